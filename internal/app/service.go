@@ -1,0 +1,42 @@
+package app
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"gorm.io/gorm"
+
+	"quadrille/pkg/bus"
+)
+
+// Service is what a service tells the runtime about itself. The runtime does
+// everything that is the same for all: database, log, relay, ops endpoints,
+// start and stop.
+type Service struct {
+	Name       string
+	Migrations fs.FS  // postgres/NNNNN_name.sql and sqlite/NNNNN_name.sql
+	Spec       []byte // openapi.yaml
+	// Build puts the service together. It starts nothing.
+	Build func(Deps) (Parts, error)
+}
+
+// Deps is what the runtime gives a service.
+type Deps struct {
+	DB   *gorm.DB
+	Bus  bus.Bus
+	Log  *slog.Logger
+	HTTP *http.Client                // for call-backs: time-outs, token, trace and correlation are its business
+	URL  func(service string) string // base URL of another service
+	Wake func()                      // after a commit with outbox rows: there is something to relay
+}
+
+// Parts is what a service is made of, for the runtime to run.
+type Parts struct {
+	Routes  func(*echo.Echo)
+	Readers []*bus.Reader
+	// Workers run until their context ends; one that returns early is an error.
+	Workers []func(context.Context) error
+}

@@ -1,0 +1,83 @@
+package bus
+
+import (
+	"context"
+	"errors"
+)
+
+// What a driver can say about a stream and about itself.
+var (
+	// ErrHistoryChanged: the event at the position a subscriber remembers is
+	// not there, or another one is: history was cut by retention, or deleted
+	// and begun anew. Reading on would silently skip events.
+	ErrHistoryChanged = errors.New("history is not the one the reader knew")
+	// ErrNoStream: no publisher has declared the stream yet.
+	ErrNoStream = errors.New("stream does not exist yet")
+	// ErrUnavailable: the log cannot be reached just now. Transient.
+	ErrUnavailable = errors.New("event log is unavailable")
+	// ErrBlocked: the log is reachable but takes no events just now (RabbitMQ's
+	// memory or disk alarm). Transient; it wraps ErrUnavailable.
+	ErrBlocked = errors.Join(errors.New("event log takes no events just now"), ErrUnavailable)
+	// ErrClosed: the bus or the subscription was closed by its owner.
+	ErrClosed = errors.New("event log is closed")
+)
+
+// Message is one event on its way into a stream.
+type Message struct {
+	ID         string // the event's ID
+	Type       string // the event's type
+	RoutingKey string // for bindings of others; Quadrille's own readers ignore it
+	Body       []byte // the event as structured-mode JSON
+}
+
+// Delivery is one event on its way out of a stream.
+type Delivery struct {
+	Offset int64 // rises within a stream, with gaps: never count by it
+	ID     string
+	Body   []byte
+}
+
+// Position is the event that a subscriber took last. The zero Position is
+// before the first event. It holds the event's ID too, because an offset alone
+// cannot tell a history from its replacement.
+type Position struct {
+	Offset int64
+	ID     string
+}
+
+// IsStart reports whether p is before the first event.
+func (p Position) IsStart() bool { return p.ID == "" }
+
+// Bus is the event log. All methods are safe for concurrent use.
+type Bus interface {
+	// Publish appends messages to stream in order, declaring the stream before
+	// the first one. nil means that the log has confirmed every one of them
+	// durably. Any error means that the outcome of some or all is unknown: the
+	// caller keeps them and publishes them again. ctx bounds the wait.
+	Publish(ctx context.Context, stream string, messages []Message) error
+	// Subscribe reads stream from the event after position. It checks that the
+	// event at position is still the one the caller took and returns
+	// ErrHistoryChanged if it is not. ErrNoStream and ErrUnavailable are worth
+	// another try later.
+	Subscribe(ctx context.Context, stream string, after Position) (Subscription, error)
+	// End is the position of the stream's last event, or the zero Position
+	// where the stream is empty or does not exist.
+	End(ctx context.Context, stream string) (Position, error)
+	// State says whether events can be published and read just now, for
+	// /readyz. nil means yes.
+	State() error
+	// Close stops publishing, ends every subscription and frees what the bus
+	// holds. A second Close does nothing and returns nil.
+	Close() error
+}
+
+// Subscription is one reader's place in one stream. One goroutine uses it.
+type Subscription interface {
+	// Next waits until there is an event and returns it with those that are
+	// there already, max at the most, in order. After an error (ErrUnavailable
+	// when the connection broke, ErrClosed after Close, ctx's own) the
+	// subscription is of no more use.
+	Next(ctx context.Context, max int) ([]Delivery, error)
+	// Close ends the subscription. A second Close does nothing.
+	Close() error
+}

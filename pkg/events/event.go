@@ -1,0 +1,120 @@
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// ContentType is the AMQP content type of one event in structured JSON mode
+// (CloudEvents 1.0, AMQP protocol binding, section 3.2).
+const ContentType = "application/cloudevents+json"
+
+// BatchContentType is the content type of a list of events (CloudEvents JSON
+// format, section 4).
+const BatchContentType = "application/cloudevents-batch+json"
+
+// ErrNotAnEvent is wrapped by every error of Decode: the bytes are no
+// CloudEvent of ours.
+var ErrNotAnEvent = errors.New("not a CloudEvent")
+
+// Event is one fact that a service tells the others, as a CloudEvents 1.0
+// envelope. It names the thing that changed and how far it has come; it does
+// not carry the thing's state. Who wants the state follows Data.Href.
+type Event struct {
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`     // UUIDv7
+	Source          string    `json:"source"` // "/inventory"
+	Type            string    `json:"type"`   // "inventory.sku_processed"
+	Subject         string    `json:"subject"`
+	Time            time.Time `json:"time"`    // UTC
+	Version         int64     `json:"version"` // of the subject, after the change
+	CorrelationID   string    `json:"correlationid,omitempty"`
+	CausationID     string    `json:"causationid,omitempty"`
+	TraceParent     string    `json:"traceparent,omitempty"` // W3C Trace Context
+	DataContentType string    `json:"datacontenttype"`
+	Data            Data      `json:"data"`
+}
+
+// Data is the payload of an event: where the thing it names can be read.
+type Data struct {
+	Href string `json:"href"`
+}
+
+// New makes the event typ ("inventory.sku_processed") about subject, whose
+// version after the change is version and whose state is found at href. The
+// source is the part of typ before the dot. Cause and trace are filled in by
+// the outbox, from the context of the change.
+func New(typ, subject string, version int64, href string) Event {
+	service, _, _ := strings.Cut(typ, ".")
+	return Event{
+		SpecVersion: "1.0", ID: uuid.Must(uuid.NewV7()).String(),
+		Source: "/" + service, Type: typ, Subject: subject, Version: version,
+		Time:            time.Now().UTC().Truncate(time.Millisecond),
+		DataContentType: "application/json", Data: Data{Href: href},
+	}
+}
+
+// Service is the name of the service that published the event.
+func (e Event) Service() string { return strings.TrimPrefix(e.Source, "/") }
+
+// RoutingKey is "service.event.subject". A fanout ignores it; bound to
+// amq.topic it becomes the MQTT topic service/event/subject, which is why dots
+// and slashes inside the subject are percent-encoded.
+func (e Event) RoutingKey() string {
+	return e.Type + "." + strings.NewReplacer("%", "%25", ".", "%2E", "/", "%2F").Replace(e.Subject)
+}
+
+// Encode is the event as structured-mode JSON.
+func (e Event) Encode() ([]byte, error) { return json.Marshal(e) }
+
+// Decode reads one structured-mode JSON event and checks what CloudEvents 1.0
+// requires (section 3.1) and what Quadrille adds: a type "service.event" that
+// fits the source, a subject, a positive version. Members it does not know are
+// ignored, as the specification demands. Its errors wrap ErrNotAnEvent.
+func Decode(body []byte) (Event, error) {
+	var e Event
+	if err := json.Unmarshal(body, &e); err != nil {
+		return Event{}, fmt.Errorf("%w: %w", ErrNotAnEvent, err)
+	}
+	if err := e.Validate(); err != nil {
+		return Event{}, err
+	}
+	return e, nil
+}
+
+// Validate reports the first rule of the contract that the event breaks,
+// wrapping ErrNotAnEvent.
+func (e Event) Validate() error {
+	service, name, dotted := strings.Cut(e.Type, ".")
+	switch {
+	case e.SpecVersion != "1.0":
+		return fmt.Errorf("%w: specversion is %q, want \"1.0\"", ErrNotAnEvent, e.SpecVersion)
+	case e.ID == "":
+		return fmt.Errorf("%w: id is missing", ErrNotAnEvent)
+	case !dotted || service == "" || name == "":
+		return fmt.Errorf("%w: type %q is not service.event", ErrNotAnEvent, e.Type)
+	case e.Source != "/"+service:
+		return fmt.Errorf("%w: source %q does not fit type %q", ErrNotAnEvent, e.Source, e.Type)
+	case e.Subject == "":
+		return fmt.Errorf("%w: subject is missing", ErrNotAnEvent)
+	case e.Version < 1:
+		return fmt.Errorf("%w: version is %d, want 1 or more", ErrNotAnEvent, e.Version)
+	}
+	return nil
+}
+
+// href joins path segments, each escaped, to the reference of a thing.
+func href(segments ...string) string {
+	var b strings.Builder
+	for _, s := range segments {
+		b.WriteByte('/')
+		b.WriteString(url.PathEscape(s))
+	}
+	return b.String()
+}

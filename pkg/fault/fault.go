@@ -1,0 +1,71 @@
+// Package fault is the one error type that crosses a border: a rule of the
+// domain breaks with a Fault, internal/rest writes it as an RFC 9457 problem
+// document, and a client reads that document back into the same Fault. No layer
+// between needs to know about HTTP.
+package fault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says whose fault it is and whether another try can help.
+type Kind int
+
+// The kinds, each with the HTTP status that internal/rest gives it.
+const (
+	Internal     Kind = iota // 500: ours; the detail stays in the log
+	Malformed                // 400: cannot be parsed
+	Unauthorized             // 401
+	NotFound                 // 404
+	Conflict                 // 409: not in the thing's present state
+	Gone                     // 410: was there, will not come back
+	Stale                    // 412: If-Match names an older version
+	TooLarge                 // 413
+	Invalid                  // 422: parses, but breaks a rule
+	Unavailable              // 503: try again later
+)
+
+// Field is one part of the input that is wrong.
+type Field struct {
+	Pointer string `json:"pointer"` // JSON Pointer (RFC 6901) into the body, or "#/query/name", "#/header/name", "#/path/name"
+	Detail  string `json:"detail"`
+}
+
+// Fault is an error with a kind, a stable code for programs and a sentence for
+// people.
+type Fault struct {
+	Kind   Kind
+	Code   string // snake_case, part of the API: "sku_unknown"
+	Detail string
+	Fields []Field
+}
+
+// New makes a fault whose detail is formatted as by fmt.Sprintf.
+func New(kind Kind, code, format string, args ...any) *Fault {
+	return &Fault{Kind: kind, Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// With returns a copy that also names a part of the input.
+func (f *Fault) With(pointer, format string, args ...any) *Fault {
+	c := *f
+	c.Fields = append(append([]Field(nil), f.Fields...), Field{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+	return &c
+}
+
+// Error is "code: detail".
+func (f *Fault) Error() string { return f.Code + ": " + f.Detail }
+
+// Is reports whether err is, or wraps, a fault of one of the kinds.
+func Is(err error, kinds ...Kind) bool {
+	var f *Fault
+	if !errors.As(err, &f) {
+		return false
+	}
+	for _, k := range kinds {
+		if f.Kind == k {
+			return true
+		}
+	}
+	return false
+}
