@@ -29,9 +29,12 @@ func CauseOf(ctx context.Context) Cause {
 	return c
 }
 
-// Stamp fills in why e happened, from ctx. An event that nothing caused starts
-// a correlation of its own.
+// Stamp fills in why e happened, from ctx, unless that was done before. An
+// event that nothing caused starts a correlation of its own.
 func (e Event) Stamp(ctx context.Context) Event {
+	if e.CorrelationID != "" {
+		return e
+	}
 	c := CauseOf(ctx)
 	e.CorrelationID, e.CausationID, e.TraceParent = c.CorrelationID, c.CausationID, c.TraceParent
 	if e.CorrelationID == "" {

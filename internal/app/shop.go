@@ -1,0 +1,120 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"quadrille/pkg/bus"
+)
+
+// Shop is the services that run in this process, with the log they share.
+type Shop struct {
+	cfg   Config
+	log   *slog.Logger
+	bus   bus.Bus
+	units []*unit
+	fatal chan error // a part ended that never should; of size 1
+}
+
+// Start runs services until Stop. It returns once each of them is ready to
+// answer; while a database cannot be reached it waits, telling the log what it
+// tries, until ctx ends. ctx bounds the start only.
+func Start(ctx context.Context, cfg Config, log *slog.Logger, services []Service) (*Shop, error) {
+	if cfg.StopWithin == 0 {
+		cfg.StopWithin = 9 * time.Second
+	}
+	s := &Shop{cfg: cfg, log: log, fatal: make(chan error, 1)}
+	if err := s.start(ctx, services); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+func (s *Shop) start(ctx context.Context, services []Service) (err error) {
+	for _, service := range services {
+		u, err := listen(ctx, s, service)
+		if err != nil {
+			return err
+		}
+		s.units = append(s.units, u)
+	}
+	if s.bus, err = OpenBus(s.cfg, s.log); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, u := range s.units {
+		group.Go(func() error { return u.start(ctx) })
+	}
+	return group.Wait()
+}
+
+// Fatal tells of a part that ended although nobody stopped it.
+func (s *Shop) Fatal() <-chan error { return s.fatal }
+
+// URL is where a service of this shop, or one it calls, is reached.
+func (s *Shop) URL(service string) string { return s.cfg.URL(service) }
+
+// Stop ends the services: no more requests, batches finished or rolled back,
+// connections closed. A second Stop does nothing.
+func (s *Shop) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.StopWithin)
+	defer cancel()
+	group := new(errgroup.Group)
+	for _, u := range s.units {
+		group.Go(func() error { return u.stop(ctx) })
+	}
+	err := group.Wait()
+	s.units = nil
+	if s.bus != nil {
+		err = errors.Join(err, s.bus.Close())
+	}
+	return err
+}
+
+// fail reports err on Fatal, if nothing was reported yet.
+func (s *Shop) fail(err error) {
+	select {
+	case s.fatal <- err:
+	default:
+	}
+}
+
+// OpenBus opens the log that cfg names: RabbitMQ where there is a broker, the
+// embedded one otherwise.
+func OpenBus(cfg Config, log *slog.Logger) (bus.Bus, error) {
+	if brokers := cfg.Brokers(); len(brokers) > 0 {
+		b, err := bus.NewRabbitMQ(bus.RabbitMQConfig{
+			URLs: brokers, Prefix: cfg.BusPrefix, Log: log,
+			MaxAge: cfg.HistoryMaxAge, MaxBytes: cfg.HistoryMaxSize,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("AMQP_URL: %w", err)
+		}
+		return b, nil
+	}
+	b, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: filepath.Join(cfg.Data, "log.db"), Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("open embedded log in %s: %w", cfg.Data, err)
+	}
+	return b, nil
+}
+
+// listener opens a service's address, or takes the one that was brought along.
+func (c Config) listener(ctx context.Context, service string) (net.Listener, error) {
+	if l := c.Listeners[service]; l != nil {
+		return l, nil
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", c.Address(service))
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot listen on %s: %w (another one running? choose other ports with PORT or --port)", service, c.Address(service), err)
+	}
+	return l, nil
+}

@@ -1,0 +1,55 @@
+package inventory
+
+import (
+	"time"
+
+	"quadrille/pkg/fault"
+)
+
+// The kinds of movement. Each has external IDs of its own.
+const (
+	Receipt    = "receipt"
+	Adjustment = "adjustment"
+)
+
+// Movement is a change of stock that came from outside, kept under the ID that
+// the outside gave it, so that the same one told twice counts once.
+type Movement struct {
+	Kind       string `gorm:"primaryKey"`
+	ExternalID string `gorm:"primaryKey"`
+	SKU        string `gorm:"column:sku"`
+	Quantity   int64  // signed for an adjustment
+	Reason     string
+	MovedAt    time.Time
+}
+
+// check normalises a movement's SKU and says what is wrong with the rest.
+func (m *Movement) check() error {
+	code, err := NormalizeCode(m.SKU)
+	if err != nil {
+		return err
+	}
+	m.SKU = code
+	switch {
+	case m.ExternalID == "":
+		return fault.New(fault.Invalid, "external_id_missing", "a movement needs an external_id").With("/external_id", "is empty")
+	case m.Kind == Receipt && m.Quantity < 1:
+		return fault.New(fault.Invalid, "quantity_invalid", "a receipt is of 1 piece or more").With("/quantity", "is %d", m.Quantity)
+	case m.Kind == Adjustment && m.Quantity == 0:
+		return fault.New(fault.Invalid, "delta_zero", "an adjustment by 0 changes nothing").With("/delta", "is 0")
+	case m.Quantity > MaxOnHand || m.Quantity < -MaxOnHand:
+		return fault.New(fault.Invalid, "quantity_invalid", "a movement is of %d pieces at the most", int64(MaxOnHand))
+	}
+	return nil
+}
+
+// sameAs reports whether other is the same movement told again.
+func (m Movement) sameAs(other Movement) bool {
+	return m.SKU == other.SKU && m.Quantity == other.Quantity && m.Reason == other.Reason
+}
+
+// conflict is the fault for an external ID that was used for something else.
+func (m Movement) conflict() error {
+	return fault.New(fault.Conflict, "external_id_reused",
+		"%s %q is already recorded with other contents", m.Kind, m.ExternalID).With("/external_id", "was used before")
+}

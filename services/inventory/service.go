@@ -1,0 +1,99 @@
+package inventory
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"quadrille/pkg/fault"
+)
+
+// Service is what inventory can be asked to do. Its methods are safe for
+// concurrent use; their errors are faults, or failures of the database.
+type Service struct {
+	store  *store
+	wake   func()        // there is something to relay
+	upload chan struct{} // a file has come; of size 1
+}
+
+// Move records a receipt or an adjustment. created is false if it was known.
+func (s *Service) Move(ctx context.Context, m Movement) (kept Movement, created bool, err error) {
+	if err := m.check(); err != nil {
+		return m, false, err
+	}
+	kept, created, err = s.store.Record(ctx, m)
+	if created && err == nil {
+		s.wake()
+	}
+	return kept, created, err
+}
+
+// SKU is the stock of one SKU; its code may be in either case.
+func (s *Service) SKU(ctx context.Context, code string) (SKU, error) {
+	code, err := NormalizeCode(code)
+	if err != nil {
+		return SKU{}, err
+	}
+	return s.store.SKU(ctx, code)
+}
+
+// SKUs lists up to limit SKUs, by code, after the code after. With codes, only
+// those of them that exist.
+func (s *Service) SKUs(ctx context.Context, codes []string, after string, limit int) ([]SKU, error) {
+	wanted := make([]string, len(codes))
+	for i, c := range codes {
+		code, err := NormalizeCode(c)
+		if err != nil {
+			return nil, err
+		}
+		wanted[i] = code
+	}
+	return s.store.SKUs(ctx, wanted, after, limit)
+}
+
+// Allocation is what was done for one order.
+func (s *Service) Allocation(ctx context.Context, order string) (Allocation, error) {
+	return s.store.Allocation(ctx, order)
+}
+
+// Allocations lists up to limit allocations after the order after; with orders,
+// only theirs.
+func (s *Service) Allocations(ctx context.Context, orders []string, after string, limit int) ([]Allocation, error) {
+	return s.store.Allocations(ctx, orders, after, limit)
+}
+
+// headerLimit is how much of a file its header may take, in bytes.
+const headerLimit = 64 << 10
+
+// Upload takes in a CSV file of receipts, to be worked off in the background. A
+// file whose header is wrong is refused at once; lines that are wrong are
+// listed in the import while the others go on.
+func (s *Service) Upload(ctx context.Context, file io.Reader) (Import, error) {
+	buffered := bufio.NewReaderSize(file, headerLimit)
+	head, err := buffered.Peek(headerLimit)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Import{}, err
+	}
+	if bytes.IndexByte(head, 0) >= 0 {
+		return Import{}, fault.New(fault.Malformed, "csv_malformed", "this is no CSV file: it holds binary data")
+	}
+	if _, err := openRecords(bytes.NewReader(head)); err != nil {
+		return Import{}, err
+	}
+	im, err := s.store.Upload(ctx, buffered)
+	if err != nil {
+		return im, err
+	}
+	select {
+	case s.upload <- struct{}{}:
+	default:
+	}
+	return im, nil
+}
+
+// Import is one import with its first thousand errors.
+func (s *Service) Import(ctx context.Context, id string) (Import, []ImportError, error) {
+	return s.store.Import(ctx, id, 1000)
+}

@@ -1,0 +1,45 @@
+package inventory
+
+import (
+	"context"
+	_ "embed"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/app"
+	"quadrille/pkg/bus"
+	salesclient "quadrille/services/sales/client"
+)
+
+// Name is what the service is called, and its stream.
+const Name = "inventory"
+
+//go:embed openapi.yaml
+var spec []byte
+
+// New describes the service to the runtime.
+func New() app.Service {
+	return app.Service{Name: Name, Migrations: Migrations(), Spec: spec, Build: build}
+}
+
+func build(d app.Deps) (app.Parts, error) {
+	sales, err := salesclient.New(d.URL("sales"), d.HTTP)
+	if err != nil {
+		return app.Parts{}, err
+	}
+	rows := &store{db: d.DB, now: utc}
+	service := &Service{store: rows, wake: d.Wake, upload: make(chan struct{}, 1)}
+	orders, err := bus.NewReader(bus.ReaderConfig{
+		Bus: d.Bus, DB: d.DB, Log: d.Log, Committed: d.Wake,
+		Subscriber: Name, Stream: "sales", Types: orderEvents(),
+	}, &orderFollower{store: rows, sales: sales})
+	if err != nil {
+		return app.Parts{}, err
+	}
+	imports := &importer{store: rows, wake: d.Wake, work: service.upload, batch: 500, log: d.Log}
+	return app.Parts{
+		Routes:  func(e *echo.Echo) { routes(e, service) },
+		Readers: []*bus.Reader{orders},
+		Workers: []func(context.Context) error{imports.Run},
+	}, nil
+}
