@@ -126,3 +126,15 @@ func (c Config) Brokers() []string {
 	}
 	return urls
 }
+
+// Parts says in a phrase what the services run on.
+func (c Config) Parts() string {
+	database, log := "SQLite files in "+c.Data, "the embedded log"
+	if c.DatabaseURL != "" || len(c.ServiceDatabases) > 0 {
+		database = "PostgreSQL"
+	}
+	if len(c.Brokers()) > 0 {
+		log = "RabbitMQ"
+	}
+	return "on " + database + " and " + log
+}
