@@ -1,0 +1,71 @@
+// Package dbtest gives tests databases of their own, of every kind that can be
+// reached.
+package dbtest
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"quadrille/internal/db"
+	"quadrille/internal/testparts"
+)
+
+// Each runs test on a migrated SQLite file and in a migrated schema of
+// PostgreSQL, both its own.
+func Each(t *testing.T, service string, own fs.FS, test func(t *testing.T, conn *gorm.DB)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, SQLite(t, service, own))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, Postgres(t, service, own))
+	})
+}
+
+// SQLite is a migrated file in a folder of the test's own.
+func SQLite(t testing.TB, service string, own fs.FS) *gorm.DB {
+	t.Helper()
+	return open(t, db.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), service+".db")}, service, own)
+}
+
+// Postgres is a migrated schema of the test's own, dropped at its end.
+func Postgres(t testing.TB, service string, own fs.FS) *gorm.DB {
+	t.Helper()
+	schema := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12] + "_" + service
+	conn := open(t, db.Config{URL: testparts.Postgres(t), Schema: schema}, service, own)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		if err := conn.WithContext(ctx).Exec(fmt.Sprintf("DROP SCHEMA IF EXISTS %q CASCADE", schema)).Error; err != nil {
+			t.Errorf("drop schema: %v", err)
+		}
+	})
+	return conn
+}
+
+func open(t testing.TB, cfg db.Config, service string, own fs.FS) *gorm.DB {
+	t.Helper()
+	cfg.Log = slog.New(slog.DiscardHandler)
+	conn, err := db.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(conn); err != nil {
+			t.Errorf("close database: %v", err)
+		}
+	})
+	if err := db.Migrate(t.Context(), conn, service, own); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}

@@ -1,0 +1,15 @@
+package dbtest
+
+import (
+	"io/fs"
+	"testing/fstest"
+)
+
+// NoTables are the migrations of a service that has no tables of its own.
+func NoTables() fs.FS {
+	const nothing = "-- +goose Up\nSELECT 1;\n"
+	return fstest.MapFS{
+		"postgres/00001_none.sql": {Data: []byte(nothing)},
+		"sqlite/00001_none.sql":   {Data: []byte(nothing)},
+	}
+}

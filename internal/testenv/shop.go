@@ -1,0 +1,132 @@
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"quadrille/internal/app"
+	"quadrille/services/catalog"
+	catalogclient "quadrille/services/catalog/client"
+	"quadrille/services/inventory"
+	inventoryclient "quadrille/services/inventory/client"
+	"quadrille/services/sales"
+	salesclient "quadrille/services/sales/client"
+	"quadrille/services/wishlist"
+	wishlistclient "quadrille/services/wishlist/client"
+)
+
+// Shop is a running shop and the clients of its services.
+type Shop struct {
+	Inventory *inventoryclient.Client
+	Catalog   *catalogclient.Client
+	Wishlist  *wishlistclient.Client
+	Sales     *salesclient.Client
+
+	app *app.Shop
+}
+
+// URL is the base URL of a service.
+func (s *Shop) URL(service string) string { return s.app.URL(service) }
+
+// Each runs test against a shop on each set of parts: SQLite with the embedded
+// log, and PostgreSQL with RabbitMQ.
+func Each(t *testing.T, test func(t *testing.T, shop *Shop)) {
+	t.Helper()
+	for name, parts := range map[string]func(testing.TB) app.Config{"embedded": Embedded, "real": Real} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, Start(t, parts(t)))
+		})
+	}
+}
+
+// Start runs a shop on the parts that cfg names and stops it with the test.
+func Start(t testing.TB, cfg app.Config) *Shop {
+	t.Helper()
+	shop, stop := Run(t, cfg)
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("stop shop: %v", err)
+		}
+	})
+	return shop
+}
+
+// Run is Start for a test that stops the shop itself.
+func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
+	t.Helper()
+	cfg.Listeners = map[string]net.Listener{}
+	for _, name := range app.Names() {
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		must(t, err)
+		cfg.Listeners[name] = l
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	running, err := app.Start(ctx, cfg, testLog(t), []app.Service{inventory.New(), catalog.New(), wishlist.New(), sales.New()})
+	must(t, err)
+	return connect(t, running), running.Stop
+}
+
+func connect(t testing.TB, running *app.Shop) *Shop {
+	t.Helper()
+	hc := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	t.Cleanup(hc.CloseIdleConnections)
+	s := &Shop{app: running}
+	var err error
+	s.Inventory, err = inventoryclient.New(running.URL("inventory"), hc)
+	must(t, err)
+	s.Catalog, err = catalogclient.New(running.URL("catalog"), hc)
+	must(t, err)
+	s.Wishlist, err = wishlistclient.New(running.URL("wishlist"), hc)
+	must(t, err)
+	s.Sales, err = salesclient.New(running.URL("sales"), hc)
+	must(t, err)
+	return s
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testLog shows warnings in the test's output.
+func testLog(t testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(&writer{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+type writer struct{ t testing.TB }
+
+func (w *writer) Write(p []byte) (int, error) {
+	defer func() { _ = recover() }() // a line that comes after the test's end is dropped
+	w.t.Logf("%s", p)
+	return len(p), nil
+}
+
+// Eventually waits until check returns nil, polling, and fails the test with its
+// last error when it has not within 30 s.
+func Eventually(t testing.TB, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := check(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal(fmt.Errorf("still not so after 30 s: %w", err))
+		case <-tick.C:
+		}
+	}
+}
