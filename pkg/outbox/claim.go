@@ -1,0 +1,84 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"quadrille/pkg/bus"
+)
+
+// claim reads up to max unsent events in order, lets publish have them, and
+// marks exactly those as sent if it succeeds. It never remembers a highest ID: a
+// row with a lower one may commit later.
+type claim func(ctx context.Context, db *gorm.DB, max int, publish func([]bus.Message) error) (sent int, err error)
+
+// claimPostgres works under an advisory lock that lives and dies with its own
+// transaction, so that one relay at a time publishes, whatever becomes of it. It
+// holds no lock that a writer of the outbox would wait for.
+func claimPostgres(ctx context.Context, db *gorm.DB, max int, publish func([]bus.Message) error) (sent int, err error) {
+	err = db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		var mine bool
+		lock := "SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.outbox', 0))"
+		if err := tx.Raw(lock).Row().Scan(&mine); err != nil || !mine {
+			return err
+		}
+		ids, batch, err := unsent(tx, max)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		if err := publish(batch); err != nil {
+			return err
+		}
+		sent = len(ids)
+		return tx.Exec("UPDATE outbox SET sent_at = ? WHERE id = ANY(?)", time.Now().UTC(), ids).Error
+	})
+	if err != nil {
+		return 0, fmt.Errorf("claim unsent events: %w", err)
+	}
+	return sent, nil
+}
+
+// claimSQLite needs no lock, since a file belongs to one process and that has
+// one relay; and it holds no transaction while it publishes, since that would
+// keep every writer out.
+func claimSQLite(ctx context.Context, db *gorm.DB, max int, publish func([]bus.Message) error) (sent int, err error) {
+	db = db.WithContext(ctx)
+	ids, batch, err := unsent(db, max)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	if err := publish(batch); err != nil {
+		return 0, err
+	}
+	// Between the first and the last of what was read there is nothing unsent but
+	// what was read: one writer at a time gives out IDs in order.
+	err = db.Exec("UPDATE outbox SET sent_at = ? WHERE sent_at IS NULL AND id BETWEEN ? AND ?",
+		time.Now().UTC(), ids[0], ids[len(ids)-1]).Error
+	if err != nil {
+		return 0, fmt.Errorf("mark events sent: %w", err)
+	}
+	return len(ids), nil
+}
+
+func unsent(db *gorm.DB, max int) (ids []int64, batch []bus.Message, err error) {
+	rows, err := db.Raw("SELECT id, event_id, type, routing_key, body FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT ?", max).Rows()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read unsent events: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	for rows.Next() {
+		var id int64
+		var m bus.Message
+		if err := rows.Scan(&id, &m.ID, &m.Type, &m.RoutingKey, &m.Body); err != nil {
+			return nil, nil, fmt.Errorf("read unsent events: %w", err)
+		}
+		ids, batch = append(ids, id), append(batch, m)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, nil, fmt.Errorf("read unsent events: %w", err)
+	}
+	return ids, batch, nil
+}
