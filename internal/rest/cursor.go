@@ -1,0 +1,79 @@
+package rest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/url"
+	"strings"
+
+	"quadrille/pkg/fault"
+)
+
+// checkBytes is how much of its checksum a cursor carries.
+const checkBytes = 6
+
+// EncodeCursor makes the cursor that goes on after key in lists of kind. Its
+// checksum finds mistakes and tampering by hand; it keeps no secret and needs
+// none, since a cursor opens nothing that the list does not show.
+func EncodeCursor(kind, key string) string {
+	sum := checksum(kind, key)
+	return base64.RawURLEncoding.EncodeToString(append(sum, key...))
+}
+
+// DecodeCursor reads a cursor back. nil is the start of the list.
+func DecodeCursor(kind string, cursor *string) (key string, err error) {
+	if cursor == nil || *cursor == "" {
+		return "", nil
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(*cursor)
+	if err == nil && len(raw) > checkBytes {
+		key = string(raw[checkBytes:])
+		if subtle.ConstantTimeCompare(raw[:checkBytes], checksum(kind, key)) == 1 {
+			return key, nil
+		}
+	}
+	return "", fault.New(fault.Malformed, "cursor_invalid", "this is no cursor of this list; take it from the answer's next as it is").
+		With("#/query/after", "is no cursor of this list")
+}
+
+func checksum(kind, key string) []byte {
+	sum := sha256.Sum256([]byte(kind + "\x00" + key))
+	return sum[:checkBytes]
+}
+
+// Page cuts rows, of which one more than limit was asked for, to limit, and makes
+// the cursor that goes on after the last one; nil where there is no more.
+func Page[T any](kind string, rows []T, limit int, key func(T) string) (page []T, next *string) {
+	if len(rows) <= limit {
+		return rows, nil
+	}
+	cursor := EncodeCursor(kind, key(rows[limit-1]))
+	return rows[:limit], &cursor
+}
+
+// DefaultLimit is how long a page is where the caller does not say.
+const DefaultLimit = 50
+
+// Limit is the page length asked for.
+func Limit(asked *int) int {
+	if asked == nil {
+		return DefaultLimit
+	}
+	return *asked
+}
+
+// Link is the Link header of a page (RFC 8288): the same request, going on after
+// next. nil where there is no more.
+func Link(path string, query url.Values, next *string) *string {
+	if next == nil {
+		return nil
+	}
+	again := url.Values{}
+	for k, v := range query {
+		again[k] = v
+	}
+	again.Set("after", *next)
+	link := "<" + path + "?" + strings.ReplaceAll(again.Encode(), ">", "%3E") + `>; rel="next"`
+	return &link
+}

@@ -1,0 +1,82 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/pkg/fault"
+)
+
+// problems writes every error as a problem document. What is nobody's fault but
+// ours goes to the log; the caller learns the request's ID.
+func problems(log *slog.Logger) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		if c.Response().Committed {
+			return
+		}
+		f := faultOf(err)
+		if f.Kind == fault.Internal {
+			log.Error("request failed", "request_id", requestID(c), "method", c.Request().Method, "path", c.Path(), "error", err)
+			f = fault.New(fault.Internal, "internal", "something went wrong on our side; the log knows more under request %s", requestID(c))
+		}
+		status := f.Kind.Status()
+		var he *echo.HTTPError
+		if errors.As(err, &he) && he.Code >= 400 && he.Code < 500 {
+			status = he.Code
+		}
+		if f.Kind == fault.Unavailable {
+			c.Response().Header().Set("Retry-After", "1")
+		}
+		if err := write(c, f.Problem(status)); err != nil {
+			log.Debug("answer not delivered", "request_id", requestID(c), "error", err)
+		}
+	}
+}
+
+func write(c echo.Context, p fault.Problem) error {
+	c.Response().Header().Set(echo.HeaderContentType, fault.ProblemType)
+	if c.Request().Method == http.MethodHead {
+		return c.NoContent(p.Status)
+	}
+	c.Response().WriteHeader(p.Status)
+	return c.Echo().JSONSerializer.Serialize(c, p, "")
+}
+
+// faultOf is the fault in err, or the one that err comes to.
+func faultOf(err error) *fault.Fault {
+	var f *fault.Fault
+	var he *echo.HTTPError
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &tooLarge):
+		return fault.New(fault.TooLarge, "body_too_large", "the body is larger than the %d bytes that are taken here", tooLarge.Limit)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return fault.New(fault.Unavailable, "timeout", "the answer was not ready in time")
+	case errors.As(err, &he):
+		return ofEcho(he)
+	default:
+		return fault.New(fault.Internal, "internal", "")
+	}
+}
+
+func ofEcho(he *echo.HTTPError) *fault.Fault {
+	switch {
+	case he.Code == http.StatusNotFound:
+		return fault.New(fault.NotFound, "path_unknown", "there is nothing at this path; /docs shows what there is")
+	case he.Code == http.StatusMethodNotAllowed:
+		return fault.New(fault.Malformed, "method_not_allowed", "this path does not take this method; the Allow header names those it takes")
+	case he.Code == http.StatusUnsupportedMediaType:
+		return fault.New(fault.Malformed, "media_type_unsupported", "%s", fmt.Sprint(he.Message))
+	case he.Code >= 400 && he.Code < 500:
+		return fault.New(fault.Malformed, "request_malformed", "%.300s", fmt.Sprint(he.Message))
+	default:
+		return fault.New(fault.Internal, "internal", "")
+	}
+}

@@ -1,0 +1,268 @@
+package bus
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // registers the "sqlite" driver
+)
+
+// EmbeddedConfig says where the embedded log is kept.
+type EmbeddedConfig struct {
+	Path string        // of the SQLite file; its folder is created
+	Poll time.Duration // how often readers look for what other processes wrote; 250 ms where 0
+	Log  *slog.Logger
+}
+
+// Embedded is the log in one SQLite file: an append-only table, read by offset.
+// It needs no server. Readers in the same process are woken by a publish; those
+// of other processes poll.
+type Embedded struct {
+	cfg    EmbeddedConfig
+	writer *sql.DB // one connection: SQLite has one writer
+	reader *sql.DB
+
+	mu     sync.Mutex
+	news   chan struct{} // closed by the next publish
+	closed chan struct{}
+}
+
+const embeddedSchema = `
+CREATE TABLE IF NOT EXISTS events (
+    offset INTEGER PRIMARY KEY AUTOINCREMENT,
+    stream TEXT NOT NULL,
+    id     TEXT NOT NULL,
+    type   TEXT NOT NULL,
+    body   BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_by_stream ON events (stream, offset);`
+
+// NewEmbedded opens the log, creating it where missing.
+func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
+	if cfg.Path == "" {
+		return nil, errors.New("embedded log: Path is needed")
+	}
+	if cfg.Poll == 0 {
+		cfg.Poll = 250 * time.Millisecond
+	}
+	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o750); err != nil {
+		return nil, fmt.Errorf("embedded log: %w", err)
+	}
+	const options = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_txlock=immediate"
+	dsn := "file:" + (&url.URL{Path: cfg.Path}).EscapedPath() + options
+	writer, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("embedded log: %w", err)
+	}
+	writer.SetMaxOpenConns(1)
+	if _, err := writer.Exec(embeddedSchema); err != nil {
+		return nil, errors.Join(fmt.Errorf("embedded log %s: %w", cfg.Path, err), writer.Close())
+	}
+	reader, err := sql.Open("sqlite", dsn+"&_pragma=query_only(1)")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("embedded log: %w", err), writer.Close())
+	}
+	reader.SetMaxOpenConns(4)
+	return &Embedded{cfg: cfg, writer: writer, reader: reader, news: make(chan struct{}), closed: make(chan struct{})}, nil
+}
+
+// Publish is Bus's. A batch is appended whole or not at all.
+func (b *Embedded) Publish(ctx context.Context, stream string, messages []Message) error {
+	if b.isClosed() {
+		return ErrClosed
+	}
+	tx, err := b.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	const perStatement = 200
+	for start := 0; start < len(messages); start += perStatement {
+		part := messages[start:min(start+perStatement, len(messages))]
+		args := make([]any, 0, 4*len(part))
+		for _, m := range part {
+			args = append(args, stream, m.ID, m.Type, m.Body)
+		}
+		rows := strings.TrimSuffix(strings.Repeat("(?,?,?,?),", len(part)), ",")
+		if _, err := tx.ExecContext(ctx, "INSERT INTO events (stream, id, type, body) VALUES "+rows, args...); err != nil {
+			return fmt.Errorf("%w: append events: %w", ErrUnavailable, err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("%w: append events: %w", ErrUnavailable, err)
+	}
+	b.tell()
+	return nil
+}
+
+// tell wakes every reader in this process.
+func (b *Embedded) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.news)
+	b.news = make(chan struct{})
+}
+
+func (b *Embedded) nextNews() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.news
+}
+
+// Subscribe is Bus's.
+func (b *Embedded) Subscribe(ctx context.Context, stream string, after Position) (Subscription, error) {
+	if b.isClosed() {
+		return nil, ErrClosed
+	}
+	if !after.IsStart() {
+		if err := b.check(ctx, stream, after); err != nil {
+			return nil, err
+		}
+	}
+	s := &embeddedSubscription{bus: b, stream: stream, after: after.Offset, closed: make(chan struct{})}
+	if after.IsStart() {
+		s.after = beforeFirst
+	}
+	return s, nil
+}
+
+// check makes sure that the event at the position is the one the reader knew.
+func (b *Embedded) check(ctx context.Context, stream string, at Position) error {
+	var id string
+	err := b.reader.QueryRowContext(ctx, "SELECT id FROM events WHERE stream = ? AND offset = ?", stream, at.Offset).Scan(&id)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%w: there is no event at offset %d of %s", ErrHistoryChanged, at.Offset, stream)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case id != at.ID:
+		return fmt.Errorf("%w: offset %d of %s holds event %s, not %s", ErrHistoryChanged, at.Offset, stream, id, at.ID)
+	}
+	return nil
+}
+
+// End is Bus's.
+func (b *Embedded) End(ctx context.Context, stream string) (Position, error) {
+	if b.isClosed() {
+		return Position{}, ErrClosed
+	}
+	var end Position
+	err := b.reader.QueryRowContext(ctx, "SELECT offset, id FROM events WHERE stream = ? ORDER BY offset DESC LIMIT 1", stream).
+		Scan(&end.Offset, &end.ID)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return Position{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return end, nil
+}
+
+// State is Bus's.
+func (b *Embedded) State() error {
+	if b.isClosed() {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Close is Bus's.
+func (b *Embedded) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-b.closed:
+		return nil
+	default:
+	}
+	close(b.closed)
+	return errors.Join(b.reader.Close(), b.writer.Close())
+}
+
+func (b *Embedded) isClosed() bool {
+	select {
+	case <-b.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// embeddedSubscription is one reader's place in the file.
+type embeddedSubscription struct {
+	bus    *Embedded
+	stream string
+	after  int64
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Next is Subscription's.
+func (s *embeddedSubscription) Next(ctx context.Context, max int) ([]Delivery, error) {
+	for {
+		news := s.bus.nextNews() // before looking: what comes after the look wakes
+		found, err := s.read(ctx, max)
+		if len(found) > 0 || err != nil {
+			return found, err
+		}
+		poll := time.NewTimer(s.bus.cfg.Poll)
+		select {
+		case <-ctx.Done():
+		case <-s.closed:
+		case <-s.bus.closed:
+		case <-news:
+		case <-poll.C:
+		}
+		poll.Stop()
+	}
+}
+
+func (s *embeddedSubscription) read(ctx context.Context, max int) ([]Delivery, error) {
+	select {
+	case <-s.closed:
+		return nil, ErrClosed
+	case <-s.bus.closed:
+		return nil, ErrClosed
+	default:
+	}
+	rows, err := s.bus.reader.QueryContext(ctx, "SELECT offset, id, body FROM events WHERE stream = ? AND offset > ? ORDER BY offset LIMIT ?",
+		s.stream, s.after, max)
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	var found []Delivery
+	for rows.Next() {
+		var d Delivery
+		if err := rows.Scan(&d.Offset, &d.ID, &d.Body); err != nil {
+			return nil, s.failed(ctx, err)
+		}
+		found = append(found, d)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	if len(found) > 0 {
+		s.after = found[len(found)-1].Offset
+	}
+	return found, nil
+}
+
+func (s *embeddedSubscription) failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: read events: %w", ErrUnavailable, err)
+}
+
+// Close is Subscription's.
+func (s *embeddedSubscription) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return nil
+}

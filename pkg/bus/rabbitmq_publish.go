@@ -1,0 +1,142 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"quadrille/pkg/events"
+)
+
+// publisher is the channel on which one stream is published, one batch at a time.
+type publisher struct {
+	turn     chan struct{} // of size 1: whose turn it is
+	ch       *amqp.Channel // nil until it is opened, and after a failure
+	confirms chan amqp.Confirmation
+	closed   chan *amqp.Error
+}
+
+// confirmsAhead bounds the confirms that wait to be counted. The client hands
+// them over one by one and would stop reading from the broker if they were not
+// taken.
+const confirmsAhead = 4096
+
+// Publish is Bus's. It publishes the whole batch and then waits for its confirms.
+func (b *RabbitMQ) Publish(ctx context.Context, stream string, messages []Message) error {
+	if b.isClosed() {
+		return ErrClosed
+	}
+	if err := b.publish.state(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.ConfirmTimeout)
+	defer cancel()
+	p := b.publisher(stream)
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	}
+	if err := b.open(p, stream); err != nil {
+		return err
+	}
+	if err := b.publishBatch(ctx, p, stream, messages); err != nil {
+		p.drop() // late confirms of this batch must not count for the next
+		return fmt.Errorf("%w: publish to %s: %w", ErrUnavailable, b.exchange(stream), err)
+	}
+	return nil
+}
+
+func (b *RabbitMQ) publisher(stream string) *publisher {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.publishers[stream] == nil {
+		b.publishers[stream] = &publisher{turn: make(chan struct{}, 1)}
+	}
+	return b.publishers[stream]
+}
+
+// open opens a channel in confirm mode, on which the stream is declared.
+func (b *RabbitMQ) open(p *publisher, stream string) error {
+	if p.ch != nil && !p.ch.IsClosed() {
+		return nil
+	}
+	conn, err := b.publish.connection()
+	if err != nil {
+		return err
+	}
+	ch, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("%w: open channel: %w", ErrUnavailable, err)
+	}
+	if err := b.declare(ch, stream); err != nil {
+		_ = ch.Close() // a refused declaration has closed it already
+		return err
+	}
+	if err := ch.Confirm(false); err != nil {
+		_ = ch.Close()
+		return fmt.Errorf("%w: ask for confirms: %w", ErrUnavailable, err)
+	}
+	p.ch = ch
+	p.confirms = ch.NotifyPublish(make(chan amqp.Confirmation, confirmsAhead))
+	p.closed = ch.NotifyClose(make(chan *amqp.Error, 1))
+	return nil
+}
+
+// publishBatch counts confirms while it publishes, so that neither side waits
+// for the other.
+func (b *RabbitMQ) publishBatch(ctx context.Context, p *publisher, stream string, messages []Message) error {
+	counted := make(chan error, 1)
+	var counting sync.WaitGroup
+	defer counting.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	counting.Go(func() { counted <- p.await(ctx, len(messages)) })
+	for _, m := range messages {
+		err := p.ch.PublishWithContext(ctx, b.exchange(stream), m.RoutingKey, false, false, amqp.Publishing{
+			ContentType: events.ContentType, DeliveryMode: amqp.Persistent,
+			MessageId: m.ID, Type: m.Type, Body: m.Body,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return <-counted
+}
+
+// await takes n confirms.
+func (p *publisher) await(ctx context.Context, n int) error {
+	for range n {
+		select {
+		case c, open := <-p.confirms:
+			if !open {
+				return p.why()
+			}
+			if !c.Ack {
+				return errors.New("the broker refused a message")
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("wait for confirms: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// why is the reason for which the channel was closed.
+func (p *publisher) why() error {
+	if cause := <-p.closed; cause != nil {
+		return cause
+	}
+	return errors.New("channel was closed")
+}
+
+func (p *publisher) drop() {
+	if p.ch != nil {
+		go p.ch.Close() //nolint:errcheck // waits for the broker, which may be the trouble
+		p.ch = nil
+	}
+}

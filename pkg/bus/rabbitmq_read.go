@@ -1,0 +1,220 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	// prefetch and ackEvery are only credit: a stream does not forget what was
+	// read. These two read fastest.
+	prefetch = 1000
+	ackEvery = 100
+	// answerWithin is how long a stream may take to show an event that is there.
+	answerWithin = 3 * time.Second
+)
+
+// rabbitSubscription reads one stream on a channel of its own. A pump goroutine
+// hands deliveries over, so that what has arrived makes one batch.
+type rabbitSubscription struct {
+	bus       *RabbitMQ
+	ch        *amqp.Channel
+	delivered chan Delivery // closed by the pump when the channel breaks
+	closed    chan *amqp.Error
+	once      sync.Once
+	ended     chan struct{} // closed by end
+}
+
+// Subscribe is Bus's.
+func (b *RabbitMQ) Subscribe(ctx context.Context, stream string, after Position) (Subscription, error) {
+	s, err := b.attach(stream, offsetArg(after))
+	if err != nil {
+		return nil, err
+	}
+	if !after.IsStart() {
+		if err := b.check(ctx, s, stream, after); err != nil {
+			s.end()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func offsetArg(after Position) any {
+	if after.IsStart() {
+		return "first"
+	}
+	return after.Offset
+}
+
+// attach consumes the stream from an x-stream-offset.
+func (b *RabbitMQ) attach(stream string, from any) (*rabbitSubscription, error) {
+	conn, err := b.read.connection()
+	if err != nil {
+		return nil, err
+	}
+	ch, err := conn.Channel()
+	if err != nil {
+		return nil, fmt.Errorf("%w: open channel: %w", ErrUnavailable, err)
+	}
+	s := &rabbitSubscription{
+		bus: b, ch: ch, delivered: make(chan Delivery, prefetch), ended: make(chan struct{}),
+		closed: ch.NotifyClose(make(chan *amqp.Error, 1)),
+	}
+	deliveries, err := s.consume(b.history(stream), from)
+	if err != nil {
+		_ = ch.Close() // a refused consume has closed it already
+		return nil, err
+	}
+	least := int64(0)
+	if n, ok := from.(int64); ok {
+		least = n // a chunk may begin before what was asked for
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		go ch.Close() //nolint:errcheck // the connection goes too
+		return nil, ErrClosed
+	}
+	b.subs[s] = struct{}{}
+	go s.pump(deliveries, least)
+	return s, nil
+}
+
+func (s *rabbitSubscription) consume(queue string, from any) (<-chan amqp.Delivery, error) {
+	if err := s.ch.Qos(prefetch, 0, false); err != nil {
+		return nil, fmt.Errorf("%w: set prefetch: %w", ErrUnavailable, err)
+	}
+	deliveries, err := s.ch.Consume(queue, "", false, false, false, false, amqp.Table{"x-stream-offset": from})
+	var refused *amqp.Error
+	switch {
+	case errors.As(err, &refused) && refused.Code == amqp.NotFound:
+		return nil, fmt.Errorf("%w: %s", ErrNoStream, queue)
+	case err != nil:
+		return nil, fmt.Errorf("%w: consume %s: %w", ErrUnavailable, queue, err)
+	}
+	return deliveries, nil
+}
+
+// pump hands deliveries over and acknowledges them, which is credit for more: a
+// full buffer stops both.
+func (s *rabbitSubscription) pump(deliveries <-chan amqp.Delivery, least int64) {
+	defer close(s.delivered)
+	unacked := 0
+	for d := range deliveries {
+		offset, ok := d.Headers["x-stream-offset"].(int64)
+		if ok && offset >= least {
+			select {
+			case s.delivered <- Delivery{Offset: offset, ID: d.MessageId, Body: d.Body}:
+			case <-s.ended:
+			}
+		}
+		if unacked++; unacked == ackEvery {
+			unacked = 0
+			if d.Ack(true) != nil {
+				continue // the channel is gone; the range ends
+			}
+		}
+	}
+}
+
+// Next is Subscription's.
+func (s *rabbitSubscription) Next(ctx context.Context, max int) ([]Delivery, error) {
+	first, err := s.one(ctx)
+	if err != nil {
+		return nil, err
+	}
+	batch := append(make([]Delivery, 0, min(max, len(s.delivered)+1)), first)
+	for len(batch) < max {
+		select {
+		case d, open := <-s.delivered:
+			if !open {
+				return batch, nil // the next call tells
+			}
+			batch = append(batch, d)
+		default:
+			return batch, nil
+		}
+	}
+	return batch, nil
+}
+
+// one waits for the next delivery.
+func (s *rabbitSubscription) one(ctx context.Context) (Delivery, error) {
+	select {
+	case <-s.ended:
+		return Delivery{}, ErrClosed
+	default:
+	}
+	select {
+	case d, open := <-s.delivered:
+		if !open {
+			return Delivery{}, s.why()
+		}
+		return d, nil
+	case <-s.ended:
+		return Delivery{}, ErrClosed
+	case <-ctx.Done():
+		return Delivery{}, ctx.Err()
+	}
+}
+
+func (s *rabbitSubscription) why() error {
+	select {
+	case <-s.ended:
+		return ErrClosed
+	case cause := <-s.closed:
+		if cause != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, cause)
+		}
+	default:
+	}
+	return fmt.Errorf("%w: the subscription was cancelled by the broker", ErrUnavailable)
+}
+
+// Close is Subscription's.
+func (s *rabbitSubscription) Close() error {
+	s.bus.mu.Lock()
+	delete(s.bus.subs, s)
+	s.bus.mu.Unlock()
+	s.end()
+	return nil
+}
+
+// end lets go of the channel without waiting for the broker.
+func (s *rabbitSubscription) end() {
+	s.once.Do(func() {
+		close(s.ended)
+		go s.ch.Close() //nolint:errcheck // the broker may be the trouble
+	})
+}
+
+// check takes the first delivery, which must be the event at the position. A
+// stream that shows nothing there may end before it: then its end tells.
+func (b *RabbitMQ) check(ctx context.Context, s *rabbitSubscription, stream string, at Position) error {
+	wait, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	first, err := s.one(wait)
+	switch {
+	case err == nil && first.Offset == at.Offset && first.ID == at.ID:
+		return nil
+	case err == nil:
+		return fmt.Errorf("%w: at offset %d of %s was event %s, now the first one is %s at %d",
+			ErrHistoryChanged, at.Offset, stream, at.ID, first.ID, first.Offset)
+	case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	end, err := b.probe(ctx, stream, answerWithin)
+	if err != nil {
+		return err
+	}
+	if end.IsStart() || end.Offset < at.Offset {
+		return fmt.Errorf("%w: %s ends before offset %d", ErrHistoryChanged, stream, at.Offset)
+	}
+	return fmt.Errorf("%w: %s does not show offset %d", ErrUnavailable, stream, at.Offset)
+}

@@ -1,0 +1,67 @@
+package fault
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+)
+
+// ProblemType is the media type of a problem document (RFC 9457, section 3).
+const ProblemType = "application/problem+json"
+
+// Problem is a fault as it goes over HTTP.
+type Problem struct {
+	Type   string  `json:"type"`
+	Title  string  `json:"title"`
+	Status int     `json:"status"`
+	Detail string  `json:"detail"`
+	Code   string  `json:"code"`
+	Errors []Field `json:"errors,omitempty"`
+}
+
+// statuses is each kind's HTTP status.
+func statuses() map[Kind]int {
+	return map[Kind]int{
+		Internal: http.StatusInternalServerError, Malformed: http.StatusBadRequest,
+		Unauthorized: http.StatusUnauthorized, NotFound: http.StatusNotFound,
+		Conflict: http.StatusConflict, Gone: http.StatusGone, Stale: http.StatusPreconditionFailed,
+		TooLarge: http.StatusRequestEntityTooLarge, Invalid: http.StatusUnprocessableEntity,
+		Unavailable: http.StatusServiceUnavailable,
+	}
+}
+
+// Status is the kind's HTTP status.
+func (k Kind) Status() int { return statuses()[k] }
+
+// kindOf is the kind that an HTTP status of another service stands for. What is
+// worth another try is Unavailable.
+func kindOf(status int) Kind {
+	for k, s := range statuses() {
+		if s == status && k != Internal {
+			return k
+		}
+	}
+	if status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
+		return Unavailable
+	}
+	return Invalid
+}
+
+// Problem is the fault as a document for status, which is its kind's.
+func (f *Fault) Problem(status int) Problem {
+	return Problem{
+		Type: "/problems/" + f.Code, Title: http.StatusText(status), Status: status,
+		Detail: f.Detail, Code: f.Code, Errors: f.Fields,
+	}
+}
+
+// FromResponse reads the fault from an answer that is no success: its problem
+// document, or what the status alone says.
+func FromResponse(status int, contentType string, body []byte) error {
+	var p Problem
+	media, _, _ := mime.ParseMediaType(contentType)
+	if media == ProblemType && json.Unmarshal(body, &p) == nil && p.Code != "" {
+		return &Fault{Kind: kindOf(status), Code: p.Code, Detail: p.Detail, Fields: p.Errors}
+	}
+	return New(kindOf(status), "unexpected_answer", "answer %d %s without a problem document", status, http.StatusText(status))
+}

@@ -1,0 +1,94 @@
+// Package money is amounts that add up: integers of minor units in a currency,
+// never floats.
+package money
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/currency"
+)
+
+// ErrInvalid is wrapped by every error of this package.
+var ErrInvalid = errors.New("not an amount of money")
+
+// Money is an amount in minor units (pence, cents) of an ISO 4217 currency.
+type Money struct {
+	Minor    int64
+	Currency string
+}
+
+// Parse reads a decimal amount such as "2.55". It takes as many decimals as the
+// currency has, at most; no exponent, no separators, no plus.
+func Parse(amount, code string) (Money, error) {
+	scale, err := scaleOf(code)
+	if err != nil {
+		return Money{}, err
+	}
+	whole, fraction, dotted := strings.Cut(amount, ".")
+	digits := strings.TrimPrefix(whole, "-")
+	if !onlyDigits(digits) || dotted && !onlyDigits(fraction) {
+		return Money{}, fmt.Errorf("%w: %.40q is no decimal number", ErrInvalid, amount)
+	}
+	if len(fraction) > scale {
+		return Money{}, fmt.Errorf("%w: %.40q has more than the %d decimals of %s", ErrInvalid, amount, scale, code)
+	}
+	minor, err := strconv.ParseInt(whole+fraction+strings.Repeat("0", scale-len(fraction)), 10, 64)
+	if err != nil {
+		return Money{}, fmt.Errorf("%w: %.40q is too large", ErrInvalid, amount)
+	}
+	return Money{Minor: minor, Currency: code}, nil
+}
+
+func onlyDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// scaleOf is how many decimals the currency has.
+func scaleOf(code string) (int, error) {
+	unit, err := currency.ParseISO(code)
+	if err != nil || unit.String() != code {
+		return 0, fmt.Errorf("%w: %.10q is no ISO 4217 currency", ErrInvalid, code)
+	}
+	scale, _ := currency.Standard.Rounding(unit)
+	return scale, nil
+}
+
+// Amount is the amount as a decimal, with all decimals of its currency.
+func (m Money) Amount() string {
+	scale, err := scaleOf(m.Currency)
+	if err != nil || scale == 0 {
+		return strconv.FormatInt(m.Minor, 10)
+	}
+	sign, digits := "", strconv.FormatInt(m.Minor, 10)
+	if m.Minor < 0 {
+		sign, digits = "-", digits[1:]
+	}
+	if missing := scale + 1 - len(digits); missing > 0 {
+		digits = strings.Repeat("0", missing) + digits
+	}
+	return sign + digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
+}
+
+// Add is m + other. Both are of one currency.
+func (m Money) Add(other Money) (Money, error) {
+	if m.Currency != other.Currency {
+		return Money{}, fmt.Errorf("%w: %s and %s do not add up", ErrInvalid, m.Currency, other.Currency)
+	}
+	sum := m.Minor + other.Minor
+	if (sum > m.Minor) != (other.Minor > 0) && other.Minor != 0 {
+		return Money{}, fmt.Errorf("%w: the sum is too large", ErrInvalid)
+	}
+	return Money{Minor: sum, Currency: m.Currency}, nil
+}
+
+// Times is m taken n times; n is not negative.
+func (m Money) Times(n int64) (Money, error) {
+	if n < 0 || n > 0 && (m.Minor > math.MaxInt64/n || m.Minor < math.MinInt64/n) {
+		return Money{}, fmt.Errorf("%w: the product is too large", ErrInvalid)
+	}
+	return Money{Minor: m.Minor * n, Currency: m.Currency}, nil
+}
