@@ -1,0 +1,134 @@
+package rest
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+//go:embed assets/docs.html
+var docsTemplate string
+
+// docsPage is what the page shows of a document.
+type docsPage struct {
+	Title, Version, Description string
+	Groups                      []docsGroup
+	Schemas                     []docsSchema
+}
+
+type docsGroup struct {
+	Name       string
+	Operations []docsOperation
+}
+
+type docsOperation struct {
+	Method, Path, Summary, Description, ID string
+	Parameters                             []docsParameter
+	Body                                   string
+	Answers                                []docsAnswer
+}
+
+type docsParameter struct {
+	Name, In, Type, Description string
+	Required                    bool
+}
+
+type docsAnswer struct{ Status, Description, Schema string }
+
+type docsSchema struct{ Name, Text string }
+
+// renderDocs makes the page that /docs serves. It needs no script and nothing
+// from elsewhere.
+func renderDocs(document *openapi3.T) ([]byte, error) {
+	page := docsPage{Title: document.Info.Title, Version: document.Info.Version, Description: document.Info.Description}
+	groups := map[string]int{}
+	for _, path := range document.Paths.InMatchingOrder() {
+		item := document.Paths.Value(path)
+		for _, method := range []string{"GET", "PUT", "POST", "DELETE"} {
+			op := item.GetOperation(method)
+			if op == nil {
+				continue
+			}
+			group := "api"
+			if len(op.Tags) > 0 {
+				group = op.Tags[0]
+			}
+			if _, seen := groups[group]; !seen {
+				groups[group] = len(page.Groups)
+				page.Groups = append(page.Groups, docsGroup{Name: group})
+			}
+			g := &page.Groups[groups[group]]
+			g.Operations = append(g.Operations, describe(method, path, item, op))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(document.Components.Schemas)) {
+		text, err := json.MarshalIndent(document.Components.Schemas[name], "", "  ")
+		if err != nil {
+			return nil, fmt.Errorf("render docs: %w", err)
+		}
+		page.Schemas = append(page.Schemas, docsSchema{Name: name, Text: string(text)})
+	}
+	t, err := template.New("docs").Parse(docsTemplate)
+	if err != nil {
+		return nil, fmt.Errorf("render docs: %w", err)
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&out, page); err != nil {
+		return nil, fmt.Errorf("render docs: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+func describe(method, path string, item *openapi3.PathItem, op *openapi3.Operation) docsOperation {
+	d := docsOperation{Method: method, Path: path, Summary: op.Summary, Description: op.Description, ID: op.OperationID}
+	for _, p := range append(append(openapi3.Parameters{}, item.Parameters...), op.Parameters...) {
+		d.Parameters = append(d.Parameters, docsParameter{
+			Name: p.Value.Name, In: p.Value.In, Required: p.Value.Required,
+			Type: typeOf(p.Value.Schema), Description: p.Value.Description,
+		})
+	}
+	if op.RequestBody != nil {
+		d.Body = contentOf(op.RequestBody.Value.Content)
+	}
+	answers := op.Responses.Map()
+	for _, status := range slices.Sorted(maps.Keys(answers)) {
+		answer := answers[status].Value
+		text := ""
+		if answer.Description != nil {
+			text = *answer.Description
+		}
+		d.Answers = append(d.Answers, docsAnswer{Status: status, Description: text, Schema: contentOf(answer.Content)})
+	}
+	return d
+}
+
+func contentOf(content openapi3.Content) string {
+	var kinds []string
+	for _, media := range slices.Sorted(maps.Keys(content)) {
+		kinds = append(kinds, strings.TrimSpace(media+" "+typeOf(content[media].Schema)))
+	}
+	return strings.Join(kinds, ", ")
+}
+
+// typeOf is a schema in a few words.
+func typeOf(ref *openapi3.SchemaRef) string {
+	switch {
+	case ref == nil || ref.Value == nil:
+		return ""
+	case ref.Ref != "":
+		return ref.Ref[strings.LastIndexByte(ref.Ref, '/')+1:]
+	case ref.Value.Type.Is("array"):
+		return "list of " + typeOf(ref.Value.Items)
+	case ref.Value.Type != nil:
+		return strings.Join(*ref.Value.Type, " or ")
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,146 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"gopkg.in/yaml.v3"
+
+	"quadrille/pkg/events"
+	"quadrille/pkg/fault"
+)
+
+// Ops is what the common endpoints answer from.
+type Ops struct {
+	Ready         func(context.Context) []Check
+	Registry      *prometheus.Registry // request metrics are added to it
+	Metrics       http.Handler
+	Feed          func(ctx context.Context, after int64, limit int) ([]FeedItem, error)
+	Subscriptions func(context.Context) (any, error)
+}
+
+// Check is one thing that the service needs, and whether it has it.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// FeedItem is one event of the feed, with its place in it.
+type FeedItem struct {
+	ID   int64
+	Body json.RawMessage
+}
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Status string  `json:"status"`
+	Checks []Check `json:"checks"`
+}
+
+func (o Ops) register(e *echo.Echo, document *openapi3.T) error {
+	text, err := marshalYAML(document)
+	if err != nil {
+		return err
+	}
+	page, err := renderDocs(document)
+	if err != nil {
+		return err
+	}
+	e.GET("/healthz", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
+	e.GET("/readyz", o.readyz)
+	e.GET("/metrics", echo.WrapHandler(o.Metrics))
+	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", text) })
+	e.GET("/docs", func(c echo.Context) error {
+		c.Response().Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		return c.HTMLBlob(http.StatusOK, page)
+	})
+	e.GET("/feed", o.feed)
+	e.GET("/subscriptions", func(c echo.Context) error {
+		answer, err := o.Subscriptions(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		return c.JSON(http.StatusOK, answer)
+	})
+	return nil
+}
+
+// marshalYAML goes by way of JSON, which knows how a document is laid out.
+func marshalYAML(document *openapi3.T) ([]byte, error) {
+	asJSON, err := document.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("write OpenAPI document: %w", err)
+	}
+	var tree yaml.Node
+	if err := yaml.Unmarshal(asJSON, &tree); err != nil {
+		return nil, fmt.Errorf("write OpenAPI document: %w", err)
+	}
+	plain(&tree)
+	text, err := yaml.Marshal(&tree)
+	if err != nil {
+		return nil, fmt.Errorf("write OpenAPI document: %w", err)
+	}
+	return text, nil
+}
+
+// plain takes JSON's braces and quotes out of the tree's style.
+func plain(n *yaml.Node) {
+	n.Style = 0
+	for _, child := range n.Content {
+		plain(child)
+	}
+}
+
+func (o Ops) readyz(c echo.Context) error {
+	answer := readiness{Status: "ready", Checks: o.Ready(c.Request().Context())}
+	status := http.StatusOK
+	for _, check := range answer.Checks {
+		if !check.OK {
+			answer.Status, status = "not_ready", http.StatusServiceUnavailable
+		}
+	}
+	return c.JSON(status, answer)
+}
+
+const feedCursor = "feed"
+
+func (o Ops) feed(c echo.Context) error {
+	cursor := c.QueryParam("after")
+	key, err := DecodeCursor(feedCursor, &cursor)
+	if err != nil {
+		return err
+	}
+	after, limit := int64(0), DefaultLimit
+	if key != "" {
+		if after, err = strconv.ParseInt(key, 10, 64); err != nil {
+			return fault.New(fault.Malformed, "cursor_invalid", "this is no cursor of the feed")
+		}
+	}
+	if asked := c.QueryParam("limit"); asked != "" {
+		if limit, err = strconv.Atoi(asked); err != nil {
+			return fault.New(fault.Malformed, "limit_invalid", "limit is no number")
+		}
+	}
+	items, err := o.Feed(c.Request().Context(), after, limit)
+	if err != nil {
+		return err
+	}
+	batch := make([]json.RawMessage, len(items))
+	for i, item := range items {
+		batch[i], after = item.Body, item.ID
+	}
+	next := EncodeCursor(feedCursor, strconv.FormatInt(after, 10))
+	c.Response().Header().Set("Link", *Link("/feed", c.QueryParams(), &next))
+	body, err := json.Marshal(batch)
+	if err != nil {
+		return fmt.Errorf("write feed: %w", err)
+	}
+	return c.Blob(http.StatusOK, events.BatchContentType, body)
+}
