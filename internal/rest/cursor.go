@@ -1,11 +1,13 @@
 package rest
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"net/url"
-	"strings"
+
+	"github.com/labstack/echo/v4"
 
 	"quadrille/pkg/fault"
 )
@@ -63,17 +65,26 @@ func Limit(asked *int) int {
 	return *asked
 }
 
-// Link is the Link header of a page (RFC 8288): the same request, going on after
-// next. nil where there is no more.
-func Link(path string, query url.Values, next *string) *string {
-	if next == nil {
+type urlKey struct{}
+
+// rememberURL keeps what was asked for, for Link.
+func rememberURL(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		c.SetRequest(r.WithContext(context.WithValue(r.Context(), urlKey{}, r.URL)))
+		return next(c)
+	}
+}
+
+// Link is the Link header of a page (RFC 8288): the request that ctx belongs to,
+// going on after next. nil where there is no more.
+func Link(ctx context.Context, next *string) *string {
+	asked, ok := ctx.Value(urlKey{}).(*url.URL)
+	if next == nil || !ok {
 		return nil
 	}
-	again := url.Values{}
-	for k, v := range query {
-		again[k] = v
-	}
-	again.Set("after", *next)
-	link := "<" + path + "?" + strings.ReplaceAll(again.Encode(), ">", "%3E") + `>; rel="next"`
+	query := asked.Query()
+	query.Set("after", *next)
+	link := "<" + asked.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
 	return &link
 }

@@ -137,7 +137,7 @@ func (o Ops) feed(c echo.Context) error {
 		batch[i], after = item.Body, item.ID
 	}
 	next := EncodeCursor(feedCursor, strconv.FormatInt(after, 10))
-	c.Response().Header().Set("Link", *Link("/feed", c.QueryParams(), &next))
+	c.Response().Header().Set("Link", *Link(c.Request().Context(), &next))
 	body, err := json.Marshal(batch)
 	if err != nil {
 		return fmt.Errorf("write feed: %w", err)

@@ -60,7 +60,7 @@ func New(cfg Config) (*echo.Echo, error) {
 			cfg.Log.Error("handler panicked", "request_id", requestID(c), "error", err, "stack", string(stack))
 			return errors.New("panic")
 		},
-	}), authorize(cfg.Token), cause, deadline(cfg.Timeout), check)
+	}), authorize(cfg.Token), rememberURL, cause, deadline(cfg.Timeout), check)
 	return e, cfg.Ops.register(e, document)
 }
 

@@ -3,7 +3,6 @@ package inventory
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"quadrille/internal/db"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"
@@ -55,10 +55,10 @@ func (s *store) Record(ctx context.Context, m Movement) (kept Movement, created 
 func insertMovement(tx *gorm.DB, m Movement) (kept Movement, created bool, err error) {
 	res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&m)
 	if res.Error != nil || res.RowsAffected == 1 {
-		return m, res.Error == nil, wrap(res.Error, "insert movement")
+		return m, res.Error == nil, db.Wrap(res.Error, "insert movement")
 	}
 	if err := tx.First(&kept, "kind = ? AND external_id = ?", m.Kind, m.ExternalID).Error; err != nil {
-		return m, false, wrap(err, "read movement")
+		return m, false, db.Wrap(err, "read movement")
 	}
 	if !kept.sameAs(m) {
 		return kept, false, m.conflict()
@@ -72,7 +72,7 @@ func ensureSKUs(tx *gorm.DB, codes []string, now time.Time) error {
 	for i, code := range codes {
 		rows[i] = SKU{Code: code, UpdatedAt: now}
 	}
-	return wrap(tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error, "add SKUs")
+	return db.Wrap(tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error, "add SKUs")
 }
 
 // lockStock reads SKUs for change. They are locked in the order of their codes,
@@ -86,7 +86,7 @@ func lockStock(tx *gorm.DB, codes []string, now time.Time) (Stock, error) {
 		r.UpdatedAt = now
 		stock[r.Code] = r
 	}
-	return stock, wrap(err, "lock stock")
+	return stock, db.Wrap(err, "lock stock")
 }
 
 // saveStock writes changed SKUs, each one version on, and says so in the
@@ -103,7 +103,7 @@ func (s *store) saveStock(ctx context.Context, tx *gorm.DB, stock Stock, causes 
 	slices.SortFunc(rows, func(a, b *SKU) int { return strings.Compare(a.Code, b.Code) })
 	upsert := clause.OnConflict{Columns: []clause.Column{{Name: "code"}}, UpdateAll: true}
 	if err := tx.Clauses(upsert).CreateInBatches(rows, 500).Error; err != nil {
-		return wrap(err, "save stock")
+		return db.Wrap(err, "save stock")
 	}
 	news := make([]events.Event, len(rows))
 	for i, r := range rows {
@@ -122,7 +122,7 @@ func (s *store) SKU(ctx context.Context, code string) (SKU, error) {
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return sku, fault.New(fault.NotFound, "sku_unknown", "there is no SKU %s", code)
 	}
-	return sku, wrap(err, "read SKU")
+	return sku, db.Wrap(err, "read SKU")
 }
 
 // SKUs lists up to limit SKUs after the code after, of codes only where given.
@@ -132,12 +132,5 @@ func (s *store) SKUs(ctx context.Context, codes []string, after string, limit in
 		q = q.Where("code IN ?", codes)
 	}
 	var rows []SKU
-	return rows, wrap(q.Order("code").Limit(limit).Find(&rows).Error, "list SKUs")
-}
-
-func wrap(err error, doing string) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return rows, db.Wrap(q.Order("code").Limit(limit).Find(&rows).Error, "list SKUs")
 }

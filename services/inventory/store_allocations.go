@@ -5,11 +5,11 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"quadrille/internal/db"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"
@@ -109,7 +109,7 @@ func allocationsFor(tx *gorm.DB, orders []Order) (map[string]*Allocation, error)
 	for _, a := range rows {
 		byOrder[a.OrderID] = a
 	}
-	return byOrder, wrap(err, "read allocations")
+	return byOrder, db.Wrap(err, "read allocations")
 }
 
 // saveAllocations writes allocations and the lines of new ones.
@@ -123,13 +123,13 @@ func saveAllocations(tx *gorm.DB, changed []*Allocation) error {
 	}
 	upsert := clause.OnConflict{Columns: []clause.Column{{Name: "order_id"}}, UpdateAll: true}
 	if err := tx.Omit("Lines").Clauses(upsert).CreateInBatches(changed, 500).Error; err != nil {
-		return wrap(err, "save allocations")
+		return db.Wrap(err, "save allocations")
 	}
 	if len(lines) == 0 {
 		return nil
 	}
 	once := clause.OnConflict{DoNothing: true} // lines never change once written
-	return wrap(tx.Clauses(once).CreateInBatches(lines, 500).Error, "save allocation lines")
+	return db.Wrap(tx.Clauses(once).CreateInBatches(lines, 500).Error, "save allocation lines")
 }
 
 // knownVersions is how far each of the orders has been followed.
@@ -140,7 +140,7 @@ func (s *store) knownVersions(ctx context.Context, orders []string) (map[string]
 	for _, a := range rows {
 		versions[a.OrderID] = a.OrderVersion
 	}
-	return versions, wrap(err, "read allocation versions")
+	return versions, db.Wrap(err, "read allocation versions")
 }
 
 // Allocation is what was done for one order.
@@ -150,7 +150,7 @@ func (s *store) Allocation(ctx context.Context, order string) (Allocation, error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return a, fault.New(fault.NotFound, "allocation_unknown", "nothing is allocated for an order %s", order)
 	}
-	return a, wrap(err, "read allocation")
+	return a, db.Wrap(err, "read allocation")
 }
 
 // Allocations lists up to limit allocations after the order after, of orders
@@ -161,10 +161,7 @@ func (s *store) Allocations(ctx context.Context, orders []string, after string, 
 		q = q.Where("order_id IN ?", orders)
 	}
 	var rows []Allocation
-	return rows, wrap(q.Order("order_id").Limit(limit).Find(&rows).Error, "list allocations")
+	return rows, db.Wrap(q.Order("order_id").Limit(limit).Find(&rows).Error, "list allocations")
 }
 
 func inSKUOrder(q *gorm.DB) *gorm.DB { return q.Order("sku") }
-
-// utc is the clock of the service: UTC, cut to the microseconds a database keeps.
-func utc() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

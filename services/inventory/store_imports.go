@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"quadrille/internal/db"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 )
@@ -33,14 +34,14 @@ type importChunk struct {
 // leaves nothing.
 func (s *store) Upload(ctx context.Context, body io.Reader) (Import, error) {
 	im := Import{ID: uuid.Must(uuid.NewV7()).String(), Status: importUploading, CreatedAt: s.now()}
-	db := s.db.WithContext(ctx)
-	if err := db.Create(&im).Error; err != nil {
-		return im, wrap(err, "create import")
+	q := s.db.WithContext(ctx)
+	if err := q.Create(&im).Error; err != nil {
+		return im, db.Wrap(err, "create import")
 	}
-	err := s.uploadChunks(db, im.ID, body)
+	err := s.uploadChunks(q, im.ID, body)
 	if err == nil {
 		im.Status = ImportPending
-		err = wrap(db.Model(&im).Update("status", ImportPending).Error, "hand over import")
+		err = db.Wrap(q.Model(&im).Update("status", ImportPending).Error, "hand over import")
 	}
 	if err != nil {
 		return im, errors.Join(err, s.discard(context.WithoutCancel(ctx), im.ID))
@@ -48,7 +49,7 @@ func (s *store) Upload(ctx context.Context, body io.Reader) (Import, error) {
 	return im, nil
 }
 
-func (s *store) uploadChunks(db *gorm.DB, id string, body io.Reader) error {
+func (s *store) uploadChunks(q *gorm.DB, id string, body io.Reader) error {
 	for n := 0; ; n++ {
 		piece, err := io.ReadAll(io.LimitReader(body, chunkSize))
 		if err != nil {
@@ -57,8 +58,8 @@ func (s *store) uploadChunks(db *gorm.DB, id string, body io.Reader) error {
 		if len(piece) == 0 {
 			return nil
 		}
-		if err := db.Create(&importChunk{ImportID: id, N: n, Data: piece}).Error; err != nil {
-			return wrap(err, "store upload")
+		if err := q.Create(&importChunk{ImportID: id, N: n, Data: piece}).Error; err != nil {
+			return db.Wrap(err, "store upload")
 		}
 	}
 }
@@ -66,38 +67,38 @@ func (s *store) uploadChunks(db *gorm.DB, id string, body io.Reader) error {
 func (s *store) discard(ctx context.Context, id string) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if err := tx.Delete(&importChunk{}, "import_id = ?", id).Error; err != nil {
-			return wrap(err, "discard upload")
+			return db.Wrap(err, "discard upload")
 		}
-		return wrap(tx.Delete(&Import{}, "id = ?", id).Error, "discard import")
+		return db.Wrap(tx.Delete(&Import{}, "id = ?", id).Error, "discard import")
 	})
 }
 
 // Import is one import with its first errors, errorLimit at the most.
 func (s *store) Import(ctx context.Context, id string, errorLimit int) (Import, []ImportError, error) {
 	var im Import
-	db := s.db.WithContext(ctx)
-	err := db.First(&im, "id = ? AND status <> ?", id, importUploading).Error
+	q := s.db.WithContext(ctx)
+	err := q.First(&im, "id = ? AND status <> ?", id, importUploading).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return im, nil, fault.New(fault.NotFound, "import_unknown", "there is no import %s", id)
 	}
 	if err != nil {
-		return im, nil, wrap(err, "read import")
+		return im, nil, db.Wrap(err, "read import")
 	}
 	var refused []ImportError
-	err = db.Where("import_id = ?", id).Order("line").Limit(errorLimit).Find(&refused).Error
-	return im, refused, wrap(err, "read import errors")
+	err = q.Where("import_id = ?", id).Order("line").Limit(errorLimit).Find(&refused).Error
+	return im, refused, db.Wrap(err, "read import errors")
 }
 
 // nextImport is the oldest import that is not done, if there is one.
 func (s *store) nextImport(ctx context.Context) (im Import, found bool, err error) {
 	res := s.db.WithContext(ctx).Where("status IN ?", []string{ImportPending, ImportRunning}).Order("id").Limit(1).Find(&im)
-	return im, res.RowsAffected == 1, wrap(res.Error, "find import")
+	return im, res.RowsAffected == 1, db.Wrap(res.Error, "find import")
 }
 
 // startImport remembers how many records there are.
 func (s *store) startImport(ctx context.Context, im *Import, total int64) error {
 	im.Status, im.Total = ImportRunning, total
-	return wrap(s.db.WithContext(ctx).Model(im).Select("status", "total").Updates(im).Error, "start import")
+	return db.Wrap(s.db.WithContext(ctx).Model(im).Select("status", "total").Updates(im).Error, "start import")
 }
 
 // errOvertaken: another instance has worked off the same records meanwhile.
@@ -127,7 +128,7 @@ func (s *store) takeRecords(ctx context.Context, im *Import, batch []record) err
 		if res.Error == nil && res.RowsAffected == 0 {
 			return errOvertaken
 		}
-		return wrap(res.Error, "move import on")
+		return db.Wrap(res.Error, "move import on")
 	})
 	if err == nil {
 		im.Processed += int64(len(batch))
@@ -205,7 +206,7 @@ func keepErrors(tx *gorm.DB, id string, refused []record) (int64, error) {
 		rows[i] = ImportError{ImportID: id, Line: r.line, Detail: explain(r.reason)}
 	}
 	once := clause.OnConflict{DoNothing: true}
-	return int64(len(rows)), wrap(tx.Clauses(once).CreateInBatches(rows, 500).Error, "keep import errors")
+	return int64(len(rows)), db.Wrap(tx.Clauses(once).CreateInBatches(rows, 500).Error, "keep import errors")
 }
 
 // explain is a reason in words for the person who sent the file.
@@ -222,9 +223,9 @@ func (s *store) finishImport(ctx context.Context, im Import) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		now := s.now()
 		if err := tx.Model(&im).Updates(map[string]any{"status": ImportDone, "finished_at": &now}).Error; err != nil {
-			return wrap(err, "finish import")
+			return db.Wrap(err, "finish import")
 		}
-		return wrap(tx.Delete(&importChunk{}, "import_id = ?", im.ID).Error, "let go of upload")
+		return db.Wrap(tx.Delete(&importChunk{}, "import_id = ?", im.ID).Error, "let go of upload")
 	})
 }
 
@@ -247,7 +248,7 @@ func (r *chunkReader) Read(p []byte) (int, error) {
 		var c importChunk
 		res := r.db.WithContext(r.ctx).Where("import_id = ? AND n = ?", r.id, r.n).Limit(1).Find(&c)
 		if res.Error != nil {
-			return 0, wrap(res.Error, "read upload")
+			return 0, db.Wrap(res.Error, "read upload")
 		}
 		if res.RowsAffected == 0 {
 			return 0, io.EOF

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"quadrille/internal/app"
+	"quadrille/internal/db"
 	"quadrille/pkg/bus"
 	salesclient "quadrille/services/sales/client"
 )
@@ -27,7 +28,7 @@ func build(d app.Deps) (app.Parts, error) {
 	if err != nil {
 		return app.Parts{}, err
 	}
-	rows := &store{db: d.DB, now: utc}
+	rows := &store{db: d.DB, now: db.Now}
 	service := &Service{store: rows, wake: d.Wake, upload: make(chan struct{}, 1)}
 	orders, err := bus.NewReader(bus.ReaderConfig{
 		Bus: d.Bus, DB: d.DB, Log: d.Log, Committed: d.Wake,

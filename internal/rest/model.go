@@ -1,0 +1,26 @@
+package rest
+
+// Map is rows turned into models; never nil, so that an empty list is [].
+func Map[R, M any](rows []R, model func(R) M) []M {
+	models := make([]M, len(rows))
+	for i, r := range rows {
+		models[i] = model(r)
+	}
+	return models
+}
+
+// Values is what an optional, repeated parameter holds.
+func Values(list *[]string) []string {
+	if list == nil {
+		return nil
+	}
+	return *list
+}
+
+// NonZero is n where it says something, and absent otherwise.
+func NonZero(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}

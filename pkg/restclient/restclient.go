@@ -1,0 +1,109 @@
+// Package restclient is what the typed clients of all services do alike: an
+// answer becomes a value or a fault, a paged list becomes one sequence.
+package restclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+
+	"quadrille/pkg/fault"
+)
+
+// PageSize is how many items a client asks for at a time: the most an API gives.
+const PageSize = 500
+
+// keysAtOnce is how many keys a client puts into one query, so that a URL stays
+// below the 8 kB that servers and proxies take.
+const keysAtOnce = 100
+
+// Answer is a successful answer.
+type Answer[T any] struct {
+	Value  T
+	Status int
+	Header http.Header
+}
+
+// Read takes what a generated client call returns and reads it to the end. An
+// answer that is no success, and a call that got no answer, are faults; the
+// latter are Unavailable.
+func Read[T any](resp *http.Response, err error) (answer Answer[T], _ error) {
+	if err != nil {
+		return answer, unreachable(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was read
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return answer, unreachable(err)
+	}
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		return answer, fault.FromResponse(resp.StatusCode, resp.Header.Get("Content-Type"), body)
+	}
+	answer.Status, answer.Header = resp.StatusCode, resp.Header
+	if resp.StatusCode == http.StatusNoContent {
+		return answer, nil
+	}
+	if err := json.Unmarshal(body, &answer.Value); err != nil {
+		return answer, fmt.Errorf("read answer: %w", err)
+	}
+	return answer, nil
+}
+
+// unreachable keeps the cause, so that a caller whose own context ended can tell.
+func unreachable(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return errors.Join(fault.New(fault.Unavailable, "unreachable", "no answer: %v", err), err)
+}
+
+// Page is one page of a list; Next goes on after it, nil at the end.
+type Page[T any] struct {
+	Items []T     `json:"items"`
+	Next  *string `json:"next"`
+}
+
+// Each is all items of a list, fetched page by page as they are taken. An error
+// ends the sequence.
+func Each[T any](page func(after *string) (*http.Response, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var after *string
+		for {
+			answer, err := Read[Page[T]](page(after))
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, item := range answer.Value.Items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if after = answer.Value.Next; after == nil {
+				return
+			}
+		}
+	}
+}
+
+// ByKeys is those items of a list that keys name, asked for a hundred at a time.
+// A key that names nothing is left out.
+func ByKeys[T any](keys []string, page func(keys []string) (*http.Response, error)) ([]T, error) {
+	items := make([]T, 0, len(keys))
+	for start := 0; start < len(keys); start += keysAtOnce {
+		answer, err := Read[Page[T]](page(keys[start:min(start+keysAtOnce, len(keys))]))
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, answer.Value.Items...)
+	}
+	return items, nil
+}
+
+// Ptr is a pointer to v, for optional parameters.
+func Ptr[T any](v T) *T { return &v }

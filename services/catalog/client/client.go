@@ -1,0 +1,68 @@
+// Package client calls catalog's REST API. What is generated from its
+// openapi.yaml is wrapped here: answers are plain models, errors are faults.
+package client
+
+import (
+	"context"
+	"iter"
+	"net/http"
+
+	rc "quadrille/pkg/restclient"
+)
+
+//go:generate go tool oapi-codegen -config codegen.yaml ../openapi.yaml
+
+// Client calls one catalog. It is safe for concurrent use.
+type Client struct{ raw *rawClient }
+
+// New makes a client of the catalog at baseURL.
+func New(baseURL string, hc *http.Client) (*Client, error) {
+	raw, err := NewClient(baseURL, WithHTTPClient(hc))
+	return &Client{raw: raw}, err
+}
+
+// Put offers a product or changes it; created is false if it was offered before.
+func (c *Client) Put(ctx context.Context, sku string, p NewProduct) (product Product, created bool, err error) {
+	a, err := rc.Read[Product](c.raw.PutProduct(ctx, sku, nil, p))
+	return a.Value, a.Status == http.StatusCreated, err
+}
+
+// Product is one product.
+func (c *Client) Product(ctx context.Context, sku string) (Product, error) {
+	a, err := rc.Read[Product](c.raw.GetProduct(ctx, sku, nil))
+	return a.Value, err
+}
+
+// Products is those of the products named that are offered.
+func (c *Client) Products(ctx context.Context, skus []string) ([]Product, error) {
+	return rc.ByKeys[Product](skus, func(skus []string) (*http.Response, error) {
+		return c.raw.ListProducts(ctx, &ListProductsParams{Sku: &skus, Limit: rc.Ptr(rc.PageSize)})
+	})
+}
+
+// AllProducts is every product that is offered, by SKU.
+func (c *Client) AllProducts(ctx context.Context) iter.Seq2[Product, error] {
+	return rc.Each[Product](func(after *string) (*http.Response, error) {
+		return c.raw.ListProducts(ctx, &ListProductsParams{After: after, Limit: rc.Ptr(rc.PageSize)})
+	})
+}
+
+// Search is every product offered whose text contains q.
+func (c *Client) Search(ctx context.Context, q string) iter.Seq2[Product, error] {
+	return rc.Each[Product](func(after *string) (*http.Response, error) {
+		return c.raw.ListProducts(ctx, &ListProductsParams{Q: &q, After: after, Limit: rc.Ptr(rc.PageSize)})
+	})
+}
+
+// Withdraw takes a product off the catalog.
+func (c *Client) Withdraw(ctx context.Context, sku string) error {
+	_, err := rc.Read[struct{}](c.raw.DeleteProduct(ctx, sku, nil))
+	return err
+}
+
+// AllStock is every copy that catalog keeps of inventory's SKUs.
+func (c *Client) AllStock(ctx context.Context) iter.Seq2[Stock, error] {
+	return rc.Each[Stock](func(after *string) (*http.Response, error) {
+		return c.raw.ListStock(ctx, &ListStockParams{After: after, Limit: rc.Ptr(rc.PageSize)})
+	})
+}

@@ -1,0 +1,160 @@
+package inventory
+
+import (
+	"context"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/rest"
+	"quadrille/services/inventory/api"
+)
+
+// handlers is the REST contract on top of the service.
+type handlers struct{ service *Service }
+
+func routes(e *echo.Echo, s *Service) {
+	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, nil))
+}
+
+// CreateReceipt is POST /receipts.
+func (h *handlers) CreateReceipt(ctx context.Context, r api.CreateReceiptRequestObject) (api.CreateReceiptResponseObject, error) {
+	m, created, err := h.service.Move(ctx, Movement{Kind: Receipt, ExternalID: r.Body.ExternalId, SKU: r.Body.Sku, Quantity: r.Body.Quantity})
+	if err != nil {
+		return nil, err
+	}
+	receipt := api.Receipt{ExternalId: m.ExternalID, Sku: m.SKU, Quantity: m.Quantity, ReceivedAt: m.MovedAt}
+	if created {
+		return api.CreateReceipt201JSONResponse(receipt), nil
+	}
+	return api.CreateReceipt200JSONResponse(receipt), nil
+}
+
+// CreateAdjustment is POST /adjustments.
+func (h *handlers) CreateAdjustment(ctx context.Context, r api.CreateAdjustmentRequestObject) (api.CreateAdjustmentResponseObject, error) {
+	m, created, err := h.service.Move(ctx, Movement{
+		Kind: Adjustment, ExternalID: r.Body.ExternalId, SKU: r.Body.Sku, Quantity: r.Body.Delta, Reason: r.Body.Reason,
+	})
+	if err != nil {
+		return nil, err
+	}
+	adjustment := api.Adjustment{ExternalId: m.ExternalID, Sku: m.SKU, Delta: m.Quantity, Reason: m.Reason, AdjustedAt: m.MovedAt}
+	if created {
+		return api.CreateAdjustment201JSONResponse(adjustment), nil
+	}
+	return api.CreateAdjustment200JSONResponse(adjustment), nil
+}
+
+// GetSku is GET /skus/{code}.
+func (h *handlers) GetSku(ctx context.Context, r api.GetSkuRequestObject) (api.GetSkuResponseObject, error) {
+	sku, err := h.service.SKU(ctx, r.Code)
+	if err != nil {
+		return nil, err
+	}
+	etag := rest.ETag(sku.Version)
+	if rest.NotModified(r.Params.IfNoneMatch, sku.Version) {
+		return api.GetSku304Response{Headers: api.GetSku304ResponseHeaders{ETag: &etag}}, nil
+	}
+	return api.GetSku200JSONResponse{Body: skuModel(sku), Headers: api.GetSku200ResponseHeaders{ETag: &etag}}, nil
+}
+
+const skuCursor = "skus"
+
+// ListSkus is GET /skus.
+func (h *handlers) ListSkus(ctx context.Context, r api.ListSkusRequestObject) (api.ListSkusResponseObject, error) {
+	after, err := rest.DecodeCursor(skuCursor, r.Params.After)
+	if err != nil {
+		return nil, err
+	}
+	limit := rest.Limit(r.Params.Limit)
+	rows, err := h.service.SKUs(ctx, rest.Values(r.Params.Code), after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	rows, next := rest.Page(skuCursor, rows, limit, func(s SKU) string { return s.Code })
+	return api.ListSkus200JSONResponse{
+		Body:    api.SkuPage{Items: rest.Map(rows, skuModel), Next: next},
+		Headers: api.ListSkus200ResponseHeaders{Link: rest.Link(ctx, next)},
+	}, nil
+}
+
+// GetAllocation is GET /allocations/{order}.
+func (h *handlers) GetAllocation(ctx context.Context, r api.GetAllocationRequestObject) (api.GetAllocationResponseObject, error) {
+	a, err := h.service.Allocation(ctx, r.Order)
+	if err != nil {
+		return nil, err
+	}
+	etag := rest.ETag(a.Version)
+	if rest.NotModified(r.Params.IfNoneMatch, a.Version) {
+		return api.GetAllocation304Response{Headers: api.GetAllocation304ResponseHeaders{ETag: &etag}}, nil
+	}
+	return api.GetAllocation200JSONResponse{Body: allocationModel(a), Headers: api.GetAllocation200ResponseHeaders{ETag: &etag}}, nil
+}
+
+const allocationCursor = "allocations"
+
+// ListAllocations is GET /allocations.
+func (h *handlers) ListAllocations(ctx context.Context, r api.ListAllocationsRequestObject) (api.ListAllocationsResponseObject, error) {
+	after, err := rest.DecodeCursor(allocationCursor, r.Params.After)
+	if err != nil {
+		return nil, err
+	}
+	limit := rest.Limit(r.Params.Limit)
+	rows, err := h.service.Allocations(ctx, rest.Values(r.Params.Order), after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	rows, next := rest.Page(allocationCursor, rows, limit, func(a Allocation) string { return a.OrderID })
+	return api.ListAllocations200JSONResponse{
+		Body:    api.AllocationPage{Items: rest.Map(rows, allocationModel), Next: next},
+		Headers: api.ListAllocations200ResponseHeaders{Link: rest.Link(ctx, next)},
+	}, nil
+}
+
+// CreateImport is POST /imports.
+func (h *handlers) CreateImport(ctx context.Context, r api.CreateImportRequestObject) (api.CreateImportResponseObject, error) {
+	im, err := h.service.Upload(ctx, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	location := "/imports/" + im.ID
+	return api.CreateImport202JSONResponse{
+		Body:    importModel(im, nil),
+		Headers: api.CreateImport202ResponseHeaders{Location: &location},
+	}, nil
+}
+
+// GetImport is GET /imports/{id}.
+func (h *handlers) GetImport(ctx context.Context, r api.GetImportRequestObject) (api.GetImportResponseObject, error) {
+	im, refused, err := h.service.Import(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetImport200JSONResponse(importModel(im, refused)), nil
+}
+
+func skuModel(s SKU) api.Sku {
+	return api.Sku{
+		Code: s.Code, OnHand: s.OnHand, Reserved: s.Reserved, Available: s.Available(),
+		Received: s.Received, Adjusted: s.Adjusted, Shipped: s.Shipped, Version: s.Version, UpdatedAt: s.UpdatedAt,
+	}
+}
+
+func allocationModel(a Allocation) api.Allocation {
+	return api.Allocation{
+		Order: a.OrderID, Status: api.AllocationStatus(a.Status), Version: a.Version, UpdatedAt: a.UpdatedAt,
+		Lines: rest.Map(a.Lines, func(l Line) api.AllocationLine {
+			return api.AllocationLine{Sku: l.SKU, Quantity: l.Quantity, Short: rest.NonZero(l.Short)}
+		}),
+	}
+}
+
+func importModel(im Import, refused []ImportError) api.Import {
+	return api.Import{
+		Id: im.ID, Status: api.ImportStatus(im.Status), Total: im.Total, Processed: im.Processed, Rejected: im.Rejected,
+		Errors:    rest.Map(refused, func(e ImportError) api.ImportError { return api.ImportError{Line: e.Line, Detail: e.Detail} }),
+		CreatedAt: im.CreatedAt, FinishedAt: im.FinishedAt,
+	}
+}
+
+var _ api.StrictServerInterface = (*handlers)(nil)
+
