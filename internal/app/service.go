@@ -17,7 +17,7 @@ import (
 // start and stop.
 type Service struct {
 	Name       string
-	Migrations fs.FS  // postgres/NNNNN_name.sql and sqlite/NNNNN_name.sql
+	Migrations fs.FS  // migrations/postgres/NNNNN_name.sql and migrations/sqlite/NNNNN_name.sql
 	Spec       []byte // openapi.yaml
 	// Build puts the service together. It starts nothing.
 	Build func(Deps) (Parts, error)
@@ -31,6 +31,15 @@ type Deps struct {
 	HTTP *http.Client                // for call-backs: time-outs, token, trace and correlation are its business
 	URL  func(service string) string // base URL of another service
 	Wake func()                      // after a commit with outbox rows: there is something to relay
+}
+
+// Reader is how the service subscriber reads stream: what its readers have in
+// common. Without types it takes every event.
+func (d Deps) Reader(subscriber, stream string, types []string) bus.ReaderConfig {
+	return bus.ReaderConfig{
+		Bus: d.Bus, DB: d.DB, Log: d.Log, Committed: d.Wake,
+		Subscriber: subscriber, Stream: stream, Types: types,
+	}
 }
 
 // Parts is what a service is made of, for the runtime to run.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -17,24 +16,24 @@ import (
 var common embed.FS
 
 // Migrate brings the tables that every service has, and then the service's own,
-// to the newest version. own holds postgres/NNNNN_name.sql and
-// sqlite/NNNNN_name.sql. Two processes at once are safe: one waits for the other.
+// to the newest version. own holds migrations/postgres/NNNNN_name.sql
+// and migrations/sqlite/NNNNN_name.sql. Two processes at once are safe: one waits for the other.
 func Migrate(ctx context.Context, db *gorm.DB, service string, own fs.FS) error {
-	if err := migrate(ctx, db, "schema_common", common, "migrations"); err != nil {
+	if err := migrate(ctx, db, "schema_common", common); err != nil {
 		return fmt.Errorf("common tables: %w", err)
 	}
-	if err := migrate(ctx, db, "schema_own", own, "."); err != nil {
+	if err := migrate(ctx, db, "schema_own", own); err != nil {
 		return fmt.Errorf("tables of %s: %w", service, err)
 	}
 	return nil
 }
 
-// migrate runs the migrations below folder that belong to the database's
+// migrate runs the migrations that belong to the database's
 // dialect. Their versions are kept in a table of their own, so that common and
 // own numbers never clash.
-func migrate(ctx context.Context, db *gorm.DB, table string, files fs.FS, folder string) (err error) {
+func migrate(ctx context.Context, db *gorm.DB, table string, files fs.FS) (err error) {
 	dialect := db.Name()
-	scripts, err := fs.Sub(files, path.Join(folder, dialect))
+	scripts, err := fs.Sub(files, "migrations/"+dialect)
 	if err != nil {
 		return fmt.Errorf("find migrations: %w", err)
 	}

@@ -18,9 +18,10 @@ func NotModified(header *string, version int64) bool {
 
 // CheckIfMatch is nil where an If-Match header is absent or covers the version,
 // and a Stale fault where it does not. It compares strongly: a weak tag never
-// matches (RFC 9110, section 13.1.1).
+// matches, and nothing matches what is not there, version 0 (RFC 9110, section
+// 13.1.1).
 func CheckIfMatch(header *string, version int64) error {
-	if header == nil || matches(*header, version, false) {
+	if header == nil || version > 0 && matches(*header, version, false) {
 		return nil
 	}
 	return fault.New(fault.Stale, "version_stale", "the thing is now at ETag %s, If-Match names another", ETag(version)).

@@ -157,4 +157,3 @@ func importModel(im Import, refused []ImportError) api.Import {
 }
 
 var _ api.StrictServerInterface = (*handlers)(nil)
-

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"quadrille/pkg/fault"
+	"quadrille/pkg/sku"
 )
 
 // The kinds of movement. Each has external IDs of its own.
@@ -25,7 +26,7 @@ type Movement struct {
 
 // check normalises a movement's SKU and says what is wrong with the rest.
 func (m *Movement) check() error {
-	code, err := NormalizeCode(m.SKU)
+	code, err := sku.Normalize(m.SKU)
 	if err != nil {
 		return err
 	}

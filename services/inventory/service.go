@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"quadrille/pkg/fault"
+	"quadrille/pkg/sku"
 )
 
 // Service is what inventory can be asked to do. Its methods are safe for
@@ -32,7 +33,7 @@ func (s *Service) Move(ctx context.Context, m Movement) (kept Movement, created 
 
 // SKU is the stock of one SKU; its code may be in either case.
 func (s *Service) SKU(ctx context.Context, code string) (SKU, error) {
-	code, err := NormalizeCode(code)
+	code, err := sku.Normalize(code)
 	if err != nil {
 		return SKU{}, err
 	}
@@ -42,13 +43,9 @@ func (s *Service) SKU(ctx context.Context, code string) (SKU, error) {
 // SKUs lists up to limit SKUs, by code, after the code after. With codes, only
 // those of them that exist.
 func (s *Service) SKUs(ctx context.Context, codes []string, after string, limit int) ([]SKU, error) {
-	wanted := make([]string, len(codes))
-	for i, c := range codes {
-		code, err := NormalizeCode(c)
-		if err != nil {
-			return nil, err
-		}
-		wanted[i] = code
+	wanted, err := sku.NormalizeAll(codes)
+	if err != nil {
+		return nil, err
 	}
 	return s.store.SKUs(ctx, wanted, after, limit)
 }

@@ -1,8 +1,6 @@
 package inventory
 
 import (
-	"regexp"
-	"strings"
 	"time"
 
 	"quadrille/pkg/fault"
@@ -31,17 +29,6 @@ func (SKU) TableName() string { return "skus" }
 
 // Available is what can still be promised.
 func (s *SKU) Available() int64 { return s.OnHand - s.Reserved }
-
-var skuPattern = regexp.MustCompile(`^[A-Z0-9._-]{1,64}$`)
-
-// NormalizeCode upper-cases a SKU code and checks its form.
-func NormalizeCode(code string) (string, error) {
-	code = strings.ToUpper(code)
-	if !skuPattern.MatchString(code) {
-		return "", fault.New(fault.Invalid, "sku_invalid", "a SKU code is 1 to 64 of A-Z a-z 0-9 . _ -")
-	}
-	return code, nil
-}
 
 // Move takes a receipt or an adjustment into the stock.
 func (s *SKU) Move(m Movement) error {

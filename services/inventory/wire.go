@@ -20,7 +20,7 @@ var spec []byte
 
 // New describes the service to the runtime.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: Migrations(), Spec: spec, Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Build: build}
 }
 
 func build(d app.Deps) (app.Parts, error) {
@@ -30,10 +30,7 @@ func build(d app.Deps) (app.Parts, error) {
 	}
 	rows := &store{db: d.DB, now: db.Now}
 	service := &Service{store: rows, wake: d.Wake, upload: make(chan struct{}, 1)}
-	orders, err := bus.NewReader(bus.ReaderConfig{
-		Bus: d.Bus, DB: d.DB, Log: d.Log, Committed: d.Wake,
-		Subscriber: Name, Stream: "sales", Types: orderEvents(),
-	}, &orderFollower{store: rows, sales: sales})
+	orders, err := bus.NewReader(d.Reader(Name, "sales", orderEvents()), &orderFollower{store: rows, sales: sales})
 	if err != nil {
 		return app.Parts{}, err
 	}

@@ -9,7 +9,7 @@ import (
 func NoTables() fs.FS {
 	const nothing = "-- +goose Up\nSELECT 1;\n"
 	return fstest.MapFS{
-		"postgres/00001_none.sql": {Data: []byte(nothing)},
-		"sqlite/00001_none.sql":   {Data: []byte(nothing)},
+		"migrations/postgres/00001_none.sql": {Data: []byte(nothing)},
+		"migrations/sqlite/00001_none.sql":   {Data: []byte(nothing)},
 	}
 }

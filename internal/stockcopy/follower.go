@@ -1,0 +1,66 @@
+package stockcopy
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+
+	"quadrille/pkg/bus"
+	"quadrille/pkg/events"
+	inventoryclient "quadrille/services/inventory/client"
+)
+
+// Source is what is asked of inventory.
+type Source interface {
+	SKUs(ctx context.Context, codes []string) ([]inventoryclient.Sku, error)
+}
+
+// Change is a copy that changed: its quantity before and after, and the event
+// that told of it. A SKU that was not known before had 0.
+type Change struct {
+	SKU           string
+	Before, After int64
+	Cause         events.Event
+}
+
+// Follower is a bus.Handler that keeps the copies.
+type Follower struct {
+	DB        *gorm.DB
+	Inventory Source
+	// Changed is told what changed, in SKU order, inside the transaction.
+	Changed func(ctx context.Context, tx bus.Tx, changes []Change) error
+}
+
+// Types are the events that a Follower listens to, on inventory's stream.
+func Types() []string { return []string{events.InventorySkuProcessed} }
+
+// Fetch asks inventory for the SKUs whose copies are behind.
+func (f *Follower) Fetch(ctx context.Context, batch []events.Event) ([]Copy, error) {
+	newest := bus.Newest(batch)
+	known, err := versions(f.DB.WithContext(ctx), bus.Subjects(newest))
+	if err != nil {
+		return nil, err
+	}
+	found, err := f.Inventory.SKUs(ctx, bus.Behind(newest, known))
+	if err != nil {
+		return nil, err
+	}
+	copies := make([]Copy, len(found))
+	for i, s := range found {
+		copies[i] = Copy{SKU: s.Code, Quantity: s.Available, Version: s.Version}
+	}
+	return copies, nil
+}
+
+// Apply writes the copies that are newer and tells of those that changed.
+func (f *Follower) Apply(ctx context.Context, tx bus.Tx, batch []events.Event, fetched []Copy) error {
+	changes, err := merge(tx, fetched)
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	newest := bus.Newest(batch)
+	for i, c := range changes {
+		changes[i].Cause = newest[c.SKU]
+	}
+	return f.Changed(ctx, tx, changes)
+}

@@ -1,0 +1,33 @@
+// Package sku is the form of the codes by which all services name goods.
+package sku
+
+import (
+	"regexp"
+	"strings"
+
+	"quadrille/pkg/fault"
+)
+
+var pattern = regexp.MustCompile(`^[A-Z0-9._-]{1,64}$`)
+
+// Normalize upper-cases a SKU code and checks its form: 1 to 64 of A-Z 0-9 . _ -.
+func Normalize(code string) (string, error) {
+	upper := strings.ToUpper(code)
+	if !pattern.MatchString(upper) {
+		return "", fault.New(fault.Invalid, "sku_invalid", "%.70q is no SKU code, which is 1 to 64 of A-Z a-z 0-9 . _ -", code)
+	}
+	return upper, nil
+}
+
+// NormalizeAll is Normalize of each.
+func NormalizeAll(codes []string) ([]string, error) {
+	all := make([]string, len(codes))
+	for i, code := range codes {
+		upper, err := Normalize(code)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = upper
+	}
+	return all, nil
+}

@@ -1,0 +1,122 @@
+package catalog
+
+import (
+	"context"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/rest"
+	"quadrille/internal/stockcopy"
+	"quadrille/pkg/fault"
+	"quadrille/pkg/money"
+	"quadrille/services/catalog/api"
+)
+
+// handlers is the REST contract on top of the service.
+type handlers struct{ service *Service }
+
+func routes(e *echo.Echo, s *Service) {
+	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, nil))
+}
+
+// PutProduct is PUT /products/{sku}.
+func (h *handlers) PutProduct(ctx context.Context, r api.PutProductRequestObject) (api.PutProductResponseObject, error) {
+	price, err := money.Parse(r.Body.Price.Amount, r.Body.Price.Currency)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "price_invalid", "%v", err).With("/price", "%v", err)
+	}
+	t := Terms{Title: r.Body.Title, Price: price}
+	if r.Body.Description != nil {
+		t.Description = *r.Body.Description
+	}
+	p, created, err := h.service.Put(ctx, r.Sku, t, matching(r.Params.IfMatch))
+	if err != nil {
+		return nil, err
+	}
+	etag := rest.ETag(p.Version)
+	if created {
+		return api.PutProduct201JSONResponse{Body: productModel(p), Headers: api.PutProduct201ResponseHeaders{ETag: &etag}}, nil
+	}
+	return api.PutProduct200JSONResponse{Body: productModel(p), Headers: api.PutProduct200ResponseHeaders{ETag: &etag}}, nil
+}
+
+// GetProduct is GET /products/{sku}.
+func (h *handlers) GetProduct(ctx context.Context, r api.GetProductRequestObject) (api.GetProductResponseObject, error) {
+	p, err := h.service.Product(ctx, r.Sku)
+	if err != nil {
+		return nil, err
+	}
+	etag := rest.ETag(p.Version)
+	if rest.NotModified(r.Params.IfNoneMatch, p.Version) {
+		return api.GetProduct304Response{Headers: api.GetProduct304ResponseHeaders{ETag: &etag}}, nil
+	}
+	return api.GetProduct200JSONResponse{Body: productModel(p), Headers: api.GetProduct200ResponseHeaders{ETag: &etag}}, nil
+}
+
+// DeleteProduct is DELETE /products/{sku}.
+func (h *handlers) DeleteProduct(ctx context.Context, r api.DeleteProductRequestObject) (api.DeleteProductResponseObject, error) {
+	if err := h.service.Withdraw(ctx, r.Sku, matching(r.Params.IfMatch)); err != nil {
+		return nil, err
+	}
+	return api.DeleteProduct204Response{}, nil
+}
+
+const productCursor = "products"
+
+// ListProducts is GET /products.
+func (h *handlers) ListProducts(ctx context.Context, r api.ListProductsRequestObject) (api.ListProductsResponseObject, error) {
+	after, err := rest.DecodeCursor(productCursor, r.Params.After)
+	if err != nil {
+		return nil, err
+	}
+	q := Query{Available: r.Params.Available, SKUs: rest.Values(r.Params.Sku)}
+	if r.Params.Q != nil {
+		q.Text = *r.Params.Q
+	}
+	limit := rest.Limit(r.Params.Limit)
+	rows, err := h.service.Products(ctx, q, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	rows, next := rest.Page(productCursor, rows, limit, func(p Product) string { return p.SKU })
+	return api.ListProducts200JSONResponse{
+		Body:    api.ProductPage{Items: rest.Map(rows, productModel), Next: next},
+		Headers: api.ListProducts200ResponseHeaders{Link: rest.Link(ctx, next)},
+	}, nil
+}
+
+const stockCursor = "stock"
+
+// ListStock is GET /stock.
+func (h *handlers) ListStock(ctx context.Context, r api.ListStockRequestObject) (api.ListStockResponseObject, error) {
+	after, err := rest.DecodeCursor(stockCursor, r.Params.After)
+	if err != nil {
+		return nil, err
+	}
+	limit := rest.Limit(r.Params.Limit)
+	rows, err := h.service.Stock(ctx, rest.Values(r.Params.Sku), after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	rows, next := rest.Page(stockCursor, rows, limit, func(c stockcopy.Copy) string { return c.SKU })
+	return api.ListStock200JSONResponse{
+		Body:    api.StockPage{Items: rest.Map(rows, stockModel), Next: next},
+		Headers: api.ListStock200ResponseHeaders{Link: rest.Link(ctx, next)},
+	}, nil
+}
+
+func matching(header *string) match {
+	return func(version int64) error { return rest.CheckIfMatch(header, version) }
+}
+
+func productModel(p Product) api.Product {
+	return api.Product{
+		Sku: p.SKU, Title: p.Title, Description: p.Description,
+		Price:     api.Money{Amount: p.Price().Amount(), Currency: p.Currency},
+		Available: p.Quantity > 0, Quantity: p.Quantity, Version: p.Version, UpdatedAt: p.UpdatedAt,
+	}
+}
+
+func stockModel(c stockcopy.Copy) api.Stock {
+	return api.Stock{Sku: c.SKU, Quantity: c.Quantity, Version: c.Version}
+}

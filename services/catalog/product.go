@@ -1,0 +1,87 @@
+package catalog
+
+import (
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
+
+	"quadrille/pkg/fault"
+	"quadrille/pkg/money"
+)
+
+// Product is something that the shop offers, or used to.
+type Product struct {
+	SKU         string `gorm:"column:sku;primaryKey"`
+	Title       string
+	Description string
+	PriceMinor  int64
+	Currency    string
+	Search      string // what a search looks at: folded SKU, title and description
+	Withdrawn   bool
+	Version     int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Quantity    int64 `gorm:"->"` // from the copy of stock, read only
+}
+
+// Terms are what the shop says of a product.
+type Terms struct {
+	Title       string
+	Description string
+	Price       money.Money
+}
+
+// Price is the product's price.
+func (p *Product) Price() money.Money { return money.Money{Minor: p.PriceMinor, Currency: p.Currency} }
+
+// Exists reports whether the product is offered.
+func (p *Product) Exists() bool { return p.Version > 0 && !p.Withdrawn }
+
+// Offer puts the product on offer at terms. created: it was not before. changed:
+// it is another version now.
+func (p *Product) Offer(t Terms, now time.Time) (created, changed bool) {
+	created = !p.Exists()
+	same := p.Title == t.Title && p.Description == t.Description && p.Price() == t.Price
+	if !created && same {
+		return false, false
+	}
+	if p.Version == 0 {
+		p.CreatedAt = now
+	}
+	p.Title, p.Description = t.Title, t.Description
+	p.PriceMinor, p.Currency = t.Price.Minor, t.Price.Currency
+	p.Search = Fold(p.SKU + " " + p.Title + " " + p.Description)
+	p.Withdrawn = false
+	p.UpdatedAt = now
+	p.Version++
+	return created, true
+}
+
+// Withdraw takes the product off the offer.
+func (p *Product) Withdraw(now time.Time) error {
+	if !p.Exists() {
+		return unknown(p.SKU)
+	}
+	p.Withdrawn = true
+	p.UpdatedAt = now
+	p.Version++
+	return nil
+}
+
+func unknown(sku string) error {
+	return fault.New(fault.NotFound, "product_unknown", "no product %s is offered", sku)
+}
+
+// Fold is text as a search compares it: without case and accents.
+func Fold(text string) string {
+	plain, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), text)
+	if err != nil {
+		plain = text
+	}
+	return cases.Fold().String(strings.Join(strings.Fields(plain), " "))
+}

@@ -1,0 +1,89 @@
+package catalog
+
+import (
+	"context"
+
+	"quadrille/internal/stockcopy"
+	"quadrille/pkg/events"
+	"quadrille/pkg/sku"
+)
+
+// Service is what catalog can be asked to do. Its methods are safe for
+// concurrent use; their errors are faults, or failures of the database.
+type Service struct {
+	store *store
+	wake  func() // there is something to relay
+}
+
+// match refuses a change of a product that is not at the version the caller
+// knew. Version 0 is a product that is not offered.
+type match func(version int64) error
+
+// Put offers a product at terms. created is false if it was offered before.
+func (s *Service) Put(ctx context.Context, code string, t Terms, match match) (p Product, created bool, err error) {
+	if code, err = sku.Normalize(code); err != nil {
+		return p, false, err
+	}
+	p, err = s.store.Change(ctx, code, func(p *Product) (changed bool, err error) {
+		if err := match(versionOf(p)); err != nil {
+			return false, err
+		}
+		created, changed = p.Offer(t, s.store.now())
+		return changed, nil
+	}, events.ProductChanged)
+	s.wake()
+	return p, created, err
+}
+
+// Withdraw takes a product off the offer.
+func (s *Service) Withdraw(ctx context.Context, code string, match match) error {
+	code, err := sku.Normalize(code)
+	if err != nil {
+		return err
+	}
+	_, err = s.store.Change(ctx, code, func(p *Product) (changed bool, err error) {
+		if !p.Exists() {
+			return false, unknown(code)
+		}
+		if err := match(p.Version); err != nil {
+			return false, err
+		}
+		return true, p.Withdraw(s.store.now())
+	}, events.ProductWithdrawn)
+	s.wake()
+	return err
+}
+
+func versionOf(p *Product) int64 {
+	if p.Exists() {
+		return p.Version
+	}
+	return 0
+}
+
+// Product is one product that is offered.
+func (s *Service) Product(ctx context.Context, code string) (Product, error) {
+	code, err := sku.Normalize(code)
+	if err != nil {
+		return Product{}, err
+	}
+	return s.store.Product(ctx, code)
+}
+
+// Products lists up to limit products, by SKU, after the SKU after.
+func (s *Service) Products(ctx context.Context, q Query, after string, limit int) (found []Product, err error) {
+	if q.SKUs, err = sku.NormalizeAll(q.SKUs); err != nil {
+		return nil, err
+	}
+	q.Text = Fold(q.Text)
+	return s.store.Products(ctx, q, after, limit)
+}
+
+// Stock lists up to limit copies of inventory's SKUs after the SKU after.
+func (s *Service) Stock(ctx context.Context, codes []string, after string, limit int) ([]stockcopy.Copy, error) {
+	codes, err := sku.NormalizeAll(codes)
+	if err != nil {
+		return nil, err
+	}
+	return stockcopy.List(ctx, s.store.db, codes, after, limit)
+}

@@ -1,0 +1,114 @@
+package catalog
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"quadrille/internal/db"
+	"quadrille/internal/stockcopy"
+	"quadrille/pkg/events"
+	"quadrille/pkg/outbox"
+)
+
+// store keeps catalog's rows. Its exported methods own the transaction; what
+// changes a product writes the outbox row in the same one.
+type store struct {
+	db  *gorm.DB
+	now func() time.Time
+}
+
+// Change has change work on the product, which is empty (version 0) where there
+// is none, and keeps it if it says so. said is the event of a change.
+func (s *store) Change(ctx context.Context, sku string, change func(*Product) (changed bool, err error), said func(string, int64) events.Event) (p Product, err error) {
+	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		// The copy comes first, as it does for the reader: a product that appears
+		// while its stock changes sees the change, or is seen by it.
+		stock, err := stockcopy.Lock(tx, sku)
+		if err != nil {
+			return err
+		}
+		if err := tx.Limit(1).Find(&p, "sku = ?", sku).Error; err != nil {
+			return db.Wrap(err, "read product")
+		}
+		p.SKU, p.Quantity = sku, stock.Quantity
+		changed, err := change(&p)
+		if err != nil || !changed {
+			return err
+		}
+		upsert := clause.OnConflict{Columns: []clause.Column{{Name: "sku"}}, UpdateAll: true}
+		if err := tx.Clauses(upsert).Create(&p).Error; err != nil {
+			return db.Wrap(err, "write product")
+		}
+		return outbox.Append(ctx, tx, said(p.SKU, p.Version))
+	})
+	return p, err
+}
+
+// stockChanged moves the products whose stock changed on by one version, since
+// what they show is another, and says so. It runs in the reader's transaction.
+func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockcopy.Change) error {
+	causes := make(map[string]events.Event, len(changes))
+	skus := make([]string, len(changes))
+	for i, c := range changes {
+		skus[i], causes[c.SKU] = c.SKU, c.Cause
+	}
+	var moved []Product
+	err := tx.Raw("UPDATE products SET version = version + 1, updated_at = ? WHERE sku IN ? AND NOT withdrawn RETURNING sku, version",
+		s.now(), skus).Scan(&moved).Error
+	if err != nil {
+		return db.Wrap(err, "move products on")
+	}
+	news := make([]events.Event, len(moved))
+	for i, p := range moved {
+		news[i] = events.ProductChanged(p.SKU, p.Version).Stamp(events.CausedBy(ctx, causes[p.SKU]))
+	}
+	return outbox.Append(ctx, tx, news...)
+}
+
+// Product is one product that is offered.
+func (s *store) Product(ctx context.Context, sku string) (Product, error) {
+	var rows []Product
+	err := s.offered(ctx).Where("products.sku = ?", sku).Limit(1).Find(&rows).Error
+	if err == nil && len(rows) == 0 {
+		return Product{}, unknown(sku)
+	}
+	if err != nil {
+		return Product{}, db.Wrap(err, "read product")
+	}
+	return rows[0], nil
+}
+
+// Query says which products to list.
+type Query struct {
+	Text      string // contained in SKU, title or description, folded
+	Available *bool
+	SKUs      []string
+}
+
+// Products lists up to limit products after the SKU after.
+func (s *store) Products(ctx context.Context, query Query, after string, limit int) ([]Product, error) {
+	q := s.offered(ctx).Where("products.sku > ?", after)
+	if query.Text != "" {
+		q = q.Where("products.search LIKE ? ESCAPE '!'", "%"+strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(query.Text)+"%")
+	}
+	if query.Available != nil {
+		q = q.Where("(COALESCE(stock.quantity, 0) > 0) = ?", *query.Available)
+	}
+	if len(query.SKUs) > 0 {
+		q = q.Where("products.sku IN ?", query.SKUs)
+	}
+	var rows []Product
+	return rows, db.Wrap(q.Order("products.sku").Limit(limit).Find(&rows).Error, "list products")
+}
+
+// offered is the products that are not withdrawn, with what is in stock of each.
+func (s *store) offered(ctx context.Context) *gorm.DB {
+	return s.db.WithContext(ctx).Model(&Product{}).
+		Select("products.*, COALESCE(stock.quantity, 0) AS quantity").
+		Joins("LEFT JOIN stock ON stock.sku = products.sku").
+		Where("NOT products.withdrawn")
+}

@@ -1,0 +1,41 @@
+package catalog
+
+import (
+	_ "embed"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/app"
+	"quadrille/internal/db"
+	"quadrille/internal/stockcopy"
+	"quadrille/pkg/bus"
+	inventoryclient "quadrille/services/inventory/client"
+)
+
+// Name is what the service is called, and its stream.
+const Name = "catalog"
+
+//go:embed openapi.yaml
+var spec []byte
+
+// New describes the service to the runtime.
+func New() app.Service {
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Build: build}
+}
+
+func build(d app.Deps) (app.Parts, error) {
+	inventory, err := inventoryclient.New(d.URL("inventory"), d.HTTP)
+	if err != nil {
+		return app.Parts{}, err
+	}
+	rows := &store{db: d.DB, now: db.Now}
+	stock, err := bus.NewReader(d.Reader(Name, "inventory", stockcopy.Types()), stockFollower(rows, inventory))
+	if err != nil {
+		return app.Parts{}, err
+	}
+	service := &Service{store: rows, wake: d.Wake}
+	return app.Parts{
+		Routes:  func(e *echo.Echo) { routes(e, service) },
+		Readers: []*bus.Reader{stock},
+	}, nil
+}

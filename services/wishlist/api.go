@@ -1,0 +1,103 @@
+package wishlist
+
+import (
+	"context"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/rest"
+	"quadrille/internal/stockcopy"
+	"quadrille/services/wishlist/api"
+)
+
+// handlers is the REST contract on top of the service.
+type handlers struct{ service *Service }
+
+func routes(e *echo.Echo, s *Service) {
+	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, nil))
+}
+
+// PutWish is PUT /customers/{customer}/wishlist/{sku}.
+func (h *handlers) PutWish(ctx context.Context, r api.PutWishRequestObject) (api.PutWishResponseObject, error) {
+	item, created, err := h.service.Wish(ctx, r.Customer, r.Sku)
+	if err != nil {
+		return nil, err
+	}
+	etag := rest.ETag(item.Version)
+	if created {
+		return api.PutWish201JSONResponse{Body: itemModel(item), Headers: api.PutWish201ResponseHeaders{ETag: &etag}}, nil
+	}
+	return api.PutWish200JSONResponse{Body: itemModel(item), Headers: api.PutWish200ResponseHeaders{ETag: &etag}}, nil
+}
+
+// GetWish is GET /customers/{customer}/wishlist/{sku}.
+func (h *handlers) GetWish(ctx context.Context, r api.GetWishRequestObject) (api.GetWishResponseObject, error) {
+	item, err := h.service.Item(ctx, r.Customer, r.Sku)
+	if err != nil {
+		return nil, err
+	}
+	etag := rest.ETag(item.Version)
+	if rest.NotModified(r.Params.IfNoneMatch, item.Version) {
+		return api.GetWish304Response{Headers: api.GetWish304ResponseHeaders{ETag: &etag}}, nil
+	}
+	return api.GetWish200JSONResponse{Body: itemModel(item), Headers: api.GetWish200ResponseHeaders{ETag: &etag}}, nil
+}
+
+// DeleteWish is DELETE /customers/{customer}/wishlist/{sku}.
+func (h *handlers) DeleteWish(ctx context.Context, r api.DeleteWishRequestObject) (api.DeleteWishResponseObject, error) {
+	if err := h.service.Remove(ctx, r.Customer, r.Sku); err != nil {
+		return nil, err
+	}
+	return api.DeleteWish204Response{}, nil
+}
+
+const wishCursor = "wishes"
+
+// ListWishes is GET /customers/{customer}/wishlist.
+func (h *handlers) ListWishes(ctx context.Context, r api.ListWishesRequestObject) (api.ListWishesResponseObject, error) {
+	after, err := rest.DecodeCursor(wishCursor, r.Params.After)
+	if err != nil {
+		return nil, err
+	}
+	limit := rest.Limit(r.Params.Limit)
+	rows, err := h.service.Items(ctx, r.Customer, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	rows, next := rest.Page(wishCursor, rows, limit, func(i Item) string { return i.SKU })
+	return api.ListWishes200JSONResponse{
+		Body:    api.ItemPage{Items: rest.Map(rows, itemModel), Next: next},
+		Headers: api.ListWishes200ResponseHeaders{Link: rest.Link(ctx, next)},
+	}, nil
+}
+
+const stockCursor = "stock"
+
+// ListStock is GET /stock.
+func (h *handlers) ListStock(ctx context.Context, r api.ListStockRequestObject) (api.ListStockResponseObject, error) {
+	after, err := rest.DecodeCursor(stockCursor, r.Params.After)
+	if err != nil {
+		return nil, err
+	}
+	limit := rest.Limit(r.Params.Limit)
+	rows, err := h.service.Stock(ctx, rest.Values(r.Params.Sku), after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	rows, next := rest.Page(stockCursor, rows, limit, func(c stockcopy.Copy) string { return c.SKU })
+	return api.ListStock200JSONResponse{
+		Body:    api.StockPage{Items: rest.Map(rows, stockModel), Next: next},
+		Headers: api.ListStock200ResponseHeaders{Link: rest.Link(ctx, next)},
+	}, nil
+}
+
+func itemModel(i Item) api.Item {
+	return api.Item{
+		Customer: i.Customer, Sku: i.SKU, Available: i.Available,
+		WishedAt: i.WishedAt, NotifiedAt: i.NotifiedAt, Version: i.Version,
+	}
+}
+
+func stockModel(c stockcopy.Copy) api.Stock {
+	return api.Stock{Sku: c.SKU, Quantity: c.Quantity, Version: c.Version}
+}

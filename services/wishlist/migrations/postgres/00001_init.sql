@@ -1,0 +1,20 @@
+-- +goose Up
+CREATE TABLE items (
+    customer    text        NOT NULL,
+    sku         text        NOT NULL,
+    wished_at   timestamptz NOT NULL,
+    notified_at timestamptz,
+    removed     boolean     NOT NULL DEFAULT false,
+    version     bigint      NOT NULL,
+    PRIMARY KEY (customer, sku)
+);
+CREATE INDEX items_by_sku ON items (sku);
+
+-- What inventory can promise, as far as wishlist has been told.
+CREATE TABLE stock (
+    sku        text        NOT NULL PRIMARY KEY,
+    quantity   bigint      NOT NULL,
+    version    bigint      NOT NULL,
+    updated_at timestamptz NOT NULL,
+    CONSTRAINT stock_quantity CHECK (quantity >= 0)
+);

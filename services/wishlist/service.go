@@ -1,0 +1,57 @@
+package wishlist
+
+import (
+	"context"
+
+	"quadrille/internal/stockcopy"
+	"quadrille/pkg/sku"
+)
+
+// Service is what wishlist can be asked to do. Its methods are safe for
+// concurrent use; their errors are faults, or failures of the database.
+type Service struct {
+	store *store
+	wake  func() // there is something to relay
+}
+
+// Wish puts a SKU on a customer's list; created is false if it was there.
+func (s *Service) Wish(ctx context.Context, customer, code string) (item Item, created bool, err error) {
+	if code, err = sku.Normalize(code); err != nil {
+		return item, false, err
+	}
+	item, created, err = s.store.Wish(ctx, customer, code)
+	s.wake()
+	return item, created, err
+}
+
+// Remove takes a SKU off a customer's list.
+func (s *Service) Remove(ctx context.Context, customer, code string) error {
+	code, err := sku.Normalize(code)
+	if err != nil {
+		return err
+	}
+	return s.store.Remove(ctx, customer, code)
+}
+
+// Item is one wish.
+func (s *Service) Item(ctx context.Context, customer, code string) (Item, error) {
+	code, err := sku.Normalize(code)
+	if err != nil {
+		return Item{}, err
+	}
+	return s.store.Item(ctx, customer, code)
+}
+
+// Items lists up to limit wishes of a customer, by SKU, after the SKU after.
+func (s *Service) Items(ctx context.Context, customer, after string, limit int) ([]Item, error) {
+	return s.store.Items(ctx, customer, after, limit)
+}
+
+// Stock lists up to limit copies of inventory's SKUs after the SKU after.
+func (s *Service) Stock(ctx context.Context, codes []string, after string, limit int) ([]stockcopy.Copy, error) {
+	codes, err := sku.NormalizeAll(codes)
+	if err != nil {
+		return nil, err
+	}
+	return stockcopy.List(ctx, s.store.db, codes, after, limit)
+}

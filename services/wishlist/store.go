@@ -1,0 +1,127 @@
+package wishlist
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"quadrille/internal/db"
+	"quadrille/internal/stockcopy"
+	"quadrille/pkg/events"
+	"quadrille/pkg/outbox"
+)
+
+// store keeps wishlist's rows. Its exported methods own the transaction; what
+// others are told is written to the outbox in the same one.
+type store struct {
+	db  *gorm.DB
+	now func() time.Time
+}
+
+// Wish puts a wish on the list; created is false if it was there.
+//
+// It holds the copy of stock while it does. So a wish that meets a change of
+// stock is either written first, and then found and notified by the change; or
+// comes second, and then sees what the change left.
+func (s *store) Wish(ctx context.Context, customer, sku string) (item Item, created bool, err error) {
+	err = s.change(ctx, customer, sku, func(tx *gorm.DB, i *Item) error {
+		if created = i.Wish(s.now()); created {
+			if err := save(tx, i); err != nil {
+				return err
+			}
+			return outbox.Append(ctx, tx, events.ItemWished(customer, sku, i.Version))
+		}
+		return nil
+	}, &item)
+	return item, created, err
+}
+
+// Remove takes a wish off the list.
+func (s *store) Remove(ctx context.Context, customer, sku string) error {
+	return s.change(ctx, customer, sku, func(tx *gorm.DB, i *Item) error {
+		if err := i.Remove(); err != nil {
+			return err
+		}
+		return save(tx, i)
+	}, &Item{})
+}
+
+func (s *store) change(ctx context.Context, customer, sku string, work func(*gorm.DB, *Item) error, item *Item) error {
+	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		stock, err := stockcopy.Lock(tx, sku)
+		if err != nil {
+			return err
+		}
+		if err := tx.Limit(1).Find(item, "customer = ? AND sku = ?", customer, sku).Error; err != nil {
+			return db.Wrap(err, "read wish")
+		}
+		item.Customer, item.SKU, item.Available = customer, sku, stock.Quantity > 0
+		return work(tx, item)
+	})
+}
+
+func save(tx *gorm.DB, i *Item) error {
+	upsert := clause.OnConflict{Columns: []clause.Column{{Name: "customer"}, {Name: "sku"}}, UpdateAll: true}
+	return db.Wrap(tx.Clauses(upsert).Create(i).Error, "write wish")
+}
+
+// stockChanged moves the wishes on whose SKU came or went, since they show
+// another availability, and notifies those whose SKU came. It runs in the
+// reader's transaction.
+func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockcopy.Change) error {
+	causes := make(map[string]events.Event, len(changes))
+	var came, went []string
+	for _, c := range changes {
+		causes[c.SKU] = c.Cause
+		switch {
+		case c.Before == 0 && c.After > 0:
+			came = append(came, c.SKU)
+		case c.Before > 0 && c.After == 0:
+			went = append(went, c.SKU)
+		}
+	}
+	if err := tx.Exec("UPDATE items SET version = version + 1 WHERE sku IN ? AND NOT removed", went).Error; err != nil {
+		return db.Wrap(err, "move wishes on")
+	}
+	var notified []Item
+	err := tx.Raw("UPDATE items SET notified_at = ?, version = version + 1 WHERE sku IN ? AND NOT removed RETURNING customer, sku, version",
+		s.now(), came).Scan(&notified).Error
+	if err != nil {
+		return db.Wrap(err, "notify wishes")
+	}
+	news := make([]events.Event, len(notified))
+	for i, n := range notified {
+		news[i] = events.ItemAvailable(n.Customer, n.SKU, n.Version).Stamp(events.CausedBy(ctx, causes[n.SKU]))
+	}
+	return outbox.Append(ctx, tx, news...)
+}
+
+// Item is one wish that is on the list.
+func (s *store) Item(ctx context.Context, customer, sku string) (Item, error) {
+	var rows []Item
+	err := s.wished(ctx, customer).Where("items.sku = ?", sku).Limit(1).Find(&rows).Error
+	if err == nil && len(rows) == 0 {
+		return Item{}, unknown(customer, sku)
+	}
+	if err != nil {
+		return Item{}, db.Wrap(err, "read wish")
+	}
+	return rows[0], nil
+}
+
+// Items lists up to limit wishes of a customer after the SKU after.
+func (s *store) Items(ctx context.Context, customer, after string, limit int) ([]Item, error) {
+	var rows []Item
+	err := s.wished(ctx, customer).Where("items.sku > ?", after).Order("items.sku").Limit(limit).Find(&rows).Error
+	return rows, db.Wrap(err, "list wishes")
+}
+
+// wished is a customer's list, with whether each can be had.
+func (s *store) wished(ctx context.Context, customer string) *gorm.DB {
+	return s.db.WithContext(ctx).Model(&Item{}).
+		Select("items.*, COALESCE(stock.quantity, 0) > 0 AS available").
+		Joins("LEFT JOIN stock ON stock.sku = items.sku").
+		Where("items.customer = ? AND NOT items.removed", customer)
+}
