@@ -24,3 +24,11 @@ func NonZero(n int64) *int64 {
 	}
 	return &n
 }
+
+// Value is what an optional parameter holds, or "".
+func Value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

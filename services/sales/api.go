@@ -1,0 +1,141 @@
+package sales
+
+import (
+	"context"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/rest"
+	"quadrille/pkg/money"
+	"quadrille/services/sales/api"
+)
+
+// handlers is the REST contract on top of the service.
+type handlers struct{ service *Service }
+
+func routes(e *echo.Echo, s *Service) {
+	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, nil))
+}
+
+// PlaceOrder is POST /orders.
+func (h *handlers) PlaceOrder(ctx context.Context, r api.PlaceOrderRequestObject) (api.PlaceOrderResponseObject, error) {
+	d := Draft{Customer: r.Body.Customer, ExternalID: r.Body.ExternalId}
+	for _, l := range r.Body.Lines {
+		d.Lines = append(d.Lines, DraftLine{SKU: l.Sku, Quantity: l.Quantity})
+	}
+	o, replayed, err := h.service.Place(ctx, r.Params.IdempotencyKey, d)
+	if err != nil {
+		return nil, err
+	}
+	etag, location := rest.ETag(o.Version), "/orders/"+o.ID
+	headers := api.PlaceOrder201ResponseHeaders{ETag: &etag, Location: &location}
+	if replayed {
+		yes := "true"
+		headers.IdempotencyReplayed = &yes
+	}
+	return api.PlaceOrder201JSONResponse{Body: orderModel(o), Headers: headers}, nil
+}
+
+// GetOrder is GET /orders/{id}.
+func (h *handlers) GetOrder(ctx context.Context, r api.GetOrderRequestObject) (api.GetOrderResponseObject, error) {
+	o, err := h.service.Order(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	etag := rest.ETag(o.Version)
+	if rest.NotModified(r.Params.IfNoneMatch, o.Version) {
+		return api.GetOrder304Response{Headers: api.GetOrder304ResponseHeaders{ETag: &etag}}, nil
+	}
+	return api.GetOrder200JSONResponse{Body: orderModel(o), Headers: api.GetOrder200ResponseHeaders{ETag: &etag}}, nil
+}
+
+const orderCursor = "orders"
+
+// ListOrders is GET /orders.
+func (h *handlers) ListOrders(ctx context.Context, r api.ListOrdersRequestObject) (api.ListOrdersResponseObject, error) {
+	after, err := rest.DecodeCursor(orderCursor, r.Params.After)
+	if err != nil {
+		return nil, err
+	}
+	q := Query{IDs: rest.Values(r.Params.Id), Customer: rest.Value(r.Params.Customer), ExternalID: rest.Value(r.Params.ExternalId)}
+	if r.Params.Status != nil {
+		q.Status = string(*r.Params.Status)
+	}
+	limit := rest.Limit(r.Params.Limit)
+	rows, err := h.service.Orders(ctx, q, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	rows, next := rest.Page(orderCursor, rows, limit, func(o Order) string { return o.ID })
+	return api.ListOrders200JSONResponse{
+		Body:    api.OrderPage{Items: rest.Map(rows, orderModel), Next: next},
+		Headers: api.ListOrders200ResponseHeaders{Link: rest.Link(ctx, next)},
+	}, nil
+}
+
+// CancelOrder is POST /orders/{id}/cancel.
+func (h *handlers) CancelOrder(ctx context.Context, r api.CancelOrderRequestObject) (api.CancelOrderResponseObject, error) {
+	o, err := h.service.Cancel(ctx, r.Id, matching(r.Params.IfMatch))
+	if err != nil {
+		return nil, err
+	}
+	etag := rest.ETag(o.Version)
+	return api.CancelOrder200JSONResponse{Body: orderModel(o), Headers: api.CancelOrder200ResponseHeaders{ETag: &etag}}, nil
+}
+
+// ShipOrder is POST /orders/{id}/ship.
+func (h *handlers) ShipOrder(ctx context.Context, r api.ShipOrderRequestObject) (api.ShipOrderResponseObject, error) {
+	o, err := h.service.Ship(ctx, r.Id, matching(r.Params.IfMatch))
+	if err != nil {
+		return nil, err
+	}
+	etag := rest.ETag(o.Version)
+	return api.ShipOrder200JSONResponse{Body: orderModel(o), Headers: api.ShipOrder200ResponseHeaders{ETag: &etag}}, nil
+}
+
+const priceCursor = "prices"
+
+// ListPrices is GET /prices.
+func (h *handlers) ListPrices(ctx context.Context, r api.ListPricesRequestObject) (api.ListPricesResponseObject, error) {
+	after, err := rest.DecodeCursor(priceCursor, r.Params.After)
+	if err != nil {
+		return nil, err
+	}
+	limit := rest.Limit(r.Params.Limit)
+	rows, err := h.service.Prices(ctx, rest.Values(r.Params.Sku), after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	rows, next := rest.Page(priceCursor, rows, limit, func(p Price) string { return p.SKU })
+	return api.ListPrices200JSONResponse{
+		Body:    api.PricePage{Items: rest.Map(rows, priceModel), Next: next},
+		Headers: api.ListPrices200ResponseHeaders{Link: rest.Link(ctx, next)},
+	}, nil
+}
+
+func matching(header *string) match {
+	return func(version int64) error { return rest.CheckIfMatch(header, version) }
+}
+
+func moneyModel(minor int64, currency string) api.Money {
+	return api.Money{Amount: money.Money{Minor: minor, Currency: currency}.Amount(), Currency: currency}
+}
+
+func orderModel(o Order) api.Order {
+	return api.Order{
+		Id: o.ID, ExternalId: o.ExternalID, Customer: o.Customer, Status: api.OrderStatus(o.Status),
+		Total: moneyModel(o.TotalMinor, o.Currency), Version: o.Version, PlacedAt: o.PlacedAt, UpdatedAt: o.UpdatedAt,
+		Lines: rest.Map(o.Lines, func(l Line) api.OrderLine {
+			return api.OrderLine{
+				Sku: l.SKU, Quantity: l.Quantity, Title: l.Title,
+				Price: moneyModel(l.PriceMinor, o.Currency), Short: rest.NonZero(l.Short),
+			}
+		}),
+	}
+}
+
+func priceModel(p Price) api.Price {
+	return api.Price{
+		Sku: p.SKU, Title: p.Title, Price: moneyModel(p.PriceMinor, p.Currency), Version: p.Version, Withdrawn: p.Withdrawn,
+	}
+}

@@ -1,0 +1,38 @@
+-- +goose Up
+CREATE TABLE orders (
+    id          text        NOT NULL PRIMARY KEY,
+    external_id text        UNIQUE,
+    customer    text        NOT NULL,
+    status      text        NOT NULL,
+    currency    text        NOT NULL,
+    total_minor bigint      NOT NULL,
+    version     bigint      NOT NULL,
+    placed_at   timestamptz NOT NULL,
+    updated_at  timestamptz NOT NULL,
+    CONSTRAINT orders_status CHECK (status IN ('placed', 'confirmed', 'rejected', 'cancelled', 'shipped'))
+);
+CREATE INDEX orders_by_customer ON orders (customer, id);
+CREATE INDEX orders_by_status ON orders (status, id);
+
+CREATE TABLE order_lines (
+    order_id    text    NOT NULL REFERENCES orders (id),
+    n           bigint  NOT NULL,
+    sku         text    NOT NULL,
+    title       text    NOT NULL,
+    quantity    bigint  NOT NULL,
+    price_minor bigint  NOT NULL,
+    short       bigint  NOT NULL DEFAULT 0,
+    PRIMARY KEY (order_id, n),
+    CONSTRAINT order_lines_quantity CHECK (quantity > 0)
+);
+
+-- Catalog's products, as far as sales has been told.
+CREATE TABLE prices (
+    sku         text        NOT NULL PRIMARY KEY,
+    title       text        NOT NULL,
+    price_minor bigint      NOT NULL,
+    currency    text        NOT NULL,
+    version     bigint      NOT NULL,
+    withdrawn   boolean     NOT NULL DEFAULT false,
+    updated_at  timestamptz NOT NULL
+);

@@ -1,0 +1,114 @@
+package sales
+
+import (
+	"time"
+
+	"quadrille/pkg/events"
+	"quadrille/pkg/fault"
+	"quadrille/pkg/money"
+)
+
+// The life of an order: placed, then confirmed or rejected by what inventory
+// finds; placed or confirmed, then cancelled; confirmed, then shipped.
+const (
+	Placed    = "placed"
+	Confirmed = "confirmed"
+	Rejected  = "rejected"
+	Cancelled = "cancelled"
+	Shipped   = "shipped"
+)
+
+// Order is what a customer ordered, at the prices of that moment.
+type Order struct {
+	ID         string `gorm:"primaryKey"` // UUIDv7: sorts by the time of placing
+	ExternalID *string
+	Customer   string
+	Status     string
+	Currency   string
+	TotalMinor int64
+	Version    int64
+	PlacedAt   time.Time
+	UpdatedAt  time.Time
+	Lines      []Line `gorm:"foreignKey:OrderID;references:ID"`
+}
+
+// Line is one SKU of an order. Short is how many were missing when the order was
+// rejected.
+type Line struct {
+	OrderID    string `gorm:"primaryKey"`
+	N          int    `gorm:"primaryKey"`
+	SKU        string `gorm:"column:sku"`
+	Title      string
+	Quantity   int64
+	PriceMinor int64
+	Short      int64
+}
+
+// TableName is the table a Line is kept in.
+func (Line) TableName() string { return "order_lines" }
+
+// Total is what the order costs.
+func (o *Order) Total() money.Money { return money.Money{Minor: o.TotalMinor, Currency: o.Currency} }
+
+// Allocation is what inventory did for an order. Short is by SKU.
+type Allocation struct {
+	OrderID string
+	Status  string // inventory's own: allocated, rejected, released, shipped
+	Short   map[string]int64
+}
+
+// Settle takes in what inventory did, which matters to a placed order only, and
+// reports whether the order changed.
+func (o *Order) Settle(a Allocation, now time.Time) bool {
+	if o.Status != Placed {
+		return false
+	}
+	switch a.Status {
+	case "allocated", "shipped":
+		o.move(Confirmed, now)
+	case "rejected":
+		o.move(Rejected, now)
+		for i := range o.Lines {
+			o.Lines[i].Short = a.Short[o.Lines[i].SKU]
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// Cancel cancels the order and reports whether that changed it.
+func (o *Order) Cancel(now time.Time) (bool, error) {
+	switch o.Status {
+	case Cancelled:
+		return false, nil
+	case Placed, Confirmed:
+		o.move(Cancelled, now)
+		return true, nil
+	default:
+		return false, fault.New(fault.Conflict, "order_not_cancellable", "the order is %s; only one that is placed or confirmed can be cancelled", o.Status)
+	}
+}
+
+// Ship ships the order and reports whether that changed it.
+func (o *Order) Ship(now time.Time) (bool, error) {
+	switch o.Status {
+	case Shipped:
+		return false, nil
+	case Confirmed:
+		o.move(Shipped, now)
+		return true, nil
+	default:
+		return false, fault.New(fault.Conflict, "order_not_confirmed", "the order is %s; only one that is confirmed can be shipped", o.Status)
+	}
+}
+
+func (o *Order) move(status string, now time.Time) {
+	o.Status, o.UpdatedAt = status, now
+	o.Version++
+}
+
+// News is the event that tells of the status the order is in.
+func (o *Order) News() events.Event {
+	return events.OrderChanged("sales.order_"+o.Status, o.ID, o.Version)
+}

@@ -1,0 +1,146 @@
+package sales
+
+import (
+	"context"
+
+	"quadrille/internal/rest"
+	"quadrille/pkg/sku"
+	catalogclient "quadrille/services/catalog/client"
+)
+
+// productSource is what sales asks catalog for.
+type productSource interface {
+	Products(ctx context.Context, skus []string) ([]catalogclient.Product, error)
+}
+
+// Service is what sales can be asked to do. Its methods are safe for concurrent
+// use; their errors are faults, or failures of the database.
+type Service struct {
+	store    *store
+	catalog  productSource
+	wake     func() // there is something to relay
+	inFlight rest.InFlight
+}
+
+// Place places an order. With an idempotency key or an external ID it may be
+// asked again: then replayed is true and the order the one answered first.
+func (s *Service) Place(ctx context.Context, key *string, d Draft) (o Order, replayed bool, err error) {
+	d, err = d.Normalize()
+	if err != nil {
+		return o, false, err
+	}
+	fingerprint, err := d.Fingerprint()
+	if err != nil {
+		return o, false, err
+	}
+	keys := keysOf(key, d)
+	for _, k := range keys {
+		done, err := s.inFlight.Begin(k.Scope + "\x00" + k.Key)
+		if err != nil {
+			return o, false, err
+		}
+		defer done()
+	}
+	if o, err = s.place(ctx, d, keys, fingerprint); err == nil {
+		s.wake()
+		return o, false, nil
+	}
+	// It may have been answered before, at a time when it could be.
+	if answer, found, askErr := s.store.Answer(ctx, keys, fingerprint); found || askErr != nil {
+		return answer, found, askErr
+	}
+	return o, false, err
+}
+
+func keysOf(key *string, d Draft) (keys []idempotencyKey) {
+	if key != nil {
+		keys = append(keys, idempotencyKey{Scope: "Idempotency-Key", Key: *key})
+	}
+	if d.ExternalID != nil {
+		keys = append(keys, idempotencyKey{Scope: "external_id", Key: *d.ExternalID})
+	}
+	return keys
+}
+
+func (s *Service) place(ctx context.Context, d Draft, keys []idempotencyKey, fingerprint string) (Order, error) {
+	prices, err := s.prices(ctx, d.SKUs())
+	if err != nil {
+		return Order{}, err
+	}
+	o, err := d.Place(prices, s.store.now())
+	if err != nil {
+		return o, err
+	}
+	return o, s.store.Place(ctx, o, keys, fingerprint)
+}
+
+// prices is what the SKUs cost, from the copies. What there is no copy of, or a
+// withdrawn one, is asked of catalog: it may be on offer since a moment ago.
+func (s *Service) prices(ctx context.Context, skus []string) (map[string]Price, error) {
+	prices, err := s.store.Prices(ctx, skus)
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, code := range skus {
+		if p, known := prices[code]; !known || p.Withdrawn {
+			missing = append(missing, code)
+		}
+	}
+	if len(missing) == 0 {
+		return prices, nil
+	}
+	found, err := s.catalog.Products(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	copies, err := copiesOf(found)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range copies {
+		prices[p.SKU] = p
+	}
+	return prices, s.store.KeepPrices(ctx, copies)
+}
+
+// match refuses a change of an order that is not at the version the caller knew.
+type match func(version int64) error
+
+// Cancel cancels an order.
+func (s *Service) Cancel(ctx context.Context, id string, match match) (Order, error) {
+	return s.change(ctx, id, match, func(o *Order) (bool, error) { return o.Cancel(s.store.now()) })
+}
+
+// Ship ships an order.
+func (s *Service) Ship(ctx context.Context, id string, match match) (Order, error) {
+	return s.change(ctx, id, match, func(o *Order) (bool, error) { return o.Ship(s.store.now()) })
+}
+
+func (s *Service) change(ctx context.Context, id string, match match, change func(*Order) (bool, error)) (Order, error) {
+	o, err := s.store.Change(ctx, id, func(o *Order) (bool, error) {
+		if err := match(o.Version); err != nil {
+			return false, err
+		}
+		return change(o)
+	})
+	s.wake()
+	return o, err
+}
+
+// Order is one order.
+func (s *Service) Order(ctx context.Context, id string) (Order, error) { return s.store.Order(ctx, id) }
+
+// Orders lists up to limit orders, oldest first, after the ID after.
+func (s *Service) Orders(ctx context.Context, q Query, after string, limit int) ([]Order, error) {
+	return s.store.Orders(ctx, q, after, limit)
+}
+
+// Prices lists up to limit copies of catalog's products after the SKU after.
+func (s *Service) Prices(ctx context.Context, codes []string, after string, limit int) ([]Price, error) {
+	codes, err := sku.NormalizeAll(codes)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.ListPrices(ctx, codes, after, limit)
+}

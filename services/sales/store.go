@@ -1,0 +1,172 @@
+package sales
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"quadrille/internal/db"
+	"quadrille/pkg/events"
+	"quadrille/pkg/fault"
+	"quadrille/pkg/outbox"
+)
+
+// store keeps sales' rows. Its exported methods own the transaction; what
+// changes an order writes the outbox row in the same one.
+type store struct {
+	db  *gorm.DB
+	now func() time.Time
+}
+
+// errAnswered: a request with one of the keys was answered meanwhile.
+var errAnswered = errors.New("the request was answered before")
+
+// Place keeps a new order, with the answer under its idempotency keys.
+// errAnswered where one of the keys is taken: nothing is kept then.
+func (s *store) Place(ctx context.Context, o Order, keys []idempotencyKey, fingerprint string) error {
+	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		// The keys go first. A twin that is not committed yet makes this wait for
+		// it, and then find its key.
+		if err := claimKeys(tx, keys, fingerprint, o); err != nil {
+			return err
+		}
+		if err := tx.Omit("Lines").Create(&o).Error; err != nil {
+			return db.Wrap(err, "insert order")
+		}
+		if err := tx.CreateInBatches(o.Lines, 500).Error; err != nil {
+			return db.Wrap(err, "insert order lines")
+		}
+		return outbox.Append(ctx, tx, o.News())
+	})
+}
+
+// Change has change work on an order, and keeps it with the news of it if it
+// says so.
+func (s *store) Change(ctx context.Context, id string, change func(*Order) (changed bool, err error)) (o Order, err error) {
+	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		rows, err := lockOrders(tx, []string{id})
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return unknown(id)
+		}
+		changed, err := change(&rows[0])
+		o = rows[0]
+		if err != nil || !changed {
+			return err
+		}
+		if err := saveOrders(tx, rows); err != nil {
+			return err
+		}
+		return outbox.Append(ctx, tx, o.News())
+	})
+	return o, err
+}
+
+func unknown(id string) error {
+	return fault.New(fault.NotFound, "order_unknown", "there is no order %s", id)
+}
+
+// settle takes in what inventory did for orders, inside the reader's
+// transaction. causes names, by order, the event that told of it.
+func (s *store) settle(ctx context.Context, tx *gorm.DB, allocations map[string]Allocation, causes map[string]events.Event) error {
+	ids := make([]string, 0, len(allocations))
+	for id := range allocations {
+		ids = append(ids, id)
+	}
+	rows, err := lockOrders(tx, ids)
+	if err != nil {
+		return err
+	}
+	var changed []Order
+	var news []events.Event
+	for _, o := range rows {
+		if o.Settle(allocations[o.ID], s.now()) {
+			changed = append(changed, o)
+			news = append(news, o.News().Stamp(events.CausedBy(ctx, causes[o.ID])))
+		}
+	}
+	if err := saveOrders(tx, changed); err != nil {
+		return err
+	}
+	return outbox.Append(ctx, tx, news...)
+}
+
+// lockOrders reads orders for change, in the order of their IDs.
+func lockOrders(tx *gorm.DB, ids []string) ([]Order, error) {
+	var rows []Order
+	err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
+		Preload("Lines", inOrder).Where("id IN ?", ids).Order("id").Find(&rows).Error
+	return rows, db.Wrap(err, "lock orders")
+}
+
+// saveOrders writes changed orders. Of lines only those of rejected ones change.
+func saveOrders(tx *gorm.DB, changed []Order) error {
+	if len(changed) == 0 {
+		return nil
+	}
+	var short []Line
+	for _, o := range changed {
+		if o.Status == Rejected {
+			short = append(short, o.Lines...)
+		}
+	}
+	upsert := clause.OnConflict{
+		Columns:   []clause.Column{{Name: "id"}},
+		DoUpdates: clause.AssignmentColumns([]string{"status", "version", "updated_at"}),
+	}
+	if err := tx.Omit("Lines").Clauses(upsert).CreateInBatches(changed, 500).Error; err != nil {
+		return db.Wrap(err, "save orders")
+	}
+	if len(short) == 0 {
+		return nil
+	}
+	upsert = clause.OnConflict{
+		Columns:   []clause.Column{{Name: "order_id"}, {Name: "n"}},
+		DoUpdates: clause.AssignmentColumns([]string{"short"}),
+	}
+	return db.Wrap(tx.Clauses(upsert).CreateInBatches(short, 500).Error, "save order lines")
+}
+
+// stillPlaced is those of the orders that wait for inventory.
+func (s *store) stillPlaced(ctx context.Context, ids []string) (placed []string, err error) {
+	err = s.db.WithContext(ctx).Model(&Order{}).Where("id IN ? AND status = ?", ids, Placed).Order("id").Pluck("id", &placed).Error
+	return placed, db.Wrap(err, "find placed orders")
+}
+
+// Order is one order.
+func (s *store) Order(ctx context.Context, id string) (Order, error) {
+	var o Order
+	err := s.db.WithContext(ctx).Preload("Lines", inOrder).First(&o, "id = ?", id).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return o, unknown(id)
+	}
+	return o, db.Wrap(err, "read order")
+}
+
+// Query says which orders to list; empty parts do not narrow it.
+type Query struct {
+	Customer, Status, ExternalID string
+	IDs                          []string
+}
+
+// Orders lists up to limit orders after the ID after.
+func (s *store) Orders(ctx context.Context, query Query, after string, limit int) ([]Order, error) {
+	q := s.db.WithContext(ctx).Preload("Lines", inOrder).Where("id > ?", after)
+	for column, value := range map[string]string{"customer": query.Customer, "status": query.Status, "external_id": query.ExternalID} {
+		if value != "" {
+			q = q.Where(clause.Eq{Column: column, Value: value})
+		}
+	}
+	if len(query.IDs) > 0 {
+		q = q.Where("id IN ?", query.IDs)
+	}
+	var rows []Order
+	return rows, db.Wrap(q.Order("id").Limit(limit).Find(&rows).Error, "list orders")
+}
+
+func inOrder(q *gorm.DB) *gorm.DB { return q.Order("order_id, n") }

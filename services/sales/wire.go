@@ -1,0 +1,49 @@
+package sales
+
+import (
+	_ "embed"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/app"
+	"quadrille/internal/db"
+	"quadrille/pkg/bus"
+	catalogclient "quadrille/services/catalog/client"
+	inventoryclient "quadrille/services/inventory/client"
+)
+
+// Name is what the service is called, and its stream.
+const Name = "sales"
+
+//go:embed openapi.yaml
+var spec []byte
+
+// New describes the service to the runtime.
+func New() app.Service {
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Build: build}
+}
+
+func build(d app.Deps) (app.Parts, error) {
+	inventory, err := inventoryclient.New(d.URL("inventory"), d.HTTP)
+	if err != nil {
+		return app.Parts{}, err
+	}
+	catalog, err := catalogclient.New(d.URL("catalog"), d.HTTP)
+	if err != nil {
+		return app.Parts{}, err
+	}
+	rows := &store{db: d.DB, now: db.Now}
+	allocations, err := bus.NewReader(d.Reader(Name, "inventory", allocationEvents()), &allocationFollower{store: rows, inventory: inventory})
+	if err != nil {
+		return app.Parts{}, err
+	}
+	prices, err := bus.NewReader(d.Reader(Name, "catalog", nil), &priceFollower{store: rows, catalog: catalog})
+	if err != nil {
+		return app.Parts{}, err
+	}
+	service := &Service{store: rows, catalog: catalog, wake: d.Wake}
+	return app.Parts{
+		Routes:  func(e *echo.Echo) { routes(e, service) },
+		Readers: []*bus.Reader{allocations, prices},
+	}, nil
+}
