@@ -1,6 +1,174 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
 
-func newTrafficCommand() *cobra.Command { return &cobra.Command{Use: "traffic"} }
-func newAuditCommand() *cobra.Command   { return &cobra.Command{Use: "audit"} }
+	"github.com/mattn/go-isatty"
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"quadrille/internal/app"
+	"quadrille/internal/traffic"
+)
+
+func newTrafficCommand() *cobra.Command {
+	var stock int64
+	var concurrency, port int
+	cmd := &cobra.Command{
+		Use:   "traffic FILE.csv",
+		Short: "Drive a running shop with real orders",
+		Long: `traffic sends the invoices of a file in the Online Retail format (columns
+InvoiceNo, StockCode, Description, Quantity, InvoiceDate, UnitPrice, CustomerID,
+Country) to a running shop: products to catalog, orders to sales, and returns
+(invoices that begin with C) to inventory as receipts.
+
+A file that is broken is refused whole, with the line. A request that gets no
+answer is sent again until it has one, so the shop may be stopped and started
+meanwhile; and since everything has an ID of its own, the same file may be sent
+again: what is there already is counted as such and not doubled.
+
+The shop is found by INVENTORY_URL, CATALOG_URL and SALES_URL, else on this
+machine from PORT on, as up lays it out.`,
+		Example: "  quadrille traffic retail.csv --stock 500",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := app.FromEnvironment()
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("port") {
+				cfg.Port = port
+			}
+			plan, err := readPlan(args[0])
+			if err != nil {
+				return err
+			}
+			bar := newProgress(cmd.ErrOrStderr(), plan.Requests(stock))
+			started := time.Now()
+			report, err := traffic.Drive(cmd.Context(), traffic.Config{
+				URL: cfg.URL, Token: cfg.Token, Stock: stock, Concurrency: concurrency,
+				Progress: bar.step, Waiting: bar.waiting,
+			}, plan)
+			bar.end()
+			if report != nil {
+				printReport(cmd.OutOrStdout(), plan, report, time.Since(started))
+			}
+			return err
+		},
+	}
+	cmd.Flags().Int64Var(&stock, "stock", 0, "first receive this many of each SKU")
+	cmd.Flags().IntVar(&concurrency, "concurrency", 16, "requests at a time")
+	cmd.Flags().IntVar(&port, "port", 8080, "the gateway's port; the services are on the ones after it (PORT)")
+	return cmd
+}
+
+func readPlan(path string) (*traffic.Plan, error) {
+	file, err := os.Open(path) //nolint:gosec // the path is the caller's own
+	if err != nil {
+		return nil, fmt.Errorf("open file: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // it was read
+	plan, err := traffic.Read(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return plan, nil
+}
+
+// progress shows a bar on a terminal, and a line now and then elsewhere.
+type progress struct {
+	out    io.Writer
+	bar    *progressbar.ProgressBar // nil where there is no terminal
+	mu     sync.Mutex
+	done   int
+	total  int
+	told   time.Time
+	waited time.Time
+}
+
+func newProgress(out io.Writer, total int) *progress {
+	p := &progress{out: out, total: total, told: time.Now()}
+	if file, ok := out.(*os.File); ok && isatty.IsTerminal(file.Fd()) {
+		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionShowCount(),
+			progressbar.OptionShowIts(), progressbar.OptionSetDescription("requests"), progressbar.OptionClearOnFinish())
+	}
+	return p
+}
+
+func (p *progress) step() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	if p.bar != nil {
+		_ = p.bar.Add(1) // a bar that cannot be drawn stops nothing
+		return
+	}
+	if time.Since(p.told) > 5*time.Second {
+		p.told = time.Now()
+		fmt.Fprintf(p.out, "%d of %d requests\n", p.done, p.total)
+	}
+}
+
+// waiting tells that the shop does not answer, every few seconds at most.
+func (p *progress) waiting(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.waited) > 5*time.Second {
+		p.waited = time.Now()
+		fmt.Fprintf(p.out, "\nno answer, trying again: %v\n", err)
+	}
+}
+
+func (p *progress) end() {
+	if p.bar != nil {
+		_ = p.bar.Finish() // likewise
+	}
+}
+
+func printReport(out io.Writer, plan *traffic.Plan, report *traffic.Report, took time.Duration) {
+	fmt.Fprintf(out, "\n%d lines: %d SKUs, %d of them priced; %d orders, %d returns\n\n",
+		plan.Lines, len(plan.SKUs), len(plan.Products), len(plan.Orders), len(plan.Returns))
+	fmt.Fprintf(out, "  %-14s %8s %14s %8s\n", "", "sent", "already there", "refused")
+	sent, refusals := 0, map[string]int{}
+	for _, kind := range traffic.Kinds() {
+		r := report.Results[kind]
+		if r == nil {
+			continue
+		}
+		refused := 0
+		for reason, n := range r.Refused {
+			refused += n
+			refusals[kind+": "+reason] += n
+		}
+		sent += r.Sent
+		fmt.Fprintf(out, "  %-14s %8d %14d %8d\n", kind, r.Sent, r.Known, refused)
+	}
+	printReasons(out, "Refused by the shop", refusals)
+	printReasons(out, "Lines skipped", plan.Skipped)
+	if unpriced := len(plan.SKUs) - len(plan.Products); unpriced > 0 {
+		fmt.Fprintf(out, "\n%d SKUs never have a price: stocked, not offered.\n", unpriced)
+	}
+	if plan.Rounded > 0 {
+		fmt.Fprintf(out, "\n%d prices were rounded to pence.\n", plan.Rounded)
+	}
+	if sent == 0 {
+		fmt.Fprint(out, "\nEverything was there already: nothing was doubled.\n")
+	}
+	fmt.Fprintf(out, "\nDone in %s.\n", took.Round(time.Millisecond))
+}
+
+func printReasons(out io.Writer, title string, reasons map[string]int) {
+	if len(reasons) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\n%s:\n", title)
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		fmt.Fprintf(out, "  %6d  %s\n", reasons[reason], reason)
+	}
+}

@@ -1,0 +1,95 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"quadrille/internal/rest/call"
+)
+
+// Report is what an audit found.
+type Report struct {
+	Orders      map[string]int `json:"orders"` // by status
+	SKUs        int            `json:"skus"`
+	OnHand      int64          `json:"on_hand"`
+	Reserved    int64          `json:"reserved"`
+	Products    int            `json:"products"`
+	Allocations int            `json:"allocations"`
+	Differences []string       `json:"differences"`
+}
+
+// Clean reports whether all notes agree.
+func (r Report) Clean() bool { return len(r.Differences) == 0 }
+
+// Take audits the shop as it is now. The error is one of asking, not a
+// difference.
+func Take(ctx context.Context, cfg Config) (Report, error) {
+	n, err := take(ctx, cfg)
+	if err != nil {
+		return Report{}, err
+	}
+	r := Report{Orders: map[string]int{}, SKUs: len(n.skus), Products: len(n.products), Allocations: len(n.allocations), Differences: []string{}}
+	for _, o := range n.orders {
+		r.Orders[string(o.Status)]++
+	}
+	for _, s := range n.skus {
+		r.OnHand += s.OnHand
+		r.Reserved += s.Reserved
+	}
+	for _, check := range []func(*notes) []string{
+		checkReaders, checkStock, checkCopies, checkProducts, checkPrices, checkOrders,
+	} {
+		found := check(n)
+		slices.Sort(found)
+		r.Differences = append(r.Differences, found...)
+	}
+	return r, nil
+}
+
+// restPoll is how often Rest looks.
+const restPoll = 100 * time.Millisecond
+
+// Rest waits until the dance has come to rest: nothing unsent and no reader
+// behind, at two looks in a row. When ctx ends first, the last look's reason is
+// the error.
+func Rest(ctx context.Context, cfg Config) error {
+	hc := call.New(call.Config{Token: cfg.Token})
+	defer hc.CloseIdleConnections()
+	calm := 0
+	for {
+		err := moving(ctx, cfg, hc)
+		if err == nil {
+			calm++
+		} else {
+			calm = 0
+		}
+		if calm == 2 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the dance has not come to rest: %w", err)
+		case <-time.After(restPoll):
+		}
+	}
+}
+
+// moving says what is still on its way, or nil.
+func moving(ctx context.Context, cfg Config, hc *http.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	all, err := askSubscriptions(ctx, cfg, hc)
+	if err != nil {
+		return err
+	}
+	if behind := checkReaders(&notes{subscriptions: all}); len(behind) > 0 {
+		return fmt.Errorf("%s", behind[0])
+	}
+	return nil
+}
+
+func sorted[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,204 @@
+package audit
+
+import (
+	"fmt"
+
+	inventoryclient "quadrille/services/inventory/client"
+	salesclient "quadrille/services/sales/client"
+)
+
+// checkReaders finds what is still on its way, or stuck.
+func checkReaders(n *notes) (found []string) {
+	for _, service := range sorted(n.subscriptions) {
+		s := n.subscriptions[service]
+		if s.Outbox.Unsent > 0 {
+			found = append(found, fmt.Sprintf("outbox of %s: %d events unsent", service, s.Outbox.Unsent))
+		}
+		for _, r := range s.Items {
+			switch {
+			case r.Error != "":
+				found = append(found, fmt.Sprintf("reader of %s at %s: %s: %s", service, r.Stream, r.State, r.Error))
+			case r.Lag > 0:
+				found = append(found, fmt.Sprintf("reader of %s at %s: %d behind", service, r.Stream, r.Lag))
+			}
+		}
+	}
+	return found
+}
+
+// checkStock finds stock that does not add up, by itself or against the
+// allocations.
+func checkStock(n *notes) (found []string) {
+	reserved := map[string]int64{}
+	shipped := map[string]int64{}
+	for _, a := range n.allocations {
+		for _, l := range a.Lines {
+			switch a.Status {
+			case inventoryclient.Allocated:
+				reserved[l.Sku] += l.Quantity
+			case inventoryclient.Shipped:
+				shipped[l.Sku] += l.Quantity
+			}
+		}
+	}
+	for code, s := range n.skus {
+		if s.OnHand != s.Received+s.Adjusted-s.Shipped {
+			found = append(found, fmt.Sprintf("SKU %s: on_hand %d is not received %d + adjusted %d - shipped %d", code, s.OnHand, s.Received, s.Adjusted, s.Shipped))
+		}
+		if s.Reserved < 0 || s.OnHand < s.Reserved || s.Available != s.OnHand-s.Reserved {
+			found = append(found, fmt.Sprintf("SKU %s: on_hand %d, reserved %d, available %d cannot be", code, s.OnHand, s.Reserved, s.Available))
+		}
+		if s.Reserved != reserved[code] {
+			found = append(found, fmt.Sprintf("SKU %s: reserved %d, allocations reserve %d", code, s.Reserved, reserved[code]))
+		}
+		if s.Shipped != shipped[code] {
+			found = append(found, fmt.Sprintf("SKU %s: shipped %d, allocations shipped %d", code, s.Shipped, shipped[code]))
+		}
+	}
+	for code, quantity := range reserved {
+		if _, known := n.skus[code]; !known {
+			found = append(found, fmt.Sprintf("SKU %s: allocations reserve %d of it, inventory does not know it", code, quantity))
+		}
+	}
+	return found
+}
+
+// copyOf is a copy of a SKU, whoever holds it.
+type copyOf struct{ quantity, version int64 }
+
+// checkCopies compares inventory's SKUs with the copies of catalog and wishlist.
+func checkCopies(n *notes) (found []string) {
+	catalog, wishlist := map[string]copyOf{}, map[string]copyOf{}
+	for code, c := range n.catalogStock {
+		catalog[code] = copyOf{c.Quantity, c.Version}
+	}
+	for code, c := range n.wishlistStock {
+		wishlist[code] = copyOf{c.Quantity, c.Version}
+	}
+	return append(compareCopies(n, "catalog", catalog), compareCopies(n, "wishlist", wishlist)...)
+}
+
+func compareCopies(n *notes, holder string, copies map[string]copyOf) (found []string) {
+	for code, s := range n.skus {
+		c, held := copies[code]
+		switch {
+		case !held:
+			found = append(found, fmt.Sprintf("SKU %s: %s has no copy", code, holder))
+		case c != copyOf{s.Available, s.Version}:
+			found = append(found, fmt.Sprintf("SKU %s: inventory has %d available at version %d, %s's copy %d at version %d",
+				code, s.Available, s.Version, holder, c.quantity, c.version))
+		}
+	}
+	for code := range copies {
+		if _, known := n.skus[code]; !known {
+			found = append(found, fmt.Sprintf("SKU %s: %s has a copy, inventory does not know it", code, holder))
+		}
+	}
+	return found
+}
+
+// checkProducts compares what products show with what inventory has.
+func checkProducts(n *notes) (found []string) {
+	for code, p := range n.products {
+		if s := n.skus[code]; p.Quantity != s.Available || p.Available != (s.Available > 0) {
+			found = append(found, fmt.Sprintf("product %s: shows %d, inventory has %d available", code, p.Quantity, s.Available))
+		}
+	}
+	return found
+}
+
+// checkPrices compares catalog's products with sales' copies.
+func checkPrices(n *notes) (found []string) {
+	for code, p := range n.products {
+		c, held := n.prices[code]
+		switch {
+		case !held:
+			found = append(found, fmt.Sprintf("product %s: sales has no copy", code))
+		case c.Withdrawn || c.Version != p.Version || c.Title != p.Title || c.Price.Amount != p.Price.Amount || c.Price.Currency != p.Price.Currency:
+			found = append(found, fmt.Sprintf("product %s: catalog has %s %s at version %d, sales' copy %s %s at version %d (withdrawn: %t)",
+				code, p.Price.Amount, p.Price.Currency, p.Version, c.Price.Amount, c.Price.Currency, c.Version, c.Withdrawn))
+		}
+	}
+	for code, c := range n.prices {
+		if _, offered := n.products[code]; !offered && !c.Withdrawn {
+			found = append(found, fmt.Sprintf("product %s: sales has a copy on offer, catalog does not offer it", code))
+		}
+	}
+	return found
+}
+
+// agrees is what an order at rest may have for an allocation.
+func agrees(order salesclient.OrderStatus, a inventoryclient.AllocationStatus) bool {
+	switch order {
+	case salesclient.Confirmed:
+		return a == inventoryclient.Allocated
+	case salesclient.Rejected:
+		return a == inventoryclient.Rejected
+	case salesclient.Cancelled:
+		return a == inventoryclient.Released
+	case salesclient.Shipped:
+		return a == inventoryclient.Shipped
+	default: // placed: it still waits
+		return false
+	}
+}
+
+// checkOrders compares every order with what inventory did for it.
+func checkOrders(n *notes) (found []string) {
+	external := map[string]string{}
+	for id, o := range n.orders {
+		if o.ExternalId != nil {
+			if twin, twice := external[*o.ExternalId]; twice {
+				found = append(found, fmt.Sprintf("orders %s and %s have one external_id %s", min(id, twin), max(id, twin), *o.ExternalId))
+			}
+			external[*o.ExternalId] = id
+		}
+		a, known := n.allocations[id]
+		switch {
+		case !known:
+			found = append(found, fmt.Sprintf("order %s: %s at sales, inventory has no allocation", id, o.Status))
+		case !agrees(o.Status, a.Status):
+			found = append(found, fmt.Sprintf("order %s: %s at sales, %s at inventory", id, o.Status, a.Status))
+		default:
+			found = append(found, compareLines(o, a)...)
+		}
+	}
+	for id, a := range n.allocations {
+		if _, known := n.orders[id]; !known {
+			found = append(found, fmt.Sprintf("order %s: %s at inventory, sales does not know it", id, a.Status))
+		}
+	}
+	return found
+}
+
+// lineNote is what both keep of an order's line.
+type lineNote struct{ quantity, short int64 }
+
+func compareLines(o salesclient.Order, a inventoryclient.Allocation) (found []string) {
+	ordered, allocated := map[string]lineNote{}, map[string]lineNote{}
+	for _, l := range o.Lines {
+		ordered[l.Sku] = lineNote{l.Quantity, value(l.Short)}
+	}
+	for _, l := range a.Lines {
+		allocated[l.Sku] = lineNote{l.Quantity, value(l.Short)}
+	}
+	for sku, l := range ordered {
+		if allocated[sku] != l {
+			found = append(found, fmt.Sprintf("order %s: %d of %s (%d short) at sales, %d (%d short) at inventory",
+				o.Id, l.quantity, sku, l.short, allocated[sku].quantity, allocated[sku].short))
+		}
+	}
+	for sku, l := range allocated {
+		if _, known := ordered[sku]; !known {
+			found = append(found, fmt.Sprintf("order %s: %d of %s at inventory, not ordered at sales", o.Id, l.quantity, sku))
+		}
+	}
+	return found
+}
+
+func value(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
