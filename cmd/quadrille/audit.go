@@ -87,6 +87,9 @@ func printAudit(out io.Writer, r audit.Report, asJSON bool) error {
 	return nil
 }
 
+// shownDifferences is how many differences fit to read.
+const shownDifferences = 40
+
 func printAuditText(out io.Writer, r audit.Report) {
 	total := 0
 	for _, n := range r.Orders {
@@ -103,7 +106,10 @@ func printAuditText(out io.Writer, r audit.Report) {
 		return
 	}
 	fmt.Fprintf(out, "%d differences:\n", len(r.Differences))
-	for _, d := range r.Differences {
+	for _, d := range r.Differences[:min(len(r.Differences), shownDifferences)] {
 		fmt.Fprintln(out, " ", d)
+	}
+	if more := len(r.Differences) - shownDifferences; more > 0 {
+		fmt.Fprintf(out, "  and %d more; --json lists them all\n", more)
 	}
 }

@@ -51,7 +51,7 @@ func (p Position) IsStart() bool { return p.ID == "" }
 // Bus is the event log. All methods are safe for concurrent use.
 type Bus interface {
 	// Publish appends messages to stream in order, declaring the stream before
-	// the first one. nil means that the log has confirmed every one of them
+	// the first one; without messages that is all it does. nil means that the log has confirmed every one of them
 	// durably. Any error means that the outcome of some or all is unknown: the
 	// caller keeps them and publishes them again. ctx bounds the wait.
 	Publish(ctx context.Context, stream string, messages []Message) error

@@ -80,6 +80,9 @@ func (b *Embedded) Publish(ctx context.Context, stream string, messages []Messag
 	if b.isClosed() {
 		return ErrClosed
 	}
+	if len(messages) == 0 {
+		return nil // a stream needs no declaration here
+	}
 	tx, err := b.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)

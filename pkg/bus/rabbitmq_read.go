@@ -102,24 +102,46 @@ func (s *rabbitSubscription) consume(queue string, from any) (<-chan amqp.Delive
 }
 
 // pump hands deliveries over and acknowledges them, which is credit for more: a
-// full buffer stops both.
+// full buffer stops both. It is the one to close the channel, since an
+// acknowledgement that comes after the close would cost the whole connection.
 func (s *rabbitSubscription) pump(deliveries <-chan amqp.Delivery, least int64) {
 	defer close(s.delivered)
-	unacked := 0
-	for d := range deliveries {
-		offset, ok := d.Headers["x-stream-offset"].(int64)
-		if ok && offset >= least {
-			select {
-			case s.delivered <- Delivery{Offset: offset, ID: d.MessageId, Body: d.Body}:
-			case <-s.ended:
+	for unacked := 1; ; unacked++ {
+		select {
+		case d, open := <-deliveries:
+			if !open || !s.hand(d, least) {
+				s.shut(deliveries)
+				return
 			}
-		}
-		if unacked++; unacked == ackEvery {
-			unacked = 0
-			if d.Ack(true) != nil {
-				continue // the channel is gone; the range ends
+			if unacked%ackEvery == 0 {
+				_ = d.Ack(true) // a channel that is gone closes deliveries
 			}
+		case <-s.ended:
+			s.shut(deliveries)
+			return
 		}
+	}
+}
+
+// hand puts a delivery into the buffer; false where the subscription has ended.
+func (s *rabbitSubscription) hand(d amqp.Delivery, least int64) bool {
+	offset, ok := d.Headers["x-stream-offset"].(int64)
+	if !ok || offset < least {
+		return true
+	}
+	select {
+	case s.delivered <- Delivery{Offset: offset, ID: d.MessageId, Body: d.Body}:
+		return true
+	case <-s.ended:
+		return false
+	}
+}
+
+// shut closes the channel and lets go of what still arrives.
+func (s *rabbitSubscription) shut(deliveries <-chan amqp.Delivery) {
+	_ = s.ch.Close() // a channel that broke is closed already
+	for range deliveries {
+		continue
 	}
 }
 
@@ -186,13 +208,8 @@ func (s *rabbitSubscription) Close() error {
 	return nil
 }
 
-// end lets go of the channel without waiting for the broker.
-func (s *rabbitSubscription) end() {
-	s.once.Do(func() {
-		close(s.ended)
-		go s.ch.Close() //nolint:errcheck // the broker may be the trouble
-	})
-}
+// end has the pump let go of the channel, without waiting for the broker.
+func (s *rabbitSubscription) end() { s.once.Do(func() { close(s.ended) }) }
 
 // check takes the first delivery, which must be the event at the position. A
 // stream that shows nothing there may end before it: then its end tells.

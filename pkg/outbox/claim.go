@@ -2,7 +2,9 @@ package outbox
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
+	"strconv"
 	"time"
 
 	"gorm.io/gorm"
@@ -33,12 +35,27 @@ func claimPostgres(ctx context.Context, db *gorm.DB, max int, publish func([]bus
 			return err
 		}
 		sent = len(ids)
-		return tx.Exec("UPDATE outbox SET sent_at = ? WHERE id = ANY(?)", time.Now().UTC(), ids).Error
+		return tx.Exec("UPDATE outbox SET sent_at = ? WHERE id = ANY(?::bigint[])", time.Now().UTC(), idList(ids)).Error
 	})
 	if err != nil {
 		return 0, fmt.Errorf("claim unsent events: %w", err)
 	}
 	return sent, nil
+}
+
+// idList is IDs as one PostgreSQL array: gorm would make a parameter of each.
+type idList []int64
+
+// Value is driver.Valuer's.
+func (l idList) Value() (driver.Value, error) {
+	list := []byte{'{'}
+	for i, id := range l {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = strconv.AppendInt(list, id, 10)
+	}
+	return string(append(list, '}')), nil
 }
 
 // claimSQLite needs no lock, since a file belongs to one process and that has

@@ -74,12 +74,13 @@ func (r *Relay) Wake() {
 }
 
 // Run relays until ctx ends; then it returns nil. While the log is away it tries
-// again with growing, jittered pauses, without limit.
+// again with growing, jittered pauses, without limit. It declares the stream
+// first, so that readers find it before the first event.
 func (r *Relay) Run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 5*time.Second
-	for ctx.Err() == nil {
-		sent, err := r.RunOnce(ctx)
+	for declared := false; ctx.Err() == nil; {
+		sent, err := r.turn(ctx, &declared)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -92,6 +93,18 @@ func (r *Relay) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// turn is RunOnce, with the stream declared before the first.
+func (r *Relay) turn(ctx context.Context, declared *bool) (sent int, err error) {
+	if !*declared {
+		if err := r.cfg.Bus.Publish(ctx, r.cfg.Stream, nil); err != nil {
+			r.note(ctx, 0, err)
+			return 0, fmt.Errorf("declare %s: %w", r.cfg.Stream, err)
+		}
+		*declared = true
+	}
+	return r.RunOnce(ctx)
 }
 
 // RunOnce publishes one batch and reports how many events it sent: 0 where there
