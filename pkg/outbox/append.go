@@ -35,23 +35,31 @@ func Append(ctx context.Context, tx *gorm.DB, news ...events.Event) error {
 	}
 	rows := make([]row, len(news))
 	for i, e := range news {
-		e = e.Stamp(ctx)
-		if err := e.Validate(); err != nil {
-			return fmt.Errorf("append to outbox: %w", err)
-		}
-		body, err := e.Encode()
-		if err != nil {
-			return fmt.Errorf("append to outbox: %w", err)
-		}
-		rows[i] = row{
-			EventID: e.ID, Type: e.Type, Subject: e.Subject, RoutingKey: e.RoutingKey(),
-			Body: string(body), CreatedAt: e.Time,
+		var err error
+		if rows[i], err = rowOf(ctx, e); err != nil {
+			return err
 		}
 	}
 	if err := tx.WithContext(ctx).CreateInBatches(rows, 1000).Error; err != nil {
 		return fmt.Errorf("append to outbox: %w", err)
 	}
 	return nil
+}
+
+// rowOf is the row that tells of e.
+func rowOf(ctx context.Context, e events.Event) (row, error) {
+	e = e.Stamp(ctx)
+	if err := e.Validate(); err != nil {
+		return row{}, fmt.Errorf("append to outbox: %w", err)
+	}
+	body, err := e.Encode()
+	if err != nil {
+		return row{}, fmt.Errorf("append to outbox: %w", err)
+	}
+	return row{
+		EventID: e.ID, Type: e.Type, Subject: e.Subject, RoutingKey: e.RoutingKey(),
+		Body: string(body), CreatedAt: e.Time,
+	}, nil
 }
 
 // Row is one event of a service's own feed.

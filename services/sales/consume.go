@@ -65,6 +65,10 @@ type priceFollower struct {
 	catalog productSource
 }
 
+func priceEvents() []string {
+	return []string{events.CatalogProductChanged, events.CatalogProductWithdrawn}
+}
+
 // Fetch asks catalog for the products whose copies are behind. One that catalog
 // no longer offers is kept as withdrawn: a fact, not a fault.
 func (f *priceFollower) Fetch(ctx context.Context, batch []events.Event) ([]Price, error) {

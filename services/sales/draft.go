@@ -5,7 +5,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -32,14 +35,19 @@ type DraftLine struct {
 	At       int `json:"-"`
 }
 
-// Normalize upper-cases the SKUs and merges lines of the same one.
+// Normalize upper-cases the SKUs and merges lines of the same one. It refuses an
+// external ID that is not printable: databases differ in what they do with one.
 func (d Draft) Normalize() (Draft, error) {
+	if d.ExternalID != nil && !printable(*d.ExternalID) {
+		return d, fault.New(fault.Invalid, "external_id_invalid", "the external_id holds characters that cannot be printed").
+			With("/external_id", "holds characters that cannot be printed")
+	}
 	lines := make([]DraftLine, 0, len(d.Lines))
 	place := map[string]int{}
 	for i, l := range d.Lines {
 		code, err := sku.Normalize(l.SKU)
 		if err != nil {
-			return d, err
+			return d, fault.New(fault.Invalid, "sku_invalid", "%v", err).With(fmt.Sprintf("/lines/%d/sku", i), "is no SKU code")
 		}
 		n, seen := place[code]
 		if !seen {
@@ -54,6 +62,10 @@ func (d Draft) Normalize() (Draft, error) {
 	}
 	d.Lines = lines
 	return d, nil
+}
+
+func printable(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 
 // Fingerprint tells a draft from another one under the same idempotency key.
@@ -93,21 +105,28 @@ func (d Draft) Place(prices map[string]Price, now time.Time) (Order, error) {
 	if len(unknown.Fields) > 0 {
 		return o, unknown
 	}
-	return o, o.sum(prices)
+	total, err := d.total(prices)
+	o.TotalMinor, o.Currency = total.Minor, total.Currency
+	return o, err
 }
 
-// sum works out the total.
-func (o *Order) sum(prices map[string]Price) error {
-	total := money.Money{Currency: prices[o.Lines[0].SKU].Currency}
-	for i, l := range o.Lines {
-		cost, err := money.Money{Minor: l.PriceMinor, Currency: prices[l.SKU].Currency}.Times(l.Quantity)
+// total is what it costs, all in one currency.
+func (d Draft) total(prices map[string]Price) (money.Money, error) {
+	total := money.Money{Currency: prices[d.Lines[0].SKU].Currency}
+	for _, l := range d.Lines {
+		p := prices[l.SKU]
+		if p.Currency != total.Currency {
+			return total, fault.New(fault.Invalid, "currencies_mixed", "an order is paid in one currency").
+				With(fmt.Sprintf("/lines/%d/sku", l.At), "%s is priced in %s, those before in %s", l.SKU, p.Currency, total.Currency)
+		}
+		cost, err := money.Money{Minor: p.PriceMinor, Currency: p.Currency}.Times(l.Quantity)
 		if err == nil {
 			total, err = total.Add(cost)
 		}
 		if err != nil {
-			return fault.New(fault.Invalid, "order_unpriceable", "the order cannot be summed up: %v", err).With(fmt.Sprintf("/lines/%d", i), "%v", err)
+			return total, fault.New(fault.Invalid, "total_too_large", "the total of the order is more than can be reckoned with").
+				With(fmt.Sprintf("/lines/%d/quantity", l.At), "makes the total too large")
 		}
 	}
-	o.TotalMinor, o.Currency = total.Minor, total.Currency
-	return nil
+	return total, nil
 }

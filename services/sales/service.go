@@ -2,6 +2,7 @@ package sales
 
 import (
 	"context"
+	"errors"
 
 	"quadrille/internal/rest"
 	"quadrille/pkg/sku"
@@ -25,8 +26,7 @@ type Service struct {
 // Place places an order. With an idempotency key or an external ID it may be
 // asked again: then replayed is true and the order the one answered first.
 func (s *Service) Place(ctx context.Context, key *string, d Draft) (o Order, replayed bool, err error) {
-	d, err = d.Normalize()
-	if err != nil {
+	if d, err = d.Normalize(); err != nil {
 		return o, false, err
 	}
 	fingerprint, err := d.Fingerprint()
@@ -45,19 +45,32 @@ func (s *Service) Place(ctx context.Context, key *string, d Draft) (o Order, rep
 		s.wake()
 		return o, false, nil
 	}
-	// It may have been answered before, at a time when it could be.
-	if answer, found, askErr := s.store.Answer(ctx, keys, fingerprint); found || askErr != nil {
-		return answer, found, askErr
+	return s.replay(ctx, keys, fingerprint, err)
+}
+
+// replay is the answer that was given under one of keys before, whatever failed
+// now: a product may have been withdrawn since, or catalog be away. Most orders
+// are new, so it is looked for only here.
+func (s *Service) replay(ctx context.Context, keys []idempotencyKey, fingerprint string, failed error) (o Order, replayed bool, err error) {
+	o, found, err := s.store.Answer(ctx, keys, fingerprint)
+	switch {
+	case found || err != nil:
+		return o, found, err
+	case errors.Is(failed, errInFlight):
+		return o, false, rest.ErrInFlight()
+	case errors.Is(failed, errAnswered): // and the answer is gone: the order's own external ID was in the way
+		return o, false, keys[len(keys)-1].reused()
+	default:
+		return o, false, failed
 	}
-	return o, false, err
 }
 
 func keysOf(key *string, d Draft) (keys []idempotencyKey) {
 	if key != nil {
-		keys = append(keys, idempotencyKey{Scope: "Idempotency-Key", Key: *key})
+		keys = append(keys, idempotencyKey{Scope: scopeHeader, Key: *key})
 	}
 	if d.ExternalID != nil {
-		keys = append(keys, idempotencyKey{Scope: "external_id", Key: *d.ExternalID})
+		keys = append(keys, idempotencyKey{Scope: scopeExternalID, Key: *d.ExternalID})
 	}
 	return keys
 }
@@ -74,8 +87,8 @@ func (s *Service) place(ctx context.Context, d Draft, keys []idempotencyKey, fin
 	return o, s.store.Place(ctx, o, keys, fingerprint)
 }
 
-// prices is what the SKUs cost, from the copies. What there is no copy of, or a
-// withdrawn one, is asked of catalog: it may be on offer since a moment ago.
+// prices is what the SKUs cost, from the copies. What there is no copy of is
+// asked of catalog, once: the copy is kept.
 func (s *Service) prices(ctx context.Context, skus []string) (map[string]Price, error) {
 	prices, err := s.store.Prices(ctx, skus)
 	if err != nil {
@@ -83,7 +96,7 @@ func (s *Service) prices(ctx context.Context, skus []string) (map[string]Price, 
 	}
 	var missing []string
 	for _, code := range skus {
-		if p, known := prices[code]; !known || p.Withdrawn {
+		if _, known := prices[code]; !known {
 			missing = append(missing, code)
 		}
 	}

@@ -21,26 +21,43 @@ type store struct {
 	now func() time.Time
 }
 
-// errAnswered: a request with one of the keys was answered meanwhile.
-var errAnswered = errors.New("the request was answered before")
-
-// Place keeps a new order, with the answer under its idempotency keys.
-// errAnswered where one of the keys is taken: nothing is kept then.
+// Place keeps a new order, with the answer under its idempotency keys, in one
+// round trip. It is errAnswered where one of the keys is taken and errInFlight
+// where another process is at it with one of them: then nothing is kept.
 func (s *store) Place(ctx context.Context, o Order, keys []idempotencyKey, fingerprint string) error {
-	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		// The keys go first. A twin that is not committed yet makes this wait for
-		// it, and then find its key.
-		if err := claimKeys(tx, keys, fingerprint, o); err != nil {
-			return err
-		}
-		if err := tx.Omit("Lines").Create(&o).Error; err != nil {
-			return db.Wrap(err, "insert order")
-		}
-		if err := tx.CreateInBatches(o.Lines, 500).Error; err != nil {
-			return db.Wrap(err, "insert order lines")
-		}
-		return outbox.Append(ctx, tx, o.News())
-	})
+	// The keys go first: nothing else is worth writing where one is taken.
+	statements, err := claim(keys, fingerprint, o, s.db.Name())
+	if err != nil {
+		return err
+	}
+	news, err := outbox.Values(ctx, o.News())
+	if err != nil {
+		return err
+	}
+	statements = append(statements, db.Insert("orders", orderColumns(), [][]any{o.values()})...)
+	statements = append(statements, db.Insert("order_lines", lineColumns(), o.lineValues())...)
+	statements = append(statements, db.Insert(outbox.Table, outbox.Columns(), news)...)
+	return placed(db.Commit(ctx, s.db, statements))
+}
+
+func orderColumns() []string {
+	return []string{"id", "external_id", "customer", "status", "currency", "total_minor", "version", "placed_at", "updated_at"}
+}
+
+func (o *Order) values() []any {
+	return []any{o.ID, o.ExternalID, o.Customer, o.Status, o.Currency, o.TotalMinor, o.Version, o.PlacedAt, o.UpdatedAt}
+}
+
+func lineColumns() []string {
+	return []string{"order_id", "n", "sku", "title", "quantity", "price_minor"}
+}
+
+func (o *Order) lineValues() [][]any {
+	values := make([][]any, len(o.Lines))
+	for i, l := range o.Lines {
+		values[i] = []any{l.OrderID, l.N, l.SKU, l.Title, l.Quantity, l.PriceMinor}
+	}
+	return values
 }
 
 // Change has change work on an order, and keeps it with the news of it if it

@@ -3,19 +3,43 @@ package sales
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"quadrille/internal/db"
 	"quadrille/pkg/fault"
 )
 
+// What can be in the way of a new order.
+var (
+	errAnswered = errors.New("the request was answered before")
+	errInFlight = errors.New("the request is being worked on")
+)
+
+// The scopes of idempotency keys; each has keys of its own.
+const (
+	scopeHeader     = "POST /orders" // the Idempotency-Key header of that request
+	scopeExternalID = "external_id"
+)
+
 // idempotencyKey names a request: the Idempotency-Key that came with it, or the
-// caller's own ID of the order. Each scope has keys of its own.
+// caller's own ID of the order.
 type idempotencyKey struct{ Scope, Key string }
+
+// reused is the fault of a key that comes with another request than before.
+func (k idempotencyKey) reused() error {
+	const code = "idempotency_key_reused"
+	if k.Scope == scopeHeader {
+		return fault.New(fault.Invalid, code, "the Idempotency-Key %.200q came with another order before", k.Key).
+			With("#/header/Idempotency-Key", "came with another order before")
+	}
+	return fault.New(fault.Invalid, code, "the external_id %.200q belongs to another order", k.Key).
+		With("/external_id", "belongs to another order")
+}
 
 // answerRow is the answer to a request, kept with what it did.
 type answerRow struct {
@@ -29,24 +53,45 @@ type answerRow struct {
 // TableName is gorm's.
 func (answerRow) TableName() string { return "idempotency_keys" }
 
-// claimKeys keeps the answer o under keys; errAnswered where one is taken.
-func claimKeys(tx *gorm.DB, keys []idempotencyKey, fingerprint string, o Order) error {
+// claim is the statement that keeps the answer o under keys; none without keys.
+func claim(keys []idempotencyKey, fingerprint string, o Order, dialect string) ([]db.Statement, error) {
 	if len(keys) == 0 {
-		return nil
+		return nil, nil
 	}
 	answer, err := json.Marshal(o)
 	if err != nil {
-		return fmt.Errorf("keep answer: %w", err)
+		return nil, fmt.Errorf("keep answer: %w", err)
 	}
-	rows := make([]answerRow, len(keys))
+	s := db.Statement{SQL: "INSERT INTO idempotency_keys (scope, key, fingerprint, answer, created_at) VALUES "}
 	for i, k := range keys {
-		rows[i] = answerRow{Scope: k.Scope, Key: k.Key, Fingerprint: fingerprint, Answer: string(answer), CreatedAt: o.PlacedAt}
+		if i > 0 {
+			s.SQL += ", "
+		}
+		if dialect == "postgres" {
+			// Where another process is at it with this key, the fingerprint is NULL and
+			// refused, at once: waiting for the other one would hold a connection.
+			s.SQL += "(?, ?, CASE WHEN pg_try_advisory_xact_lock(hashtextextended(current_schema()::text || ?, 0)) THEN ? END, ?, ?)"
+			s.Args = append(s.Args, k.Scope, k.Key, "/"+k.Scope+"/"+k.Key, fingerprint, string(answer), o.PlacedAt)
+			continue
+		}
+		s.SQL += "(?, ?, ?, ?, ?)" // a file has one process, which knows what it is at
+		s.Args = append(s.Args, k.Scope, k.Key, fingerprint, string(answer), o.PlacedAt)
 	}
-	res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows)
-	if res.Error == nil && res.RowsAffected < int64(len(rows)) {
+	return []db.Statement{s}, nil
+}
+
+// placed tells from the error of a new order what was in its way.
+func placed(err error) error {
+	const notNull = "23502" // PostgreSQL's code of a NULL where none may be
+	var refused *pgconn.PgError
+	switch {
+	case errors.Is(err, gorm.ErrDuplicatedKey):
 		return errAnswered
+	case errors.As(err, &refused) && refused.Code == notNull && refused.ColumnName == "fingerprint":
+		return errInFlight
+	default:
+		return db.Wrap(err, "insert order")
 	}
-	return db.Wrap(res.Error, "keep answer")
 }
 
 // Answer is the order that was answered under one of keys, if there is one. The
@@ -62,7 +107,7 @@ func (s *store) Answer(ctx context.Context, keys []idempotencyKey, fingerprint s
 			continue
 		}
 		if rows[0].Fingerprint != fingerprint {
-			return o, false, fault.New(fault.Invalid, "idempotency_key_reused", "%s %q was used for another order before", k.Scope, k.Key)
+			return o, false, k.reused()
 		}
 		if err := json.Unmarshal([]byte(rows[0].Answer), &o); err != nil {
 			return o, false, fmt.Errorf("read answer: %w", err)

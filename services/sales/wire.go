@@ -37,7 +37,7 @@ func build(d app.Deps) (app.Parts, error) {
 	if err != nil {
 		return app.Parts{}, err
 	}
-	prices, err := bus.NewReader(d.Reader(Name, "catalog", nil), &priceFollower{store: rows, catalog: catalog})
+	prices, err := bus.NewReader(d.Reader(Name, "catalog", priceEvents()), &priceFollower{store: rows, catalog: catalog})
 	if err != nil {
 		return app.Parts{}, err
 	}

@@ -1,0 +1,116 @@
+package db
+
+import (
+	"context"
+	"math/bits"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/gorm"
+)
+
+// Statement is SQL that both databases understand, with a ? for each argument
+// and none elsewhere.
+type Statement struct {
+	SQL  string
+	Args []any
+}
+
+// rowsAtOnce is how many rows one statement of Insert holds at the most.
+const rowsAtOnce = 256
+
+// Insert is the statements that insert rows, each with a value for each of the
+// columns. They hold 256, 128, 64 … rows, so that whatever the number of rows,
+// few different statements come up and the server has them prepared.
+func Insert(table string, columns []string, rows [][]any) []Statement {
+	var all []Statement
+	for len(rows) > 0 {
+		n := min(1<<(bits.Len(uint(len(rows)))-1), rowsAtOnce)
+		s := Statement{SQL: "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES " + places(n, len(columns))}
+		for _, row := range rows[:n] {
+			s.Args = append(s.Args, row...)
+		}
+		all, rows = append(all, s), rows[n:]
+	}
+	return all
+}
+
+func places(rows, columns int) string {
+	row := "(?" + strings.Repeat(", ?", columns-1) + ")"
+	return row + strings.Repeat(", "+row, rows-1)
+}
+
+// Commit carries out statements in a transaction of their own: all of them, or
+// none and an error. On PostgreSQL they go out together and cost one round trip,
+// the commit included. Broken keys are gorm.ErrDuplicatedKey, as everywhere.
+func Commit(ctx context.Context, conn *gorm.DB, statements []Statement) error {
+	if conn.Name() == "postgres" {
+		return commitTogether(ctx, conn, statements)
+	}
+	return conn.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		for _, s := range statements {
+			if err := tx.Exec(s.SQL, s.Args...).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// commitTogether sends the statements without waiting between them. PostgreSQL
+// takes what comes up to the end of such a series as one transaction.
+func commitTogether(ctx context.Context, conn *gorm.DB, statements []Statement) error {
+	pool, err := conn.DB()
+	if err != nil {
+		return err
+	}
+	one, err := pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer one.Close() //nolint:errcheck // only gives it back to the pool
+	batch := &pgx.Batch{}
+	for _, s := range statements {
+		batch.Queue(numbered(s.SQL), s.Args...)
+	}
+	err = one.Raw(func(driver any) error {
+		return carryOut(ctx, driver.(*stdlib.Conn).Conn(), batch)
+	})
+	if translator, ok := conn.Dialector.(gorm.ErrorTranslator); ok && err != nil {
+		if known := translator.Translate(err); known != err { //nolint:errorlint // whether it is another one
+			return known
+		}
+	}
+	return err
+}
+
+func carryOut(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch) error {
+	results := conn.SendBatch(ctx, batch)
+	for range batch.Len() {
+		if _, err := results.Exec(); err != nil {
+			_ = results.Close() // says the same again
+			return err
+		}
+	}
+	return results.Close()
+}
+
+// numbered writes $1, $2 and so on for each ?, as PostgreSQL wants it.
+func numbered(sql string) string {
+	var b strings.Builder
+	b.Grow(len(sql) + 2*strings.Count(sql, "?"))
+	n := 0
+	for {
+		before, after, found := strings.Cut(sql, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		n++
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+		sql = after
+	}
+}

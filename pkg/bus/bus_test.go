@@ -1,0 +1,147 @@
+package bus_test
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.uber.org/goleak"
+
+	"quadrille/internal/testparts"
+	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/bustest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestEmbedded(t *testing.T) {
+	bustest.Run(t, func(t *testing.T) bustest.Driver {
+		path := filepath.Join(t.TempDir(), "log.db")
+		var open []*bus.Embedded
+		return bustest.Driver{
+			Open: func(t *testing.T) bus.Bus {
+				b, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: path, Poll: 20 * time.Millisecond})
+				if err != nil {
+					t.Fatal(err)
+				}
+				open = append(open, b)
+				t.Cleanup(func() { _ = b.Close() })
+				return b
+			},
+			Forget: func(t *testing.T, _ string) {
+				for _, b := range open {
+					if err := b.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, suffix := range []string{"", "-wal", "-shm"} {
+					if err := os.Remove(path + suffix); err != nil && !os.IsNotExist(err) {
+						t.Fatal(err)
+					}
+				}
+			},
+		}
+	})
+}
+
+func TestRabbitMQ(t *testing.T) {
+	bustest.Run(t, func(t *testing.T) bustest.Driver {
+		broker := testparts.RabbitMQ(t)
+		prefix := "t" + uuid.NewString()[:13] + "."
+		t.Cleanup(func() { deleteStream(t, broker, prefix, "sales") })
+		target, err := url.Parse(broker)
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy := bustest.NewProxy(t, target.Host)
+		target.Host = proxy.Address()
+		return bustest.Driver{
+			Open: func(t *testing.T) bus.Bus {
+				b, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{target.String()}, Prefix: prefix, Log: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = b.Close() })
+				if err := b.Ready(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				return b
+			},
+			Cut: func(*testing.T) func() {
+				proxy.Cut()
+				return proxy.Mend
+			},
+			Block: func(t *testing.T) func() {
+				proxy.Say(t, method(10, 60, "\x0elow on memory!"))
+				return func() { proxy.Say(t, method(10, 61, "")) }
+			},
+			Forget: func(t *testing.T, stream string) { deleteStream(t, broker, prefix, stream) },
+		}
+	})
+}
+
+// method is an AMQP 0-9-1 method frame on channel 0 (specification, section
+// 2.3.5): how a broker says connection.blocked, without being short of memory.
+func method(class, id uint16, arguments string) []byte {
+	payload := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, class), id)
+	payload = append(payload, arguments...)
+	frame := binary.BigEndian.AppendUint32([]byte{1, 0, 0}, uint32(len(payload)))
+	return append(append(frame, payload...), 0xCE)
+}
+
+func deleteStream(t *testing.T, broker, prefix, stream string) {
+	t.Helper()
+	conn, err := amqp.Dial(broker)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if _, err := ch.QueueDelete(prefix+stream+".history", false, false, false); err != nil {
+		t.Error(err)
+	}
+	if err := ch.ExchangeDelete(prefix+stream, false, false); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRabbitMQSaysWhatItCannotReach(t *testing.T) {
+	t.Parallel()
+	if _, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{"amqp://shop:s3cret@host:port/"}, Log: slog.New(slog.DiscardHandler)}); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("a malformed URL gives %v", err)
+	}
+	var told strings.Builder
+	b, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{"amqp://shop:s3cret@127.0.0.1:1/"}, Log: slog.New(slog.NewTextHandler(&told, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for b.State() == nil || !strings.Contains(b.State().Error(), "refused") {
+		if time.Now().After(deadline) {
+			t.Fatalf("state is %v", b.State())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	state := b.State().Error()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(state, "127.0.0.1:1") || !strings.Contains(told.String(), "next_try_at=127.0.0.1:1") {
+		t.Errorf("neither %q nor the log names the broker: %s", state, told.String())
+	}
+	if strings.Contains(state+told.String(), "s3cret") {
+		t.Error("the password was told")
+	}
+}

@@ -1,0 +1,85 @@
+package sales
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"quadrille/internal/db"
+	"quadrille/pkg/fault"
+	"quadrille/pkg/money"
+	catalogclient "quadrille/services/catalog/client"
+	inventoryclient "quadrille/services/inventory/client"
+)
+
+// fakeCatalog offers what it is given. It is at the border of the process.
+type fakeCatalog struct {
+	mu     sync.Mutex
+	offers map[string]catalogclient.Product
+	away   bool
+	asked  [][]string
+}
+
+func (f *fakeCatalog) offer(code string, minor, version int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.offers == nil {
+		f.offers = map[string]catalogclient.Product{}
+	}
+	f.offers[code] = catalogclient.Product{
+		Sku: code, Title: "Title of " + code, Version: version,
+		Price: catalogclient.Money{Amount: money.Money{Minor: minor, Currency: "GBP"}.Amount(), Currency: "GBP"},
+	}
+}
+
+func (f *fakeCatalog) setAway(away bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away = away
+}
+
+func (f *fakeCatalog) calls() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.asked)
+}
+
+func (f *fakeCatalog) Products(_ context.Context, skus []string) ([]catalogclient.Product, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, skus)
+	if f.away {
+		return nil, fault.New(fault.Unavailable, "unreachable", "no answer: catalog is away")
+	}
+	var found []catalogclient.Product
+	for _, code := range skus {
+		if p, ok := f.offers[code]; ok {
+			found = append(found, p)
+		}
+	}
+	return found, nil
+}
+
+// fakeInventory is what inventory did, by order.
+type fakeInventory struct {
+	allocations map[string]inventoryclient.Allocation
+	asked       [][]string
+}
+
+func (f *fakeInventory) Allocations(_ context.Context, orders []string) ([]inventoryclient.Allocation, error) {
+	f.asked = append(f.asked, orders)
+	var found []inventoryclient.Allocation
+	for _, id := range orders {
+		if a, ok := f.allocations[id]; ok {
+			found = append(found, a)
+		}
+	}
+	return found, nil
+}
+
+func serviceOn(t testing.TB, conn *gorm.DB, catalog productSource) *Service {
+	t.Helper()
+	return &Service{store: &store{db: conn, now: db.Now}, catalog: catalog, wake: func() {}}
+}
