@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"quadrille/internal/rest"
+	"quadrille/pkg/fault"
 	"quadrille/pkg/sku"
 	catalogclient "quadrille/services/catalog/client"
 )
@@ -26,6 +27,10 @@ type Service struct {
 // Place places an order. With an idempotency key or an external ID it may be
 // asked again: then replayed is true and the order the one answered first.
 func (s *Service) Place(ctx context.Context, key *string, d Draft) (o Order, replayed bool, err error) {
+	if key != nil && !printable(*key) {
+		return o, false, fault.New(fault.Invalid, "idempotency_key_invalid", "the Idempotency-Key holds characters that cannot be printed").
+			With("#/header/Idempotency-Key", "holds characters that cannot be printed")
+	}
 	if d, err = d.Normalize(); err != nil {
 		return o, false, err
 	}
