@@ -1,0 +1,123 @@
+package sales
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"quadrille/pkg/fault"
+)
+
+func orderIn(status string) Order {
+	return Order{ID: "o1", Status: status, Version: 3, Lines: []Line{
+		{OrderID: "o1", N: 1, SKU: "A", Quantity: 2}, {OrderID: "o1", N: 2, SKU: "B", Quantity: 5},
+	}}
+}
+
+func statuses() []string { return []string{Placed, Confirmed, Rejected, Cancelled, Shipped} }
+
+func TestStepsOfAnOrder(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	steps := map[string]func(o *Order) (bool, error){
+		"cancel":    func(o *Order) (bool, error) { return o.Cancel(now) },
+		"ship":      func(o *Order) (bool, error) { return o.Ship(now) },
+		"allocated": func(o *Order) (bool, error) { return o.Settle(Allocation{Status: "allocated"}, now), nil },
+		"shipped":   func(o *Order) (bool, error) { return o.Settle(Allocation{Status: "shipped"}, now), nil },
+		"short":     func(o *Order) (bool, error) { return o.Settle(Allocation{Status: "rejected"}, now), nil },
+		"released":  func(o *Order) (bool, error) { return o.Settle(Allocation{Status: "released"}, now), nil },
+	}
+	// What becomes of an order; a step that is not listed leaves it as it is.
+	become := map[string]map[string]string{
+		"cancel":    {Placed: Cancelled, Confirmed: Cancelled},
+		"ship":      {Confirmed: Shipped},
+		"allocated": {Placed: Confirmed},
+		"shipped":   {Placed: Confirmed},
+		"short":     {Placed: Rejected},
+	}
+	refused := map[string]map[string]string{
+		"cancel": {Rejected: "order_not_cancellable", Shipped: "order_not_cancellable"},
+		"ship":   {Placed: "order_not_confirmed", Rejected: "order_not_confirmed", Cancelled: "order_not_confirmed"},
+	}
+	for name, step := range steps {
+		for _, status := range statuses() {
+			t.Run(name+" when "+status, func(t *testing.T) {
+				o := orderIn(status)
+				changed, err := step(&o)
+				want, version := status, int64(3)
+				if next, moves := become[name][status]; moves {
+					want, version = next, 4
+				}
+				if o.Status != want || o.Version != version || changed != (version == 4) {
+					t.Errorf("is %s at version %d (changed %v), want %s at %d", o.Status, o.Version, changed, want, version)
+				}
+				if changed && o.UpdatedAt != now {
+					t.Errorf("updated at %v, want %v", o.UpdatedAt, now)
+				}
+				checkCode(t, err, fault.Conflict, refused[name][status])
+			})
+		}
+	}
+}
+
+// checkCode wants a fault of a kind with a code, or none where code is "".
+func checkCode(t *testing.T, err error, kind fault.Kind, code string) {
+	t.Helper()
+	var f *fault.Fault
+	switch {
+	case code == "" && err == nil:
+	case code == "" || !errors.As(err, &f):
+		t.Errorf("got error %v, want fault %q", err, code)
+	case f.Kind != kind || f.Code != code:
+		t.Errorf("got %v of kind %d, want %s of kind %d", f, f.Kind, code, kind)
+	}
+}
+
+func TestRejectedOrderSaysWhatWasShort(t *testing.T) {
+	o := orderIn(Placed)
+	o.Settle(Allocation{OrderID: "o1", Status: "rejected", Short: map[string]int64{"B": 4}}, time.Now())
+	if o.Lines[0].Short != 0 || o.Lines[1].Short != 4 {
+		t.Errorf("short are %d and %d, want 0 and 4", o.Lines[0].Short, o.Lines[1].Short)
+	}
+}
+
+func TestNewsNameTheStatus(t *testing.T) {
+	for _, status := range statuses() {
+		o := orderIn(status)
+		e := o.News()
+		if err := e.Validate(); err != nil || e.Type != "sales.order_"+status || e.Subject != "o1" || e.Version != 3 {
+			t.Errorf("%s gives %+v (%v)", status, e, err)
+		}
+	}
+}
+
+// Whatever is asked of an order, its version counts the changes and a final
+// state stays.
+func TestVersionsCountChanges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := orderIn(Placed)
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			before := o
+			changed := false
+			switch rapid.SampledFrom([]string{"cancel", "ship", "allocated", "rejected", "released"}).Draw(t, "step") {
+			case "cancel":
+				changed, _ = o.Cancel(time.Now())
+			case "ship":
+				changed, _ = o.Ship(time.Now())
+			case "allocated":
+				changed = o.Settle(Allocation{Status: "allocated"}, time.Now())
+			case "rejected":
+				changed = o.Settle(Allocation{Status: "rejected"}, time.Now())
+			case "released":
+				changed = o.Settle(Allocation{Status: "released"}, time.Now())
+			}
+			if changed != (o.Version == before.Version+1) || changed != (o.Status != before.Status) {
+				t.Fatalf("%s at %d became %s at %d, changed %v", before.Status, before.Version, o.Status, o.Version, changed)
+			}
+			if final := before.Status == Rejected || before.Status == Cancelled || before.Status == Shipped; final && changed {
+				t.Fatalf("%s became %s", before.Status, o.Status)
+			}
+		}
+	})
+}
