@@ -104,7 +104,7 @@ func ofSchema(e *openapi3.SchemaError, at string) finding {
 		}
 	}
 	switch e.SchemaField {
-	case "type", "properties", "additionalProperties", "format":
+	case "type", "properties", "additionalProperties":
 		f.unparsed = true
 	case "pattern":
 		f.detail = "does not match " + e.Schema.Pattern

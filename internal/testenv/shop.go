@@ -26,6 +26,7 @@ type Shop struct {
 	Catalog   *catalogclient.Client
 	Wishlist  *wishlistclient.Client
 	Sales     *salesclient.Client
+	HTTP      *http.Client // for what the typed clients would not send
 
 	app *app.Shop
 }
@@ -77,7 +78,7 @@ func connect(t testing.TB, running *app.Shop) *Shop {
 	t.Helper()
 	hc := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	t.Cleanup(hc.CloseIdleConnections)
-	s := &Shop{app: running}
+	s := &Shop{app: running, HTTP: hc}
 	var err error
 	s.Inventory, err = inventoryclient.New(running.URL("inventory"), hc)
 	must(t, err)
