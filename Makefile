@@ -1,0 +1,32 @@
+.DEFAULT_GOAL := help
+.PHONY: help run build test race lint generate bench ci clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+run: ## the whole shop in one process
+	CGO_ENABLED=0 go run ./cmd/quadrille up
+
+build: ## the binary, as bin/quadrille
+	CGO_ENABLED=0 go build -o bin/quadrille ./cmd/quadrille
+
+test: ## all tests that can run here
+	go test ./...
+
+race: ## the same, with the race detector
+	go test -race -count=1 ./...
+
+lint: ## golangci-lint, as CI runs it
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
+
+generate: ## servers and clients from the OpenAPI documents
+	go generate ./...
+
+bench: ## the benchmarks, on PostgreSQL and RabbitMQ
+	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./test/bench
+
+ci: ## everything that CI runs
+	.ci/run
+
+clean: ## what was built, and the data of `make run`
+	rm -rf bin data

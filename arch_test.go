@@ -1,0 +1,229 @@
+package quadrille_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// rule forbids imports to files, with the reason that a failure gives.
+type rule struct {
+	files, imports *regexp.Regexp
+	except         *regexp.Regexp // of the imports
+	why            string
+}
+
+func rules() []rule {
+	re := regexp.MustCompile
+	return []rule{
+		{re(`^services/(catalog|wishlist|sales)/`), re(`^quadrille/services/inventory($|/api)`), nil, "services know each other's clients only"},
+		{re(`^services/(inventory|wishlist|sales)/`), re(`^quadrille/services/catalog($|/api)`), nil, "services know each other's clients only"},
+		{re(`^services/(inventory|catalog|sales)/`), re(`^quadrille/services/wishlist($|/api)`), nil, "services know each other's clients only"},
+		{re(`^services/(inventory|catalog|wishlist)/`), re(`^quadrille/services/sales($|/api)`), nil, "services know each other's clients only"},
+		{re(`^services/[a-z]+/(sku|movement|allocation|import|product|item|order|draft|price)\.go$`), re(`gorm\.io|labstack/echo|amqp091`), nil, "the domain knows neither database nor wire"},
+		{re(`^services/[a-z]+/api\.go$`), re(`gorm\.io|amqp091`), nil, "the API speaks to the service, not to the database or the log"},
+		{re(`^services/[a-z]+/store[a-z_]*\.go$`), re(`labstack/echo|amqp091`), nil, "the store knows rows, not requests or messages"},
+		{re(`^services/[a-z]+/consume\.go$`), re(`gorm\.io`), nil, "a consumer hands its transaction on, it does not use it"},
+		{re(`^pkg/`), re(`^quadrille/(services|internal|cmd)`), nil, "pkg is for everybody"},
+		{re(`^`), re(`amqp091`), nil, "only the log's driver speaks AMQP"},
+	}
+}
+
+// mayImport are the files that a rule does not reach, each for a reason.
+func mayImport(file, imported string) bool {
+	if strings.HasPrefix(file, "pkg/bus/rabbitmq") && strings.Contains(imported, "amqp091") {
+		return true // the driver
+	}
+	testing := strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "internal/testenv/") || strings.HasPrefix(file, "test/")
+	return testing && (strings.Contains(imported, "amqp091") || strings.HasPrefix(imported, "quadrille/internal/")) // cleaning up, and finding servers
+}
+
+// broken is the rules that a file with these imports breaks.
+func broken(file string, imports []string) (found []string) {
+	for _, r := range rules() {
+		for _, imported := range imports {
+			if r.files.MatchString(file) && r.imports.MatchString(imported) && !mayImport(file, imported) {
+				found = append(found, file+" imports "+imported+": "+r.why)
+			}
+		}
+	}
+	return found
+}
+
+// goFiles parses every Go file of the tree.
+func goFiles(t *testing.T, visit func(file string, syntax *ast.File)) {
+	t.Helper()
+	seen := 0
+	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && file != "." {
+			return filepath.SkipDir
+		}
+		if entry.IsDir() || filepath.Ext(file) != ".go" {
+			return nil
+		}
+		syntax, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		seen++
+		visit(filepath.ToSlash(file), syntax)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 80 {
+		t.Fatalf("only %d files were looked at", seen)
+	}
+}
+
+func importsOf(syntax *ast.File) (imports []string) {
+	for _, i := range syntax.Imports {
+		name, _ := strconv.Unquote(i.Path.Value)
+		imports = append(imports, name)
+	}
+	return imports
+}
+
+func TestImportRules(t *testing.T) {
+	goFiles(t, func(file string, syntax *ast.File) {
+		for _, b := range broken(file, importsOf(syntax)) {
+			t.Error(b)
+		}
+	})
+}
+
+// A rule that cannot be broken proves nothing.
+func TestImportRulesCanFail(t *testing.T) {
+	for file, imported := range map[string]string{
+		"services/sales/wire.go":      "quadrille/services/inventory",
+		"services/sales/order.go":     "gorm.io/gorm",
+		"services/sales/api.go":       "gorm.io/gorm",
+		"services/sales/store.go":     "github.com/labstack/echo/v4",
+		"services/sales/consume.go":   "gorm.io/gorm",
+		"pkg/outbox/relay.go":         "quadrille/internal/db",
+		"internal/app/shop.go":        "github.com/rabbitmq/amqp091-go",
+		"services/inventory/wire.go":  "quadrille/services/sales/api",
+		"services/wishlist/store.go":  "github.com/rabbitmq/amqp091-go",
+		"services/catalog/product.go": "github.com/labstack/echo/v4",
+	} {
+		if len(broken(file, []string{imported})) == 0 {
+			t.Errorf("%s may import %s", file, imported)
+		}
+	}
+}
+
+// A client is for everybody who calls the service: it must not bring the
+// service's own machinery along.
+func TestClientsAreLight(t *testing.T) {
+	clients, err := filepath.Glob("services/*/client")
+	if err != nil || len(clients) < 4 {
+		t.Fatalf("found clients %v, %v", clients, err)
+	}
+	for _, client := range clients {
+		list, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "./"+client).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := "quadrille/" + path.Dir(filepath.ToSlash(client))
+		for dep := range strings.FieldsSeq(string(list)) {
+			if strings.HasPrefix(dep, "gorm.io") || strings.Contains(dep, "labstack/echo") || dep == own {
+				t.Errorf("%s depends on %s", client, dep)
+			}
+		}
+	}
+}
+
+func TestOnePackageCommentPerFolder(t *testing.T) {
+	comments, folders := map[string]int{}, map[string]bool{}
+	goFiles(t, func(file string, syntax *ast.File) {
+		if strings.HasSuffix(file, "_test.go") {
+			return
+		}
+		folder := path.Dir(file)
+		folders[folder] = true
+		if syntax.Doc != nil && !strings.HasSuffix(file, ".gen.go") {
+			comments[folder]++
+		}
+	})
+	for folder := range folders {
+		if comments[folder] != 1 {
+			t.Errorf("%s has %d package comments, want 1", folder, comments[folder])
+		}
+	}
+}
+
+// What a process is told from outside is read in one place. Tests find their
+// servers by the environment, too.
+func TestOnlyAppReadsTheEnvironment(t *testing.T) {
+	allowed := regexp.MustCompile(`^(internal/app/|cmd/|internal/testparts/)|_test\.go$`)
+	goFiles(t, func(file string, syntax *ast.File) {
+		if allowed.MatchString(file) {
+			return
+		}
+		ast.Inspect(syntax, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "os" && (s.Sel.Name == "Getenv" || s.Sel.Name == "LookupEnv" || s.Sel.Name == "Environ") {
+					t.Errorf("%s reads the environment", file)
+				}
+			}
+			return true
+		})
+	})
+}
+
+func TestNoInit(t *testing.T) {
+	goFiles(t, func(file string, syntax *ast.File) {
+		for _, d := range syntax.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+				t.Errorf("%s has an init function: wiring is done where it can be read", file)
+			}
+		}
+		for _, i := range syntax.Imports {
+			if i.Name != nil && i.Name.Name == "_" && i.Path.Value != `"embed"` && file != "pkg/bus/embedded.go" {
+				t.Errorf("%s wires %s by a blank import", file, i.Path.Value)
+			}
+		}
+	})
+}
+
+// Every relative link in the documents leads somewhere.
+func TestLinksLeadSomewhere(t *testing.T) {
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	decisions, err := filepath.Glob("docs/decisions/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)
+	found := 0
+	for _, document := range append(append(documents, decisions...), "README.md", "CHANGELOG.md") {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			found++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(document), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", document, m[1], err)
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d links were followed", found)
+	}
+}
