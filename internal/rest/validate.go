@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -28,6 +29,9 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if err := limitBody(c, cfg); err != nil {
+				return err
+			}
+			if err := checkText(c.Request().URL); err != nil {
 				return err
 			}
 			route, params, err := router.FindRoute(c.Request())
@@ -128,6 +132,9 @@ func syntax(body []byte) error {
 		line := 1 + bytes.Count(before, []byte("\n"))
 		return fault.New(fault.Malformed, "json_malformed", "the body is no JSON: %s at line %d, column %d",
 			at.Error(), line, len(before)-bytes.LastIndexByte(before, '\n')-1)
+	}
+	if !utf8.Valid(body) || holdsNUL(body) {
+		return unstorable("body", "")
 	}
 	return nil
 }

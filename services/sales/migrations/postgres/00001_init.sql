@@ -9,7 +9,8 @@ CREATE TABLE orders (
     version     bigint      NOT NULL,
     placed_at   timestamptz NOT NULL,
     updated_at  timestamptz NOT NULL,
-    CONSTRAINT orders_status CHECK (status IN ('placed', 'confirmed', 'rejected', 'cancelled', 'shipped'))
+    CONSTRAINT orders_status CHECK (status IN ('placed', 'confirmed', 'rejected', 'cancelled', 'shipped')),
+    CONSTRAINT orders_total CHECK (total_minor >= 0)
 );
 CREATE INDEX orders_by_customer ON orders (customer, id);
 CREATE INDEX orders_by_status ON orders (status, id);
@@ -23,7 +24,9 @@ CREATE TABLE order_lines (
     price_minor bigint  NOT NULL,
     short       bigint  NOT NULL DEFAULT 0,
     PRIMARY KEY (order_id, n),
-    CONSTRAINT order_lines_quantity CHECK (quantity > 0)
+    CONSTRAINT order_lines_quantity CHECK (quantity > 0),
+    CONSTRAINT order_lines_price CHECK (price_minor >= 0),
+    CONSTRAINT order_lines_short CHECK (short >= 0)
 );
 
 -- Catalog's products, as far as sales has been told.
