@@ -69,7 +69,7 @@ machine from PORT on, as up lays it out.`,
 }
 
 func readPlan(path string) (*traffic.Plan, error) {
-	file, err := os.Open(path) //nolint:gosec // the path is the caller's own
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open file: %w", err)
 	}

@@ -84,7 +84,7 @@ func run(ctx context.Context, cfg app.Config, names []string, started func(*app.
 	shop, err := app.Start(ctx, cfg, log, services)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil // stopped while it was still starting
+			return nil //nolint:nilerr // stopped while it was still starting
 		}
 		return err
 	}

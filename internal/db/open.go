@@ -37,7 +37,7 @@ func Open(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	case "sqlite":
 		return openSQLite(ctx, rest)
 	default:
-		return nil, fmt.Errorf("%w: it begins with neither postgres:// nor sqlite:", ErrBadURL)
+		return nil, fmt.Errorf("%w: neither postgres:// nor sqlite: stands at its beginning", ErrBadURL)
 	}
 }
 

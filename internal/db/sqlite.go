@@ -81,7 +81,7 @@ func (d *sqliteDialect) unlock() error { return d.lock.Close() }
 // lockFile takes the advisory lock that keeps a second process out. It goes with
 // the process, however that ends.
 func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the path is the operator's own
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadURL, err)
 	}

@@ -43,7 +43,7 @@ func dropSchemas(t testing.TB, cfg app.Config) {
 		t.Errorf("clean up: %v", err)
 		return
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing was left undone
+	defer conn.Close(ctx)
 	for _, name := range app.Names() {
 		schema := pgx.Identifier{cfg.SchemaPrefix + name}.Sanitize()
 		if _, err := conn.Exec(ctx, fmt.Sprintf("DROP SCHEMA IF EXISTS %s CASCADE", schema)); err != nil {
@@ -58,7 +58,7 @@ func deleteStreams(t testing.TB, cfg app.Config) {
 		t.Errorf("clean up: %v", err)
 		return
 	}
-	defer conn.Close() //nolint:errcheck // nothing was left undone
+	defer conn.Close()
 	for _, name := range app.Names() {
 		ch, err := conn.Channel()
 		if err != nil {

@@ -7,6 +7,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Kind says whose fault it is and whether another try can help.
@@ -62,10 +63,5 @@ func Is(err error, kinds ...Kind) bool {
 	if !errors.As(err, &f) {
 		return false
 	}
-	for _, k := range kinds {
-		if f.Kind == k {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(kinds, f.Kind)
 }

@@ -161,5 +161,5 @@ func (r *Relay) wait(ctx context.Context, d time.Duration, wake <-chan struct{})
 
 // jitter is d, more or less a fifth, so that relays do not all ask at once.
 func jitter(d time.Duration) time.Duration {
-	return d - d/5 + rand.N(2*d/5+1) //nolint:gosec // spreads load, keeps no secret
+	return d - d/5 + rand.N(2*d/5+1)
 }

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -216,7 +217,7 @@ func TestLifeOfAnOrder(t *testing.T) {
 		}
 		testenv.Eventually(t, func(ctx context.Context) error {
 			if _, _, err := s.Sales.Place(ctx, "", orderOf("ann", "B×1")); !fault.Is(err, fault.Invalid) {
-				return fmt.Errorf("a withdrawn product is sold: %v", err)
+				return errors.Join(errors.New("a withdrawn product is sold"), err)
 			}
 			return nil
 		})

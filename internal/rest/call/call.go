@@ -33,7 +33,7 @@ func New(cfg Config) *http.Client {
 
 // Headers that tell why a call is made.
 const (
-	CorrelationHeader = "X-Correlation-Id"
+	CorrelationHeader = "X-Correlation-ID"
 	TraceHeader       = "Traceparent"
 )
 

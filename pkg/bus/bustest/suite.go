@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -74,11 +75,10 @@ func batch(first, n int) []bus.Message {
 	return messages
 }
 
-func publish(t *testing.T, b bus.Bus, first, n int) []bus.Message {
+func publish(t *testing.T, b bus.Bus, first, n int) {
 	t.Helper()
 	messages := batch(first, n)
 	eventually(t, func() error { return b.Publish(t.Context(), stream, messages) })
-	return messages
 }
 
 // eventually tries until it works: a log that connects in the background may not
@@ -121,7 +121,7 @@ func take(t *testing.T, s bus.Subscription, first, n int) (last bus.Position) {
 			t.Fatalf("after %d of %d events: %v", got, n, err)
 		}
 		for _, d := range found {
-			if want := fmt.Sprint(first + got); string(d.Body) != want {
+			if want := strconv.Itoa(first + got); string(d.Body) != want {
 				t.Fatalf("event %d is %s, want %s", got, d.Body, want)
 			}
 			if d.Offset <= last.Offset {

@@ -1,0 +1,258 @@
+package sales
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"gorm.io/gorm"
+	"pgregory.net/rapid"
+
+	"quadrille/internal/db/dbtest"
+	"quadrille/pkg/bus"
+	"quadrille/pkg/events"
+	"quadrille/pkg/restclient"
+	catalogclient "quadrille/services/catalog/client"
+	inventoryclient "quadrille/services/inventory/client"
+)
+
+// deliver hands a batch to a handler as a reader does.
+func deliver[F any](ctx context.Context, conn *gorm.DB, h bus.Handler[F], batch []events.Event) error {
+	fetched, err := h.Fetch(ctx, batch)
+	if err != nil {
+		return err
+	}
+	return conn.Transaction(func(tx *gorm.DB) error { return h.Apply(ctx, tx, batch, fetched) })
+}
+
+// inAnyWay is the history in any order, with any of it again, in batches of any
+// size. Each event comes at least once.
+func inAnyWay(t *rapid.T, history []events.Event) (batches [][]events.Event) {
+	again := rapid.SliceOfN(rapid.SampledFrom(history), 0, 2*len(history)).Draw(t, "again")
+	all := rapid.Permutation(append(slices.Clone(history), again...)).Draw(t, "order")
+	for len(all) > 0 {
+		n := rapid.IntRange(1, len(all)).Draw(t, "batch")
+		batches, all = append(batches, all[:n]), all[n:]
+	}
+	return batches
+}
+
+// clear empties the tables, so that one database serves many histories.
+func clear(t *rapid.T, conn *gorm.DB) {
+	for _, table := range []string{"order_lines", "orders", "prices", "outbox", "idempotency_keys"} {
+		if err := conn.Exec("DELETE FROM " + table).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func noError(t *rapid.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// productHistory is what became of a product: events, and the state at the end,
+// which is what catalog answers however far the reader is.
+func productHistory(t *rapid.T, code string, catalog *fakeCatalog) (history []events.Event) {
+	versions := rapid.IntRange(1, 5).Draw(t, "versions of "+code)
+	for v := int64(1); v <= int64(versions); v++ {
+		delete(catalog.offers, code)
+		if rapid.Bool().Draw(t, "withdrawn") {
+			history = append(history, events.ProductWithdrawn(code, v))
+			continue
+		}
+		catalog.offer(code, v*100+rapid.Int64Range(0, 9).Draw(t, "price"), v)
+		history = append(history, events.ProductChanged(code, v))
+	}
+	return history
+}
+
+func TestPricesConverge(t *testing.T) {
+	conn := dbtest.SQLite(t, Name, migrations)
+	rapid.Check(t, func(rt *rapid.T) {
+		catalog := &fakeCatalog{offers: map[string]catalogclient.Product{}}
+		s := serviceOn(t, conn, catalog)
+		var history []events.Event
+		for _, code := range []string{"A", "B", "C"} {
+			history = append(history, productHistory(rt, code, catalog)...)
+		}
+		follow := func(batches [][]events.Event) string {
+			clear(rt, conn)
+			for _, batch := range batches {
+				noError(rt, deliver(rt.Context(), conn, &priceFollower{store: s.store, catalog: catalog}, batch))
+			}
+			return prices(rt, s)
+		}
+		want := follow([][]events.Event{history})
+		if got := follow(inAnyWay(rt, history)); got != want {
+			rt.Fatalf("came to\n%swant\n%s", got, want)
+		}
+		for code, p := range catalog.offers {
+			kept, err := s.store.Prices(rt.Context(), []string{code})
+			noError(rt, err)
+			if kept[code].Version != p.Version || kept[code].Withdrawn {
+				rt.Fatalf("%s is %+v, catalog says %+v", code, kept[code], p)
+			}
+		}
+	})
+}
+
+func prices(t *rapid.T, s *Service) (state string) {
+	rows, err := s.Prices(t.Context(), nil, "", 500)
+	noError(t, err)
+	for _, p := range rows {
+		state += fmt.Sprintf("%s %q %d %s at %d, withdrawn %v\n", p.SKU, p.Title, p.PriceMinor, p.Currency, p.Version, p.Withdrawn)
+	}
+	return state
+}
+
+// orderHistory places an order, cancelled or not before inventory is heard of,
+// and makes up what inventory did for it, as it says at the end.
+func orderHistory(t *rapid.T, inventory *fakeInventory, o Order) (history []events.Event) {
+	status := rapid.SampledFrom([]string{"allocated", "rejected", "released", "shipped"}).Draw(t, "status")
+	first := events.OrderAllocated(o.ID, 1)
+	a := inventoryclient.Allocation{Order: o.ID, Version: 1, Status: inventoryclient.AllocationStatus(status)}
+	for _, l := range o.Lines {
+		a.Lines = append(a.Lines, inventoryclient.AllocationLine{Sku: l.SKU, Quantity: l.Quantity})
+	}
+	if status == "rejected" {
+		first = events.OrderShort(o.ID, 1)
+		a.Lines[0].Short = restclient.Ptr(rapid.Int64Range(1, a.Lines[0].Quantity).Draw(t, "short"))
+	}
+	inventory.allocations[o.ID] = a
+	return []events.Event{first}
+}
+
+func TestOrdersConverge(t *testing.T) {
+	conn := dbtest.SQLite(t, Name, migrations)
+	catalog := &fakeCatalog{}
+	catalog.offer("A", 255, 1)
+	catalog.offer("B", 100, 1)
+	rapid.Check(t, func(rt *rapid.T) {
+		s := serviceOn(t, conn, catalog)
+		inventory := &fakeInventory{allocations: map[string]inventoryclient.Allocation{}}
+		clear(rt, conn)
+		var history []events.Event
+		for n := range rapid.IntRange(1, 5).Draw(rt, "orders") {
+			o, _, err := s.Place(rt.Context(), nil, draft(DraftLine{SKU: "A", Quantity: int64(n + 1)}, DraftLine{SKU: "B", Quantity: 2}))
+			noError(rt, err)
+			if rapid.IntRange(0, 3).Draw(rt, "cancelled") == 0 {
+				_, err := s.Cancel(rt.Context(), o.ID, always)
+				noError(rt, err)
+			}
+			history = append(history, orderHistory(rt, inventory, o)...)
+		}
+		history = append(history, strangers(inventory)...)
+		start := snapshot(rt, conn)
+		follow := func(batches [][]events.Event) string {
+			restore(rt, conn, start)
+			for _, batch := range batches {
+				noError(rt, deliver(rt.Context(), conn, &allocationFollower{store: s.store, inventory: inventory}, batch))
+			}
+			return orders(rt, s) + news(rt, conn)
+		}
+		want := follow([][]events.Event{history})
+		if got := follow(inAnyWay(rt, history)); got != want {
+			rt.Fatalf("came to\n%swant\n%s", got, want)
+		}
+		checkSettled(rt, s, inventory)
+	})
+}
+
+// strangers are events of an order that is not here.
+func strangers(inventory *fakeInventory) []events.Event {
+	inventory.allocations["elsewhere"] = inventoryclient.Allocation{Order: "elsewhere", Version: 1, Status: "allocated"}
+	return []events.Event{events.OrderAllocated("elsewhere", 1)}
+}
+
+// checkSettled wants no order to wait that inventory has spoken of.
+func checkSettled(t *rapid.T, s *Service, inventory *fakeInventory) {
+	t.Helper()
+	rows, err := s.Orders(t.Context(), Query{}, "", 500)
+	noError(t, err)
+	become := map[string]string{"allocated": Confirmed, "shipped": Confirmed, "rejected": Rejected, "released": Placed}
+	for _, o := range rows {
+		a := inventory.allocations[o.ID]
+		if want := become[string(a.Status)]; o.Status != Cancelled && o.Status != want {
+			t.Fatalf("order is %s, inventory says %s", o.Status, a.Status)
+		}
+		if short := a.Lines[0].Short; o.Status == Rejected && o.Lines[0].Short != *short {
+			t.Fatalf("short are %d, inventory says %d", o.Lines[0].Short, *short)
+		}
+	}
+}
+
+func orders(t *rapid.T, s *Service) (state string) {
+	rows, err := s.Orders(t.Context(), Query{}, "", 500)
+	noError(t, err)
+	for _, o := range rows {
+		state += fmt.Sprintf("%s %s at %d, lines %v\n", o.ID, o.Status, o.Version, o.Lines)
+	}
+	return state
+}
+
+// news is what the outbox tells, whatever the order of it.
+func news(t *rapid.T, conn *gorm.DB) string {
+	var told []string
+	noError(t, conn.Table("outbox").Pluck("type || ' ' || subject", &told).Error)
+	slices.Sort(told)
+	return fmt.Sprintln(told)
+}
+
+// state is rows as they are before the events come.
+type state struct {
+	orders []Order
+	lines  []Line
+}
+
+func snapshot(t *rapid.T, conn *gorm.DB) (s state) {
+	noError(t, conn.Find(&s.orders).Error)
+	noError(t, conn.Find(&s.lines).Error)
+	return s
+}
+
+func restore(t *rapid.T, conn *gorm.DB, s state) {
+	clear(t, conn)
+	noError(t, conn.Omit("Lines").Create(&s.orders).Error)
+	noError(t, conn.Create(&s.lines).Error)
+}
+
+func TestNoCallForWhatIsKnown(t *testing.T) {
+	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
+		o := place(t, s, one("A"))
+		inventory := &fakeInventory{allocations: map[string]inventoryclient.Allocation{o.ID: {Order: o.ID, Status: "allocated", Version: 1}}}
+		follower := &allocationFollower{store: s.store, inventory: inventory}
+		for range 2 {
+			if err := deliver(t.Context(), s.store.db, follower, []events.Event{events.OrderAllocated(o.ID, 1)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := fmt.Sprint(inventory.asked); got != fmt.Sprint([][]string{{o.ID}}) {
+			t.Errorf("inventory was asked for %v", got)
+		}
+		before := catalog.calls()
+		follow := &priceFollower{store: s.store, catalog: catalog}
+		if err := deliver(t.Context(), s.store.db, follow, []events.Event{events.ProductChanged("A", 1)}); err != nil {
+			t.Fatal(err)
+		}
+		if catalog.calls() != before {
+			t.Error("catalog was asked for a copy that is not behind")
+		}
+	})
+}
+
+func TestAnOwnerThatIsAwayStopsTheBatch(t *testing.T) {
+	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
+		catalog.setAway(true)
+		follow := &priceFollower{store: s.store, catalog: catalog}
+		if err := deliver(t.Context(), s.store.db, follow, []events.Event{events.ProductWithdrawn("A", 2)}); err == nil {
+			t.Error("a product was taken for withdrawn because catalog did not answer")
+		}
+		if n := count(t, s, "prices"); n != 0 {
+			t.Errorf("there are %d copies", n)
+		}
+	})
+}
