@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -13,12 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/labstack/echo/v4"
-	"github.com/prometheus/client_golang/prometheus"
 	"gorm.io/gorm"
 
 	"quadrille/internal/db"
 	"quadrille/internal/db/dbtest"
-	"quadrille/internal/rest"
 )
 
 const benchClients = 16
@@ -84,14 +81,7 @@ func BenchmarkPlace(b *testing.B) {
 // process.
 func BenchmarkPostOrders(b *testing.B) {
 	s := benchService(b)
-	e, err := rest.New(rest.Config{
-		Service: Name, Spec: spec, Log: slog.New(slog.DiscardHandler), Ops: rest.Ops{Registry: prometheus.NewRegistry()},
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	routes(e, s)
-	server := httptest.NewServer(e)
+	server := httptest.NewServer(serve(b, s))
 	b.Cleanup(server.Close)
 	hc := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchClients}}
 	b.Cleanup(hc.CloseIdleConnections)

@@ -38,8 +38,8 @@ func inAnyWay(t *rapid.T, history []events.Event) (batches [][]events.Event) {
 	return batches
 }
 
-// clear empties the tables, so that one database serves many histories.
-func clear(t *rapid.T, conn *gorm.DB) {
+// wipe empties the tables, so that one database serves many histories.
+func wipe(t *rapid.T, conn *gorm.DB) {
 	for _, table := range []string{"order_lines", "orders", "prices", "outbox", "idempotency_keys"} {
 		if err := conn.Exec("DELETE FROM " + table).Error; err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ func TestPricesConverge(t *testing.T) {
 			history = append(history, productHistory(rt, code, catalog)...)
 		}
 		follow := func(batches [][]events.Event) string {
-			clear(rt, conn)
+			wipe(rt, conn)
 			for _, batch := range batches {
 				noError(rt, deliver(rt.Context(), conn, &priceFollower{store: s.store, catalog: catalog}, batch))
 			}
@@ -134,7 +134,7 @@ func TestOrdersConverge(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := serviceOn(t, conn, catalog)
 		inventory := &fakeInventory{allocations: map[string]inventoryclient.Allocation{}}
-		clear(rt, conn)
+		wipe(rt, conn)
 		var history []events.Event
 		for n := range rapid.IntRange(1, 5).Draw(rt, "orders") {
 			o, _, err := s.Place(rt.Context(), nil, draft(DraftLine{SKU: "A", Quantity: int64(n + 1)}, DraftLine{SKU: "B", Quantity: 2}))
@@ -215,7 +215,7 @@ func snapshot(t *rapid.T, conn *gorm.DB) (s state) {
 }
 
 func restore(t *rapid.T, conn *gorm.DB, s state) {
-	clear(t, conn)
+	wipe(t, conn)
 	noError(t, conn.Omit("Lines").Create(&s.orders).Error)
 	noError(t, conn.Create(&s.lines).Error)
 }
