@@ -1,0 +1,90 @@
+package wishlist
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"gorm.io/gorm"
+	"pgregory.net/rapid"
+
+	"quadrille/internal/db"
+	"quadrille/internal/db/dbtest"
+	"quadrille/pkg/events"
+	inventoryclient "quadrille/services/inventory/client"
+)
+
+// owner is an inventory at the end of its history.
+type owner map[string]inventoryclient.Sku
+
+func (o owner) SKUs(_ context.Context, codes []string) (found []inventoryclient.Sku, err error) {
+	for _, code := range codes {
+		found = append(found, o[code])
+	}
+	return found, nil
+}
+
+// However the events come, the same wishes are notified, and each once.
+func TestNotificationsConverge(t *testing.T) {
+	conn := dbtest.SQLite(t, "wishlist", migrations)
+	rapid.Check(t, func(t *rapid.T) {
+		inventory, told := owner{}, []events.Event(nil)
+		for range rapid.IntRange(1, 20).Draw(t, "changes") {
+			code := rapid.SampledFrom([]string{"A", "B", "C"}).Draw(t, "sku")
+			s := inventory[code]
+			s.Code, s.Version, s.Available = code, s.Version+1, rapid.Int64Range(0, 2).Draw(t, "available")
+			inventory[code] = s
+			told = append(told, events.SkuProcessed(code, s.Version))
+		}
+		want := deliver(t, conn, inventory, told, len(told))
+		again := append(append([]events.Event(nil), told...), told[:len(told)/2]...)
+		got := deliver(t, conn, inventory, rapid.Permutation(again).Draw(t, "order"), rapid.IntRange(1, 5).Draw(t, "batch"))
+		if got != want {
+			t.Fatalf("in order: %s\nanyhow:   %s", want, got)
+		}
+	})
+}
+
+// deliver hands the events, size at a time, to a wishlist on which two customers
+// wish for everything, and returns what comes of it.
+func deliver(t *rapid.T, conn *gorm.DB, inventory owner, told []events.Event, size int) (state string) {
+	ctx := context.Background()
+	for _, table := range []string{"items", "stock", "outbox"} {
+		if err := conn.Exec("DELETE FROM " + table).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &store{db: conn, now: db.Now}
+	for _, customer := range []string{"ann", "bob"} {
+		for _, sku := range []string{"A", "B", "C"} {
+			if _, _, err := s.Wish(ctx, customer, sku); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	follower := stockFollower(s, inventory)
+	for start := 0; start < len(told); start += size {
+		batch := told[start:min(start+size, len(told))]
+		fetched, err := follower.Fetch(ctx, batch)
+		if err == nil {
+			err = conn.Transaction(func(tx *gorm.DB) error { return follower.Apply(ctx, tx, batch, fetched) })
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, customer := range []string{"ann", "bob"} {
+		items, err := s.Items(ctx, customer, "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range items {
+			state += fmt.Sprintf("%s %s available %t notified %t; ", i.Customer, i.SKU, i.Available, i.NotifiedAt != nil)
+		}
+	}
+	var said int64
+	if err := conn.Raw("SELECT COUNT(*) FROM outbox WHERE type = ?", events.WishlistItemAvailable).Scan(&said).Error; err != nil {
+		t.Fatal(err)
+	}
+	return state + fmt.Sprint(said, " notifications")
+}
