@@ -54,20 +54,33 @@ func noError(t *rapid.T, err error) {
 	}
 }
 
-// productHistory is what became of a product: events, and the state at the end,
-// which is what catalog answers however far the reader is.
-func productHistory(t *rapid.T, code string, catalog *fakeCatalog) (history []events.Event) {
+// product is what became of a product. An order may have had sales keep a copy of
+// it before any event came.
+type product struct {
+	history []events.Event
+	before  []Price // none or one
+}
+
+// end is the event that tells of the state at the end.
+func (p product) end() events.Event { return p.history[len(p.history)-1] }
+
+// productHistory makes up a product. Catalog answers with its state at the end,
+// however far the reader is.
+func productHistory(t *rapid.T, code string, catalog *fakeCatalog) (p product) {
 	versions := rapid.IntRange(1, 5).Draw(t, "versions of "+code)
 	for v := int64(1); v <= int64(versions); v++ {
 		delete(catalog.offers, code)
 		if rapid.Bool().Draw(t, "withdrawn") {
-			history = append(history, events.ProductWithdrawn(code, v))
+			p.history = append(p.history, events.ProductWithdrawn(code, v))
 			continue
 		}
-		catalog.offer(code, v*100+rapid.Int64Range(0, 9).Draw(t, "price"), v)
-		history = append(history, events.ProductChanged(code, v))
+		catalog.offer(code, v*100, v)
+		p.history = append(p.history, events.ProductChanged(code, v))
+		if rapid.IntRange(0, 3).Draw(t, "asked by an order") == 0 {
+			p.before = []Price{{SKU: code, Title: "Title of " + code, PriceMinor: v * 100, Currency: "GBP", Version: v}}
+		}
 	}
-	return history
+	return p
 }
 
 func TestPricesConverge(t *testing.T) {
@@ -75,12 +88,17 @@ func TestPricesConverge(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		catalog := &fakeCatalog{offers: map[string]catalogclient.Product{}}
 		s := serviceOn(t, conn, catalog)
+		var all []product
 		var history []events.Event
 		for _, code := range []string{"A", "B", "C"} {
-			history = append(history, productHistory(rt, code, catalog)...)
+			p := productHistory(rt, code, catalog)
+			all, history = append(all, p), append(history, p.history...)
 		}
 		follow := func(batches [][]events.Event) string {
 			wipe(rt, conn)
+			for _, p := range all {
+				noError(rt, s.store.KeepPrices(rt.Context(), p.before))
+			}
 			for _, batch := range batches {
 				noError(rt, deliver(rt.Context(), conn, &priceFollower{store: s.store, catalog: catalog}, batch))
 			}
@@ -90,14 +108,23 @@ func TestPricesConverge(t *testing.T) {
 		if got := follow(inAnyWay(rt, history)); got != want {
 			rt.Fatalf("came to\n%swant\n%s", got, want)
 		}
-		for code, p := range catalog.offers {
-			kept, err := s.store.Prices(rt.Context(), []string{code})
-			noError(rt, err)
-			if kept[code].Version != p.Version || kept[code].Withdrawn {
-				rt.Fatalf("%s is %+v, catalog says %+v", code, kept[code], p)
-			}
-		}
+		checkCopies(rt, s, all, catalog)
 	})
+}
+
+// checkCopies wants every copy to be at the end of its product's history.
+func checkCopies(t *rapid.T, s *Service, all []product, catalog *fakeCatalog) {
+	t.Helper()
+	for _, p := range all {
+		end := p.end()
+		kept, err := s.store.Prices(t.Context(), []string{end.Subject})
+		noError(t, err)
+		withdrawn := end.Type == events.CatalogProductWithdrawn
+		got := kept[end.Subject]
+		if got.Version != end.Version || got.Withdrawn != withdrawn || !withdrawn && got.PriceMinor != end.Version*100 {
+			t.Fatalf("the copy is %+v, catalog says %+v after %+v", got, catalog.offers[end.Subject], end)
+		}
+	}
 }
 
 func prices(t *rapid.T, s *Service) (state string) {
