@@ -109,8 +109,8 @@ func (s *Service) prices(ctx context.Context, skus []string) (map[string]Price, 
 		return prices, nil
 	}
 	found, err := s.catalog.Products(ctx, missing)
-	if err != nil {
-		return nil, err
+	if err != nil { // whatever is between catalog and sales, the customer can only ask again
+		return nil, errors.Join(fault.New(fault.Unavailable, "catalog_unavailable", "the prices cannot be asked of catalog just now"), err)
 	}
 	copies, err := copiesOf(found)
 	if err != nil {
@@ -136,13 +136,15 @@ func (s *Service) Ship(ctx context.Context, id string, match match) (Order, erro
 }
 
 func (s *Service) change(ctx context.Context, id string, match match, change func(*Order) (bool, error)) (Order, error) {
-	o, err := s.store.Change(ctx, id, func(o *Order) (bool, error) {
+	o, changed, err := s.store.Change(ctx, id, func(o *Order) (bool, error) {
 		if err := match(o.Version); err != nil {
 			return false, err
 		}
 		return change(o)
 	})
-	s.wake()
+	if changed && err == nil {
+		s.wake()
+	}
 	return o, err
 }
 

@@ -93,9 +93,7 @@ func TestPriceIsAskedOnceAndKept(t *testing.T) {
 			t.Errorf("total is %d after %d calls, want 255 after one", o.TotalMinor, catalog.calls())
 		}
 		_, _, err := s.Place(t.Context(), nil, one("B"))
-		if !fault.Is(err, fault.Unavailable) {
-			t.Errorf("without catalog a new SKU gives %v, want unavailable", err)
-		}
+		checkCode(t, err, fault.Unavailable, "catalog_unavailable")
 	})
 }
 

@@ -61,8 +61,8 @@ func (o *Order) lineValues() [][]any {
 }
 
 // Change has change work on an order, and keeps it with the news of it if it
-// says so.
-func (s *store) Change(ctx context.Context, id string, change func(*Order) (changed bool, err error)) (o Order, err error) {
+// says that it changed.
+func (s *store) Change(ctx context.Context, id string, change func(*Order) (bool, error)) (o Order, changed bool, err error) {
 	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		rows, err := lockOrders(tx, []string{id})
 		if err != nil {
@@ -71,7 +71,7 @@ func (s *store) Change(ctx context.Context, id string, change func(*Order) (chan
 		if len(rows) == 0 {
 			return unknown(id)
 		}
-		changed, err := change(&rows[0])
+		changed, err = change(&rows[0])
 		o = rows[0]
 		if err != nil || !changed {
 			return err
@@ -81,7 +81,7 @@ func (s *store) Change(ctx context.Context, id string, change func(*Order) (chan
 		}
 		return outbox.Append(ctx, tx, o.News())
 	})
-	return o, err
+	return o, changed, err
 }
 
 func unknown(id string) error {
@@ -91,6 +91,9 @@ func unknown(id string) error {
 // settle takes in what inventory did for orders, inside the reader's
 // transaction. causes names, by order, the event that told of it.
 func (s *store) settle(ctx context.Context, tx *gorm.DB, allocations map[string]Allocation, causes map[string]events.Event) error {
+	if len(allocations) == 0 {
+		return nil
+	}
 	ids := make([]string, 0, len(allocations))
 	for id := range allocations {
 		ids = append(ids, id)
