@@ -22,7 +22,7 @@ func NewLog(out io.Writer, level, format string) (*slog.Logger, error) {
 	terminal := isFile && isatty.IsTerminal(file.Fd())
 	switch {
 	case format == "text", format == "" && terminal:
-		return slog.New(tint.NewHandler(out, &tint.Options{Level: threshold, TimeFormat: time.TimeOnly, NoColor: !terminal})), nil
+		return slog.New(tint.NewTextHandler(out, &tint.Options{Level: threshold, TimeFormat: time.TimeOnly, NoColor: !terminal})), nil
 	case format == "json", format == "":
 		return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: threshold})), nil
 	default:

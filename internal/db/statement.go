@@ -76,7 +76,7 @@ func commitTogether(ctx context.Context, conn *gorm.DB, statements []Statement) 
 		batch.Queue(numbered(s.SQL), s.Args...)
 	}
 	err = one.Raw(func(driver any) error {
-		return carryOut(ctx, driver.(*stdlib.Conn).Conn(), batch)
+		return carryOut(ctx, driver.(*stdlib.Conn).Conn(), batch) //nolint:forcetypeassert // the pool was opened by pgx
 	})
 	if translator, ok := conn.Dialector.(gorm.ErrorTranslator); ok && err != nil {
 		if known := translator.Translate(err); known != err { //nolint:errorlint // whether it is another one

@@ -122,7 +122,7 @@ func onPgx(b *testing.B, conn *gorm.DB, do func(*pgx.Conn) error) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // goes back to the pool
+	defer c.Close()
 	return c.Raw(func(driver any) error { return do(driver.(*stdlib.Conn).Conn()) })
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,7 +37,7 @@ func BenchmarkCommitToCommit(b *testing.B) {
 		defer tick.Stop()
 		for i := range skus {
 			<-tick.C
-			r, _, err := shop.Inventory.Receive(b.Context(), inventoryclient.NewReceipt{ExternalId: fmt.Sprint(i), Sku: fmt.Sprint("S", i), Quantity: 1})
+			r, _, err := shop.Inventory.Receive(b.Context(), inventoryclient.NewReceipt{ExternalId: strconv.Itoa(i), Sku: fmt.Sprint("S", i), Quantity: 1})
 			check(b, err)
 			received[r.Sku] = r.ReceivedAt
 		}

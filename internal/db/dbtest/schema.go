@@ -37,7 +37,7 @@ func SameSchema(t *testing.T, service string, own fs.FS) {
 // facts is what there is to a schema, a line each.
 type facts map[string]bool
 
-func (f facts) add(format string, args ...any) { f[fmt.Sprintf(format, args...)] = true }
+func (f facts) addf(format string, args ...any) { f[fmt.Sprintf(format, args...)] = true }
 
 // ours reports whether a table is not one of the migrations' own.
 func ours(table string) bool {
@@ -51,7 +51,7 @@ func postgresSchema(t *testing.T, conn *gorm.DB) facts {
 	scan(t, conn, &columns, "SELECT table_name, column_name, is_nullable FROM information_schema.columns WHERE table_schema = current_schema()")
 	for _, c := range columns {
 		if ours(c.TableName) {
-			found.add("column %s.%s nullable %t", c.TableName, c.ColumnName, c.IsNullable == "YES")
+			found.addf("column %s.%s nullable %t", c.TableName, c.ColumnName, c.IsNullable == "YES")
 		}
 	}
 	var constraints []struct{ Tbl, Name, Kind, Columns, Target string }
@@ -66,13 +66,13 @@ func postgresSchema(t *testing.T, conn *gorm.DB) facts {
 		}
 		switch c.Kind {
 		case "p":
-			found.add("primary key %s(%s)", c.Tbl, c.Columns)
+			found.addf("primary key %s(%s)", c.Tbl, c.Columns)
 		case "u":
-			found.add("unique key %s(%s)", c.Tbl, c.Columns)
+			found.addf("unique key %s(%s)", c.Tbl, c.Columns)
 		case "f":
-			found.add("foreign key %s(%s) to %s", c.Tbl, c.Columns, c.Target)
+			found.addf("foreign key %s(%s) to %s", c.Tbl, c.Columns, c.Target)
 		case "c":
-			found.add("check %s", c.Name)
+			found.addf("check %s", c.Name)
 		}
 	}
 	return found
@@ -90,7 +90,7 @@ func sqliteSchema(t *testing.T, conn *gorm.DB) facts {
 			continue
 		}
 		for _, m := range checkName.FindAllStringSubmatch(table.SQL, -1) {
-			found.add("check %s", m[1])
+			found.addf("check %s", m[1])
 		}
 		sqliteTable(t, conn, table.Name, found)
 	}
@@ -106,22 +106,22 @@ func sqliteTable(t *testing.T, conn *gorm.DB, table string, found facts) {
 	scan(t, conn, &columns, "SELECT name, \"notnull\" AS nonnull, pk FROM pragma_table_info(?) ORDER BY pk", table)
 	var key []string
 	for _, c := range columns {
-		found.add("column %s.%s nullable %t", table, c.Name, c.Nonnull == 0)
+		found.addf("column %s.%s nullable %t", table, c.Name, c.Nonnull == 0)
 		if c.PK > 0 {
 			key = append(key, c.Name)
 		}
 	}
-	found.add("primary key %s(%s)", table, strings.Join(key, ","))
+	found.addf("primary key %s(%s)", table, strings.Join(key, ","))
 	var unique []struct{ Columns string }
 	scan(t, conn, &unique, `SELECT (SELECT group_concat(name, ',') FROM pragma_index_info(l.name)) AS columns
 		FROM pragma_index_list(?) AS l WHERE l.origin = 'u'`, table)
 	for _, u := range unique {
-		found.add("unique key %s(%s)", table, u.Columns)
+		found.addf("unique key %s(%s)", table, u.Columns)
 	}
 	var foreign []struct{ Columns, Target string }
 	scan(t, conn, &foreign, `SELECT group_concat("from", ',') AS columns, "table" AS target FROM pragma_foreign_key_list(?) GROUP BY id`, table)
 	for _, f := range foreign {
-		found.add("foreign key %s(%s) to %s", table, f.Columns, f.Target)
+		found.addf("foreign key %s(%s) to %s", table, f.Columns, f.Target)
 	}
 }
 
