@@ -40,14 +40,20 @@ func Take(ctx context.Context, cfg Config) (Report, error) {
 		r.OnHand += s.OnHand
 		r.Reserved += s.Reserved
 	}
+	r.Differences = append(r.Differences, compare(n)...)
+	return r, nil
+}
+
+// compare is all differences in the notes, kind by kind.
+func compare(n *notes) (differences []string) {
 	for _, check := range []func(*notes) []string{
 		checkReaders, checkStock, checkCopies, checkProducts, checkPrices, checkOrders,
 	} {
 		found := check(n)
 		slices.Sort(found)
-		r.Differences = append(r.Differences, found...)
+		differences = append(differences, found...)
 	}
-	return r, nil
+	return differences
 }
 
 // restPoll is how often Rest looks.
