@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -31,11 +32,13 @@ func claimPostgres(ctx context.Context, db *gorm.DB, max int, publish func([]bus
 		if err != nil || len(ids) == 0 {
 			return err
 		}
-		if err := publish(batch); err != nil {
-			return err
-		}
+		// The marks are written while the log confirms; they count only if it does,
+		// since anything else rolls them back.
+		published := make(chan error, 1)
+		go func() { published <- publish(batch) }()
+		err = tx.Exec("UPDATE outbox SET sent_at = ? WHERE id = ANY(?::bigint[])", time.Now().UTC(), idList(ids)).Error
 		sent = len(ids)
-		return tx.Exec("UPDATE outbox SET sent_at = ? WHERE id = ANY(?::bigint[])", time.Now().UTC(), idList(ids)).Error
+		return errors.Join(<-published, err)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("claim unsent events: %w", err)
