@@ -88,6 +88,10 @@ func NewReader[F any](cfg ReaderConfig, h Handler[F]) (*Reader, error) {
 	return r, nil
 }
 
+// fencedPause is how long a reader leaves the stream to the instance that was
+// faster, instead of racing it for every batch.
+const fencedPause = time.Second
+
 // Run reads until ctx ends; then it returns nil.
 func (r *Reader) Run(ctx context.Context) error {
 	defer r.unsubscribe()
@@ -95,13 +99,16 @@ func (r *Reader) Run(ctx context.Context) error {
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for ctx.Err() == nil {
 		err := r.RunOnce(ctx)
-		if err == nil || errors.Is(err, errFenced) {
+		if err == nil {
 			pause.Reset()
 			continue
 		}
 		delay := pause.NextBackOff()
-		if errors.Is(err, ErrNoStream) {
+		switch {
+		case errors.Is(err, ErrNoStream):
 			delay = min(delay, 500*time.Millisecond)
+		case errors.Is(err, errFenced):
+			delay = fencedPause
 		}
 		select {
 		case <-ctx.Done():
