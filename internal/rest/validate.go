@@ -28,6 +28,7 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
+			sent := c.Request().Body
 			if err := limitBody(c, cfg); err != nil {
 				return err
 			}
@@ -38,12 +39,23 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 			if err == nil {
 				err = validate(c.Request(), route, params)
 			}
+			var tooLarge *http.MaxBytesError
+			if errors.As(err, &tooLarge) {
+				drain(sent)
+			}
 			if err != nil && !errors.Is(err, routers.ErrPathNotFound) && !errors.Is(err, routers.ErrMethodNotAllowed) {
 				return err
 			}
 			return next(c)
 		}
 	}, nil
+}
+
+// drain takes some of what is still being sent: a sender that is cut off in the
+// middle of it often does not see the answer.
+func drain(body io.Reader) {
+	const patience = 8 << 20
+	_, _ = io.CopyN(io.Discard, body, patience) // the answer is the same either way
 }
 
 // limitBody caps the body. One that says it is too large is refused unread.
