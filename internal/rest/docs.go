@@ -24,8 +24,8 @@ type docsPage struct {
 }
 
 type docsGroup struct {
-	Name       string
-	Operations []docsOperation
+	Name, Description string
+	Operations        []docsOperation
 }
 
 type docsOperation struct {
@@ -49,22 +49,24 @@ type docsSchema struct{ Name, Text string }
 func renderDocs(document *openapi3.T) ([]byte, error) {
 	page := docsPage{Title: document.Info.Title, Version: document.Info.Version, Description: document.Info.Description}
 	groups := map[string]int{}
-	for _, path := range document.Paths.InMatchingOrder() {
+	for _, tag := range document.Tags { // the document's own order
+		groups[tag.Name] = len(page.Groups)
+		page.Groups = append(page.Groups, docsGroup{Name: tag.Name, Description: tag.Description})
+	}
+	for _, path := range slices.Sorted(maps.Keys(document.Paths.Map())) {
 		item := document.Paths.Value(path)
 		for _, method := range []string{"GET", "PUT", "POST", "DELETE"} {
 			op := item.GetOperation(method)
 			if op == nil {
 				continue
 			}
-			group := "api"
-			if len(op.Tags) > 0 {
-				group = op.Tags[0]
+			n, known := groups[tagOf(op)]
+			if !known {
+				n = len(page.Groups)
+				groups[tagOf(op)] = n
+				page.Groups = append(page.Groups, docsGroup{Name: tagOf(op)})
 			}
-			if _, seen := groups[group]; !seen {
-				groups[group] = len(page.Groups)
-				page.Groups = append(page.Groups, docsGroup{Name: group})
-			}
-			g := &page.Groups[groups[group]]
+			g := &page.Groups[n]
 			g.Operations = append(g.Operations, describe(method, path, item, op))
 		}
 	}
@@ -84,6 +86,14 @@ func renderDocs(document *openapi3.T) ([]byte, error) {
 		return nil, fmt.Errorf("render docs: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// tagOf is the group an operation is shown in.
+func tagOf(op *openapi3.Operation) string {
+	if len(op.Tags) == 0 {
+		return "other"
+	}
+	return op.Tags[0]
 }
 
 func describe(method, path string, item *openapi3.PathItem, op *openapi3.Operation) docsOperation {
