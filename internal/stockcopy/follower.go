@@ -34,22 +34,34 @@ type Follower struct {
 // Types are the events that a Follower listens to, on inventory's stream.
 func Types() []string { return []string{events.InventorySkuProcessed} }
 
-// Fetch asks inventory for the SKUs whose copies are behind.
+// Fetch asks inventory for the SKUs whose copies are behind. One that inventory
+// does not have any more is a fact, not a fault: its copy goes.
 func (f *Follower) Fetch(ctx context.Context, batch []events.Event) ([]Copy, error) {
 	newest := bus.Newest(batch)
 	known, err := versions(f.DB.WithContext(ctx), bus.Subjects(newest))
 	if err != nil {
 		return nil, err
 	}
-	found, err := f.Inventory.SKUs(ctx, bus.Behind(newest, known))
+	behind := bus.Behind(newest, known)
+	found, err := f.Inventory.SKUs(ctx, behind)
 	if err != nil {
 		return nil, err
 	}
-	copies := make([]Copy, len(found))
-	for i, s := range found {
-		copies[i] = Copy{SKU: s.Code, Quantity: s.Available, Version: s.Version}
+	return copiesOf(behind, found), nil
+}
+
+// copiesOf is a copy of each of the SKUs named, at version 0 where it was not
+// found.
+func copiesOf(codes []string, found []inventoryclient.Sku) []Copy {
+	stock := make(map[string]inventoryclient.Sku, len(found))
+	for _, s := range found {
+		stock[s.Code] = s
 	}
-	return copies, nil
+	copies := make([]Copy, len(codes))
+	for i, code := range codes {
+		copies[i] = Copy{SKU: code, Quantity: stock[code].Available, Version: stock[code].Version}
+	}
+	return copies
 }
 
 // Apply writes the copies that are newer and tells of those that changed.
