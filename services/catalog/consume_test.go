@@ -1,83 +1,138 @@
 package catalog
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
 	"gorm.io/gorm"
 	"pgregory.net/rapid"
 
-	"quadrille/internal/db"
 	"quadrille/internal/db/dbtest"
+	"quadrille/internal/stockcopy/stocktest"
 	"quadrille/pkg/events"
-	inventoryclient "quadrille/services/inventory/client"
+	"quadrille/pkg/outbox/outboxtest"
 )
 
-// owner is an inventory at the end of its history.
-type owner map[string]inventoryclient.Sku
-
-func (o owner) SKUs(_ context.Context, codes []string) (found []inventoryclient.Sku, err error) {
-	for _, code := range codes {
-		found = append(found, o[code])
-	}
-	return found, nil
-}
-
-// However the events come, products end up showing what inventory has.
+// However the events come, products end up showing what inventory has, at the
+// same versions.
 func TestProductsConverge(t *testing.T) {
-	conn := dbtest.SQLite(t, "catalog", migrations)
+	conn := dbtest.SQLite(t, Name, migrations)
 	rapid.Check(t, func(t *rapid.T) {
-		inventory, told := owner{}, []events.Event(nil)
-		for range rapid.IntRange(1, 20).Draw(t, "changes") {
-			code := rapid.SampledFrom([]string{"A", "B", "C"}).Draw(t, "sku")
-			s := inventory[code]
-			s.Code, s.Version, s.Available = code, s.Version+1, rapid.Int64Range(0, 2).Draw(t, "available")
-			inventory[code] = s
-			told = append(told, events.SkuProcessed(code, s.Version))
-		}
-		want := deliver(t, conn, inventory, told, len(told))
-		again := append(append([]events.Event(nil), told...), told[:len(told)/2]...)
-		got := deliver(t, conn, inventory, rapid.Permutation(again).Draw(t, "order"), rapid.IntRange(1, 5).Draw(t, "batch"))
+		inventory, told := stocktest.History(t, "A", "B", "C")
+		want := converge(t, conn, inventory, [][]events.Event{told})
+		got := converge(t, conn, inventory, stocktest.Shuffled(t, told))
 		if got != want {
 			t.Fatalf("in order: %s\nanyhow:   %s", want, got)
 		}
 	})
 }
 
-// deliver hands the events, size at a time, to a catalog that offers two of the
-// SKUs, and returns what it shows.
-func deliver(t *rapid.T, conn *gorm.DB, inventory owner, told []events.Event, size int) (state string) {
-	ctx := context.Background()
+// converge hands the batches to a catalog that offers two of the SKUs, and
+// returns what it shows and what it told.
+func converge(t *rapid.T, conn *gorm.DB, inventory stocktest.Inventory, batches [][]events.Event) (state string) {
+	s := emptied(t, conn)
+	put(t, s, "A", terms("A", 1))
+	put(t, s, "B", terms("B", 1))
+	for _, batch := range batches {
+		follow(t, s, inventory, batch...)
+	}
+	for _, p := range shown(t, s) {
+		state += fmt.Sprintf("%s shows %d at version %d; ", p.SKU, p.Quantity, p.Version)
+	}
+	return fmt.Sprint(state, len(outboxtest.Told(t, conn)), " events")
+}
+
+func emptied(t *rapid.T, conn *gorm.DB) *Service {
 	for _, table := range []string{"products", "stock", "outbox"} {
 		if err := conn.Exec("DELETE FROM " + table).Error; err != nil {
 			t.Fatal(err)
 		}
 	}
-	s := &store{db: conn, now: db.Now}
-	service := &Service{store: s, wake: func() {}}
-	for _, sku := range []string{"A", "B"} {
-		if _, _, err := service.Put(ctx, sku, Terms{Title: sku}, func(int64) error { return nil }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	follower := stockFollower(s, inventory)
-	for start := 0; start < len(told); start += size {
-		batch := told[start:min(start+size, len(told))]
-		fetched, err := follower.Fetch(ctx, batch)
-		if err == nil {
-			err = conn.Transaction(func(tx *gorm.DB) error { return follower.Apply(ctx, tx, batch, fetched) })
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	products, err := s.Products(ctx, Query{}, "", 10)
+	return serviceOn(conn)
+}
+
+func shown(t *rapid.T, s *Service) []Product {
+	rows, err := s.Products(t.Context(), Query{}, "", 50)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range products {
-		state += fmt.Sprintf("%s shows %d at version %d; ", p.SKU, p.Quantity, p.Version)
+	return rows
+}
+
+// Whatever happens to products and stock, in whatever order: catalog shows what
+// the simplest account of it says, and tells of every version once, in order.
+func TestCatalogKeepsAccount(t *testing.T) {
+	conn := dbtest.SQLite(t, Name, migrations)
+	rapid.Check(t, func(t *rapid.T) {
+		s, inventory, account := emptied(t, conn), stocktest.Inventory{}, map[string]*Product{}
+		for _, code := range codes() {
+			account[code] = &Product{SKU: code}
+		}
+		for range rapid.IntRange(1, 25).Draw(t, "steps") {
+			step(t, s, inventory, account[rapid.SampledFrom(codes()).Draw(t, "sku")])
+			checkAccount(t, s, account)
+		}
+		checkTold(t, s, account)
+	})
+}
+
+func codes() []string { return []string{"A", "B"} }
+
+// step does one thing to a product and writes it down in p.
+func step(t *rapid.T, s *Service, inventory stocktest.Inventory, p *Product) {
+	switch rapid.SampledFrom([]string{"offer", "withdraw", "stock"}).Draw(t, "step") {
+	case "offer":
+		title := rapid.SampledFrom([]string{"x", "y"}).Draw(t, "title")
+		put(t, s, p.SKU, terms(title, 1))
+		if p.Withdrawn || p.Title != title {
+			p.Title, p.Withdrawn = title, false
+			p.Version++
+		}
+	case "withdraw":
+		offered := p.Version > 0 && !p.Withdrawn
+		if err := s.Withdraw(t.Context(), p.SKU, always); (err == nil) != offered {
+			t.Fatalf("withdraw %s: %v", p.SKU, err)
+		}
+		if offered {
+			p.Withdrawn = true
+			p.Version++
+		}
+	case "stock":
+		quantity := rapid.Int64Range(0, 2).Draw(t, "quantity")
+		follow(t, s, inventory, inventory.Set(p.SKU, quantity))
+		if p.Quantity != quantity && p.Version > 0 && !p.Withdrawn {
+			p.Version++
+		}
+		p.Quantity = quantity
 	}
-	return state
+}
+
+func checkAccount(t *rapid.T, s *Service, account map[string]*Product) {
+	got, want := "", ""
+	for _, p := range shown(t, s) {
+		got += fmt.Sprintf("%s %s %d at %d; ", p.SKU, p.Title, p.Quantity, p.Version)
+	}
+	for _, code := range codes() {
+		if p := account[code]; p.Version > 0 && !p.Withdrawn {
+			want += fmt.Sprintf("%s %s %d at %d; ", p.SKU, p.Title, p.Quantity, p.Version)
+		}
+	}
+	if got != want {
+		t.Fatalf("shows %s, want %s", got, want)
+	}
+}
+
+func checkTold(t *rapid.T, s *Service, account map[string]*Product) {
+	last := map[string]events.Event{}
+	for _, e := range outboxtest.Told(t, s.store.db) {
+		if e.Version != last[e.Subject].Version+1 {
+			t.Fatalf("%s was told at version %d after %d", e.Subject, e.Version, last[e.Subject].Version)
+		}
+		last[e.Subject] = e
+	}
+	for code, p := range account {
+		if last[code].Version != p.Version || p.Withdrawn != (last[code].Type == events.CatalogProductWithdrawn) {
+			t.Fatalf("told %+v last of %+v", last[code], p)
+		}
+	}
 }

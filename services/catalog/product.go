@@ -24,9 +24,11 @@ type Product struct {
 	Search      string // what a search looks at: folded SKU, title and description
 	Withdrawn   bool
 	Version     int64
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	Quantity    int64 `gorm:"->"` // from the copy of stock, read only
+	// The times are the service's own, not the moment of writing: what a change
+	// answers is what is kept.
+	CreatedAt time.Time `gorm:"autoCreateTime:false"`
+	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
+	Quantity  int64     `gorm:"->"` // from the copy of stock, read only
 }
 
 // Terms are what the shop says of a product.

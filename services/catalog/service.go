@@ -24,14 +24,17 @@ func (s *Service) Put(ctx context.Context, code string, t Terms, match match) (p
 	if code, err = sku.Normalize(code); err != nil {
 		return p, false, err
 	}
-	p, err = s.store.Change(ctx, code, func(p *Product) (changed bool, err error) {
+	var changed bool
+	p, err = s.store.Change(ctx, code, func(p *Product) (bool, error) {
 		if err := match(versionOf(p)); err != nil {
 			return false, err
 		}
 		created, changed = p.Offer(t, s.store.now())
 		return changed, nil
 	}, events.ProductChanged)
-	s.wake()
+	if changed && err == nil {
+		s.wake()
+	}
 	return p, created, err
 }
 
@@ -41,7 +44,7 @@ func (s *Service) Withdraw(ctx context.Context, code string, match match) error 
 	if err != nil {
 		return err
 	}
-	_, err = s.store.Change(ctx, code, func(p *Product) (changed bool, err error) {
+	_, err = s.store.Change(ctx, code, func(p *Product) (bool, error) {
 		if !p.Exists() {
 			return false, unknown(code)
 		}
@@ -50,7 +53,9 @@ func (s *Service) Withdraw(ctx context.Context, code string, match match) error 
 		}
 		return true, p.Withdraw(s.store.now())
 	}, events.ProductWithdrawn)
-	s.wake()
+	if err == nil {
+		s.wake()
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,8 @@ type store struct {
 func (s *store) Change(ctx context.Context, sku string, change func(*Product) (changed bool, err error), said func(string, int64) events.Event) (p Product, err error) {
 	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		// The copy comes first, as it does for the reader: a product that appears
-		// while its stock changes sees the change, or is seen by it.
+		// while its stock changes sees the change, or is seen by it. Whoever holds a
+		// SKU's copy is alone with its product, so products need no order of locking.
 		stock, err := stockcopy.Lock(tx, sku)
 		if err != nil {
 			return err
@@ -62,6 +64,7 @@ func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockco
 	if err != nil {
 		return db.Wrap(err, "move products on")
 	}
+	slices.SortFunc(moved, func(a, b Product) int { return strings.Compare(a.SKU, b.SKU) }) // a database returns them in no order
 	news := make([]events.Event, len(moved))
 	for i, p := range moved {
 		news[i] = events.ProductChanged(p.SKU, p.Version).Stamp(events.CausedBy(ctx, causes[p.SKU]))
@@ -93,7 +96,7 @@ type Query struct {
 func (s *store) Products(ctx context.Context, query Query, after string, limit int) ([]Product, error) {
 	q := s.offered(ctx).Where("products.sku > ?", after)
 	if query.Text != "" {
-		q = q.Where("products.search LIKE ? ESCAPE '!'", "%"+strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(query.Text)+"%")
+		q = q.Where("products.search LIKE ? ESCAPE '!'", containing(query.Text))
 	}
 	if query.Available != nil {
 		q = q.Where("(COALESCE(stock.quantity, 0) > 0) = ?", *query.Available)
@@ -103,6 +106,11 @@ func (s *store) Products(ctx context.Context, query Query, after string, limit i
 	}
 	var rows []Product
 	return rows, db.Wrap(q.Order("products.sku").Limit(limit).Find(&rows).Error, "list products")
+}
+
+// containing is the LIKE pattern of what contains text as it stands.
+func containing(text string) string {
+	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text) + "%"
 }
 
 // offered is the products that are not withdrawn, with what is in stock of each.

@@ -10,7 +10,8 @@ CREATE TABLE products (
     version     bigint      NOT NULL,
     created_at  timestamptz NOT NULL,
     updated_at  timestamptz NOT NULL,
-    CONSTRAINT products_price CHECK (price_minor >= 0)
+    CONSTRAINT products_price CHECK (price_minor >= 0),
+    CONSTRAINT products_version CHECK (version > 0)
 );
 
 -- What inventory can promise, as far as catalog has been told.
@@ -19,5 +20,6 @@ CREATE TABLE stock (
     quantity   bigint      NOT NULL,
     version    bigint      NOT NULL,
     updated_at timestamptz NOT NULL,
-    CONSTRAINT stock_quantity CHECK (quantity >= 0)
+    CONSTRAINT stock_quantity CHECK (quantity >= 0),
+    CONSTRAINT stock_version CHECK (version >= 0)
 );
