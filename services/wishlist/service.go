@@ -20,7 +20,9 @@ func (s *Service) Wish(ctx context.Context, customer, code string) (item Item, c
 		return item, false, err
 	}
 	item, created, err = s.store.Wish(ctx, customer, code)
-	s.wake()
+	if created && err == nil {
+		s.wake()
+	}
 	return item, created, err
 }
 

@@ -1,7 +1,10 @@
 package wishlist
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -22,9 +25,12 @@ type store struct {
 
 // Wish puts a wish on the list; created is false if it was there.
 //
-// It holds the copy of stock while it does. So a wish that meets a change of
-// stock is either written first, and then found and notified by the change; or
-// comes second, and then sees what the change left.
+// It holds the copy of stock while it does, as the reader does that brings a
+// change. So a wish that meets a change of stock either comes first, and then is
+// found and notified by the change; or comes second, and then sees what the
+// change left. On PostgreSQL's READ COMMITTED a wish that held nothing could be
+// written between the two: after the change looked for wishes, by a statement
+// that still saw the old stock; and nobody would ever tell its customer.
 func (s *store) Wish(ctx context.Context, customer, sku string) (item Item, created bool, err error) {
 	err = s.change(ctx, customer, sku, func(tx *gorm.DB, i *Item) error {
 		if created = i.Wish(s.now()); created {
@@ -69,12 +75,32 @@ func save(tx *gorm.DB, i *Item) error {
 
 // stockChanged moves the wishes on whose SKU came or went, since they show
 // another availability, and notifies those whose SKU came. It runs in the
-// reader's transaction.
+// reader's transaction, which holds the copies of the SKUs and so is alone with
+// their wishes: they need no order of locking.
 func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockcopy.Change) error {
+	came, went := turned(changes)
+	if err := moveOn(tx, went); err != nil {
+		return err
+	}
+	notified, err := s.notify(tx, came)
+	if err != nil {
+		return err
+	}
 	causes := make(map[string]events.Event, len(changes))
-	var came, went []string
 	for _, c := range changes {
 		causes[c.SKU] = c.Cause
+	}
+	news := make([]events.Event, len(notified))
+	for i, n := range notified {
+		news[i] = events.ItemAvailable(n.Customer, n.SKU, n.Version).Stamp(events.CausedBy(ctx, causes[n.SKU]))
+	}
+	return outbox.Append(ctx, tx, news...)
+}
+
+// turned is the SKUs that became available and unavailable. Most changes do
+// neither.
+func turned(changes []stockcopy.Change) (came, went []string) {
+	for _, c := range changes {
 		switch {
 		case c.Before == 0 && c.After > 0:
 			came = append(came, c.SKU)
@@ -82,20 +108,28 @@ func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockco
 			went = append(went, c.SKU)
 		}
 	}
-	if err := tx.Exec("UPDATE items SET version = version + 1 WHERE sku IN ? AND NOT removed", went).Error; err != nil {
-		return db.Wrap(err, "move wishes on")
+	return came, went
+}
+
+func moveOn(tx *gorm.DB, skus []string) error {
+	if len(skus) == 0 {
+		return nil
 	}
-	var notified []Item
-	err := tx.Raw("UPDATE items SET notified_at = ?, version = version + 1 WHERE sku IN ? AND NOT removed RETURNING customer, sku, version",
-		s.now(), came).Scan(&notified).Error
-	if err != nil {
-		return db.Wrap(err, "notify wishes")
+	return db.Wrap(tx.Exec("UPDATE items SET version = version + 1 WHERE sku IN ? AND NOT removed", skus).Error, "move wishes on")
+}
+
+// notify marks the wishes for SKUs that came, and returns them in the order of
+// their keys: a database returns them in none.
+func (s *store) notify(tx *gorm.DB, skus []string) (notified []Item, err error) {
+	if len(skus) == 0 {
+		return nil, nil
 	}
-	news := make([]events.Event, len(notified))
-	for i, n := range notified {
-		news[i] = events.ItemAvailable(n.Customer, n.SKU, n.Version).Stamp(events.CausedBy(ctx, causes[n.SKU]))
-	}
-	return outbox.Append(ctx, tx, news...)
+	err = tx.Raw("UPDATE items SET notified_at = ?, version = version + 1 WHERE sku IN ? AND NOT removed RETURNING customer, sku, version",
+		s.now(), skus).Scan(&notified).Error
+	slices.SortFunc(notified, func(a, b Item) int {
+		return cmp.Or(strings.Compare(a.SKU, b.SKU), strings.Compare(a.Customer, b.Customer))
+	})
+	return notified, db.Wrap(err, "notify wishes")
 }
 
 // Item is one wish that is on the list.

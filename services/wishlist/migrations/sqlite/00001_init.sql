@@ -6,7 +6,8 @@ CREATE TABLE items (
     notified_at datetime,
     removed     boolean     NOT NULL DEFAULT false,
     version     integer     NOT NULL,
-    PRIMARY KEY (customer, sku)
+    PRIMARY KEY (customer, sku),
+    CONSTRAINT items_version CHECK (version > 0)
 );
 CREATE INDEX items_by_sku ON items (sku);
 
@@ -16,5 +17,6 @@ CREATE TABLE stock (
     quantity   integer     NOT NULL,
     version    integer     NOT NULL,
     updated_at datetime NOT NULL,
-    CONSTRAINT stock_quantity CHECK (quantity >= 0)
+    CONSTRAINT stock_quantity CHECK (quantity >= 0),
+    CONSTRAINT stock_version CHECK (version >= 0)
 );

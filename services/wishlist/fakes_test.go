@@ -1,0 +1,41 @@
+package wishlist
+
+import (
+	"context"
+	"testing"
+
+	"gorm.io/gorm"
+	"pgregory.net/rapid"
+
+	"quadrille/internal/db"
+	"quadrille/internal/db/dbtest"
+	"quadrille/internal/stockcopy/stocktest"
+	"quadrille/pkg/events"
+)
+
+// each runs test with a service on each database.
+func each(t *testing.T, test func(t *testing.T, s *Service)) {
+	t.Helper()
+	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) { test(t, serviceOn(conn)) })
+}
+
+func serviceOn(conn *gorm.DB) *Service {
+	return &Service{store: &store{db: conn, now: db.Now}, wake: func() {}}
+}
+
+func wish(t rapid.TB, s *Service, customer, code string) Item {
+	t.Helper()
+	i, _, err := s.Wish(context.Background(), customer, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// follow has the service hear the events of inventory.
+func follow(t rapid.TB, s *Service, inventory stocktest.Inventory, batch ...events.Event) {
+	t.Helper()
+	if err := stocktest.Deliver(context.Background(), stockFollower(s.store, inventory), batch...); err != nil {
+		t.Fatal(err)
+	}
+}
