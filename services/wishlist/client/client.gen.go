@@ -16,7 +16,7 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
-// Item ETag and version follow the wish; available follows the stock.
+// Item ETag and version move with the wish, and when its availability turns.
 type Item struct {
 	Available bool   `json:"available"`
 	Customer  string `json:"customer"`
