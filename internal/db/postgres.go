@@ -22,10 +22,14 @@ func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	schema := pgx.Identifier{cfg.Schema}.Sanitize()
 	pg.RuntimeParams["search_path"] = schema
 	pg.RuntimeParams["application_name"] = "quadrille " + cfg.Schema
+	// A process that is stopped in the middle of a transaction must not hold its
+	// locks for ever. The longest that is idle on purpose is a relay's, while the log
+	// confirms.
+	pg.RuntimeParams["idle_in_transaction_session_timeout"] = "30s"
 	if pg.ConnectTimeout == 0 {
 		pg.ConnectTimeout = 5 * time.Second
 	}
-	pool := stdlib.OpenDB(*pg)
+	pool := stdlib.OpenDB(*pg, stdlib.OptionShouldPing(deaf))
 	pool.SetMaxOpenConns(cfg.Pool)
 	pool.SetMaxIdleConns(cfg.Pool)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -37,6 +41,21 @@ func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
 		return nil, errors.Join(fmt.Errorf("PostgreSQL at %s:%d, database %s: %w", pg.Host, pg.Port, pg.Database, brief(err)), pool.Close())
 	}
 	return db, nil
+}
+
+// deaf reports whether a connection from the pool is of no more use. One that was
+// idle is asked, and not for longer than an instant: after a network that dropped
+// everything without a word, all of them are deaf, and whoever took one would wait
+// until its own time is up. pgx asks again where the answer is yes, finds the
+// connection closed, and another one is taken.
+func deaf(ctx context.Context, c stdlib.ShouldPingParams) bool {
+	const fresh, instant = time.Second, 2 * time.Second
+	if c.IdleDuration < fresh {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, instant)
+	defer cancel()
+	return c.Conn.PgConn().Ping(ctx) != nil
 }
 
 // createSchema creates the schema where it is missing. Without the lock two

@@ -2,7 +2,10 @@ package bus
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"time"
 )
 
 // What a driver can say about a stream and about itself.
@@ -24,7 +27,7 @@ var (
 
 // Message is one event on its way into a stream.
 type Message struct {
-	ID         string // the event's ID
+	ID         string // the event's ID; readers are given a digest of Body where it is empty
 	Type       string // the event's type
 	RoutingKey string // for bindings of others; Quadrille's own readers ignore it
 	Body       []byte // the event as structured-mode JSON
@@ -55,14 +58,21 @@ type Bus interface {
 	// durably. Any error means that the outcome of some or all is unknown: the
 	// caller keeps them and publishes them again. ctx bounds the wait.
 	Publish(ctx context.Context, stream string, messages []Message) error
-	// Subscribe reads stream from the event after position. It checks that the
-	// event at position is still the one the caller took and returns
-	// ErrHistoryChanged if it is not. ErrNoStream and ErrUnavailable are worth
+	// Subscribe reads stream from the event after position. Unless the position's ID
+	// is AnyEvent it checks that the event there is still the one the caller took
+	// and returns ErrHistoryChanged if it is not. ErrNoStream and ErrUnavailable are worth
 	// another try later.
 	Subscribe(ctx context.Context, stream string, after Position) (Subscription, error)
 	// End is the position of the stream's last event, or the zero Position
 	// where the stream is empty or does not exist.
 	End(ctx context.Context, stream string) (Position, error)
+	// Since is the offset from which on lies every event that was published at or
+	// after t, and perhaps some that were published shortly before; one beyond the
+	// end where there are none.
+	Since(ctx context.Context, stream string, t time.Time) (offset int64, err error)
+	// Drop deletes the stream with all its events. Publish declares it anew. Only
+	// who can publish everything again does that.
+	Drop(ctx context.Context, stream string) error
 	// State says whether events can be published and read just now, for
 	// /readyz. nil means yes.
 	State() error
@@ -74,10 +84,22 @@ type Bus interface {
 // Subscription is one reader's place in one stream. One goroutine uses it.
 type Subscription interface {
 	// Next waits until there is an event and returns it with those that are
-	// there already, max at the most, in order. After an error (ErrUnavailable
-	// when the connection broke, ErrClosed after Close, ctx's own) the
+	// there already, max at the most, in order. When ctx ends first its error is
+	// returned and nothing is lost: Next may be called again. After any other error
+	// (ErrUnavailable when the connection broke, ErrClosed after Close) the
 	// subscription is of no more use.
 	Next(ctx context.Context, max int) ([]Delivery, error)
 	// Close ends the subscription. A second Close does nothing.
 	Close() error
+}
+
+// identify is the ID under which an event is known in the log. One that came
+// without is known by a digest of what it says, since a position must tell one
+// event from another.
+func identify(id string, body []byte) string {
+	if id != "" {
+		return id
+	}
+	sum := sha256.Sum256(body)
+	return "sha256:" + hex.EncodeToString(sum[:16])
 }

@@ -83,6 +83,7 @@ func TestRabbitMQ(t *testing.T) {
 				return func() { proxy.Say(t, method(10, 61, "")) }
 			},
 			Forget: func(t *testing.T, stream string) { deleteStream(t, broker, prefix, stream) },
+			Delete: func(t *testing.T, stream string) { deleteQueue(t, channel(t, broker), prefix, stream) },
 		}
 	})
 }
@@ -96,22 +97,31 @@ func method(class, id uint16, arguments string) []byte {
 	return append(append(frame, payload...), 0xCE)
 }
 
-func deleteStream(t *testing.T, broker, prefix, stream string) {
+func channel(t *testing.T, broker string) *amqp.Channel {
 	t.Helper()
 	conn, err := amqp.Dial(broker)
 	if err != nil {
-		t.Error(err)
-		return
+		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { _ = conn.Close() })
 	ch, err := conn.Channel()
 	if err != nil {
-		t.Error(err)
-		return
+		t.Fatal(err)
 	}
+	return ch
+}
+
+func deleteQueue(t *testing.T, ch *amqp.Channel, prefix, stream string) {
+	t.Helper()
 	if _, err := ch.QueueDelete(prefix+stream+".history", false, false, false); err != nil {
 		t.Error(err)
 	}
+}
+
+func deleteStream(t *testing.T, broker, prefix, stream string) {
+	t.Helper()
+	ch := channel(t, broker)
+	deleteQueue(t, ch, prefix, stream)
 	if err := ch.ExchangeDelete(prefix+stream, false, false); err != nil {
 		t.Error(err)
 	}

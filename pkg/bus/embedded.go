@@ -20,7 +20,11 @@ import (
 type EmbeddedConfig struct {
 	Path string        // of the SQLite file; its folder is created
 	Poll time.Duration // how often readers look for what other processes wrote; 250 ms where 0
-	Log  *slog.Logger
+	// MaxAge and MaxBytes bound what a stream keeps; 0 keeps everything. The newest
+	// event always stays.
+	MaxAge   time.Duration
+	MaxBytes int64 // of event bodies, per stream
+	Log      *slog.Logger
 }
 
 // Embedded is the log in one SQLite file: an append-only table, read by offset.
@@ -34,6 +38,7 @@ type Embedded struct {
 	mu     sync.Mutex
 	news   chan struct{} // closed by the next publish
 	closed chan struct{}
+	pruned map[string]time.Time // when each stream was pruned last
 }
 
 const embeddedSchema = `
@@ -72,7 +77,7 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 		return nil, errors.Join(fmt.Errorf("embedded log: %w", err), writer.Close())
 	}
 	reader.SetMaxOpenConns(4)
-	return &Embedded{cfg: cfg, writer: writer, reader: reader, news: make(chan struct{}), closed: make(chan struct{})}, nil
+	return &Embedded{cfg: cfg, writer: writer, reader: reader, news: make(chan struct{}), closed: make(chan struct{}), pruned: map[string]time.Time{}}, nil
 }
 
 // Publish is Bus's. A batch is appended whole or not at all.
@@ -93,7 +98,7 @@ func (b *Embedded) Publish(ctx context.Context, stream string, messages []Messag
 		part := messages[start:min(start+perStatement, len(messages))]
 		args := make([]any, 0, 4*len(part))
 		for _, m := range part {
-			args = append(args, stream, m.ID, m.Type, m.Body)
+			args = append(args, stream, identify(m.ID, m.Body), m.Type, m.Body)
 		}
 		rows := strings.TrimSuffix(strings.Repeat("(?,?,?,?),", len(part)), ",")
 		if _, err := tx.ExecContext(ctx, "INSERT INTO events (stream, id, type, body) VALUES "+rows, args...); err != nil {
@@ -104,6 +109,7 @@ func (b *Embedded) Publish(ctx context.Context, stream string, messages []Messag
 		return fmt.Errorf("%w: append events: %w", ErrUnavailable, err)
 	}
 	b.tell()
+	b.pruneNow(ctx, stream)
 	return nil
 }
 
@@ -138,8 +144,16 @@ func (b *Embedded) Subscribe(ctx context.Context, stream string, after Position)
 	return s, nil
 }
 
-// check makes sure that the event at the position is the one the reader knew.
+// check makes sure that the event at the position is the one the reader knew; of
+// any event, that the stream goes so far.
 func (b *Embedded) check(ctx context.Context, stream string, at Position) error {
+	if at.ID == AnyEvent {
+		end, err := b.End(ctx, stream)
+		if err == nil && end.explicit().Offset < at.Offset {
+			err = fmt.Errorf("%w: %s ends before offset %d", ErrHistoryChanged, stream, at.Offset)
+		}
+		return err
+	}
 	var id string
 	err := b.reader.QueryRowContext(ctx, "SELECT id FROM events WHERE stream = ? AND offset = ?", stream, at.Offset).Scan(&id)
 	switch {
@@ -165,6 +179,32 @@ func (b *Embedded) End(ctx context.Context, stream string) (Position, error) {
 		return Position{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return end, nil
+}
+
+// Since is Bus's. It goes by the time that the events carry.
+func (b *Embedded) Since(ctx context.Context, stream string, t time.Time) (int64, error) {
+	if b.isClosed() {
+		return 0, ErrClosed
+	}
+	var offset int64
+	err := b.reader.QueryRowContext(ctx, `SELECT COALESCE(
+		(SELECT MIN(offset) FROM events WHERE stream = ?1 AND json_valid(CAST(body AS TEXT)) AND julianday(json_extract(CAST(body AS TEXT), '$.time')) >= julianday(?2)),
+		(SELECT MAX(offset) + 1 FROM events WHERE stream = ?1), 0)`, stream, t.UTC().Format(time.RFC3339Nano)).Scan(&offset)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return offset, nil
+}
+
+// Drop is Bus's.
+func (b *Embedded) Drop(ctx context.Context, stream string) error {
+	if b.isClosed() {
+		return ErrClosed
+	}
+	if _, err := b.writer.ExecContext(ctx, "DELETE FROM events WHERE stream = ?", stream); err != nil {
+		return fmt.Errorf("%w: drop %s: %w", ErrUnavailable, stream, err)
+	}
+	return nil
 }
 
 // State is Bus's.

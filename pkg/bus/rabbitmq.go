@@ -5,23 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"quadrille/pkg/broker"
 )
 
 // RabbitMQConfig says where the brokers are and how history is kept.
 type RabbitMQConfig struct {
-	URLs           []string      // amqp:// or amqps://, tried in turn
+	URLs []string // amqp:// or amqps://, tried in turn
+	// Publish and Read, where both are given, are used instead of connections of the
+	// log's own. They stay the caller's to close.
+	Publish, Read *broker.Session
+
 	Prefix         string        // before exchange and queue names
 	MaxAge         string        // x-max-age of history, such as "7D"; empty keeps it for ever
 	MaxBytes       int64         // x-max-length-bytes of history; 0 sets no limit
-	SegmentBytes   int64         // x-stream-max-segment-size-bytes; 0 leaves it to the broker
-	ConfirmTimeout time.Duration // for a published batch; 30 s where 0
+	SegmentBytes   int64         // x-stream-max-segment-size-bytes, the grain of retention; where 0 an eighth of MaxBytes, else 20 MB
+	ConfirmTimeout time.Duration // for a published batch; 15 s where 0
 	Log            *slog.Logger
 }
 
@@ -31,8 +34,9 @@ type RabbitMQConfig struct {
 // publishers does not hold up readers.
 type RabbitMQ struct {
 	cfg     RabbitMQConfig
-	publish *session
-	read    *session
+	publish *broker.Session
+	read    *broker.Session
+	shared  bool // the sessions are somebody else's to close
 
 	mu         sync.Mutex
 	publishers map[string]*publisher
@@ -45,30 +49,50 @@ type RabbitMQ struct {
 // and keeps trying for ever. Only a URL that is none is an error, told without
 // its password.
 func NewRabbitMQ(cfg RabbitMQConfig) (*RabbitMQ, error) {
-	if len(cfg.URLs) == 0 || cfg.Log == nil {
-		return nil, errors.New("RabbitMQ: URLs and Log are needed")
+	shared := cfg.Publish != nil && cfg.Read != nil
+	if !shared && len(cfg.URLs) == 0 || cfg.Log == nil {
+		return nil, errors.New("RabbitMQ: URLs, or both sessions, and Log are needed")
 	}
-	for i, u := range cfg.URLs {
-		if _, err := amqp.ParseURI(u); err != nil {
-			return nil, fmt.Errorf("URL %d of %d is no AMQP URL (amqp://user:password@host:port/vhost)", i+1, len(cfg.URLs))
+	if !shared {
+		if err := broker.Check(cfg.URLs); err != nil {
+			return nil, err
 		}
+		cfg.Publish, cfg.Read = broker.New("publish", cfg.URLs, cfg.Log), broker.New("read", cfg.URLs, cfg.Log)
+	}
+	if cfg.SegmentBytes == 0 {
+		cfg.SegmentBytes = segment(cfg)
 	}
 	if cfg.ConfirmTimeout == 0 {
-		cfg.ConfirmTimeout = 30 * time.Second
+		cfg.ConfirmTimeout = 15 * time.Second
 	}
 	return &RabbitMQ{
 		cfg:        cfg,
-		publish:    newSession("publish", cfg.URLs, cfg.Log),
-		read:       newSession("read", cfg.URLs, cfg.Log),
+		publish:    cfg.Publish,
+		read:       cfg.Read,
+		shared:     shared,
 		publishers: map[string]*publisher{},
 		subs:       map[*rabbitSubscription]struct{}{},
 		ends:       map[string]*endProbe{},
 	}, nil
 }
 
+// segment is how much history is kept or forgotten together. RabbitMQ's own size,
+// 500 MB, would keep a small shop's history for ever, whatever its age.
+func segment(cfg RabbitMQConfig) int64 {
+	const least, usual, most = 1 << 20, 20e6, 500e6
+	switch {
+	case cfg.MaxBytes > 0:
+		return min(max(cfg.MaxBytes/8, least), most)
+	case cfg.MaxAge != "":
+		return usual
+	default:
+		return 0 // nothing is forgotten
+	}
+}
+
 // Ready waits until both connections are up, or ctx ends.
 func (b *RabbitMQ) Ready(ctx context.Context) error {
-	return errors.Join(b.publish.ready(ctx), b.read.ready(ctx))
+	return errors.Join(away(b.publish.Ready(ctx)), away(b.read.Ready(ctx)))
 }
 
 // State is Bus's.
@@ -76,7 +100,7 @@ func (b *RabbitMQ) State() error {
 	if b.isClosed() {
 		return ErrClosed
 	}
-	return errors.Join(b.publish.state(), b.read.state())
+	return errors.Join(away(b.publish.State()), away(b.read.State()))
 }
 
 // Close is Bus's.
@@ -93,8 +117,10 @@ func (b *RabbitMQ) Close() error {
 	for s := range subs {
 		s.end()
 	}
-	b.publish.close()
-	b.read.close()
+	if !b.shared {
+		b.publish.Close()
+		b.read.Close()
+	}
 	return nil
 }
 
@@ -108,7 +134,30 @@ func (b *RabbitMQ) exchange(stream string) string { return b.cfg.Prefix + stream
 func (b *RabbitMQ) history(stream string) string  { return b.cfg.Prefix + stream + ".history" }
 
 // declare makes sure that the exchange, its history and the binding are there.
-func (b *RabbitMQ) declare(ch *amqp.Channel, stream string) error {
+// A history that was declared with another retention stays as it is: RabbitMQ
+// changes it by a policy only, and events must go out meanwhile.
+func (b *RabbitMQ) declare(conn *amqp.Connection, stream string) error {
+	err := b.onChannel(conn, func(ch *amqp.Channel) error { return b.declareNew(ch, stream) })
+	var refused *amqp.Error
+	if errors.As(err, &refused) && refused.Code == amqp.PreconditionFailed {
+		b.cfg.Log.Warn("the history was declared with another retention and keeps it; change it by a policy on the broker",
+			"queue", b.history(stream), "broker", refused.Reason)
+		return b.onChannel(conn, func(ch *amqp.Channel) error { return b.bind(ch, stream) })
+	}
+	return err
+}
+
+// onChannel has a channel for something that may close it.
+func (b *RabbitMQ) onChannel(conn *amqp.Connection, do func(*amqp.Channel) error) error {
+	ch, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("%w: open channel: %w", ErrUnavailable, err)
+	}
+	defer ch.Close() //nolint:errcheck // it has done its work, or is closed already
+	return do(ch)
+}
+
+func (b *RabbitMQ) declareNew(ch *amqp.Channel, stream string) error {
 	args := amqp.Table{"x-queue-type": "stream"}
 	if b.cfg.MaxAge != "" {
 		args["x-max-age"] = b.cfg.MaxAge
@@ -120,40 +169,54 @@ func (b *RabbitMQ) declare(ch *amqp.Channel, stream string) error {
 		args["x-stream-max-segment-size-bytes"] = b.cfg.SegmentBytes
 	}
 	if err := ch.ExchangeDeclare(b.exchange(stream), amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
-		return explainDeclare("exchange "+b.exchange(stream), err)
+		return fmt.Errorf("%w: declare exchange %s: %w", ErrUnavailable, b.exchange(stream), err)
 	}
 	if _, err := ch.QueueDeclare(b.history(stream), true, false, false, false, args); err != nil {
-		return explainDeclare("queue "+b.history(stream), err)
+		return fmt.Errorf("%w: declare queue %s: %w", ErrUnavailable, b.history(stream), err)
 	}
+	return b.bind(ch, stream)
+}
+
+func (b *RabbitMQ) bind(ch *amqp.Channel, stream string) error {
 	if err := ch.QueueBind(b.history(stream), "", b.exchange(stream), false, nil); err != nil {
 		return fmt.Errorf("%w: bind %s: %w", ErrUnavailable, b.history(stream), err)
 	}
 	return nil
 }
 
-// explainDeclare says what to do where the broker has the thing in another form.
-func explainDeclare(what string, err error) error {
-	var refused *amqp.Error
-	if errors.As(err, &refused) && refused.Code == amqp.PreconditionFailed {
-		return fmt.Errorf("%w: %s exists with other arguments; set HISTORY_MAX_AGE and HISTORY_MAX_BYTES as they were, "+
-			"or change them by a policy on the broker: %w", ErrUnavailable, what, err)
-	}
-	return fmt.Errorf("%w: declare %s: %w", ErrUnavailable, what, err)
-}
-
-// hostOf is the part of a URL that may be shown.
-func hostOf(url string) string {
-	u, err := amqp.ParseURI(url)
+// Drop is Bus's. The exchange stays, since others have bound their queues to it;
+// publishers find that the history is gone at their next publish.
+func (b *RabbitMQ) Drop(ctx context.Context, stream string) error {
+	conn, err := b.publish.Connection()
 	if err != nil {
-		return "?"
+		return away(err)
 	}
-	return net.JoinHostPort(u.Host, strconv.Itoa(u.Port))
+	err = b.onChannel(conn, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDelete(b.history(stream), false, false, false)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%w: delete %s: %w", ErrUnavailable, b.history(stream), err)
+	}
+	p := b.publisher(stream)
+	select {
+	case p.turn <- struct{}{}:
+		p.drop() // the next batch declares the stream anew
+		<-p.turn
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
-func hosts(urls []string) string {
-	shown := make([]string, len(urls))
-	for i, u := range urls {
-		shown[i] = hostOf(u)
+// away says in the log's own terms what is wrong with a connection.
+func away(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, broker.ErrBlocked):
+		return fmt.Errorf("%w: %w", ErrBlocked, err)
+	default:
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return strings.Join(shown, ", ")
 }

@@ -39,7 +39,7 @@ func (b *RabbitMQ) End(ctx context.Context, stream string) (Position, error) {
 // the last offset: the queue's message count lags by seconds, and offsets have
 // gaps. An empty stream shows nothing: after patience it is taken for empty.
 func (b *RabbitMQ) probe(ctx context.Context, stream string, patience time.Duration) (Position, error) {
-	s, err := b.attach(stream, "last")
+	s, err := b.attach(stream, "last", 0)
 	if errors.Is(err, ErrNoStream) {
 		return Position{}, nil
 	}
@@ -66,4 +66,25 @@ func (b *RabbitMQ) probe(ctx context.Context, stream string, patience time.Durat
 			return Position{}, err
 		}
 	}
+}
+
+// Since is Bus's. RabbitMQ finds the chunk that was written at t; its clock has
+// whole seconds.
+func (b *RabbitMQ) Since(ctx context.Context, stream string, t time.Time) (int64, error) {
+	s, err := b.attach(stream, t.Add(-time.Second), 0)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close() //nolint:errcheck // returns nil
+	waiting, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	first, err := s.one(waiting)
+	switch {
+	case err == nil:
+		return first.Offset, nil
+	case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+		return 0, err
+	}
+	end, err := b.probe(ctx, stream, answerWithin)
+	return end.explicit().Offset + 1, err
 }

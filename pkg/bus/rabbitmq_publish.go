@@ -16,6 +16,7 @@ type publisher struct {
 	turn     chan struct{} // of size 1: whose turn it is
 	ch       *amqp.Channel // nil until it is opened, and after a failure
 	confirms chan amqp.Confirmation
+	returned chan amqp.Return // what no queue took: the history is gone
 	closed   chan *amqp.Error
 }
 
@@ -29,8 +30,8 @@ func (b *RabbitMQ) Publish(ctx context.Context, stream string, messages []Messag
 	if b.isClosed() {
 		return ErrClosed
 	}
-	if err := b.publish.state(); err != nil {
-		return err
+	if err := b.publish.State(); err != nil {
+		return away(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.ConfirmTimeout)
 	defer cancel()
@@ -65,17 +66,16 @@ func (b *RabbitMQ) open(p *publisher, stream string) error {
 	if p.ch != nil && !p.ch.IsClosed() {
 		return nil
 	}
-	conn, err := b.publish.connection()
+	conn, err := b.publish.Connection()
 	if err != nil {
+		return away(err)
+	}
+	if err := b.declare(conn, stream); err != nil {
 		return err
 	}
 	ch, err := conn.Channel()
 	if err != nil {
 		return fmt.Errorf("%w: open channel: %w", ErrUnavailable, err)
-	}
-	if err := b.declare(ch, stream); err != nil {
-		_ = ch.Close() // a refused declaration has closed it already
-		return err
 	}
 	if err := ch.Confirm(false); err != nil {
 		_ = ch.Close()
@@ -83,12 +83,14 @@ func (b *RabbitMQ) open(p *publisher, stream string) error {
 	}
 	p.ch = ch
 	p.confirms = ch.NotifyPublish(make(chan amqp.Confirmation, confirmsAhead))
+	p.returned = ch.NotifyReturn(make(chan amqp.Return, confirmsAhead))
 	p.closed = ch.NotifyClose(make(chan *amqp.Error, 1))
 	return nil
 }
 
 // publishBatch counts confirms while it publishes, so that neither side waits
-// for the other.
+// for the other. Messages are mandatory: an exchange confirms what it hands to
+// nobody, and a history that was deleted must not go unnoticed.
 func (b *RabbitMQ) publishBatch(ctx context.Context, p *publisher, stream string, messages []Message) error {
 	counted := make(chan error, 1)
 	var counting sync.WaitGroup
@@ -97,7 +99,7 @@ func (b *RabbitMQ) publishBatch(ctx context.Context, p *publisher, stream string
 	defer cancel()
 	counting.Go(func() { counted <- p.await(ctx, len(messages)) })
 	for _, m := range messages {
-		err := p.ch.PublishWithContext(ctx, b.exchange(stream), m.RoutingKey, false, false, amqp.Publishing{
+		err := p.ch.PublishWithContext(ctx, b.exchange(stream), m.RoutingKey, true, false, amqp.Publishing{
 			ContentType: events.ContentType, DeliveryMode: amqp.Persistent,
 			MessageId: m.ID, Type: m.Type, Body: m.Body,
 		})
@@ -123,7 +125,12 @@ func (p *publisher) await(ctx context.Context, n int) error {
 			return fmt.Errorf("wait for confirms: %w", ctx.Err())
 		}
 	}
-	return nil
+	select { // what was returned was so before it was confirmed
+	case r := <-p.returned:
+		return fmt.Errorf("the history is gone: %s", r.ReplyText)
+	default:
+		return nil
+	}
 }
 
 // why is the reason for which the channel was closed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,31 +33,50 @@ type rabbitSubscription struct {
 
 // Subscribe is Bus's.
 func (b *RabbitMQ) Subscribe(ctx context.Context, stream string, after Position) (Subscription, error) {
-	s, err := b.attach(stream, offsetArg(after))
+	s, err := b.attachAt(ctx, stream, after)
 	if err != nil {
-		return nil, err
-	}
-	if !after.IsStart() {
-		if err := b.check(ctx, s, stream, after); err != nil {
-			s.end()
-			return nil, err
-		}
+		return nil, err // not a nil *rabbitSubscription
 	}
 	return s, nil
 }
 
-func offsetArg(after Position) any {
-	if after.IsStart() {
-		return "first"
+func (b *RabbitMQ) attachAt(ctx context.Context, stream string, after Position) (*rabbitSubscription, error) {
+	switch {
+	case after.IsStart():
+		return b.attach(stream, "first", 0)
+	case after.ID == AnyEvent:
+		return b.attachAfter(ctx, stream, after.Offset)
 	}
-	return after.Offset
-}
-
-// attach consumes the stream from an x-stream-offset.
-func (b *RabbitMQ) attach(stream string, from any) (*rabbitSubscription, error) {
-	conn, err := b.read.connection()
+	s, err := b.attach(stream, after.Offset, after.Offset)
 	if err != nil {
 		return nil, err
+	}
+	if err := b.check(ctx, s, stream, after); err != nil {
+		s.end()
+		return nil, err
+	}
+	return s, nil
+}
+
+// attachAfter reads from the event after offset on, whichever lies there. Beyond
+// the end a consumer would never hear anything.
+func (b *RabbitMQ) attachAfter(ctx context.Context, stream string, offset int64) (*rabbitSubscription, error) {
+	end, err := b.probe(ctx, stream, answerWithin)
+	if err != nil {
+		return nil, err
+	}
+	if end.explicit().Offset < offset {
+		return nil, fmt.Errorf("%w: %s ends before offset %d", ErrHistoryChanged, stream, offset)
+	}
+	return b.attach(stream, offset, offset+1)
+}
+
+// attach consumes the stream from an x-stream-offset and leaves out what lies
+// before least: a chunk may begin before what was asked for.
+func (b *RabbitMQ) attach(stream string, from any, least int64) (*rabbitSubscription, error) {
+	conn, err := b.read.Connection()
+	if err != nil {
+		return nil, away(err)
 	}
 	ch, err := conn.Channel()
 	if err != nil {
@@ -70,10 +90,6 @@ func (b *RabbitMQ) attach(stream string, from any) (*rabbitSubscription, error) 
 	if err != nil {
 		_ = ch.Close() // a refused consume has closed it already
 		return nil, err
-	}
-	least := int64(0)
-	if n, ok := from.(int64); ok {
-		least = n // a chunk may begin before what was asked for
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,8 +109,8 @@ func (s *rabbitSubscription) consume(queue string, from any) (<-chan amqp.Delive
 	deliveries, err := s.ch.Consume(queue, "", false, false, false, false, amqp.Table{"x-stream-offset": from})
 	var refused *amqp.Error
 	switch {
-	case errors.As(err, &refused) && refused.Code == amqp.NotFound:
-		return nil, fmt.Errorf("%w: %s", ErrNoStream, queue)
+	case errors.As(err, &refused) && refused.Code == amqp.NotFound && strings.Contains(refused.Reason, "no queue"):
+		return nil, fmt.Errorf("%w: %s", ErrNoStream, queue) // not one whose node is down, which is NotFound too
 	case err != nil:
 		return nil, fmt.Errorf("%w: consume %s: %w", ErrUnavailable, queue, err)
 	}
@@ -130,7 +146,7 @@ func (s *rabbitSubscription) hand(d amqp.Delivery, least int64) bool {
 		return true
 	}
 	select {
-	case s.delivered <- Delivery{Offset: offset, ID: d.MessageId, Body: d.Body}:
+	case s.delivered <- Delivery{Offset: offset, ID: identify(d.MessageId, d.Body), Body: d.Body}:
 		return true
 	case <-s.ended:
 		return false

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
-	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -19,80 +18,101 @@ import (
 // ReaderConfig says who reads what, and where the position is kept.
 type ReaderConfig struct {
 	Bus        Bus
-	DB         *gorm.DB // the subscriber's own, with a positions table
+	DB         *gorm.DB // the subscriber's own, with the tables positions and dead_letters
 	Subscriber string
 	Stream     string
-	Types      []string // events of other types are passed over; nil means all
-	Batch      int      // events taken at a time; 500 where 0
+	Types      []string      // events of other types are passed over; nil means all
+	Batch      int           // events taken at a time; 500 where 0
+	Tries      int           // of an event that stands alone, before it is set aside; 5 where 0
+	TryPause   time.Duration // after the first try, doubled each time; 100 ms where 0
+	Check      time.Duration // how often a reader with nothing to read looks whether its position was reset; 1 s where 0
+	Timeout    time.Duration // of one try of a batch, call-backs and commit; 30 s where 0
 	Log        *slog.Logger
-	Committed  func() // called after each commit, to wake the relay
-}
-
-// The states of a reader.
-const (
-	StateStarting       = "starting"
-	StateWaiting        = "waiting" // for the stream to be declared
-	StateReading        = "reading"
-	StateFailing        = "failing" // waits and tries the same events again
-	StateHistoryChanged = "history_changed"
-)
-
-// Status is how far a reader is and how it is doing.
-type Status struct {
-	Subscriber string
-	Stream     string
-	Position   Position
-	End        Position // of the stream's last event, as far as it can be told
-	Lag        int64    // offsets between Position and End
-	State      string
-	Err        string
-	Since      time.Time // of State
+	At         func(point string) // called at each point of the way, for tests of crashes; nil for none
+	Committed  func()             // called after each commit, to wake the relay
 }
 
 // Reader takes a subscriber through a stream: from its position on, a batch at a
 // time, each batch's effect and the new position in one transaction. What fails
-// is tried again, without limit; nothing is skipped.
+// for reasons of circumstance is tried again, without limit. What fails for a
+// reason of its own is set aside as a dead letter; the rest goes on.
 type Reader struct {
 	cfg    ReaderConfig
-	handle func(ctx context.Context, batch []events.Event, commit func(apply func(Tx) error) error) error
+	handle func(ctx context.Context, batch []events.Event, commit commit) error
+	list   func(ctx context.Context) iter.Seq2[events.Event, error] // nil where the handler is no Lister
 
-	sub Subscription // nil when not subscribed; the running goroutine's alone
-	at  Position     // likewise: where sub is
+	sub     Subscription // nil when not subscribed; the running goroutine's alone
+	at      place        // likewise: where sub is
+	suspect suspect      // likewise
 
 	mu     sync.Mutex
 	status Status
 }
+
+// commit carries out an effect in the transaction that also moves the position,
+// or closes the dead letter.
+type commit func(apply func(Tx) error) error
 
 // NewReader makes a reader that hands what it reads to h. Run sets it going.
 func NewReader[F any](cfg ReaderConfig, h Handler[F]) (*Reader, error) {
 	if cfg.Bus == nil || cfg.DB == nil || cfg.Subscriber == "" || cfg.Stream == "" || cfg.Log == nil {
 		return nil, errors.New("reader: Bus, DB, Subscriber, Stream and Log are needed")
 	}
-	if cfg.Batch == 0 {
-		cfg.Batch = 500
-	}
-	if cfg.Committed == nil {
-		cfg.Committed = func() {}
-	}
-	cfg.Log = cfg.Log.With("stream", cfg.Stream)
+	cfg.fill()
 	r := &Reader{cfg: cfg, status: Status{
 		Subscriber: cfg.Subscriber, Stream: cfg.Stream, State: StateStarting, Since: time.Now(),
 	}}
-	r.handle = func(ctx context.Context, batch []events.Event, commit func(func(Tx) error) error) error {
+	if l, ok := h.(Lister); ok {
+		r.list = l.List
+	}
+	r.handle = func(ctx context.Context, batch []events.Event, commit commit) error {
 		fetched, err := h.Fetch(ctx, batch)
 		if err != nil {
 			return fmt.Errorf("fetch: %w", err)
 		}
-		return commit(func(tx Tx) error { return h.Apply(ctx, tx, batch, fetched) })
+		return commit(func(tx Tx) error {
+			if err := h.Apply(ctx, tx, batch, fetched); err != nil {
+				return fmt.Errorf("apply: %w", err)
+			}
+			return nil
+		})
 	}
 	return r, nil
 }
+
+func (c *ReaderConfig) fill() {
+	if c.Batch == 0 {
+		c.Batch = 500
+	}
+	if c.Tries == 0 {
+		c.Tries = 5
+	}
+	if c.TryPause == 0 {
+		c.TryPause = 100 * time.Millisecond
+	}
+	if c.Check == 0 {
+		c.Check = time.Second
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 30 * time.Second
+	}
+	if c.At == nil {
+		c.At = func(string) {}
+	}
+	if c.Committed == nil {
+		c.Committed = func() {}
+	}
+	c.Log = c.Log.With("stream", c.Stream)
+}
+
+// Stream is the stream that is read.
+func (r *Reader) Stream() string { return r.cfg.Stream }
 
 // fencedPause is how long a reader leaves the stream to the instance that was
 // faster, instead of racing it for every batch.
 const fencedPause = time.Second
 
-// Run reads until ctx ends; then it returns nil.
+// Run reads until ctx ends; then it returns nil. It may run again later.
 func (r *Reader) Run(ctx context.Context) error {
 	defer r.unsubscribe()
 	pause := backoff.NewExponentialBackOff()
@@ -103,25 +123,44 @@ func (r *Reader) Run(ctx context.Context) error {
 			pause.Reset()
 			continue
 		}
-		delay := pause.NextBackOff()
-		switch {
-		case errors.Is(err, ErrNoStream):
-			delay = min(delay, 500*time.Millisecond)
-		case errors.Is(err, errFenced):
-			delay = fencedPause
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(delay):
-		}
+		sleep(ctx, delay(err, pause))
 	}
 	return nil
 }
 
+// delay is how long to wait after a failure.
+func delay(err error, pause *backoff.ExponentialBackOff) time.Duration {
+	next := pause.NextBackOff()
+	switch {
+	case errors.Is(err, errMoved):
+		return 0
+	case errors.Is(err, errFenced):
+		return fencedPause
+	case errors.Is(err, ErrNoStream):
+		return min(next, 500*time.Millisecond)
+	default:
+		return next
+	}
+}
+
+// sleep waits for d or for ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
 // RunOnce takes one batch: it waits for events, has them handled, and moves the
-// position. After an error it stands where it stood before.
+// position. After an error it stands where the last commit left it.
 func (r *Reader) RunOnce(ctx context.Context) error {
 	err := r.step(ctx)
+	if errors.Is(err, ErrHistoryChanged) {
+		r.note(ctx, err)
+		err = r.resync(ctx)
+	}
 	if err != nil {
 		r.unsubscribe() // the next try reads from the position that is committed
 	}
@@ -129,80 +168,57 @@ func (r *Reader) RunOnce(ctx context.Context) error {
 	return err
 }
 
-func (r *Reader) step(ctx context.Context) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("handler panicked: %v\n%s", p, debug.Stack())
-		}
-	}()
+func (r *Reader) step(ctx context.Context) error {
 	if err := r.subscribe(ctx); err != nil {
 		return err
 	}
-	deliveries, err := r.sub.Next(ctx, r.cfg.Batch)
+	deliveries, err := r.next(ctx)
 	if err != nil {
 		return err
 	}
-	batch, err := r.decode(deliveries)
-	if err != nil {
-		return err
-	}
-	last := deliveries[len(deliveries)-1]
-	to := Position{Offset: last.Offset, ID: last.ID}
-	commit := func(apply func(Tx) error) error { return r.commit(ctx, to, apply) }
-	if len(batch) == 0 {
-		err = commit(func(Tx) error { return nil })
-	} else {
-		err = r.handle(ctx, batch, commit)
-	}
-	if err != nil {
-		return err
-	}
-	r.at = to
-	r.cfg.Committed()
-	return nil
+	return r.take(ctx, deliveries)
 }
 
-// commit moves the position and applies the effect, together. The position goes
-// first: it is what a second instance collides with, before it writes anything.
-func (r *Reader) commit(ctx context.Context, to Position, apply func(Tx) error) error {
-	err := r.cfg.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		if err := movePosition(tx, r.cfg.Subscriber, r.cfg.Stream, r.at, to); err != nil {
-			return err
+// lookWithin is how long the database may take to say where the position is.
+const lookWithin = 5 * time.Second
+
+// next waits for events. While there are none it looks now and then whether the
+// position was reset, which an idle reader would not notice otherwise.
+func (r *Reader) next(ctx context.Context) ([]Delivery, error) {
+	for {
+		waiting, cancel := context.WithTimeout(ctx, r.cfg.Check)
+		deliveries, err := r.sub.Next(waiting, r.cfg.Batch)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return deliveries, err
 		}
-		if err := apply(tx); err != nil {
-			return fmt.Errorf("apply: %w", err)
+		if err := r.stillHere(ctx); err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errFenced) {
-		return fmt.Errorf("commit batch: %w", err)
+	}
+}
+
+// stillHere is errMoved where the position is not the one that is read from.
+func (r *Reader) stillHere(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	now, err := loadPlace(ctx, r.cfg.DB, r.cfg.Subscriber, r.cfg.Stream)
+	if err == nil && now != r.at {
+		err = errMoved
 	}
 	return err
-}
-
-// decode keeps the events of the types that the subscriber listens to.
-func (r *Reader) decode(deliveries []Delivery) ([]events.Event, error) {
-	batch := make([]events.Event, 0, len(deliveries))
-	for _, d := range deliveries {
-		e, err := events.Decode(d.Body)
-		if err != nil {
-			return nil, fmt.Errorf("event at offset %d: %w", d.Offset, err)
-		}
-		if r.cfg.Types == nil || slices.Contains(r.cfg.Types, e.Type) {
-			batch = append(batch, e)
-		}
-	}
-	return batch, nil
 }
 
 func (r *Reader) subscribe(ctx context.Context) (err error) {
 	if r.sub != nil {
 		return nil
 	}
-	if r.at, err = loadPosition(ctx, r.cfg.DB, r.cfg.Subscriber, r.cfg.Stream); err != nil {
+	loading, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	if r.at, err = loadPlace(loading, r.cfg.DB, r.cfg.Subscriber, r.cfg.Stream); err != nil {
 		return err
 	}
-	r.sub, err = r.cfg.Bus.Subscribe(ctx, r.cfg.Stream, r.at)
+	r.sub, err = r.cfg.Bus.Subscribe(ctx, r.cfg.Stream, r.at.at)
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}

@@ -6,6 +6,31 @@ import (
 	"time"
 )
 
+// The states of a reader.
+const (
+	StateStarting  = "starting"
+	StateWaiting   = "waiting" // for the stream to be declared
+	StateReading   = "reading"
+	StateFailing   = "failing"   // waits and tries the same events again
+	StateResyncing = "resyncing" // history was cut or replaced; it asks the owner instead
+	StateStandby   = "standby"   // another instance reads
+)
+
+// Status is how far a reader is and how it is doing.
+type Status struct {
+	Subscriber string
+	Stream     string
+	Position   Position
+	End        Position // of the stream's last event, as far as it can be told
+	Lag        int64    // offsets between Position and End
+	Replaying  bool     // what it reads took effect before
+	Resynced   int      // things taken so far, while resyncing
+	Resyncs    int      // since start: how often history was not the one it knew
+	State      string
+	Err        string
+	Since      time.Time // of State
+}
+
 // Status is how far the reader is. It asks the stream for its end. Safe for
 // concurrent use.
 func (r *Reader) Status(ctx context.Context) Status {
@@ -13,8 +38,8 @@ func (r *Reader) Status(ctx context.Context) Status {
 	s := r.status
 	r.mu.Unlock()
 	// The database knows better than this instance where the subscriber is.
-	if at, err := loadPosition(ctx, r.cfg.DB, r.cfg.Subscriber, r.cfg.Stream); err == nil {
-		s.Position = at
+	if p, err := loadPlace(ctx, r.cfg.DB, r.cfg.Subscriber, r.cfg.Stream); err == nil {
+		s.Position, s.Replaying = p.at, p.at.explicit().Offset < p.seen
 	}
 	end, err := r.cfg.Bus.End(ctx, r.cfg.Stream)
 	switch {
@@ -39,31 +64,54 @@ func lag(at, end Position) int64 {
 
 // note keeps the state and tells the log of a change in it, not of every try.
 func (r *Reader) note(ctx context.Context, err error) {
-	if ctx.Err() != nil || errors.Is(err, errFenced) {
+	if ctx.Err() != nil || errors.Is(err, errFenced) || errors.Is(err, errMoved) {
 		return
 	}
-	state, text := StateReading, ""
-	switch {
-	case err == nil:
-	case errors.Is(err, ErrNoStream):
-		state = StateWaiting
-	case errors.Is(err, ErrHistoryChanged):
-		state, text = StateHistoryChanged, err.Error()
-	default:
-		state, text = StateFailing, err.Error()
-	}
+	state, text := stateOf(err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.status.State
-	r.status.Position, r.status.Err = r.at, text
+	if before == StateResyncing && state == StateFailing {
+		state = StateResyncing // it is what it fails at
+	}
+	r.status.Position, r.status.Err = r.at.at, text
 	if state == before {
 		return
 	}
-	r.status.State, r.status.Since = state, time.Now()
+	r.status.State, r.status.Since, r.status.Resynced = state, time.Now(), 0
 	switch {
+	case state == StateResyncing:
+		r.cfg.Log.Warn("history is not the one this reader knew; asking the owner for all it has", "error", text)
 	case text != "":
 		r.cfg.Log.Warn("reader waits and tries again", "state", state, "error", text)
-	case before == StateFailing || before == StateHistoryChanged:
+	case before == StateFailing || before == StateResyncing:
 		r.cfg.Log.Info("reader goes on")
 	}
+}
+
+func stateOf(err error) (state, text string) {
+	switch {
+	case err == nil:
+		return StateReading, ""
+	case errors.Is(err, ErrNoStream):
+		return StateWaiting, ""
+	case errors.Is(err, ErrHistoryChanged):
+		return StateResyncing, err.Error()
+	default:
+		return StateFailing, err.Error()
+	}
+}
+
+// resynced notes that a resynchronisation is done.
+func (r *Reader) resynced() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Resyncs++
+}
+
+// progress notes how many things a resynchronisation has taken.
+func (r *Reader) progress(things int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Resynced = things
 }

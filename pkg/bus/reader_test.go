@@ -2,9 +2,11 @@ package bus_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -16,6 +18,8 @@ import (
 	"quadrille/internal/db/dbtest"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
+	"quadrille/pkg/fault"
+	"quadrille/pkg/restclient"
 )
 
 // tally is a consumer that counts, in its own database, how often each event took
@@ -118,6 +122,12 @@ func once(t *testing.T, conn *gorm.DB, want int) {
 	}
 }
 
+// refused is what calling nobody gives.
+func refused() error {
+	_, err := restclient.Read[int](http.Get("http://127.0.0.1:1/")) //nolint:noctx,bodyclose // there is no answer
+	return err
+}
+
 func TestEffectAndPositionCommitTogether(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		c := &tally{}
@@ -128,11 +138,12 @@ func TestEffectAndPositionCommitTogether(t *testing.T) {
 		}
 		once(t, conn, 10)
 		for name, fail := range map[string]func(){
-			"fetch fails":   func() { c.set(func() error { return errors.New("503") }, nil) },
-			"fetch panics":  func() { c.set(func() error { panic("fetch") }, nil) },
-			"apply fails":   func() { c.set(nil, func() error { return errors.New("a rule is broken") }) },
-			"apply panics":  func() { c.set(nil, func() error { panic("apply") }) },
-			"context ended": func() { c.set(func() error { return context.Canceled }, nil) },
+			"fetch: 503":      func() { c.set(func() error { return fault.FromResponse(503, "", nil) }, nil) },
+			"fetch: 429":      func() { c.set(func() error { return fault.FromResponse(429, "", nil) }, nil) },
+			"fetch: refused":  func() { c.set(refused, nil) },
+			"fetch: too late": func() { c.set(func() error { return context.DeadlineExceeded }, nil) },
+			"apply: gone":     func() { c.set(nil, func() error { return driver.ErrBadConn }) },
+			"context ended":   func() { c.set(func() error { return context.Canceled }, nil) },
 		} {
 			fail()
 			if err := r.RunOnce(t.Context()); err == nil {
@@ -184,7 +195,7 @@ func TestFailingReaderLosesNothing(t *testing.T) {
 		c, n := &tally{}, 0
 		c.set(func() error { // every third call-back fails
 			if n++; n%3 == 0 {
-				return errors.New("503")
+				return fault.New(fault.Unavailable, "away", "503")
 			}
 			return nil
 		}, nil)
@@ -223,26 +234,5 @@ func TestOtherTypesArePassedOver(t *testing.T) {
 		if s := r.Status(t.Context()); s.Lag != 0 {
 			t.Errorf("the position did not move on: %+v", s)
 		}
-	})
-}
-
-func TestChangedHistoryIsNotReadOn(t *testing.T) {
-	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
-		tell(t, log, 0, 5)
-		if err := reader(t, conn, log, &tally{}).RunOnce(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := conn.Exec("UPDATE positions SET last_id = 'another'").Error; err != nil {
-			t.Fatal(err)
-		}
-		tell(t, log, 5, 5)
-		r := reader(t, conn, log, &tally{})
-		if err := r.RunOnce(t.Context()); !errors.Is(err, bus.ErrHistoryChanged) {
-			t.Fatalf("got %v, want ErrHistoryChanged", err)
-		}
-		if s := r.Status(t.Context()); s.State != bus.StateHistoryChanged || s.Err == "" {
-			t.Errorf("status is %+v", s)
-		}
-		once(t, conn, 5)
 	})
 }

@@ -55,6 +55,9 @@ func (f *Fault) Problem(status int) Problem {
 	}
 }
 
+// CodeUnexpected is the code of an answer that came without a problem document.
+const CodeUnexpected = "unexpected_answer"
+
 // FromResponse reads the fault from an answer that is no success: its problem
 // document, or what the status alone says.
 func FromResponse(status int, contentType string, body []byte) error {
@@ -63,5 +66,5 @@ func FromResponse(status int, contentType string, body []byte) error {
 	if media == ProblemType && json.Unmarshal(body, &p) == nil && p.Code != "" {
 		return &Fault{Kind: kindOf(status), Code: p.Code, Detail: p.Detail, Fields: p.Errors}
 	}
-	return New(kindOf(status), "unexpected_answer", "answer %d %s without a problem document", status, http.StatusText(status))
+	return New(kindOf(status), CodeUnexpected, "answer %d %s without a problem document", status, http.StatusText(status))
 }

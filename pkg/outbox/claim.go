@@ -13,10 +13,19 @@ import (
 	"quadrille/pkg/bus"
 )
 
+// Points of the way at which RelayConfig.At is called.
+const (
+	AtClaimed   = "claimed"   // committed events were read and nothing is published
+	AtPublished = "published" // the log has confirmed them and nothing is marked
+)
+
 // claim reads up to max unsent events in order, lets publish have them, and
 // marks exactly those as sent if it succeeds. It never remembers a highest ID: a
 // row with a lower one may commit later.
 type claim func(ctx context.Context, db *gorm.DB, max int, publish func([]bus.Message) error) (sent int, err error)
+
+// lockKey is the advisory lock of this schema's relays.
+const lockKey = "hashtextextended(current_schema() || '.outbox', 0)"
 
 // claimPostgres works under an advisory lock that lives and dies with its own
 // transaction, so that one relay at a time publishes, whatever becomes of it. It
@@ -24,8 +33,7 @@ type claim func(ctx context.Context, db *gorm.DB, max int, publish func([]bus.Me
 func claimPostgres(ctx context.Context, db *gorm.DB, max int, publish func([]bus.Message) error) (sent int, err error) {
 	err = db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		var mine bool
-		lock := "SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.outbox', 0))"
-		if err := tx.Raw(lock).Row().Scan(&mine); err != nil || !mine {
+		if err := tx.Raw("SELECT pg_try_advisory_xact_lock(" + lockKey + ")").Row().Scan(&mine); err != nil || !mine {
 			return err
 		}
 		ids, batch, err := unsent(tx, max)

@@ -23,6 +23,7 @@ type RelayConfig struct {
 	Batch  int           // events published at a time; 1000 where 0
 	Poll   time.Duration // how often to look without being woken, jittered; 1 s where 0
 	Log    *slog.Logger
+	At     func(point string) // called at each point of the way, for tests of crashes; nil for none
 }
 
 // Relay publishes what is in the outbox, in order, and marks it sent once the
@@ -33,6 +34,7 @@ type Relay struct {
 	cfg   RelayConfig
 	claim claim
 	wake  chan struct{} // of size 1
+	busy  sync.Mutex    // held while a batch is claimed, published and marked
 
 	mu     sync.Mutex
 	status Status
@@ -56,6 +58,9 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if cfg.Poll == 0 {
 		cfg.Poll = time.Second
 	}
+	if cfg.At == nil {
+		cfg.At = func(string) {}
+	}
 	r := &Relay{cfg: cfg, wake: make(chan struct{}, 1)}
 	if cfg.DB.Name() == "postgres" {
 		r.claim = claimPostgres
@@ -77,19 +82,19 @@ func (r *Relay) Wake() {
 // again with growing, jittered pauses, without limit. It declares the stream
 // first, so that readers find it before the first event.
 func (r *Relay) Run(ctx context.Context) error {
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 5*time.Second
+	retry := backoff.NewExponentialBackOff()
+	retry.InitialInterval, retry.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for declared := false; ctx.Err() == nil; {
 		sent, err := r.turn(ctx, &declared)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			r.wait(ctx, pause.NextBackOff(), nil)
+			pause(ctx, retry.NextBackOff(), nil)
 		case sent < r.cfg.Batch:
-			pause.Reset()
-			r.wait(ctx, jitter(r.cfg.Poll), r.wake)
+			retry.Reset()
+			pause(ctx, jitter(r.cfg.Poll), r.wake)
 		default:
-			pause.Reset()
+			retry.Reset()
 		}
 	}
 	return nil
@@ -107,12 +112,25 @@ func (r *Relay) turn(ctx context.Context, declared *bool) (sent int, err error) 
 	return r.RunOnce(ctx)
 }
 
+// turnWithin bounds one batch: a connection that hangs must not hold the relay up
+// for ever.
+const turnWithin = 20 * time.Second
+
 // RunOnce publishes one batch and reports how many events it sent: 0 where there
 // are none, or another relay is at it.
 func (r *Relay) RunOnce(ctx context.Context) (sent int, err error) {
-	sent, err = r.claim(ctx, r.cfg.DB, r.cfg.Batch, func(batch []bus.Message) error {
-		return r.cfg.Bus.Publish(ctx, r.cfg.Stream, batch)
+	r.busy.Lock()
+	defer r.busy.Unlock()
+	waiting, cancel := context.WithTimeout(ctx, turnWithin)
+	sent, err = r.claim(waiting, r.cfg.DB, r.cfg.Batch, func(batch []bus.Message) error {
+		r.cfg.At(AtClaimed)
+		err := r.cfg.Bus.Publish(waiting, r.cfg.Stream, batch)
+		if err == nil {
+			r.cfg.At(AtPublished)
+		}
+		return err
 	})
+	cancel()
 	r.note(ctx, sent, err)
 	if err != nil {
 		return 0, fmt.Errorf("relay to %s: %w", r.cfg.Stream, err)
@@ -148,8 +166,8 @@ func (r *Relay) Status() Status {
 	return r.status
 }
 
-// wait waits for d, for a wake-up, or for ctx.
-func (r *Relay) wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+// pause waits for d, for a wake-up, or for ctx.
+func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

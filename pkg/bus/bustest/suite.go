@@ -25,6 +25,8 @@ type Driver struct {
 	Block func(t *testing.T) (unblock func())
 	// Forget deletes a stream from the store, as if the store had been rebuilt.
 	Forget func(t *testing.T, stream string)
+	// Delete deletes the stream alone, while logs are open.
+	Delete func(t *testing.T, stream string)
 }
 
 // patience bounds every wait of the suite.
@@ -48,6 +50,12 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		"a large event":                                    largeEvent,
 		"stopped twice":                                    stoppedTwice,
 		"a stream with nothing in it":                      empty,
+		"a wait that ended goes on":                        waitsAgain,
+		"the history is gone under the publisher":          goneUnderThePublisher,
+		"dropped and begun anew":                           dropped,
+		"from an offset on, whatever lies there":           anyEvent,
+		"from a time on":                                   since,
+		"an event without an ID":                           withoutID,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,4 +1,4 @@
-package bus
+package broker
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,9 +15,19 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// session keeps one AMQP connection up: it dials the brokers in turn, runs until
+// What can be wrong with a connection. Both are transient.
+var (
+	// ErrUnavailable: there is none just now.
+	ErrUnavailable = errors.New("broker is not reachable")
+	// ErrBlocked: the broker takes no messages just now (memory or disk alarm).
+	ErrBlocked = errors.New("broker takes no messages just now")
+	// ErrClosed: the session was closed by its owner.
+	ErrClosed = errors.New("session is closed")
+)
+
+// Session keeps one AMQP connection up: it dials the brokers in turn, runs until
 // anything breaks, backs off with jitter and dials again, for ever.
-type session struct {
+type Session struct {
 	purpose string // "publish" or "read", for logs and the broker's list of connections
 	urls    []string
 	log     *slog.Logger
@@ -29,9 +41,11 @@ type session struct {
 	blocked string           // the broker's reason while it takes no messages
 }
 
-func newSession(purpose string, urls []string, log *slog.Logger) *session {
+// New makes a session and returns at once; it connects in the background. purpose
+// is for logs and the broker's list of connections. URLs were checked by Check.
+func New(purpose string, urls []string, log *slog.Logger) *Session {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &session{
+	s := &Session{
 		purpose: purpose, urls: urls, log: log.With("connection", purpose), cancel: cancel,
 		ended: make(chan struct{}), up: make(chan struct{}), lastErr: errors.New("not connected yet"),
 	}
@@ -39,7 +53,7 @@ func newSession(purpose string, urls []string, log *slog.Logger) *session {
 	return s
 }
 
-func (s *session) supervise(ctx context.Context) {
+func (s *Session) supervise(ctx context.Context) {
 	defer close(s.ended)
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
@@ -61,7 +75,7 @@ func (s *session) supervise(ctx context.Context) {
 }
 
 // runOnce dials and stays until the connection breaks; the error says why.
-func (s *session) runOnce(ctx context.Context, url string, connected func(), again bool) (host string, err error) {
+func (s *Session) runOnce(ctx context.Context, url string, connected func(), again bool) (host string, err error) {
 	host = hostOf(url)
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName("quadrille " + s.purpose)
@@ -110,14 +124,14 @@ func (s *session) runOnce(ctx context.Context, url string, connected func(), aga
 	}
 }
 
-func (s *session) setUp(conn *amqp.Connection) {
+func (s *Session) setUp(conn *amqp.Connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn, s.lastErr, s.blocked = conn, nil, ""
 	close(s.up)
 }
 
-func (s *session) down(err error) {
+func (s *Session) down(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != nil {
@@ -126,7 +140,7 @@ func (s *session) down(err error) {
 	s.conn, s.lastErr, s.blocked = nil, err, ""
 }
 
-func (s *session) setBlocked(b amqp.Blocking) {
+func (s *Session) setBlocked(b amqp.Blocking) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.Active {
@@ -138,8 +152,8 @@ func (s *session) setBlocked(b amqp.Blocking) {
 	s.log.Info("RabbitMQ takes messages again")
 }
 
-// connection is the connection as it is now; ErrUnavailable while there is none.
-func (s *session) connection() (*amqp.Connection, error) {
+// Connection is the connection as it is now; ErrUnavailable while there is none.
+func (s *Session) Connection() (*amqp.Connection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == nil {
@@ -148,8 +162,8 @@ func (s *session) connection() (*amqp.Connection, error) {
 	return s.conn, nil
 }
 
-// state is nil while messages can pass.
-func (s *session) state() error {
+// State is nil while messages can pass.
+func (s *Session) State() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -161,8 +175,8 @@ func (s *session) state() error {
 	return nil
 }
 
-// ready waits until there is a connection.
-func (s *session) ready(ctx context.Context) error {
+// Ready waits until there is a connection.
+func (s *Session) Ready(ctx context.Context) error {
 	s.mu.Lock()
 	up := s.up
 	s.mu.Unlock()
@@ -170,11 +184,39 @@ func (s *session) ready(ctx context.Context) error {
 	case <-up:
 		return nil
 	case <-ctx.Done():
-		return errors.Join(s.state(), ctx.Err())
+		return errors.Join(s.State(), ctx.Err())
 	}
 }
 
-func (s *session) close() {
+// Close ends the session and its connection. A second Close does nothing.
+func (s *Session) Close() {
 	s.cancel()
 	<-s.ended
+}
+
+// Check reports which of the URLs is none, without its password.
+func Check(urls []string) error {
+	for i, u := range urls {
+		if _, err := amqp.ParseURI(u); err != nil {
+			return fmt.Errorf("URL %d of %d is no AMQP URL (amqp://user:password@host:port/vhost)", i+1, len(urls))
+		}
+	}
+	return nil
+}
+
+// hostOf is the part of a URL that may be shown.
+func hostOf(url string) string {
+	u, err := amqp.ParseURI(url)
+	if err != nil {
+		return "?"
+	}
+	return net.JoinHostPort(u.Host, strconv.Itoa(u.Port))
+}
+
+func hosts(urls []string) string {
+	shown := make([]string, len(urls))
+	for i, u := range urls {
+		shown[i] = hostOf(u)
+	}
+	return strings.Join(shown, ", ")
 }

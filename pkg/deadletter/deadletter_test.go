@@ -1,0 +1,95 @@
+package deadletter_test
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"quadrille/internal/db/dbtest"
+	"quadrille/pkg/deadletter"
+)
+
+func put(t *testing.T, conn *gorm.DB, kind, text string) {
+	t.Helper()
+	now := time.Now().UTC()
+	err := deadletter.Put(conn, deadletter.Letter{
+		Subscriber: "catalog", Stream: "inventory", Position: 1, EventID: "e", Type: kind, Subject: "A",
+		Body: []byte{0, 0xff}, Error: text, Attempts: 5, FirstAt: now, LastAt: now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFilterAndGroups(t *testing.T) {
+	dbtest.Each(t, "catalog", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
+		for i := range 3 {
+			put(t, conn, "a.x", fmt.Sprintf("fetch: sku_unknown: no %q, of %d", fmt.Sprint("S", i), i))
+		}
+		put(t, conn, "a.x", "apply: 100% wrong_")
+		put(t, conn, "b.y", "order 01a1fb84-7598-7454-9597-bc82361588ff is gone")
+		for want, f := range map[string]deadletter.Filter{
+			"1 2 3 4 5": {},
+			"1 2 3 4":   {Type: "a.x", State: deadletter.Open},
+			"1 2 3":     {Error: "SKU_unknown"},
+			"4":         {Error: "0% wrong_"},
+			"5":         {Stream: "inventory", Type: "b.y"},
+			"":          {State: deadletter.Discarded},
+			" ":         {Error: "100_"},
+		} {
+			letters, err := deadletter.List(t.Context(), conn, f, 0, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, l := range letters {
+				got = append(got, strconv.FormatInt(l.ID, 10))
+			}
+			if strings.Join(got, " ") != strings.TrimSpace(want) {
+				t.Errorf("%+v picks %v, want %s", f, got, want)
+			}
+			if n, err := deadletter.Count(t.Context(), conn, f); err != nil || int(n) != len(got) {
+				t.Errorf("%+v counts %d, %v", f, n, err)
+			}
+		}
+		groups, err := deadletter.Groups(t.Context(), conn, deadletter.Filter{})
+		want := `[{a.x fetch: sku_unknown: no "…", of <n> 3} {a.x apply: <n>% wrong_ 1} {b.y order <id> is gone 1}]`
+		if err != nil || fmt.Sprint(groups) != want {
+			t.Errorf("groups are %v, %v; want %s", groups, err, want)
+		}
+		byCause, err := deadletter.List(t.Context(), conn, deadletter.Filter{Error: groups[0].Cause}, 1, 10)
+		if err != nil || len(byCause) != 2 {
+			t.Errorf("the cause of a group picks %d letters after the first, %v", len(byCause), err)
+		}
+	})
+}
+
+func TestClosedOnce(t *testing.T) {
+	dbtest.Each(t, "catalog", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
+		put(t, conn, "a.x", "no")
+		put(t, conn, "a.x", "no")
+		if err := deadletter.Take(conn, 1); err != nil {
+			t.Fatal(err)
+		}
+		for _, again := range []error{deadletter.Take(conn, 1), deadletter.Discard(t.Context(), conn, 1, "x")} {
+			if !errors.Is(again, deadletter.ErrClosed) {
+				t.Errorf("a closed letter is closed again: %v", again)
+			}
+		}
+		if err := deadletter.Discard(t.Context(), conn, 99, "x"); !errors.Is(err, deadletter.ErrNotFound) {
+			t.Errorf("one that is not there: %v", err)
+		}
+		if err := deadletter.Failed(t.Context(), conn, 2, errors.New("worse\x00\xff")); err != nil {
+			t.Fatal(err)
+		}
+		l, err := deadletter.Find(t.Context(), conn, 2)
+		if err != nil || l.Attempts != 6 || l.Error != "worse?" || string(l.Body) != "\x00\xff" {
+			t.Errorf("letter is %+v, %v", l, err)
+		}
+	})
+}

@@ -1,0 +1,91 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"quadrille/pkg/bus"
+	"quadrille/pkg/events"
+)
+
+// ErrHistoryHoldsMore: the history begins with an event that the outbox does not
+// have any more. Rebuilding would take that event from everybody who comes later.
+var ErrHistoryHoldsMore = errors.New("history holds events that the outbox does not have any more")
+
+// Rebuild deletes what is left of the history and marks everything in the outbox
+// unsent, so that the relay publishes it anew, in order. It returns how many events
+// those are. Readers find another history, resynchronise and converge: the events
+// keep their IDs, and things their versions. Interrupted, it is to be run again.
+func (r *Relay) Rebuild(ctx context.Context, force bool) (total int64, err error) {
+	r.busy.Lock() // what is being published just now must be marked before it is unmarked
+	defer r.busy.Unlock()
+	err = r.cfg.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		if tx.Name() == "postgres" {
+			if err := tx.Exec("SELECT pg_advisory_xact_lock(" + lockKey + ")").Error; err != nil {
+				return fmt.Errorf("wait for the relay: %w", err)
+			}
+		}
+		if !force {
+			if err := r.holdsAll(ctx, tx); err != nil {
+				return err
+			}
+		}
+		if err := tx.Exec("UPDATE outbox SET sent_at = NULL WHERE sent_at IS NOT NULL").Error; err != nil {
+			return fmt.Errorf("mark events unsent: %w", err)
+		}
+		if err := tx.Model(&row{}).Count(&total).Error; err != nil {
+			return fmt.Errorf("count outbox: %w", err)
+		}
+		return r.cfg.Bus.Drop(ctx, r.cfg.Stream)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("rebuild history of %s: %w", r.cfg.Stream, err)
+	}
+	r.Wake()
+	return total, nil
+}
+
+// holdsAll checks that the history's first event is still in the outbox.
+func (r *Relay) holdsAll(ctx context.Context, tx *gorm.DB) error {
+	first, found, err := r.firstOfHistory(ctx)
+	if err != nil || !found {
+		return err
+	}
+	var n int64
+	if err := tx.Model(&row{}).Where("event_id = ?", first).Limit(1).Count(&n).Error; err != nil {
+		return fmt.Errorf("look for the history's first event: %w", err)
+	}
+	if n == 0 {
+		return fmt.Errorf("%w: it begins with event %s", ErrHistoryHoldsMore, first)
+	}
+	return nil
+}
+
+// showsWithin is how long a history may take to show its first event.
+const showsWithin = 5 * time.Second
+
+func (r *Relay) firstOfHistory(ctx context.Context) (id string, found bool, err error) {
+	end, err := r.cfg.Bus.End(ctx, r.cfg.Stream)
+	if err != nil || end.IsStart() {
+		return "", false, err
+	}
+	s, err := r.cfg.Bus.Subscribe(ctx, r.cfg.Stream, bus.Position{})
+	if err != nil {
+		return "", false, err
+	}
+	defer s.Close() //nolint:errcheck // it was read
+	ctx, cancel := context.WithTimeout(ctx, showsWithin)
+	defer cancel()
+	first, err := s.Next(ctx, 1)
+	if err != nil {
+		return "", false, fmt.Errorf("read the history's first event: %w", err)
+	}
+	if e, err := events.Decode(first[0].Body); err == nil {
+		return e.ID, true, nil
+	}
+	return first[0].ID, true, nil
+}
