@@ -2,6 +2,7 @@ package stockcopy
 
 import (
 	"context"
+	"iter"
 
 	"gorm.io/gorm"
 
@@ -13,6 +14,7 @@ import (
 // Source is what is asked of inventory.
 type Source interface {
 	SKUs(ctx context.Context, codes []string) ([]inventoryclient.Sku, error)
+	AllSKUs(ctx context.Context) iter.Seq2[inventoryclient.Sku, error]
 }
 
 // Change is a copy that changed: its quantity before and after, and the event
@@ -38,7 +40,7 @@ func Types() []string { return []string{events.InventorySkuProcessed} }
 // does not have any more is a fact, not a fault: its copy goes.
 func (f *Follower) Fetch(ctx context.Context, batch []events.Event) ([]Copy, error) {
 	newest := bus.Newest(batch)
-	known, err := versions(f.DB.WithContext(ctx), bus.Subjects(newest))
+	known, err := versions(f.DB.WithContext(ctx).Where("sku IN ?", bus.Subjects(newest)))
 	if err != nil {
 		return nil, err
 	}
@@ -75,4 +77,12 @@ func (f *Follower) Apply(ctx context.Context, tx bus.Tx, batch []events.Event, f
 		changes[i].Cause = newest[c.SKU]
 	}
 	return f.Changed(ctx, tx, changes)
+}
+
+// List names every SKU that inventory has, and the copies of those it has no more.
+func (f *Follower) List(ctx context.Context) iter.Seq2[events.Event, error] {
+	skus := bus.Named(f.Inventory.AllSKUs(ctx), func(s inventoryclient.Sku) events.Event {
+		return events.SkuProcessed(s.Code, s.Version)
+	})
+	return bus.Gone(skus, func() (map[string]int64, error) { return versions(f.DB.WithContext(ctx)) }, events.SkuProcessed)
 }

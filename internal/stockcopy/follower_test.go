@@ -88,6 +88,31 @@ func converge(t *rapid.T, conn *gorm.DB, inventory stockcopy.Source, batches [][
 	return kept(conn)
 }
 
+// However few of the events came, taking what List names ends where all of them
+// do; and a copy goes whose SKU inventory has no more.
+func TestListBringsCopiesUpToDate(t *testing.T) {
+	conn := dbtest.SQLite(t, "copy", tables())
+	rapid.Check(t, func(t *rapid.T) {
+		inventory, history := stocktest.History(t, "A", "B", "C", "D")
+		came := rapid.SliceOfDistinct(rapid.SampledFrom(history), func(e events.Event) string { return e.ID }).Draw(t, "came")
+		converge(t, conn, inventory, [][]events.Event{came})
+		delete(inventory, "D")
+		f := follower(conn, inventory, new([]stockcopy.Change))
+		for e, err := range f.List(context.Background()) {
+			if err == nil {
+				err = stocktest.Deliver(context.Background(), f, e)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := kept(conn)
+		if want := converge(t, conn, inventory, [][]events.Event{inventory.Events()}); got != want {
+			t.Fatalf("list ends in %s, want %s", got, want)
+		}
+	})
+}
+
 func TestWhatChangedIsTold(t *testing.T) {
 	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
 		var changes []stockcopy.Change

@@ -47,9 +47,10 @@ func List(ctx context.Context, conn *gorm.DB, skus []string, after string, limit
 	return rows, db.Wrap(q.Order("sku").Limit(limit).Find(&rows).Error, "list stock copies")
 }
 
-func versions(q *gorm.DB, skus []string) (map[string]int64, error) {
+// versions is the versions of the copies that q picks, by SKU.
+func versions(q *gorm.DB) (map[string]int64, error) {
 	var rows []Copy
-	err := q.Select("sku", "version").Where("sku IN ?", skus).Find(&rows).Error
+	err := q.Select("sku", "version").Where("version > 0").Find(&rows).Error
 	known := make(map[string]int64, len(rows))
 	for _, c := range rows {
 		known[c.SKU] = c.Version

@@ -85,5 +85,6 @@ func Fold(text string) string {
 	if err != nil {
 		plain = text
 	}
-	return cases.Fold().String(strings.Join(strings.Fields(plain), " "))
+	// Cherokee changes its case at every folding; the lower one is the end of it.
+	return strings.ToLower(cases.Fold().String(strings.Join(strings.Fields(plain), " ")))
 }

@@ -97,6 +97,8 @@ func TestFold(t *testing.T) {
 		"ЁЛКА":                   "елка",
 		"100% _wool_ \\ !":       "100% _wool_ \\ !",
 		"日本 한국":                  "日本 한국",
+		"ꭰ":                      "ꭰ",
+		"Ꭰ":                      "ꭰ",
 	} {
 		if got := Fold(text); got != want {
 			t.Errorf("Fold(%q) is %q, want %q", text, got, want)

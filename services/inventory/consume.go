@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"iter"
 
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
@@ -11,6 +12,7 @@ import (
 // orderSource is what inventory asks sales for.
 type orderSource interface {
 	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
+	AllOrders(ctx context.Context) iter.Seq2[salesclient.Order, error]
 }
 
 // orderEvents are the events of sales that move stock.
@@ -46,6 +48,13 @@ func (f *orderFollower) Fetch(ctx context.Context, batch []events.Event) ([]Orde
 // Apply brings the allocations to where the orders are.
 func (f *orderFollower) Apply(ctx context.Context, tx bus.Tx, batch []events.Event, orders []Order) error {
 	return f.store.follow(ctx, tx, orders, bus.Newest(batch))
+}
+
+// List names every order that sales has.
+func (f *orderFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
+	return bus.Named(f.sales.AllOrders(ctx), func(o salesclient.Order) events.Event {
+		return events.OrderChanged(events.SalesOrderPlaced, o.Id, o.Version)
+	})
 }
 
 func orderOf(o salesclient.Order) Order {

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"iter"
 	"testing"
 
 	"gorm.io/gorm"
@@ -22,6 +23,16 @@ func (s shop) Orders(_ context.Context, ids []string) (found []salesclient.Order
 		found = append(found, s[id])
 	}
 	return found, nil
+}
+
+func (s shop) AllOrders(context.Context) iter.Seq2[salesclient.Order, error] {
+	return func(yield func(salesclient.Order, error) bool) {
+		for _, o := range s {
+			if !yield(o, nil) {
+				return
+			}
+		}
+	}
 }
 
 // history draws orders that went through their lives, and the events of it. There
@@ -115,4 +126,28 @@ func deliver(t *rapid.T, conn *gorm.DB, sales shop, batches [][]events.Event) (s
 		state += fmt.Sprintf("%s %s; ", a.OrderID, a.Status)
 	}
 	return state
+}
+
+// However few of the events came, taking what List names ends where all of them
+// do.
+func TestListBringsAllocationsUpToDate(t *testing.T) {
+	conn := dbtest.SQLite(t, Name, migrations)
+	rapid.Check(t, func(t *rapid.T) {
+		sales, told := history(t)
+		if len(told) == 0 {
+			return
+		}
+		came := rapid.SliceOfDistinct(rapid.SampledFrom(told), func(e events.Event) string { return e.ID }).Draw(t, "came")
+		var listed []events.Event
+		for e, err := range (&orderFollower{sales: sales}).List(context.Background()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			listed = append(listed, e)
+		}
+		got := deliver(t, conn, sales, [][]events.Event{came, listed})
+		if want := deliver(t, conn, sales, [][]events.Event{told}); got != want {
+			t.Fatalf("list ends in %s\nwant %s", got, want)
+		}
+	})
 }

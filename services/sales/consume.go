@@ -3,6 +3,7 @@ package sales
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
@@ -49,6 +50,14 @@ func (f *allocationFollower) Apply(ctx context.Context, tx bus.Tx, batch []event
 	return f.store.settle(ctx, tx, allocations, bus.Newest(batch))
 }
 
+// List names the orders that still wait for inventory: what it did for any other
+// is known.
+func (f *allocationFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
+	return bus.Named(f.store.everyPlaced(ctx), func(o Order) events.Event {
+		return events.OrderAllocated(o.ID, 1)
+	})
+}
+
 func allocationOf(a inventoryclient.Allocation) Allocation {
 	short := map[string]int64{}
 	for _, l := range a.Lines {
@@ -59,10 +68,16 @@ func allocationOf(a inventoryclient.Allocation) Allocation {
 	return Allocation{OrderID: a.Order, Status: string(a.Status), Short: short}
 }
 
+// productOwner is a productSource that can name all it has.
+type productOwner interface {
+	productSource
+	AllProducts(ctx context.Context) iter.Seq2[catalogclient.Product, error]
+}
+
 // priceFollower keeps sales' copies of catalog's products.
 type priceFollower struct {
 	store   *store
-	catalog productSource
+	catalog productOwner
 }
 
 func priceEvents() []string {
@@ -107,6 +122,15 @@ func (f *priceFollower) Fetch(ctx context.Context, batch []events.Event) ([]Pric
 // Apply keeps the copies.
 func (f *priceFollower) Apply(_ context.Context, tx bus.Tx, _ []events.Event, copies []Price) error {
 	return f.store.keepPrices(tx, copies)
+}
+
+// List names every product that catalog offers, and the copies of those it offers
+// no more.
+func (f *priceFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
+	offered := bus.Named(f.catalog.AllProducts(ctx), func(p catalogclient.Product) events.Event {
+		return events.ProductChanged(p.Sku, p.Version)
+	})
+	return bus.Gone(offered, func() (map[string]int64, error) { return f.store.offered(ctx) }, events.ProductWithdrawn)
 }
 
 func copiesOf(products []catalogclient.Product) ([]Price, error) {

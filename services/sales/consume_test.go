@@ -109,7 +109,38 @@ func TestPricesConverge(t *testing.T) {
 			rt.Fatalf("came to\n%swant\n%s", got, want)
 		}
 		checkCopies(rt, s, all, catalog)
+		resynchronised(rt, s, catalog)
+		for _, p := range all {
+			if got := s.store.mustPrice(rt, p.end().Subject); got.Withdrawn == (p.end().Type == events.CatalogProductChanged) {
+				rt.Fatalf("resynchronised, the copy is %+v after %+v", got, p.end())
+			}
+		}
 	})
+}
+
+// resynchronised loses every event: the copies are of the first version or not
+// there, and what List names is all that comes.
+func resynchronised(t *rapid.T, s *Service, catalog *fakeCatalog) {
+	wipe(t, s.store.db)
+	for _, code := range []string{"A", "B", "C"} {
+		if rapid.Bool().Draw(t, "copied") {
+			noError(t, s.store.KeepPrices(t.Context(), []Price{{SKU: code, Title: "old", PriceMinor: 1, Currency: "GBP", Version: 1}}))
+		}
+	}
+	follow := &priceFollower{store: s.store, catalog: catalog}
+	for e, err := range follow.List(t.Context()) {
+		noError(t, err)
+		noError(t, deliver(t.Context(), s.store.db, follow, []events.Event{e}))
+	}
+}
+
+// mustPrice is a copy; one that is not there counts as withdrawn.
+func (s *store) mustPrice(t *rapid.T, code string) Price {
+	kept, err := s.Prices(t.Context(), []string{code})
+	noError(t, err)
+	p, found := kept[code]
+	p.Withdrawn = p.Withdrawn || !found
+	return p
 }
 
 // checkCopies wants every copy to be at the end of its product's history.
@@ -267,6 +298,39 @@ func TestNoCallForWhatIsKnown(t *testing.T) {
 		}
 		if catalog.calls() != before {
 			t.Error("catalog was asked for a copy that is not behind")
+		}
+	})
+}
+
+// The orders that wait are all that inventory is asked about after the events were
+// lost.
+func TestListNamesWhatWaits(t *testing.T) {
+	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
+		waits, done, unheard := place(t, s, one("A")), place(t, s, one("A")), place(t, s, one("A"))
+		inventory := &fakeInventory{allocations: map[string]inventoryclient.Allocation{
+			waits.ID: {Order: waits.ID, Status: "allocated", Version: 1}, done.ID: {Order: done.ID, Status: "allocated", Version: 1},
+		}}
+		follower := &allocationFollower{store: s.store, inventory: inventory}
+		if err := deliver(t.Context(), s.store.db, follower, []events.Event{events.OrderAllocated(done.ID, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		var listed []events.Event
+		for e, err := range follower.List(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			listed = append(listed, e)
+		}
+		if err := deliver(t.Context(), s.store.db, follower, listed); err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string]string{waits.ID: Confirmed, done.ID: Confirmed, unheard.ID: Placed} {
+			if o, err := s.store.Order(t.Context(), id); err != nil || o.Status != want {
+				t.Errorf("order is %s, %v; want %s", o.Status, err, want)
+			}
+		}
+		if len(listed) != 2 {
+			t.Errorf("%d orders are named, want the two that wait", len(listed))
 		}
 	})
 }

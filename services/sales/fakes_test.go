@@ -2,6 +2,9 @@ package sales
 
 import (
 	"context"
+	"iter"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 
@@ -62,6 +65,23 @@ func (f *fakeCatalog) Products(_ context.Context, skus []string) ([]catalogclien
 		}
 	}
 	return found, nil
+}
+
+func (f *fakeCatalog) AllProducts(ctx context.Context) iter.Seq2[catalogclient.Product, error] {
+	return func(yield func(catalogclient.Product, error) bool) {
+		f.mu.Lock()
+		codes := slices.Sorted(maps.Keys(f.offers))
+		f.mu.Unlock()
+		all, err := f.Products(ctx, codes)
+		if err != nil {
+			yield(catalogclient.Product{}, err)
+		}
+		for _, p := range all {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
 }
 
 // fakeInventory is what inventory did, by order.

@@ -3,6 +3,7 @@ package sales
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"gorm.io/gorm"
@@ -156,6 +157,28 @@ func saveOrders(tx *gorm.DB, changed []Order) error {
 func (s *store) stillPlaced(ctx context.Context, ids []string) (placed []string, err error) {
 	err = s.db.WithContext(ctx).Model(&Order{}).Where("id IN ? AND status = ?", ids, Placed).Order("id").Pluck("id", &placed).Error
 	return placed, db.Wrap(err, "find placed orders")
+}
+
+// everyPlaced is every order that waits for inventory, by ID.
+func (s *store) everyPlaced(ctx context.Context) iter.Seq2[Order, error] {
+	return func(yield func(Order, error) bool) {
+		const page = 500
+		for after, n := "", page; n == page; {
+			var rows []Order
+			err := s.db.WithContext(ctx).Where("status = ? AND id > ?", Placed, after).Order("id").Limit(page).Find(&rows).Error
+			if err != nil {
+				yield(Order{}, db.Wrap(err, "list placed orders"))
+				return
+			}
+			for _, o := range rows {
+				if !yield(o, nil) {
+					return
+				}
+				after = o.ID
+			}
+			n = len(rows)
+		}
+	}
 }
 
 // Order is one order.

@@ -22,6 +22,17 @@ func (s *store) Prices(ctx context.Context, skus []string) (map[string]Price, er
 	return prices, db.Wrap(err, "read prices")
 }
 
+// offered is the versions of the copies that are on offer, by SKU.
+func (s *store) offered(ctx context.Context) (map[string]int64, error) {
+	var rows []Price
+	err := s.db.WithContext(ctx).Select("sku", "version").Where("withdrawn = ?", false).Find(&rows).Error
+	versions := make(map[string]int64, len(rows))
+	for _, p := range rows {
+		versions[p.SKU] = p.Version
+	}
+	return versions, db.Wrap(err, "list offers")
+}
+
 // ListPrices lists up to limit copies after the SKU after; with skus, only theirs.
 func (s *store) ListPrices(ctx context.Context, skus []string, after string, limit int) ([]Price, error) {
 	q := s.db.WithContext(ctx).Where("sku > ?", after)

@@ -4,6 +4,7 @@ package stocktest
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -35,6 +36,17 @@ func (i Inventory) SKUs(_ context.Context, codes []string) (found []inventorycli
 		}
 	}
 	return found, nil
+}
+
+// AllSKUs is every SKU, by code.
+func (i Inventory) AllSKUs(context.Context) iter.Seq2[inventoryclient.Sku, error] {
+	return func(yield func(inventoryclient.Sku, error) bool) {
+		for _, code := range slices.Sorted(maps.Keys(i)) {
+			if !yield(i[code], nil) {
+				return
+			}
+		}
+	}
 }
 
 // Deliver hands a batch to f as a reader does: Fetch, then Apply in a transaction.

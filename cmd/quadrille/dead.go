@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"quadrille/internal/opsclient"
+)
+
+func newDead() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dead",
+		Short: "See, retry and discard events that a service could not handle",
+		Long: `An event that a service cannot handle, after five tries alone, is set aside as a
+dead letter, so that what comes after it goes on. dead shows them and what is wrong,
+has them handled again when the cause is mended, or discards them for a reason, which
+is kept. The service must be running.`,
+	}
+	cmd.AddCommand(newDeadList(), newDeadShow(), newDeadRetry(), newDeadDiscard())
+	return cmd
+}
+
+// deadFlags are those that pick letters.
+type deadFlags struct {
+	filter opsclient.DeadFilter
+	all    bool
+	port   int
+}
+
+func (f *deadFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.filter.Type, "type", "", "only events of this type")
+	cmd.Flags().StringVar(&f.filter.Error, "error", "", "only those whose error holds this, or has this cause")
+	cmd.Flags().StringVar(&f.filter.Stream, "stream", "", "only those from this stream")
+	cmd.Flags().IntVar(&f.port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+}
+
+// picked is the IDs given; none where a group or --all is meant. Nothing given is
+// no way to mean everything.
+func (f *deadFlags) picked(args []string) (ids []int64, err error) {
+	group := f.all || f.filter != (opsclient.DeadFilter{})
+	switch {
+	case len(args) > 0 && group:
+		return nil, errors.New("give either IDs or what picks a group, not both")
+	case len(args) == 0 && !group:
+		return nil, errors.New("say which: IDs, or --type, --error, --stream, or --all")
+	}
+	for _, a := range args {
+		id, err := strconv.ParseInt(a, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no ID of a dead letter; dead list shows them", a)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func newDeadList() *cobra.Command {
+	var f deadFlags
+	var limit int
+	cmd := &cobra.Command{
+		Use: "list SERVICE", Short: "List dead letters, and how many there are of each kind", Args: cobra.ExactArgs(1),
+		Example: "  quadrille dead list sales\n  quadrille dead list sales --type inventory.order_allocated --error 422\n  quadrille dead list sales --state discarded",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := newRemote(args[0], f.port)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			return listDead(cmd.Context(), r.Client, f.filter, limit, cmd.OutOrStdout())
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.filter.State, "state", "open", "open, retried, discarded or all")
+	cmd.Flags().IntVar(&limit, "limit", 50, "letters shown, 1 to 500")
+	return cmd
+}
+
+func listDead(ctx context.Context, c *opsclient.Client, f opsclient.DeadFilter, limit int, out io.Writer) error {
+	page, err := c.DeadLetters(ctx, f, limit, nil)
+	if err != nil {
+		return err
+	}
+	if page.Total == 0 {
+		fmt.Fprintln(out, "No dead letters.")
+		return nil
+	}
+	fmt.Fprintf(out, "%8s  %-10s %-28s %s\n", "ID", "STATE", "TYPE", "SUBJECT AND ERROR")
+	for _, l := range page.Items {
+		kind := l.Type
+		if kind == "" {
+			kind = "(no event)"
+		}
+		fmt.Fprintf(out, "%8d  %-10s %-28s %s: %s\n", l.ID, l.State, kind, l.Subject, l.Error)
+	}
+	if rest := page.Total - int64(len(page.Items)); rest > 0 {
+		fmt.Fprintf(out, "and %d more\n", rest)
+	}
+	fmt.Fprintf(out, "\n%8s  %-28s %s\n", "COUNT", "TYPE", "CAUSE")
+	for _, g := range page.Groups {
+		fmt.Fprintf(out, "%8d  %-28s %s\n", g.Count, g.Type, g.Cause)
+	}
+	return nil
+}
+
+func newDeadShow() *cobra.Command {
+	var port int
+	cmd := &cobra.Command{
+		Use: "show SERVICE ID", Short: "Show a dead letter, with its event", Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := newRemote(args[0], port)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			ids, err := (&deadFlags{}).picked(args[1:])
+			if err != nil {
+				return err
+			}
+			l, err := r.DeadLetter(cmd.Context(), ids[0])
+			if err != nil {
+				return err
+			}
+			showDead(l, cmd.OutOrStdout())
+			return nil
+		},
+	}
+	cmd.Flags().IntVar(&port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+	return cmd
+}
+
+func showDead(l opsclient.DeadLetter, out io.Writer) {
+	fmt.Fprintf(out, "dead letter  %d, %s\n", l.ID, l.State)
+	if l.State == "discarded" {
+		fmt.Fprintf(out, "reason       %s\n", l.Reason)
+	}
+	if l.ClosedAt != nil {
+		fmt.Fprintf(out, "closed       %s\n", l.ClosedAt.Format(time.RFC3339))
+	}
+	fmt.Fprintf(out, "from         %s at offset %d\nevent        %s %s %s\n", l.Stream, l.Position, l.EventID, l.Type, l.Subject)
+	fmt.Fprintf(out, "tries        %d, from %s to %s\nerror        %s\n\n", l.Attempts, l.FirstAt.Format(time.RFC3339), l.LastAt.Format(time.RFC3339), l.Error)
+	var pretty bytes.Buffer
+	if len(l.Event) > 0 && json.Indent(&pretty, l.Event, "", "  ") == nil {
+		fmt.Fprintln(out, pretty.String())
+		return
+	}
+	fmt.Fprintf(out, "%q\n", l.Body)
+}
+
+func newDeadRetry() *cobra.Command {
+	var f deadFlags
+	cmd := &cobra.Command{
+		Use: "retry SERVICE [ID...]", Short: "Have events handled again, in the normal way", Args: cobra.MinimumNArgs(1),
+		Example: "  quadrille dead retry sales 17 18\n  quadrille dead retry sales --type inventory.order_allocated\n  quadrille dead retry sales --all",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return closeDead(cmd, args, &f, "handled",
+				func(ctx context.Context, c *opsclient.Client, id int64) error { _, err := c.Retry(ctx, id); return err },
+				func(ctx context.Context, c *opsclient.Client, told func(opsclient.GroupResult)) error {
+					return c.RetryGroup(ctx, f.filter, told)
+				})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.all, "all", false, "all that are open")
+	return cmd
+}
+
+func newDeadDiscard() *cobra.Command {
+	var f deadFlags
+	var reason string
+	cmd := &cobra.Command{
+		Use: "discard SERVICE [ID...] --reason TEXT", Short: "Give events up, for a reason that is kept", Args: cobra.MinimumNArgs(1),
+		Example: "  quadrille dead discard sales 17 --reason \"a test order of last week\"",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return closeDead(cmd, args, &f, "discarded",
+				func(ctx context.Context, c *opsclient.Client, id int64) error {
+					_, err := c.Discard(ctx, id, reason)
+					return err
+				},
+				func(ctx context.Context, c *opsclient.Client, told func(opsclient.GroupResult)) error {
+					return c.DiscardGroup(ctx, f.filter, reason, told)
+				})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.all, "all", false, "all that are open")
+	cmd.Flags().StringVar(&reason, "reason", "", "why they are given up")
+	_ = cmd.MarkFlagRequired("reason") // it was just defined
+	return cmd
+}
+
+// closeDead does one thing to the letters named, or to a group, and says what
+// became of them; any that failed make the exit code.
+func closeDead(cmd *cobra.Command, args []string, f *deadFlags, did string,
+	one func(context.Context, *opsclient.Client, int64) error, group func(context.Context, *opsclient.Client, func(opsclient.GroupResult)) error,
+) error {
+	ids, err := f.picked(args[1:])
+	if err != nil {
+		return err
+	}
+	r, err := newRemote(args[0], f.port)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	var done, failed int64
+	for _, id := range ids {
+		if err := one(cmd.Context(), r.Client, id); err != nil {
+			failed++
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d: %v\n", id, err)
+			continue
+		}
+		done++
+	}
+	if len(ids) == 0 {
+		err = group(cmd.Context(), r.Client, func(g opsclient.GroupResult) { done, failed = done+g.Done, failed+g.Failed })
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%d %s, %d failed.\n", done, did, failed)
+	if err == nil && failed > 0 {
+		return errReported
+	}
+	return err
+}

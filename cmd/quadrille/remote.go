@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"gorm.io/gorm"
+
+	"quadrille/internal/app"
+	"quadrille/internal/db"
+	"quadrille/internal/opsclient"
+	"quadrille/pkg/bus"
+)
+
+// remote is a service that a command works on, running or not.
+type remote struct {
+	cfg     app.Config
+	service app.Service
+	links   *app.Links
+	http    *http.Client
+	*opsclient.Client
+}
+
+func newRemote(name string, port int) (*remote, error) {
+	cfg, err := app.FromEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	if port != 0 {
+		cfg.Port = port
+	}
+	service, err := keeperNamed(cfg, name)
+	if err != nil {
+		return nil, err
+	}
+	links, err := newLinks(cfg)
+	if err != nil {
+		return nil, err
+	}
+	hc := links.HTTP(callTimeout)
+	return &remote{cfg: cfg, service: service, links: links, http: hc, Client: opsclient.New(cfg.URL(name), hc)}, nil
+}
+
+// newLinks is how a command reaches the services; it warns on stderr.
+func newLinks(cfg app.Config) (*app.Links, error) {
+	log, err := app.NewLog(os.Stderr, slog.LevelWarn.String(), "text")
+	if err != nil {
+		return nil, err
+	}
+	return app.NewLinks(cfg, log), nil
+}
+
+// close lets go of every connection.
+func (r *remote) close() { _ = r.links.Close() }
+
+// offline opens what a stopped service keeps, for as long as work takes.
+func (r *remote) offline(ctx context.Context, work func(*gorm.DB, bus.Bus) error) error {
+	log, err := app.NewLog(os.Stderr, slog.LevelWarn.String(), "text")
+	if err != nil {
+		return err
+	}
+	conn, err := app.OpenDatabase(ctx, r.cfg, r.service, log)
+	if err != nil {
+		return fmt.Errorf("%s does not answer at %s, and its database cannot be opened: %w", r.service.Name, r.cfg.URL(r.service.Name), err)
+	}
+	defer db.Close(conn) //nolint:errcheck // what was written is committed
+	return r.withLog(ctx, func(b bus.Bus) error { return work(conn, b) })
+}
+
+// withLog opens the event log for as long as work takes.
+func (r *remote) withLog(ctx context.Context, work func(bus.Bus) error) error {
+	b, err := r.links.OpenBus()
+	if err != nil {
+		return err
+	}
+	defer b.Close() //nolint:errcheck // nothing is on its way
+	if broker, remote := b.(*bus.RabbitMQ); remote {
+		if err := broker.Ready(ctx); err != nil {
+			return fmt.Errorf("reach the event log: %w", err)
+		}
+	}
+	return work(b)
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"gorm.io/gorm"
+
+	"quadrille/internal/app"
+	"quadrille/internal/opsclient"
+	"quadrille/pkg/bus"
+)
+
+// callTimeout bounds a call of a command; deleting a long history takes a while.
+const callTimeout = time.Minute
+
+func newReplay() *cobra.Command {
+	var from, since string
+	var dryRun bool
+	var port int
+	cmd := &cobra.Command{
+		Use:   "replay SERVICE",
+		Short: "Have a service read history again",
+		Long: `replay sets a service's position back, so that it reads history again: all of it,
+or what was told since an offset or a time. A service that runs begins at once, and
+replay shows how far it is until it has caught up; one that is stopped begins when
+it is started.
+
+It is safe: rows are kept by their owner's ID and version, so nothing doubles, and
+what has effects outside (mail, webhooks, notifications) knows what was handled
+before and leaves it out. Interrupting replay stops nothing but the display.`,
+		Example: "  quadrille replay stats\n  quadrille replay sales --from inventory --since 2026-01-02T00:00:00Z\n  quadrille replay catalog --from inventory --since 12000 --dry-run",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := newRemote(args[0], port)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			return (&replay{remote: r, from: from, since: since, out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}).run(cmd.Context(), dryRun)
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "read this stream only (default: every stream that the service reads)")
+	cmd.Flags().StringVar(&since, "since", "", "an offset (needs --from), or a time: 2026-01-02 or 2026-01-02T03:04:05Z")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only count the events that would be read")
+	cmd.Flags().IntVar(&port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+	return cmd
+}
+
+type replay struct {
+	*remote
+	from, since   string
+	out, progress io.Writer
+}
+
+func (r *replay) run(ctx context.Context, dryRun bool) error {
+	if _, err := strconv.ParseInt(r.since, 10, 64); err == nil && r.from == "" {
+		return errors.New("--since with an offset needs --from: offsets of different streams have nothing to do with each other")
+	}
+	online := r.Alive(ctx)
+	if !online {
+		return r.offline(ctx, func(conn *gorm.DB, b bus.Bus) error { return r.stopped(ctx, conn, b, dryRun) })
+	}
+	all, err := r.Subscriptions(ctx)
+	if err != nil {
+		return fmt.Errorf("ask %s what it reads: %w", r.service.Name, err)
+	}
+	var streams []string
+	for _, s := range all.Items {
+		streams = append(streams, s.Stream)
+	}
+	if streams, err = r.chosen(streams); err != nil {
+		return err
+	}
+	if dryRun {
+		return r.withLog(ctx, func(b bus.Bus) error { return r.count(ctx, b, streams) })
+	}
+	for _, stream := range streams {
+		plan, err := r.Replay(ctx, stream, r.since)
+		if err != nil {
+			return err
+		}
+		if err := r.watch(ctx, plan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chosen is the stream of --from, or all.
+func (r *replay) chosen(streams []string) ([]string, error) {
+	if r.from == "" {
+		return streams, nil
+	}
+	for _, s := range streams {
+		if s == r.from {
+			return []string{s}, nil
+		}
+	}
+	return nil, fmt.Errorf("%s does not read %q; it reads %v", r.service.Name, r.from, streams)
+}
+
+// stopped sets the positions of a service that does not run.
+func (r *replay) stopped(ctx context.Context, conn *gorm.DB, b bus.Bus, dryRun bool) error {
+	streams, err := bus.Streams(ctx, conn, r.service.Name)
+	if err == nil {
+		streams, err = r.chosen(streams)
+	}
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		return r.count(ctx, b, streams)
+	}
+	if len(streams) == 0 {
+		fmt.Fprintf(r.out, "%s has read nothing yet: it begins at the first event anyway.\n", r.service.Name)
+	}
+	for _, stream := range streams {
+		plan, err := app.PlanReplay(ctx, b, stream, r.since)
+		if err != nil {
+			return err
+		}
+		if err := app.Replay(ctx, conn, r.service.Name, plan); err != nil {
+			return err
+		}
+		fmt.Fprintf(r.out, "%s is not running. It will read %s from offset %d on when it is started.\n", r.service.Name, stream, plan.From)
+	}
+	return nil
+}
+
+// count reads what would be read, and says how many events that are.
+func (r *replay) count(ctx context.Context, b bus.Bus, streams []string) error {
+	for _, stream := range streams {
+		plan, err := app.PlanReplay(ctx, b, stream, r.since)
+		if err != nil {
+			return err
+		}
+		bar := newProgress(r.progress, "offsets of "+stream, int(plan.End-plan.From+1))
+		n, err := bus.Count(ctx, b, stream, plan.From, func(offset int64) { bar.set(int(offset - plan.From + 1)) })
+		bar.end()
+		if err != nil {
+			return fmt.Errorf("count events of %s: %w", stream, err)
+		}
+		fmt.Fprintf(r.out, "%s would read %d events of %s, from offset %d to %d.\n", r.service.Name, n, stream, plan.From, plan.End)
+	}
+	return nil
+}
+
+// watchEvery is how often the service is asked how far it is.
+const watchEvery = 200 * time.Millisecond
+
+// watch shows how far the service is until it has caught up with the end. When ctx
+// ends it stops watching; the service goes on.
+func (r *replay) watch(ctx context.Context, plan opsclient.Plan) error {
+	total := int(plan.End - plan.From + 1)
+	bar := newProgress(r.progress, "offsets of "+plan.Stream, total)
+	defer bar.end()
+	for started := time.Now(); ; {
+		at, err := r.reader(ctx, plan.Stream)
+		switch {
+		case ctx.Err() != nil:
+			fmt.Fprintf(r.out, "\n%s goes on reading %s; only the display was stopped.\n", r.service.Name, plan.Stream)
+			return nil
+		case err != nil:
+			bar.waiting(err)
+		case at.Position >= plan.End && at.Lag == 0:
+			bar.end()
+			fmt.Fprintf(r.out, "%s has read %s again, from offset %d to %d, in %s.\n",
+				r.service.Name, plan.Stream, plan.From, at.Position, time.Since(started).Round(time.Millisecond))
+			return nil
+		default:
+			bar.set(int(at.Position - plan.From + 1))
+			if at.Error != "" {
+				bar.waiting(fmt.Errorf("%s is %s: %s", r.service.Name, at.State, at.Error))
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(watchEvery):
+		}
+	}
+}
+
+func (r *replay) reader(ctx context.Context, stream string) (opsclient.Subscription, error) {
+	all, err := r.Subscriptions(ctx)
+	if err != nil {
+		return opsclient.Subscription{}, err
+	}
+	for _, s := range all.Items {
+		if s.Stream == stream {
+			return s, nil
+		}
+	}
+	return opsclient.Subscription{}, fmt.Errorf("%s does not read %s any more", r.service.Name, stream)
+}

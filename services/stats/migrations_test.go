@@ -1,0 +1,9 @@
+package stats
+
+import (
+	"testing"
+
+	"quadrille/internal/db/dbtest"
+)
+
+func TestBothDatabasesEndAlike(t *testing.T) { dbtest.SameSchema(t, Name, migrations) }

@@ -1,0 +1,53 @@
+package stats
+
+import (
+	"context"
+	"time"
+
+	"quadrille/pkg/fault"
+)
+
+// Service is what stats can be asked. Its methods are safe for concurrent use;
+// their errors are faults, or failures of the database.
+type Service struct {
+	store *store
+}
+
+// Summary is the figures of all orders.
+func (s *Service) Summary(ctx context.Context) (Summary, error) { return s.store.Summary(ctx) }
+
+// Daily is what was sold from one day (YYYY-MM-DD, UTC) to another, both included;
+// an empty one is no bound.
+func (s *Service) Daily(ctx context.Context, from, to string) ([]Daily, error) {
+	if err := checkDays(from, to); err != nil {
+		return nil, err
+	}
+	return s.store.Daily(ctx, from, to)
+}
+
+// checkDays refuses days that no calendar has, naming each, and those that leave
+// nothing between them.
+func checkDays(from, to string) error {
+	invalid := fault.New(fault.Invalid, "day_invalid", "a day is one of the calendar, written YYYY-MM-DD")
+	for _, p := range []struct{ name, day string }{{"from", from}, {"to", to}} {
+		if _, err := time.Parse(time.DateOnly, p.day); p.day != "" && err != nil {
+			invalid = invalid.With("#/query/"+p.name, "%.20q is no day", p.day)
+		}
+	}
+	if len(invalid.Fields) > 0 {
+		return invalid
+	}
+	if from != "" && to != "" && from > to {
+		return fault.New(fault.Invalid, "days_reversed", "from %s comes after to %s", from, to).
+			With("#/query/from", "must not come after to")
+	}
+	return nil
+}
+
+// Top is up to limit SKUs that were sold most, by units.
+func (s *Service) Top(ctx context.Context, limit int) ([]Top, error) { return s.store.Top(ctx, limit) }
+
+// Orders lists up to limit copies after the order after.
+func (s *Service) Orders(ctx context.Context, after string, limit int) ([]Order, error) {
+	return s.store.Orders(ctx, after, limit)
+}

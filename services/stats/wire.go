@@ -1,0 +1,39 @@
+package stats
+
+import (
+	_ "embed"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/app"
+	"quadrille/pkg/bus"
+	salesclient "quadrille/services/sales/client"
+)
+
+// Name is what the service is called.
+const Name = "stats"
+
+//go:embed openapi.yaml
+var spec []byte
+
+// New describes the service to the runtime. It has no events of its own.
+func New() app.Service {
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Silent: true, Build: build}
+}
+
+func build(d app.Deps) (app.Parts, error) {
+	sales, err := salesclient.New(d.URL("sales"), d.HTTP)
+	if err != nil {
+		return app.Parts{}, err
+	}
+	rows := &store{db: d.DB}
+	orders, err := bus.NewReader(d.Reader(Name, "sales", orderEvents()), &orderFollower{store: rows, sales: sales})
+	if err != nil {
+		return app.Parts{}, err
+	}
+	service := &Service{store: rows}
+	return app.Parts{
+		Routes:  func(e *echo.Echo) { routes(e, service) },
+		Readers: []*bus.Reader{orders},
+	}, nil
+}
