@@ -92,17 +92,45 @@ func Each[T any](page func(after *string) (*http.Response, error)) iter.Seq2[T, 
 }
 
 // ByKeys is those items of a list that keys name, asked for a hundred at a time.
-// A key that names nothing is left out.
+// A key that names nothing is left out, whether the list leaves it out or its owner
+// says that it is gone (404 or 410 with a problem document).
 func ByKeys[T any](keys []string, page func(keys []string) (*http.Response, error)) ([]T, error) {
 	items := make([]T, 0, len(keys))
 	for start := 0; start < len(keys); start += keysAtOnce {
-		answer, err := Read[Page[T]](page(keys[start:min(start+keysAtOnce, len(keys))]))
+		found, err := some[T](keys[start:min(start+keysAtOnce, len(keys))], page)
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, answer.Value.Items...)
+		items = append(items, found...)
 	}
 	return items, nil
+}
+
+// some asks for keys at once; where that is refused because something is gone, for
+// halves of them, down to the one that is.
+func some[T any](keys []string, page func(keys []string) (*http.Response, error)) ([]T, error) {
+	answer, err := Read[Page[T]](page(keys))
+	if !gone(err) {
+		return answer.Value.Items, err
+	}
+	if len(keys) == 1 {
+		return nil, nil
+	}
+	half := len(keys) / 2
+	first, err := some[T](keys[:half], page)
+	if err != nil {
+		return nil, err
+	}
+	second, err := some[T](keys[half:], page)
+	return append(first, second...), err
+}
+
+// gone: the owner says so. A 404 without a document, or for a path that nobody
+// serves, is a call to the wrong place.
+func gone(err error) bool {
+	var f *fault.Fault
+	return errors.As(err, &f) && (f.Kind == fault.NotFound || f.Kind == fault.Gone) &&
+		f.Code != fault.CodeUnexpected && f.Code != "path_unknown"
 }
 
 // Ptr is a pointer to v, for optional parameters.

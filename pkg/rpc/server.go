@@ -1,0 +1,175 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// ServerConfig bounds what a server takes.
+type ServerConfig struct {
+	MaxBytes   int // of a message; 2 MiB where 0
+	MaxBatch   int // requests in a batch; 100 where 0
+	Concurrent int // requests of one batch worked on at a time; 8 where 0
+	Log        *slog.Logger
+}
+
+// Server answers requests by the methods that are registered with it. Register
+// everything before the first Handle; Handle is safe for concurrent use.
+type Server struct {
+	cfg     ServerConfig
+	methods map[string]method
+}
+
+// method is a registered function, from raw params to raw result.
+type method func(ctx context.Context, params json.RawMessage) (json.RawMessage, error)
+
+// NewServer makes a server without methods.
+func NewServer(cfg ServerConfig) *Server {
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = 2 << 20
+	}
+	if cfg.MaxBatch == 0 {
+		cfg.MaxBatch = 100
+	}
+	if cfg.Concurrent == 0 {
+		cfg.Concurrent = 8
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Server{cfg: cfg, methods: map[string]method{}}
+}
+
+// Register makes f the method name. Params are given by name, as the JSON names of
+// P's fields, or by position, in their order. Names that begin with "rpc." belong to
+// the protocol and panic, as does a name that is taken.
+func Register[P, R any](s *Server, name string, f func(context.Context, P) (R, error)) {
+	if _, taken := s.methods[name]; taken || strings.HasPrefix(name, "rpc.") {
+		panic("rpc: the name " + name + " is taken")
+	}
+	s.methods[name] = func(ctx context.Context, raw json.RawMessage) (json.RawMessage, error) {
+		params, e := decodeParams[P](raw)
+		if e != nil {
+			return nil, e
+		}
+		result, err := f(ctx, params)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(result)
+	}
+}
+
+// Handle answers a request or a batch of them. nil means that nothing is to be
+// answered: there were notifications only.
+func (s *Server) Handle(ctx context.Context, message []byte) (reply []byte) {
+	if len(message) > s.cfg.MaxBytes {
+		return encode(failed(nil, Errorf(CodeInvalidRequest, "Invalid Request: more than %d bytes", s.cfg.MaxBytes)))
+	}
+	if !utf8.Valid(message) || !json.Valid(message) { // the latter does not mind the former
+		return encode(failed(nil, reserved(CodeParse)))
+	}
+	if kind(message) != '[' {
+		if answer := s.one(ctx, message); answer != nil {
+			return encode(answer)
+		}
+		return nil
+	}
+	return s.batch(ctx, message)
+}
+
+// batch answers in the order of the requests, although it works on several at a
+// time.
+func (s *Server) batch(ctx context.Context, message []byte) []byte {
+	var entries []json.RawMessage
+	if err := json.Unmarshal(message, &entries); err != nil || len(entries) == 0 {
+		return encode(failed(nil, reserved(CodeInvalidRequest)))
+	}
+	if len(entries) > s.cfg.MaxBatch {
+		return encode(failed(nil, Errorf(CodeInvalidRequest, "Invalid Request: more than %d in a batch", s.cfg.MaxBatch)))
+	}
+	answers := make([]*response, len(entries))
+	var working sync.WaitGroup
+	free := make(chan struct{}, s.cfg.Concurrent)
+	for i, entry := range entries {
+		free <- struct{}{}
+		working.Go(func() {
+			defer func() { <-free }()
+			answers[i] = s.one(ctx, entry)
+		})
+	}
+	working.Wait()
+	var parts [][]byte
+	for _, a := range answers {
+		if a != nil {
+			parts = append(parts, encode(a))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return append(append([]byte{'['}, bytes.Join(parts, []byte{','})...), ']')
+}
+
+// one answers one request; nil where it was a notification.
+func (s *Server) one(ctx context.Context, raw json.RawMessage) *response {
+	r, e := parseRequest(raw)
+	if e != nil {
+		return failed(r.id, e)
+	}
+	result, err := s.call(ctx, r)
+	switch {
+	case r.id == nil:
+		if err != nil {
+			s.cfg.Log.Debug("a notification failed", "method", r.method, "error", err)
+		}
+		return nil
+	case err != nil:
+		var said *Error
+		if !errors.As(err, &said) {
+			s.cfg.Log.Error("a method failed", "method", r.method, "error", err)
+		}
+		return failed(r.id, public(err))
+	default:
+		return &response{Version: version, Result: result, ID: r.id}
+	}
+}
+
+// call runs the method, within the caller's deadline. A panic is the log's business.
+func (s *Server) call(ctx context.Context, r request) (result json.RawMessage, err error) {
+	run, known := s.methods[r.method]
+	if !known {
+		return nil, reserved(CodeNoMethod)
+	}
+	if !r.expires.IsZero() {
+		if !time.Now().Before(r.expires) {
+			return nil, reserved(CodeExpired)
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, r.expires)
+		defer cancel()
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.cfg.Log.Error("a method panicked", "method", r.method, "panic", p, "stack", string(debug.Stack()))
+			result, err = nil, reserved(CodeInternal)
+		}
+	}()
+	return run(ctx, r.params)
+}
+
+func encode(r *response) []byte {
+	b, err := json.Marshal(r)
+	if err != nil { // a result that says it is JSON and is not
+		return encode(failed(r.ID, reserved(CodeInternal)))
+	}
+	return b
+}
