@@ -41,7 +41,12 @@ from PORT on, as up lays them out.`,
 			if cmd.Flags().Changed("port") {
 				env.Port = port
 			}
-			cfg := audit.Config{URL: env.URL, Services: app.Names(), Token: env.Token}
+			links, err := newLinks(env)
+			if err != nil {
+				return err
+			}
+			defer links.Close() //nolint:errcheck // it has been asked
+			cfg := audit.Config{URL: env.URL, Services: app.Names(), HTTP: links.HTTP(0)}
 			report, err := takeAudit(cmd.Context(), cfg, wait)
 			if err != nil {
 				return err
@@ -58,6 +63,7 @@ from PORT on, as up lays them out.`,
 // takeAudit audits once the shop is at rest; when it does not come to rest in
 // time, that is the first difference.
 func takeAudit(ctx context.Context, cfg audit.Config, wait time.Duration) (audit.Report, error) {
+	cfg = audit.Present(ctx, cfg)
 	var restless error
 	if wait > 0 {
 		waiting, cancel := context.WithTimeout(ctx, wait)
@@ -101,6 +107,9 @@ func printAuditText(out io.Writer, r audit.Report) {
 	}
 	fmt.Fprintf(out, "allocations  %d\nSKUs         %d (%d pieces on hand, %d reserved)\nproducts     %d\n\n",
 		r.Allocations, r.SKUs, r.OnHand, r.Reserved, r.Products)
+	for _, service := range r.Absent {
+		fmt.Fprintf(out, "%s does not run and was left out.\n", service)
+	}
 	if r.Clean() {
 		fmt.Fprintln(out, "All notes agree.")
 		return

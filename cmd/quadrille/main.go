@@ -38,7 +38,8 @@ docs/operations.md lists every variable.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUp(), newServe(), newMigrate(), newTrafficCommand(), newAuditCommand())
+	root.AddCommand(newUp(), newServe(), newMigrate(), newTrafficCommand(), newAuditCommand(),
+		newReplay(), newRebuild(), newDead(), newCall(), newHealthy())
 	return root
 }
 

@@ -26,11 +26,11 @@ done before. Two at once are safe: one waits for the other.`,
 			if err != nil {
 				return err
 			}
-			services, err := servicesNamed(names)
+			services, err := servicesNamed(cfg, names)
 			if err != nil {
 				return err
 			}
-			for _, s := range services {
+			for _, s := range keepers(services) {
 				conn, err := app.OpenDatabase(cmd.Context(), cfg, s, log.With("service", s.Name))
 				if err != nil {
 					return err

@@ -7,31 +7,50 @@ import (
 
 	"quadrille/internal/app"
 	"quadrille/services/catalog"
+	"quadrille/services/gateway"
 	"quadrille/services/inventory"
 	"quadrille/services/sales"
+	"quadrille/services/stats"
 	"quadrille/services/wishlist"
 )
 
 // everyService is all services, in the order of their ports.
-func everyService() []app.Service {
-	return []app.Service{inventory.New(), catalog.New(), wishlist.New(), sales.New()}
+func everyService(cfg app.Config) []app.Service {
+	return []app.Service{gateway.New(cfg.GatewayToken), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()}
 }
 
 // servicesNamed picks services by name; no names means all of them.
-func servicesNamed(names []string) ([]app.Service, error) {
+func servicesNamed(cfg app.Config, names []string) ([]app.Service, error) {
+	all := everyService(cfg)
 	if len(names) == 0 {
-		return everyService(), nil
+		return all, nil
 	}
 	for _, name := range names {
-		if !slices.Contains(app.Names(), name) {
-			return nil, fmt.Errorf("there is no service %q; there are %s", name, strings.Join(app.Names(), ", "))
+		if !slices.Contains(runnable(), name) {
+			return nil, unknownService(name, runnable())
 		}
 	}
-	var picked []app.Service
-	for _, s := range everyService() {
-		if slices.Contains(names, s.Name) {
-			picked = append(picked, s)
+	return slices.DeleteFunc(all, func(s app.Service) bool { return !slices.Contains(names, s.Name) }), nil
+}
+
+// runnable is every service by name, the gateway first.
+func runnable() []string { return append([]string{app.Gateway}, app.Names()...) }
+
+// keeperNamed is a service that keeps something.
+func keeperNamed(cfg app.Config, name string) (app.Service, error) {
+	for _, s := range keepers(everyService(cfg)) {
+		if s.Name == name {
+			return s, nil
 		}
 	}
-	return picked, nil
+	return app.Service{}, unknownService(name, app.Names())
+}
+
+// keepers is those of the services that have a database.
+func keepers(services []app.Service) []app.Service {
+	return slices.DeleteFunc(services, func(s app.Service) bool { return s.Stateless })
+}
+
+func unknownService(name string, there []string) error {
+	return fmt.Errorf("there is no service %q; there are %s", name, strings.Join(there, ", "))
 }

@@ -6,11 +6,8 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
-	"github.com/mattn/go-isatty"
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"quadrille/internal/app"
@@ -49,10 +46,15 @@ machine from PORT on, as up lays it out.`,
 			if err != nil {
 				return err
 			}
-			bar := newProgress(cmd.ErrOrStderr(), plan.Requests(stock))
+			links, err := newLinks(cfg)
+			if err != nil {
+				return err
+			}
+			defer links.Close() //nolint:errcheck // everything was answered
+			bar := newProgress(cmd.ErrOrStderr(), "requests", plan.Requests(stock))
 			started := time.Now()
 			report, err := traffic.Drive(cmd.Context(), traffic.Config{
-				URL: cfg.URL, Token: cfg.Token, Stock: stock, Concurrency: concurrency,
+				URL: cfg.URL, HTTP: links.HTTP(requestTimeout), Stock: stock, Concurrency: concurrency,
 				Progress: bar.step, Waiting: bar.waiting,
 			}, plan)
 			bar.end()
@@ -68,6 +70,9 @@ machine from PORT on, as up lays it out.`,
 	return cmd
 }
 
+// requestTimeout is how long one request may take before it is sent again.
+const requestTimeout = 30 * time.Second
+
 func readPlan(path string) (*traffic.Plan, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -79,56 +84,6 @@ func readPlan(path string) (*traffic.Plan, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return plan, nil
-}
-
-// progress shows a bar on a terminal, and a line now and then elsewhere.
-type progress struct {
-	out    io.Writer
-	bar    *progressbar.ProgressBar // nil where there is no terminal
-	mu     sync.Mutex
-	done   int
-	total  int
-	told   time.Time
-	waited time.Time
-}
-
-func newProgress(out io.Writer, total int) *progress {
-	p := &progress{out: out, total: total, told: time.Now()}
-	if file, ok := out.(*os.File); ok && isatty.IsTerminal(file.Fd()) {
-		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(), progressbar.OptionSetDescription("requests"), progressbar.OptionClearOnFinish())
-	}
-	return p
-}
-
-func (p *progress) step() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.done++
-	if p.bar != nil {
-		_ = p.bar.Add(1) // a bar that cannot be drawn stops nothing
-		return
-	}
-	if time.Since(p.told) > 5*time.Second {
-		p.told = time.Now()
-		fmt.Fprintf(p.out, "%d of %d requests\n", p.done, p.total)
-	}
-}
-
-// waiting tells that the shop does not answer, every few seconds at most.
-func (p *progress) waiting(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if time.Since(p.waited) > 5*time.Second {
-		p.waited = time.Now()
-		fmt.Fprintf(p.out, "\nno answer, trying again: %v\n", err)
-	}
-}
-
-func (p *progress) end() {
-	if p.bar != nil {
-		_ = p.bar.Finish() // likewise
-	}
 }
 
 func printReport(out io.Writer, plan *traffic.Plan, report *traffic.Report, took time.Duration) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,11 +23,14 @@ func newUp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the whole shop in this process",
-		Long: `up runs every service in one process: inventory, catalog, wishlist and sales on
-PORT+1 to PORT+4 (PORT, 8080 unless set, is the gateway's). Without DATABASE_URL
-and AMQP_URL it keeps everything in SQLite files below --data and needs nothing
-else on the machine. Stop it with Ctrl-C; kill it and start it again, and it goes
-on where it was.`,
+		Long: `up runs every service in one process: the gateway on PORT (8080 unless set), and
+inventory, catalog, wishlist, sales and stats on PORT+1 to PORT+5. Without
+DATABASE_URL and AMQP_URL it keeps everything in SQLite files below --data and needs
+nothing else on the machine. Stop it with Ctrl-C; kill it and start it again, and it
+goes on where it was.
+
+The gateway has the public API below /api/v1. Without GATEWAY_TOKEN it demands no
+token, and listens on this machine alone, whatever HOST says.`,
 		Example: "  quadrille up\n  quadrille up --data /var/lib/shop --port 9000\n  quadrille up --only inventory,sales",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,14 +61,20 @@ func newServe() *cobra.Command {
 		Short: "Run one service, or several, in this process",
 		Long: `serve runs the services named. Each listens on its own port as up lays them out
 (PORT+1 and so on, on HOST) and finds the others there too, unless INVENTORY_URL,
-SALES_URL and so on say otherwise.`,
+SALES_URL and so on say otherwise: http://host:port, amqp: (JSON-RPC through
+AMQP_URL) or redis: (through REDIS_URL). A service is served that way as well.
+
+The gateway, on PORT, needs GATEWAY_TOKEN.`,
 		Example:   "  AMQP_URL=amqp://guest:guest@localhost DATABASE_URL=postgres://postgres@localhost/shop quadrille serve sales",
 		Args:      cobra.MinimumNArgs(1),
-		ValidArgs: app.Names(),
+		ValidArgs: runnable(),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			cfg, err := app.FromEnvironment()
 			if err != nil {
 				return err
+			}
+			if slices.Contains(names, app.Gateway) && cfg.GatewayToken == "" {
+				return errors.New("the gateway needs GATEWAY_TOKEN: whoever bears it may do everything, and without it whoever comes (only up does without, for this machine alone)")
 			}
 			return run(cmd.Context(), cfg, names, func(*app.Shop, []app.Service) {})
 		},
@@ -77,7 +87,7 @@ func run(ctx context.Context, cfg app.Config, names []string, started func(*app.
 	if err != nil {
 		return err
 	}
-	services, err := servicesNamed(names)
+	services, err := servicesNamed(cfg, names)
 	if err != nil {
 		return err
 	}
@@ -102,6 +112,10 @@ func banner(out io.Writer, cfg app.Config, shop *app.Shop, services []app.Servic
 	fmt.Fprintf(&b, "\nThe shop is up, %s.\n\n", cfg.Parts())
 	for _, s := range services {
 		url := shop.URL(s.Name)
+		if s.Stateless {
+			fmt.Fprintf(&b, "  %-10s %s/api/v1/products\n", s.Name, url)
+			continue
+		}
 		fmt.Fprintf(&b, "  %-10s %s   docs: %s/docs\n", s.Name, url, url)
 	}
 	b.WriteString("\nStop it with Ctrl-C.\n\n")

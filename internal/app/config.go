@@ -3,9 +3,9 @@ package app
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,26 +14,32 @@ import (
 
 // Names is every service that can be served, in the order of their ports: the
 // first listens on PORT+1.
-func Names() []string { return []string{"inventory", "catalog", "wishlist", "sales"} }
+func Names() []string { return []string{"inventory", "catalog", "wishlist", "sales", "stats"} }
 
 // Config is all that a process is told from outside. Everything comes from the
 // environment (12-factor); the flags of the commands override single fields.
 type Config struct {
-	Host string `env:"HOST" envDefault:"127.0.0.1"` // address the services listen on
-	Port int    `env:"PORT" envDefault:"8080"`      // the gateway's; service n listens on Port+n
+	Host string `env:"HOST"`                   // address to listen on; empty: this machine alone, see host
+	Port int    `env:"PORT" envDefault:"8080"` // the gateway's; service n listens on Port+n
 	Data string `env:"QUADRILLE_DATA" envDefault:"data"`
 
-	DatabaseURL    string `env:"DATABASE_URL"`           // empty: SQLite files under Data
-	DatabasePool   int    `env:"DATABASE_POOL"`          // connections per service; 0: the default of internal/db
-	SchemaPrefix   string `env:"DATABASE_SCHEMA_PREFIX"` // before each service's schema
-	AMQPURL        string `env:"AMQP_URL"`               // empty: the embedded log under Data
-	CloudAMQPURL   string `env:"CLOUDAMQP_URL"`          // used where AMQP_URL is empty
-	BusPrefix      string `env:"BUS_PREFIX"`             // before exchange and queue names
-	HistoryMaxAge  string `env:"HISTORY_MAX_AGE"`        // x-max-age of history, such as 7D; empty: for ever
-	HistoryMaxSize int64  `env:"HISTORY_MAX_BYTES"`      // x-max-length-bytes; 0: no limit
-	Token          string `env:"INTERNAL_TOKEN"`         // demanded by every service where set
-	LogLevel       string `env:"LOG_LEVEL" envDefault:"info"`
-	LogFormat      string `env:"LOG_FORMAT"` // text or json; empty: text on a terminal
+	DatabaseURL     string `env:"DATABASE_URL"`                 // empty: SQLite files under Data
+	DatabasePool    int    `env:"DATABASE_POOL"`                // connections per service; 0: the default of internal/db
+	SchemaPrefix    string `env:"DATABASE_SCHEMA_PREFIX"`       // before each service's schema
+	AMQPURL         string `env:"AMQP_URL"`                     // empty: the embedded log under Data
+	CloudAMQPURL    string `env:"CLOUDAMQP_URL"`                // used where AMQP_URL is empty
+	BusPrefix       string `env:"BUS_PREFIX"`                   // before exchange and queue names
+	HistoryMaxAge   string `env:"HISTORY_MAX_AGE"`              // x-max-age of history, such as 7D; empty: for ever
+	HistoryMaxSize  int64  `env:"HISTORY_MAX_BYTES"`            // x-max-length-bytes; 0: no limit
+	OutboxKeepFor   string `env:"OUTBOX_KEEP" envDefault:"30D"` // how long sent events stay in the outbox; 0: for ever
+	RedisURL        string `env:"REDIS_URL"`
+	RedisUnverified bool   `env:"REDIS_TLS_UNVERIFIED"` // take any certificate from rediss://
+	GatewayToken    string `env:"GATEWAY_TOKEN"`        // demanded by the gateway for all but reading products
+	Dyno            string `env:"DYNO"`                 // set by Heroku: services are reached by amqp: and pools are small
+	Token           string `env:"INTERNAL_TOKEN"`       // demanded by every service where set
+	CrashAt         string `env:"QUADRILLE_CRASH_AT"`   // for tests only: POINT:N ends the process at the Nth time it passes there
+	LogLevel        string `env:"LOG_LEVEL" envDefault:"info"`
+	LogFormat       string `env:"LOG_FORMAT"` // text or json; empty: text on a terminal
 
 	// ServiceURLs and ServiceDatabases are NAME_URL and NAME_DATABASE_URL of each
 	// service where set, by service.
@@ -44,6 +50,8 @@ type Config struct {
 	Listeners map[string]net.Listener `env:"-"`
 	// StopWithin bounds a clean stop.
 	StopWithin time.Duration `env:"-"`
+
+	historyMaxAge, outboxKeep time.Duration // read from what was told; 0: for ever
 }
 
 // FromEnvironment reads the configuration. Its errors name the variable, never
@@ -52,6 +60,9 @@ func FromEnvironment() (Config, error) {
 	var cfg Config
 	if err := env.Parse(&cfg); err != nil {
 		return cfg, fmt.Errorf("read environment: %w", err)
+	}
+	if err := cfg.readRetention(); err != nil {
+		return cfg, err
 	}
 	cfg.ServiceURLs, cfg.ServiceDatabases = map[string]string{}, map[string]string{}
 	for _, name := range Names() {
@@ -62,54 +73,49 @@ func FromEnvironment() (Config, error) {
 			cfg.ServiceDatabases[name] = v
 		}
 	}
-	return cfg, nil
+	if cfg.Dyno != "" && cfg.DatabasePool == 0 {
+		cfg.DatabasePool = poolOnHeroku
+	}
+	return cfg, cfg.checkURLs()
 }
 
-// PortOf is the port a service listens on.
-func (c Config) PortOf(service string) int {
-	for i, name := range Names() {
-		if name == service {
-			return c.Port + i + 1
-		}
+func (c *Config) readRetention() (err error) {
+	if c.historyMaxAge, err = retention("HISTORY_MAX_AGE", c.HistoryMaxAge); err != nil {
+		return err
 	}
-	return 0
-}
-
-// Address is the host and port a service listens on.
-func (c Config) Address(service string) string {
-	return net.JoinHostPort(c.Host, strconv.Itoa(c.PortOf(service)))
-}
-
-// URL is where a service is reached: NAME_URL where set, the listener that was
-// brought along, or this machine at the service's port.
-func (c Config) URL(service string) string {
-	if u := c.ServiceURLs[service]; u != "" {
-		return u
+	if c.historyMaxAge == 0 {
+		c.HistoryMaxAge = "" // RabbitMQ has no other word for ever
 	}
-	if l := c.Listeners[service]; l != nil {
-		return "http://" + l.Addr().String()
+	if c.HistoryMaxSize < 0 {
+		return fmt.Errorf("HISTORY_MAX_BYTES %d is negative; 0 sets no limit", c.HistoryMaxSize)
 	}
-	return "http://" + net.JoinHostPort(reachable(c.Host), strconv.Itoa(c.PortOf(service)))
-}
-
-// reachable turns an address to listen on into one to call.
-func reachable(host string) string {
-	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
-		return "127.0.0.1"
-	}
-	return host
+	c.outboxKeep, err = retention("OUTBOX_KEEP", c.OutboxKeepFor)
+	return err
 }
 
 // Database is the URL of a service's database.
 func (c Config) Database(service string) string {
 	switch {
 	case c.ServiceDatabases[service] != "":
-		return c.ServiceDatabases[service]
+		return c.withTLS(c.ServiceDatabases[service])
 	case c.DatabaseURL != "":
-		return c.DatabaseURL
+		return c.withTLS(c.DatabaseURL)
 	default:
 		return "sqlite:" + filepath.Join(c.Data, service+".db")
 	}
+}
+
+// withTLS is a database's URL on Heroku, whose PostgreSQL demands TLS, signs its own
+// certificates and says neither in its URL.
+func (c Config) withTLS(database string) string {
+	u, err := url.Parse(database)
+	if c.Dyno == "" || err != nil || u.Scheme == "sqlite" || u.Query().Has("sslmode") {
+		return database
+	}
+	query := u.Query()
+	query.Set("sslmode", "require")
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // Brokers are the RabbitMQ servers to try in turn; none means the embedded log.

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"quadrille/pkg/bus"
+	"quadrille/pkg/deadletter"
 	"quadrille/pkg/outbox"
 )
 
@@ -26,12 +27,17 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if unsent, _, err := outbox.Depth(ctx, c.unit.db); err == nil {
 		out <- gauge("quadrille_outbox_unsent", "Events that are committed and not yet confirmed by the log.", float64(unsent), nil)
 	}
-	for _, r := range c.unit.readers {
-		s := r.Status(ctx)
+	if n, err := deadletter.Count(ctx, c.unit.db, deadletter.Filter{State: deadletter.Open}); err == nil {
+		out <- gauge("quadrille_dead_letters", "Events that could not be handled and wait for a person.", float64(n), nil)
+	}
+	out <- gauge("quadrille_lease_held", "1 in the instance that reads, 0 in those that stand by.", truth(c.unit.lease.Held()), nil)
+	for _, s := range c.unit.statuses(ctx) {
 		of := prometheus.Labels{"stream": s.Stream}
 		out <- gauge("quadrille_reader_position", "Offset of the event that the reader took last.", float64(offset(s.Position)), of)
 		out <- gauge("quadrille_reader_lag", "Offsets between the reader's position and the stream's end.", float64(s.Lag), of)
-		out <- gauge("quadrille_reader_failing", "1 while the reader waits because something fails.", failing(s), of)
+		out <- gauge("quadrille_reader_failing", "1 while the reader waits because something fails.", truth(s.Err != ""), of)
+		resyncs := prometheus.NewDesc("quadrille_reader_resyncs_total", "How often history was not the one the reader knew.", nil, of)
+		out <- prometheus.MustNewConstMetric(resyncs, prometheus.CounterValue, float64(s.Resyncs))
 	}
 }
 
@@ -39,8 +45,8 @@ func gauge(name, help string, value float64, labels prometheus.Labels) prometheu
 	return prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, labels), prometheus.GaugeValue, value)
 }
 
-func failing(s bus.Status) float64 {
-	if s.Err != "" {
+func truth(is bool) float64 {
+	if is {
 		return 1
 	}
 	return 0

@@ -3,11 +3,15 @@ package app
 import (
 	"context"
 
+	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"quadrille/internal/db"
+	"quadrille/internal/opsclient"
 	"quadrille/internal/rest"
+	"quadrille/pkg/bus"
+	"quadrille/pkg/deadletter"
 	"quadrille/pkg/outbox"
 )
 
@@ -20,27 +24,24 @@ func (u *unit) ops(metrics *prometheus.Registry) rest.Ops {
 		Metrics:       promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Feed:          u.feed,
 		Subscriptions: u.subscriptions,
+		Routes: func(e *echo.Echo) {
+			u.deadRoutes(e)
+			u.historyRoutes(e)
+		},
 	}
 }
 
 // ready says, part by part, whether the service can do its work.
 func (u *unit) ready(ctx context.Context) []rest.Check {
 	checks := []rest.Check{
-		check("database", db.Ping(ctx, u.db)),
-		check("log", u.shop.bus.State()),
+		rest.CheckOf("database", db.Ping(ctx, u.db)),
+		rest.CheckOf("log", u.shop.bus.State()),
+		rest.CheckOf("links", u.shop.links.state(ctx)),
 	}
-	for _, r := range u.readers {
-		s := r.Status(ctx)
+	for _, s := range u.statuses(ctx) {
 		checks = append(checks, rest.Check{Name: "reader " + s.Stream, OK: s.Err == "", Detail: s.State + detail(s.Err)})
 	}
 	return checks
-}
-
-func check(name string, err error) rest.Check {
-	if err != nil {
-		return rest.Check{Name: name, Detail: err.Error()}
-	}
-	return rest.Check{Name: name, OK: true}
 }
 
 func detail(err string) string {
@@ -61,38 +62,37 @@ func (u *unit) feed(ctx context.Context, after int64, limit int) ([]rest.FeedIte
 }
 
 // subscriptions is how far each reader is, and how much the outbox still holds.
-type subscriptions struct {
-	Items  []subscription `json:"items"`
-	Outbox outboxDepth    `json:"outbox"`
-}
-
-type subscription struct {
-	Subscriber string `json:"subscriber"`
-	Stream     string `json:"stream"`
-	Position   int64  `json:"position"` // offset of the event taken last; -1 before the first
-	End        int64  `json:"end"`      // offset of the stream's last event; -1 where it has none
-	Lag        int64  `json:"lag"`      // in offsets, which have gaps: at least the events left
-	State      string `json:"state"`
-	Error      string `json:"error,omitempty"`
-}
-
-type outboxDepth struct {
-	Unsent int64  `json:"unsent"`
-	Error  string `json:"error,omitempty"`
-}
-
 func (u *unit) subscriptions(ctx context.Context) (any, error) {
 	unsent, _, err := outbox.Depth(ctx, u.db)
 	if err != nil {
 		return nil, err
 	}
-	answer := subscriptions{Items: []subscription{}, Outbox: outboxDepth{Unsent: unsent, Error: u.relay.Status().Err}}
-	for _, r := range u.readers {
-		s := r.Status(ctx)
-		answer.Items = append(answer.Items, subscription{
+	dead, err := deadletter.Count(ctx, u.db, deadletter.Filter{State: deadletter.Open})
+	if err != nil {
+		return nil, err
+	}
+	answer := opsclient.Subscriptions{Items: []opsclient.Subscription{}, Outbox: opsclient.Outbox{Unsent: unsent}, DeadLetters: dead}
+	if u.relay != nil {
+		answer.Outbox.Error = u.relay.Status().Err
+	}
+	for _, s := range u.statuses(ctx) {
+		answer.Items = append(answer.Items, opsclient.Subscription{
 			Subscriber: s.Subscriber, Stream: s.Stream, Position: offset(s.Position), End: offset(s.End),
-			Lag: s.Lag, State: s.State, Error: s.Err,
+			Lag: s.Lag, Replaying: s.Replaying, Resynced: s.Resynced, State: s.State, Error: s.Err,
 		})
 	}
 	return answer, nil
+}
+
+// statuses is how each reader is doing. An instance that stands by knows no more
+// than the database does.
+func (u *unit) statuses(ctx context.Context) []bus.Status {
+	all := make([]bus.Status, len(u.readers))
+	for i, r := range u.readers {
+		all[i] = r.Status(ctx)
+		if !u.lease.Held() {
+			all[i].State, all[i].Err = bus.StateStandby, ""
+		}
+	}
+	return all
 }

@@ -19,6 +19,12 @@ type Service struct {
 	Name       string
 	Migrations fs.FS  // migrations/postgres/NNNNN_name.sql and migrations/sqlite/NNNNN_name.sql
 	Spec       []byte // openapi.yaml
+	// Silent is a service that has no events of its own: it gets no stream and no
+	// relay.
+	Silent bool
+	// Stateless is a service that keeps nothing: it gets no database, no stream and
+	// no readers, and answers all requests by Parts.Handler.
+	Stateless bool
 	// Build puts the service together. It starts nothing.
 	Build func(Deps) (Parts, error)
 }
@@ -28,16 +34,20 @@ type Deps struct {
 	DB   *gorm.DB
 	Bus  bus.Bus
 	Log  *slog.Logger
-	HTTP *http.Client                // for call-backs: time-outs, token, trace and correlation are its business
+	HTTP *http.Client                // reaches every service: time-outs, token, trace and correlation are its business
 	URL  func(service string) string // base URL of another service
 	Wake func()                      // after a commit with outbox rows: there is something to relay
+	// Connected is nil while what calls to other services go over is there.
+	Connected func(context.Context) error
+
+	at func(point string)
 }
 
 // Reader is how the service subscriber reads stream: what its readers have in
 // common. Without types it takes every event.
 func (d Deps) Reader(subscriber, stream string, types []string) bus.ReaderConfig {
 	return bus.ReaderConfig{
-		Bus: d.Bus, DB: d.DB, Log: d.Log, Committed: d.Wake,
+		Bus: d.Bus, DB: d.DB, Log: d.Log, Committed: d.Wake, At: d.at,
 		Subscriber: subscriber, Stream: stream, Types: types,
 	}
 }
@@ -45,6 +55,7 @@ func (d Deps) Reader(subscriber, stream string, types []string) bus.ReaderConfig
 // Parts is what a service is made of, for the runtime to run.
 type Parts struct {
 	Routes  func(*echo.Echo)
+	Handler http.Handler // of a stateless service, instead of Routes
 	Readers []*bus.Reader
 	// Workers run until their context ends; one that returns early is an error.
 	Workers []func(context.Context) error

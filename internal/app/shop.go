@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"quadrille/pkg/bus"
@@ -18,9 +21,13 @@ import (
 type Shop struct {
 	cfg   Config
 	log   *slog.Logger
-	bus   bus.Bus
+	links *Links
+	bus   bus.Bus // nil where no service here has or reads events
 	units []*unit
-	fatal chan error // a part ended that never should; of size 1
+	// instance is this process among those that run the same services.
+	instance string
+	at       func(point string) // crashes there, if it is told to
+	fatal    chan error         // a part ended that never should; of size 1
 }
 
 // Start runs services until Stop. It returns once each of them is ready to
@@ -30,7 +37,11 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger, services []Service
 	if cfg.StopWithin == 0 {
 		cfg.StopWithin = 9 * time.Second
 	}
-	s := &Shop{cfg: cfg, log: log, fatal: make(chan error, 1)}
+	s := &Shop{cfg: cfg, log: log, links: NewLinks(cfg, log), fatal: make(chan error, 1), instance: instance()}
+	var err error
+	if s.at, err = crashAt(cfg.CrashAt); err != nil {
+		return nil, err
+	}
 	if err := s.start(ctx, services); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
@@ -45,14 +56,26 @@ func (s *Shop) start(ctx context.Context, services []Service) (err error) {
 		}
 		s.units = append(s.units, u)
 	}
-	if s.bus, err = OpenBus(s.cfg, s.log); err != nil {
-		return err
+	if slices.ContainsFunc(services, func(service Service) bool { return !service.Stateless }) {
+		if s.bus, err = s.links.OpenBus(); err != nil {
+			return err
+		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, u := range s.units {
 		group.Go(func() error { return u.start(ctx) })
 	}
 	return group.Wait()
+}
+
+// instance names this process: where it runs, for people, and an ID that no other
+// has, whatever is reused.
+func instance() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "?"
+	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString())
 }
 
 // Fatal tells of a part that ended although nobody stopped it.
@@ -75,7 +98,7 @@ func (s *Shop) Stop() error {
 	if s.bus != nil {
 		err = errors.Join(err, s.bus.Close())
 	}
-	return err
+	return errors.Join(err, s.links.Close())
 }
 
 // fail reports err on Fatal, if nothing was reported yet.
@@ -86,20 +109,25 @@ func (s *Shop) fail(err error) {
 	}
 }
 
-// OpenBus opens the log that cfg names: RabbitMQ where there is a broker, the
-// embedded one otherwise.
-func OpenBus(cfg Config, log *slog.Logger) (bus.Bus, error) {
-	if brokers := cfg.Brokers(); len(brokers) > 0 {
-		b, err := bus.NewRabbitMQ(bus.RabbitMQConfig{
-			URLs: brokers, Prefix: cfg.BusPrefix, Log: log,
+// OpenBus opens the log: RabbitMQ where there is a broker, the embedded one
+// otherwise.
+func (l *Links) OpenBus() (bus.Bus, error) {
+	cfg, log := l.cfg, l.log
+	if len(cfg.Brokers()) > 0 {
+		publish, err := l.session(publishing)
+		if err != nil {
+			return nil, err
+		}
+		read, err := l.session(reading)
+		if err != nil {
+			return nil, err
+		}
+		return bus.NewRabbitMQ(bus.RabbitMQConfig{
+			Publish: publish, Read: read, Prefix: cfg.BusPrefix, Log: log,
 			MaxAge: cfg.HistoryMaxAge, MaxBytes: cfg.HistoryMaxSize,
 		})
-		if err != nil {
-			return nil, fmt.Errorf("AMQP_URL: %w", err)
-		}
-		return b, nil
 	}
-	b, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: filepath.Join(cfg.Data, "log.db"), Log: log})
+	b, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: filepath.Join(cfg.Data, "log.db"), Log: log, MaxAge: cfg.historyMaxAge, MaxBytes: cfg.HistoryMaxSize})
 	if err != nil {
 		return nil, fmt.Errorf("open embedded log in %s: %w", cfg.Data, err)
 	}

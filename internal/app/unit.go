@@ -10,14 +10,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"gorm.io/gorm"
 
 	"quadrille/internal/db"
 	"quadrille/internal/rest"
-	"quadrille/internal/rest/call"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/lease"
 	"quadrille/pkg/outbox"
 )
 
@@ -30,7 +29,8 @@ type unit struct {
 	handler atomic.Pointer[http.Handler]
 
 	db      *gorm.DB
-	relay   *outbox.Relay
+	relay   *outbox.Relay // nil where the service is silent
+	lease   *lease.Lease  // held by the instance that reads
 	readers []*bus.Reader
 
 	cancel  context.CancelFunc // ends relay, readers and workers
@@ -65,17 +65,17 @@ func (u *unit) dispatch(w http.ResponseWriter, r *http.Request) { (*u.handler.Lo
 
 // start opens the database, builds the service and sets its parts going.
 func (u *unit) start(ctx context.Context) (err error) {
-	if u.db, err = OpenDatabase(ctx, u.shop.cfg, u.service, u.log); err != nil {
-		return err
+	if !u.service.Stateless {
+		if u.db, err = OpenDatabase(ctx, u.shop.cfg, u.service, u.log); err != nil {
+			return err
+		}
+		if err := u.prepare(); err != nil {
+			return fmt.Errorf("%s: %w", u.service.Name, err)
+		}
 	}
-	u.relay, err = outbox.NewRelay(outbox.RelayConfig{DB: u.db, Bus: u.shop.bus, Stream: u.service.Name, Log: u.log})
-	if err != nil {
-		return fmt.Errorf("%s: %w", u.service.Name, err)
-	}
-	cfg := u.shop.cfg
 	parts, err := u.service.Build(Deps{
-		DB: u.db, Bus: u.shop.bus, Log: u.log, URL: cfg.URL, Wake: u.relay.Wake,
-		HTTP: call.New(call.Config{Token: cfg.Token}),
+		DB: u.db, Bus: u.shop.bus, Log: u.log, URL: u.shop.cfg.URL, Wake: u.wake, at: u.shop.at,
+		HTTP: u.shop.links.HTTP(0), Connected: u.shop.links.state,
 	})
 	if err != nil {
 		return fmt.Errorf("build %s: %w", u.service.Name, err)
@@ -85,12 +85,36 @@ func (u *unit) start(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("build %s: %w", u.service.Name, err)
 	}
-	u.run(parts)
+	if err := u.run(parts); err != nil {
+		return fmt.Errorf("%s: %w", u.service.Name, err)
+	}
 	u.serve(api)
 	return nil
 }
 
-func (u *unit) api(parts Parts) (*echo.Echo, error) {
+// prepare makes what every service has, over its database.
+func (u *unit) prepare() (err error) {
+	if !u.service.Silent {
+		u.relay, err = outbox.NewRelay(outbox.RelayConfig{DB: u.db, Bus: u.shop.bus, Stream: u.service.Name, Log: u.log, At: u.shop.at})
+		if err != nil {
+			return err
+		}
+	}
+	u.lease, err = lease.New(lease.Config{DB: u.db, Name: "reader", Holder: u.shop.instance, Log: u.log})
+	return err
+}
+
+// wake tells the relay that there is something to send.
+func (u *unit) wake() {
+	if u.relay != nil {
+		u.relay.Wake()
+	}
+}
+
+func (u *unit) api(parts Parts) (http.Handler, error) {
+	if u.service.Stateless {
+		return parts.Handler, nil
+	}
 	metrics := prometheus.NewRegistry()
 	api, err := rest.New(rest.Config{
 		Service: u.service.Name, Spec: u.service.Spec, Log: u.log, Token: u.shop.cfg.Token,
@@ -103,17 +127,76 @@ func (u *unit) api(parts Parts) (*echo.Echo, error) {
 	return api, nil
 }
 
-// run sets relay, readers and workers going until stop.
-func (u *unit) run(parts Parts) {
+// loop runs until its context ends.
+type loop func(context.Context) error
+
+// run sets relay, readers and workers going until stop, and the server of RPC
+// where this service is called that way. Every instance has a relay and a server;
+// readers and workers run in the one that holds the lease.
+func (u *unit) run(parts Parts) error {
+	loops, err := u.carried()
+	if err != nil {
+		return err
+	}
+	if u.relay != nil {
+		loops = append(loops, u.relay.Run)
+	}
+	if u.lease != nil {
+		leased, err := u.leased(parts)
+		if err != nil {
+			return err
+		}
+		loops = append(loops, leased)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	u.cancel = cancel
-	loops := append([]func(context.Context) error{u.relay.Run}, parts.Workers...)
+	u.runAll(ctx, &u.running, loops)
+	return nil
+}
+
+// leased runs what one instance does while it holds the lease.
+func (u *unit) leased(parts Parts) (loop, error) {
+	var leased []loop
 	for _, r := range parts.Readers {
-		loops = append(loops, r.Run)
+		leased = append(leased, r.Run)
 	}
-	for _, loop := range loops {
-		u.running.Go(func() {
-			if err := loop(ctx); ctx.Err() == nil {
+	for _, w := range parts.Workers {
+		leased = append(leased, w)
+	}
+	if keep := u.shop.cfg.outboxKeep; u.relay != nil && keep > 0 {
+		pruner, err := outbox.NewPruner(outbox.PruneConfig{DB: u.db, Keep: keep, Log: u.log})
+		if err != nil {
+			return nil, err
+		}
+		leased = append(leased, pruner.Run)
+	}
+	return func(ctx context.Context) error {
+		return u.lease.Run(ctx, func(ctx context.Context) {
+			var working sync.WaitGroup
+			u.runAll(ctx, &working, leased)
+			working.Wait()
+		})
+	}, nil
+}
+
+// carried is the server of requests that come as RPC, where there is one.
+func (u *unit) carried() ([]loop, error) {
+	if u.service.Stateless {
+		return nil, nil
+	}
+	run, err := u.shop.links.server(u.shop.cfg.URL(u.service.Name), http.HandlerFunc(u.dispatch), u.log)
+	if run == nil || err != nil {
+		return nil, err
+	}
+	return []loop{run}, nil
+}
+
+// runAll runs loops in the background. One that ends before its context does
+// fails the shop.
+func (u *unit) runAll(ctx context.Context, running *sync.WaitGroup, loops []loop) {
+	for _, run := range loops {
+		running.Go(func() {
+			if err := run(ctx); ctx.Err() == nil {
 				u.shop.fail(fmt.Errorf("a loop of %s ended: %w", u.service.Name, err))
 			}
 		})

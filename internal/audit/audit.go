@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"quadrille/internal/rest/call"
+	"quadrille/internal/opsclient"
 )
 
 // Report is what an audit found.
@@ -19,6 +19,7 @@ type Report struct {
 	Reserved    int64          `json:"reserved"`
 	Products    int            `json:"products"`
 	Allocations int            `json:"allocations"`
+	Absent      []string       `json:"absent,omitempty"` // services that do not run and were left out
 	Differences []string       `json:"differences"`
 }
 
@@ -32,7 +33,7 @@ func Take(ctx context.Context, cfg Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Orders: map[string]int{}, SKUs: len(n.skus), Products: len(n.products), Allocations: len(n.allocations), Differences: []string{}}
+	r := Report{Orders: map[string]int{}, SKUs: len(n.skus), Products: len(n.products), Allocations: len(n.allocations), Absent: cfg.Absent, Differences: []string{}}
 	for _, o := range n.orders {
 		r.Orders[string(o.Status)]++
 	}
@@ -47,13 +48,29 @@ func Take(ctx context.Context, cfg Config) (Report, error) {
 // compare is all differences in the notes, kind by kind.
 func compare(n *notes) (differences []string) {
 	for _, check := range []func(*notes) []string{
-		checkReaders, checkStock, checkCopies, checkProducts, checkPrices, checkOrders,
+		checkReaders, checkStock, checkCopies, checkProducts, checkPrices, checkOrders, checkStats,
 	} {
 		found := check(n)
 		slices.Sort(found)
 		differences = append(differences, found...)
 	}
 	return differences
+}
+
+// Present is cfg without the services that may be missing and do not answer: those
+// that only look on, and may join later. The four of the dance must be there.
+func Present(ctx context.Context, cfg Config) Config {
+	hc := cfg.client()
+	cfg.Absent = nil
+	for _, service := range cfg.Services {
+		if service != "stats" {
+			continue
+		}
+		if !opsclient.New(cfg.URL(service), hc).Alive(ctx) {
+			cfg.Absent = append(cfg.Absent, service)
+		}
+	}
+	return cfg
 }
 
 // restPoll is how often Rest looks.
@@ -63,8 +80,7 @@ const restPoll = 100 * time.Millisecond
 // behind, at two looks in a row. When ctx ends first, the last look's reason is
 // the error.
 func Rest(ctx context.Context, cfg Config) error {
-	hc := call.New(call.Config{Token: cfg.Token})
-	defer hc.CloseIdleConnections()
+	hc := cfg.client()
 	calm := 0
 	for {
 		err := moving(ctx, cfg, hc)

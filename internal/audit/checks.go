@@ -14,6 +14,9 @@ func checkReaders(n *notes) (found []string) {
 		if s.Outbox.Unsent > 0 {
 			found = append(found, fmt.Sprintf("outbox of %s: %d events unsent", service, s.Outbox.Unsent))
 		}
+		if s.DeadLetters > 0 {
+			found = append(found, fmt.Sprintf("dead letters of %s: %d (quadrille dead list %s)", service, s.DeadLetters, service))
+		}
 		for _, r := range s.Items {
 			switch {
 			case r.Error != "":
@@ -174,13 +177,22 @@ func checkOrders(n *notes) (found []string) {
 // lineNote is what both keep of an order's line.
 type lineNote struct{ quantity, short int64 }
 
+// compareLines compares what was ordered with what was allocated. What was short
+// counts for rejected orders: one that was cancelled before sales heard of its
+// rejection never learned it.
 func compareLines(o salesclient.Order, a inventoryclient.Allocation) (found []string) {
+	short := func(n *int64) int64 {
+		if o.Status != salesclient.Rejected || n == nil {
+			return 0
+		}
+		return *n
+	}
 	ordered, allocated := map[string]lineNote{}, map[string]lineNote{}
 	for _, l := range o.Lines {
-		ordered[l.Sku] = lineNote{l.Quantity, value(l.Short)}
+		ordered[l.Sku] = lineNote{l.Quantity, short(l.Short)}
 	}
 	for _, l := range a.Lines {
-		allocated[l.Sku] = lineNote{l.Quantity, value(l.Short)}
+		allocated[l.Sku] = lineNote{l.Quantity, short(l.Short)}
 	}
 	for sku, l := range ordered {
 		if allocated[sku] != l {
@@ -196,9 +208,25 @@ func compareLines(o salesclient.Order, a inventoryclient.Allocation) (found []st
 	return found
 }
 
-func value(n *int64) int64 {
-	if n == nil {
-		return 0
+// checkStats compares sales' orders with stats' copies, where stats runs.
+func checkStats(n *notes) (found []string) {
+	if n.statsOrders == nil {
+		return nil
 	}
-	return *n
+	for id, o := range n.orders {
+		c, held := n.statsOrders[id]
+		switch {
+		case !held:
+			found = append(found, fmt.Sprintf("order %s: stats has no copy", id))
+		case c.Version != o.Version || c.Status != string(o.Status) || c.Total.Amount != o.Total.Amount:
+			found = append(found, fmt.Sprintf("order %s: %s, %s at version %d at sales, stats' copy %s, %s at version %d",
+				id, o.Status, o.Total.Amount, o.Version, c.Status, c.Total.Amount, c.Version))
+		}
+	}
+	for id := range n.statsOrders {
+		if _, known := n.orders[id]; !known {
+			found = append(found, fmt.Sprintf("order %s: stats has a copy, sales does not know it", id))
+		}
+	}
+	return found
 }

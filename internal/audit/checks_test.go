@@ -4,9 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	"quadrille/internal/opsclient"
 	catalogclient "quadrille/services/catalog/client"
 	inventoryclient "quadrille/services/inventory/client"
 	salesclient "quadrille/services/sales/client"
+	statsclient "quadrille/services/stats/client"
 	wishlistclient "quadrille/services/wishlist/client"
 )
 
@@ -24,7 +26,8 @@ func agreeing() *notes {
 		wishlistStock: map[string]wishlistclient.Stock{"A": {Sku: "A", Quantity: 3, Version: 4}},
 		orders:        map[string]salesclient.Order{"o1": {Id: "o1", ExternalId: &external, Status: salesclient.Confirmed, Lines: line}},
 		prices:        map[string]salesclient.Price{"A": {Sku: "A", Title: "a", Price: salesclient.Money(price), Version: 7}},
-		subscriptions: map[string]Subscriptions{"sales": {}},
+		statsOrders:   map[string]statsclient.Order{"o1": {Id: "o1", Status: "confirmed"}},
+		subscriptions: map[string]opsclient.Subscriptions{"sales": {}},
 	}
 	return n
 }
@@ -60,7 +63,15 @@ func TestEveryKindOfDifferenceIsFoundAndNamed(t *testing.T) {
 		"order o1: 3 of A (0 short) at sales": func(n *notes) {
 			change(n.orders, "o1", func(o *salesclient.Order) { o.Lines = []salesclient.OrderLine{{Sku: "A", Quantity: 3}} })
 		},
-		"outbox of sales: 1 events unsent":         func(n *notes) { change(n.subscriptions, "sales", func(s *Subscriptions) { s.Outbox.Unsent = 1 }) },
+		"order o1: stats has no copy":       func(n *notes) { delete(n.statsOrders, "o1") },
+		"stats' copy placed,  at version 0": func(n *notes) { change(n.statsOrders, "o1", func(o *statsclient.Order) { o.Status = "placed" }) },
+		"stats has a copy, sales does not":  func(n *notes) { n.statsOrders["o9"] = statsclient.Order{} },
+		"dead letters of sales: 3": func(n *notes) {
+			change(n.subscriptions, "sales", func(s *opsclient.Subscriptions) { s.DeadLetters = 3 })
+		},
+		"outbox of sales: 1 events unsent": func(n *notes) {
+			change(n.subscriptions, "sales", func(s *opsclient.Subscriptions) { s.Outbox.Unsent = 1 })
+		},
 		"reader of sales at inventory: 2 behind":   func(n *notes) { n.subscriptions["sales"] = reading(2, "") },
 		"reader of sales at inventory: failing: x": func(n *notes) { n.subscriptions["sales"] = reading(0, "x") },
 	} {
@@ -72,12 +83,31 @@ func TestEveryKindOfDifferenceIsFoundAndNamed(t *testing.T) {
 	}
 }
 
-func reading(lag int64, err string) (s Subscriptions) {
-	s.Items = append(s.Items, struct {
-		Stream string `json:"stream"`
-		Lag    int64  `json:"lag"`
-		State  string `json:"state"`
-		Error  string `json:"error"`
-	}{Stream: "inventory", Lag: lag, State: "failing", Error: err})
-	return s
+// An order that was cancelled before sales heard that it was short is in order;
+// one that was rejected must say the same at both.
+func TestShortOfCancelledOrders(t *testing.T) {
+	one := int64(1)
+	plant := func(order salesclient.OrderStatus, allocation inventoryclient.AllocationStatus) []string {
+		n := agreeing()
+		change(n.orders, "o1", func(o *salesclient.Order) { o.Status = order })
+		change(n.statsOrders, "o1", func(o *statsclient.Order) { o.Status = string(order) })
+		change(n.skus, "A", func(s *inventoryclient.Sku) { s.Reserved, s.Available = 0, 5 })
+		change(n.products, "A", func(p *catalogclient.Product) { p.Quantity = 5 })
+		change(n.catalogStock, "A", func(s *catalogclient.Stock) { s.Quantity = 5 })
+		change(n.wishlistStock, "A", func(s *wishlistclient.Stock) { s.Quantity = 5 })
+		change(n.allocations, "o1", func(a *inventoryclient.Allocation) {
+			a.Status, a.Lines = allocation, []inventoryclient.AllocationLine{{Sku: "A", Quantity: 2, Short: &one}}
+		})
+		return compare(n)
+	}
+	if found := plant(salesclient.Cancelled, inventoryclient.Released); len(found) > 0 {
+		t.Errorf("a cancelled order differs: %v", found)
+	}
+	if found := plant(salesclient.Rejected, inventoryclient.Rejected); len(found) != 1 || !strings.Contains(found[0], "(0 short) at sales, 2 (1 short)") {
+		t.Errorf("a rejected order that is short at one of them only gives %v", found)
+	}
+}
+
+func reading(lag int64, err string) opsclient.Subscriptions {
+	return opsclient.Subscriptions{Items: []opsclient.Subscription{{Stream: "inventory", Lag: lag, State: "failing", Error: err}}}
 }

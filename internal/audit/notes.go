@@ -2,18 +2,18 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
-	"quadrille/internal/rest/call"
-	"quadrille/pkg/restclient"
+	"quadrille/internal/opsclient"
 	catalogclient "quadrille/services/catalog/client"
 	inventoryclient "quadrille/services/inventory/client"
 	salesclient "quadrille/services/sales/client"
+	statsclient "quadrille/services/stats/client"
 	wishlistclient "quadrille/services/wishlist/client"
 )
 
@@ -21,21 +21,16 @@ import (
 type Config struct {
 	URL      func(service string) string
 	Services []string
-	Token    string
+	HTTP     *http.Client // http.DefaultClient where nil
+	// Absent are those of the services that do not run and are left out.
+	Absent []string
 }
 
-// Subscriptions is how far a service is with what others said, and with what it
-// has to say itself.
-type Subscriptions struct {
-	Items []struct {
-		Stream string `json:"stream"`
-		Lag    int64  `json:"lag"`
-		State  string `json:"state"`
-		Error  string `json:"error"`
-	} `json:"items"`
-	Outbox struct {
-		Unsent int64 `json:"unsent"`
-	} `json:"outbox"`
+func (c Config) client() *http.Client {
+	if c.HTTP == nil {
+		return http.DefaultClient
+	}
+	return c.HTTP
 }
 
 // notes is what every service says, by the thing's ID.
@@ -47,13 +42,13 @@ type notes struct {
 	wishlistStock map[string]wishlistclient.Stock
 	orders        map[string]salesclient.Order
 	prices        map[string]salesclient.Price
-	subscriptions map[string]Subscriptions
+	statsOrders   map[string]statsclient.Order // nil where stats does not run
+	subscriptions map[string]opsclient.Subscriptions
 }
 
 // take asks every service for everything.
 func take(ctx context.Context, cfg Config) (*notes, error) {
-	hc := call.New(call.Config{Token: cfg.Token})
-	defer hc.CloseIdleConnections()
+	hc := cfg.client()
 	inventory, err := inventoryclient.New(cfg.URL("inventory"), hc)
 	if err != nil {
 		return nil, fmt.Errorf("INVENTORY_URL: %w", err)
@@ -70,6 +65,10 @@ func take(ctx context.Context, cfg Config) (*notes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("SALES_URL: %w", err)
 	}
+	stats, err := statsclient.New(cfg.URL("stats"), hc)
+	if err != nil {
+		return nil, fmt.Errorf("STATS_URL: %w", err)
+	}
 	n := &notes{}
 	group, ctx := errgroup.WithContext(ctx)
 	gather(group, "inventory's SKUs", &n.skus, inventory.AllSKUs(ctx), func(s inventoryclient.Sku) string { return s.Code })
@@ -83,6 +82,9 @@ func take(ctx context.Context, cfg Config) (*notes, error) {
 		n.subscriptions, err = askSubscriptions(ctx, cfg, hc)
 		return err
 	})
+	if !slices.Contains(cfg.Absent, "stats") {
+		gather(group, "stats' orders", &n.statsOrders, stats.AllOrders(ctx), func(o statsclient.Order) string { return o.Id })
+	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
@@ -103,20 +105,15 @@ func gather[T any](group *errgroup.Group, what string, into *map[string]T, list 
 	})
 }
 
-func askSubscriptions(ctx context.Context, cfg Config, hc *http.Client) (map[string]Subscriptions, error) {
-	all := map[string]Subscriptions{}
+func askSubscriptions(ctx context.Context, cfg Config, hc *http.Client) (map[string]opsclient.Subscriptions, error) {
+	all := map[string]opsclient.Subscriptions{}
 	for _, service := range cfg.Services {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.URL(service)+"/subscriptions", nil)
+		if slices.Contains(cfg.Absent, service) {
+			continue
+		}
+		s, err := opsclient.New(cfg.URL(service), hc).Subscriptions(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("ask %s for its subscriptions: %w", service, err)
-		}
-		answer, err := restclient.Read[json.RawMessage](hc.Do(request))
-		if err != nil {
-			return nil, fmt.Errorf("ask %s for its subscriptions: %w", service, err)
-		}
-		var s Subscriptions
-		if err := json.Unmarshal(answer.Value, &s); err != nil {
-			return nil, fmt.Errorf("read subscriptions of %s: %w", service, err)
 		}
 		all[service] = s
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// deadline bounds what a request may take. An upload takes as long as its sender.
-func deadline(limit time.Duration) echo.MiddlewareFunc {
+// Deadline bounds what a request may take. An upload takes as long as its sender.
+func Deadline(limit time.Duration) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if isCSV(c.Request()) {

@@ -33,6 +33,14 @@ func loadDocument(spec []byte) (*openapi3.T, error) {
 		document.Components.Schemas = openapi3.Schemas{}
 	}
 	maps.Copy(document.Components.Schemas, common.Components.Schemas)
+	if document.Components.Responses == nil {
+		document.Components.Responses = openapi3.ResponseBodies{}
+	}
+	maps.Copy(document.Components.Responses, common.Components.Responses)
+	if document.Components.Parameters == nil {
+		document.Components.Parameters = openapi3.ParametersMap{}
+	}
+	maps.Copy(document.Components.Parameters, common.Components.Parameters)
 	document.Servers = nil // it is served from where it describes
 	return document, nil
 }

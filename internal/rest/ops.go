@@ -23,6 +23,7 @@ type Ops struct {
 	Metrics       http.Handler
 	Feed          func(ctx context.Context, after int64, limit int) ([]FeedItem, error)
 	Subscriptions func(context.Context) (any, error)
+	Routes        func(*echo.Echo) // further endpoints of the document; nil for none
 }
 
 // Check is one thing that the service needs, and whether it has it.
@@ -54,7 +55,7 @@ func (o Ops) register(e *echo.Echo, document *openapi3.T) error {
 		return err
 	}
 	e.GET("/healthz", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
-	e.GET("/readyz", o.readyz)
+	e.GET("/readyz", Readyz(o.Ready))
 	e.GET("/metrics", echo.WrapHandler(o.Metrics))
 	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", text) })
 	e.GET("/docs", func(c echo.Context) error {
@@ -69,6 +70,9 @@ func (o Ops) register(e *echo.Echo, document *openapi3.T) error {
 		}
 		return c.JSON(http.StatusOK, answer)
 	})
+	if o.Routes != nil {
+		o.Routes(e)
+	}
 	return nil
 }
 
@@ -98,15 +102,27 @@ func plain(n *yaml.Node) {
 	}
 }
 
-func (o Ops) readyz(c echo.Context) error {
-	answer := readiness{Status: "ready", Checks: o.Ready(c.Request().Context())}
-	status := http.StatusOK
-	for _, check := range answer.Checks {
-		if !check.OK {
-			answer.Status, status = "not_ready", http.StatusServiceUnavailable
+// Readyz answers with 200 where all checks are good, else with 503, and which are
+// not.
+func Readyz(checks func(context.Context) []Check) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		answer := readiness{Status: "ready", Checks: checks(c.Request().Context())}
+		status := http.StatusOK
+		for _, check := range answer.Checks {
+			if !check.OK {
+				answer.Status, status = "not_ready", http.StatusServiceUnavailable
+			}
 		}
+		return c.JSON(status, answer)
 	}
-	return c.JSON(status, answer)
+}
+
+// CheckOf is a check that err, where it is not nil, says what is wrong with.
+func CheckOf(name string, err error) Check {
+	if err != nil {
+		return Check{Name: name, Detail: err.Error()}
+	}
+	return Check{Name: name, OK: true}
 }
 
 const feedCursor = "feed"

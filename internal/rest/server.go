@@ -52,16 +52,25 @@ func New(cfg Config) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
+	e := NewBare(cfg.Log)
+	e.Pre(measured)
+	e.Use(authorize(cfg.Token), rememberURL, cause, Deadline(cfg.Timeout), check)
+	return e, cfg.Ops.register(e, document)
+}
+
+// NewBare makes a server without any endpoint: it logs requests, and every error
+// and every panic becomes a problem document.
+func NewBare(log *slog.Logger) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = problems(cfg.Log)
-	e.Use(measured, accessLog(cfg.Log), middleware.RecoverWithConfig(middleware.RecoverConfig{
+	e.HTTPErrorHandler = problems(log)
+	e.Use(accessLog(log), middleware.RecoverWithConfig(middleware.RecoverConfig{
 		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
-			cfg.Log.Error("handler panicked", "request_id", requestID(c), "error", err, "stack", string(stack))
+			log.Error("handler panicked", "request_id", requestID(c), "error", err, "stack", string(stack))
 			return errors.New("panic")
 		},
-	}), authorize(cfg.Token), rememberURL, cause, deadline(cfg.Timeout), check)
-	return e, cfg.Ops.register(e, document)
+	}))
+	return e
 }
 
 // open are the paths that need no token: a load balancer and a scraper have none.

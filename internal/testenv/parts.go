@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -24,10 +25,10 @@ func Embedded(t testing.TB) app.Config {
 // of the test's own, which are removed with it.
 func Real(t testing.TB) app.Config {
 	t.Helper()
-	own := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
+	prefix := own()
 	cfg := app.Config{
 		Data: t.TempDir(), DatabaseURL: testparts.Postgres(t), AMQPURL: testparts.RabbitMQ(t),
-		SchemaPrefix: own + "_", BusPrefix: own + ".", DatabasePool: 8,
+		SchemaPrefix: strings.TrimSuffix(prefix, ".") + "_", BusPrefix: prefix, DatabasePool: 8,
 	}
 	t.Cleanup(func() {
 		dropSchemas(t, cfg)
@@ -35,6 +36,32 @@ func Real(t testing.TB) app.Config {
 	})
 	return cfg
 }
+
+// overAMQP is Real with services that call each other through RabbitMQ.
+func overAMQP(t testing.TB) app.Config {
+	t.Helper()
+	return Over(Real(t), "amqp:")
+}
+
+// overRedis is Embedded with services that call each other through Redis.
+func overRedis(t testing.TB) app.Config {
+	t.Helper()
+	cfg := Embedded(t)
+	cfg.RedisURL, cfg.BusPrefix = testparts.Redis(t), own()
+	return Over(cfg, "redis:")
+}
+
+// Over is cfg with every service reached at url.
+func Over(cfg app.Config, url string) app.Config {
+	cfg.ServiceURLs = map[string]string{}
+	for _, name := range app.Names() {
+		cfg.ServiceURLs[name] = url
+	}
+	return cfg
+}
+
+// own is a prefix that nobody else has.
+func own() string { return "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12] + "." }
 
 func dropSchemas(t testing.TB, cfg app.Config) {
 	ctx := context.WithoutCancel(t.Context())
@@ -67,8 +94,9 @@ func deleteStreams(t testing.TB, cfg app.Config) {
 		}
 		_, queueErr := ch.QueueDelete(cfg.BusPrefix+name+".history", false, false, false)
 		exchangeErr := ch.ExchangeDelete(cfg.BusPrefix+name, false, false)
-		if queueErr != nil || exchangeErr != nil {
-			t.Errorf("clean up: %v %v", queueErr, exchangeErr)
+		_, rpcErr := ch.QueueDelete(cfg.BusPrefix+"rpc."+name, false, false, false)
+		if err := errors.Join(queueErr, exchangeErr, rpcErr); err != nil {
+			t.Errorf("clean up: %v", err)
 		}
 		_ = ch.Close()
 	}

@@ -12,10 +12,13 @@ import (
 	"quadrille/internal/app"
 	"quadrille/services/catalog"
 	catalogclient "quadrille/services/catalog/client"
+	"quadrille/services/gateway"
 	"quadrille/services/inventory"
 	inventoryclient "quadrille/services/inventory/client"
 	"quadrille/services/sales"
 	salesclient "quadrille/services/sales/client"
+	"quadrille/services/stats"
+	statsclient "quadrille/services/stats/client"
 	"quadrille/services/wishlist"
 	wishlistclient "quadrille/services/wishlist/client"
 )
@@ -26,6 +29,7 @@ type Shop struct {
 	Catalog   *catalogclient.Client
 	Wishlist  *wishlistclient.Client
 	Sales     *salesclient.Client
+	Stats     *statsclient.Client
 	HTTP      *http.Client // for what the typed clients would not send
 
 	app *app.Shop
@@ -35,10 +39,13 @@ type Shop struct {
 func (s *Shop) URL(service string) string { return s.app.URL(service) }
 
 // Each runs test against a shop on each set of parts: SQLite with the embedded
-// log, and PostgreSQL with RabbitMQ.
+// log, and PostgreSQL with RabbitMQ; and on each again with REST over Redis and over
+// RabbitMQ in place of HTTP, for the services and for the test alike.
 func Each(t *testing.T, test func(t *testing.T, shop *Shop)) {
 	t.Helper()
-	for name, parts := range map[string]func(testing.TB) app.Config{"embedded": Embedded, "real": Real} {
+	for name, parts := range map[string]func(testing.TB) app.Config{
+		"embedded": Embedded, "real": Real, "real over amqp": overAMQP, "embedded over redis": overRedis,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, Start(t, parts(t)))
@@ -62,22 +69,38 @@ func Start(t testing.TB, cfg app.Config) *Shop {
 func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
 	t.Helper()
 	cfg.Listeners = map[string]net.Listener{}
-	for _, name := range app.Names() {
+	for _, name := range append([]string{app.Gateway}, app.Names()...) {
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		must(t, err)
 		cfg.Listeners[name] = l
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	running, err := app.Start(ctx, cfg, testLog(t), []app.Service{inventory.New(), catalog.New(), wishlist.New(), sales.New()})
+	running, err := app.Start(ctx, cfg, testLog(t), []app.Service{gateway.New(cfg.GatewayToken), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()})
 	must(t, err)
-	return connect(t, running), running.Stop
+	links := app.NewLinks(cfg, testLog(t))
+	t.Cleanup(func() { _ = links.Close() })
+	hc := links.HTTP(time.Minute)
+	for _, name := range app.Names() { // a queue is there a moment after its service
+		Eventually(t, func(ctx context.Context) error { return healthy(ctx, hc, running.URL(name)) })
+	}
+	return connect(t, running, hc), running.Stop
 }
 
-func connect(t testing.TB, running *app.Shop) *Shop {
+func healthy(ctx context.Context, hc *http.Client, base string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := hc.Do(r)
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
+}
+
+func connect(t testing.TB, running *app.Shop, hc *http.Client) *Shop {
 	t.Helper()
-	hc := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	t.Cleanup(hc.CloseIdleConnections)
 	s := &Shop{app: running, HTTP: hc}
 	var err error
 	s.Inventory, err = inventoryclient.New(running.URL("inventory"), hc)
@@ -87,6 +110,8 @@ func connect(t testing.TB, running *app.Shop) *Shop {
 	s.Wishlist, err = wishlistclient.New(running.URL("wishlist"), hc)
 	must(t, err)
 	s.Sales, err = salesclient.New(running.URL("sales"), hc)
+	must(t, err)
+	s.Stats, err = statsclient.New(running.URL("stats"), hc)
 	must(t, err)
 	return s
 }

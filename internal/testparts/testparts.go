@@ -1,5 +1,5 @@
 // Package testparts finds the real parts that tests run against: PostgreSQL,
-// RabbitMQ, Redis. It takes TEST_POSTGRES_URL, TEST_AMQP_URL and TEST_REDIS_URL,
+// RabbitMQ, Redis, Ruby. It takes TEST_POSTGRES_URL, TEST_AMQP_URL and TEST_REDIS_URL,
 // else whatever answers at the standard local port, else a container where
 // Docker answers. A part that cannot be had skips the test, unless
 // QUADRILLE_TEST_REQUIRE names it: then the test fails, so that no machine that
@@ -34,6 +34,12 @@ func RabbitMQ(t testing.TB) string {
 	return rabbitmq.url(t)
 }
 
+// Redis is the URL of a Redis server on which tests may keep lists.
+func Redis(t testing.TB) string {
+	t.Helper()
+	return redisPart.url(t)
+}
+
 // part is one kind of server and the ways to come by it.
 type part struct {
 	name     string // as QUADRILLE_TEST_REQUIRE spells it
@@ -57,6 +63,11 @@ var (
 		at:    func(a string) string { return "amqp://guest:guest@" + a + "/" },
 		image: "rabbitmq:3.13-alpine", port: "5672/tcp",
 	}
+	redisPart = &part{
+		name: "redis", variable: "TEST_REDIS_URL", local: "127.0.0.1:6379",
+		at:    func(a string) string { return "redis://" + a + "/0" },
+		image: "redis:7-alpine", port: "6379/tcp",
+	}
 	once sync.Mutex
 
 	errNoDocker = errors.New("no Docker engine answers")
@@ -75,11 +86,17 @@ func (p *part) url(t testing.TB) string {
 	if err == nil {
 		return u
 	}
-	if slices.Contains(strings.Split(os.Getenv("QUADRILLE_TEST_REQUIRE"), ","), p.name) {
-		t.Fatalf("%s is required and cannot be had: nothing at %s, no container: %v", p.name, p.local, err)
-	}
-	t.Skipf("no %s: set %s, or start one at %s, or Docker (%v)", p.name, p.variable, p.local, err)
+	missingf(t, p.name, "no %s: set %s, or start one at %s, or Docker (%v)", p.name, p.variable, p.local, err)
 	return ""
+}
+
+// missingf ends a test for want of a part, as QUADRILLE_TEST_REQUIRE has it.
+func missingf(t testing.TB, part, format string, args ...any) {
+	t.Helper()
+	if slices.Contains(strings.Split(os.Getenv("QUADRILLE_TEST_REQUIRE"), ","), part) {
+		t.Fatalf(part+" is required: "+format, args...)
+	}
+	t.Skipf(format, args...)
 }
 
 // container starts the part in Docker, once for this process. Docker's reaper

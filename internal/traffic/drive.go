@@ -3,6 +3,7 @@ package traffic
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -10,7 +11,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/sync/errgroup"
 
-	"quadrille/internal/rest/call"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/money"
 	catalogclient "quadrille/services/catalog/client"
@@ -21,9 +21,9 @@ import (
 // Config says which shop is driven, and how hard.
 type Config struct {
 	URL         func(service string) string
-	Token       string
-	Stock       int64 // of each SKU, received first; 0 receives none
-	Concurrency int   // requests at a time
+	HTTP        *http.Client // http.DefaultClient where nil
+	Stock       int64        // of each SKU, received first; 0 receives none
+	Concurrency int          // requests at a time
 	// Progress is told after each request that was answered, and Waiting of each
 	// that was not and is tried again.
 	Progress func()
@@ -88,7 +88,10 @@ func Drive(ctx context.Context, cfg Config, p *Plan) (*Report, error) {
 }
 
 func newDriver(cfg Config) (d *driver, err error) {
-	hc := call.New(call.Config{Token: cfg.Token, Timeout: 30 * time.Second})
+	hc := cfg.HTTP
+	if hc == nil {
+		hc = http.DefaultClient
+	}
 	d = &driver{cfg: cfg, report: &Report{Results: map[string]*Result{}}}
 	if d.inventory, err = inventoryclient.New(cfg.URL("inventory"), hc); err != nil {
 		return nil, fmt.Errorf("INVENTORY_URL: %w", err)

@@ -13,6 +13,8 @@ import (
 type Config struct {
 	Token   string        // sent as a bearer token where set
 	Timeout time.Duration // of one call, answer included; 10 s where 0
+	// Schemes carry what is not HTTP, by the scheme of the URL.
+	Schemes map[string]http.RoundTripper
 }
 
 // New makes the client. What caused a call goes along with it, from the
@@ -21,14 +23,15 @@ func New(cfg Config) *http.Client {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 10 * time.Second
 	}
-	return &http.Client{
-		Timeout: cfg.Timeout,
-		Transport: &annotate{token: cfg.Token, next: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
-			MaxIdleConnsPerHost: 64,
-			IdleConnTimeout:     time.Minute,
-		}},
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     time.Minute,
 	}
+	for scheme, carrier := range cfg.Schemes {
+		transport.RegisterProtocol(scheme, carrier)
+	}
+	return &http.Client{Timeout: cfg.Timeout, Transport: &annotate{token: cfg.Token, next: transport}}
 }
 
 // Headers that tell why a call is made.

@@ -1,0 +1,124 @@
+package app
+
+import (
+	"strings"
+	"testing"
+)
+
+// environment is a process's environment for one test: only what is given.
+func environment(t *testing.T, set ...string) {
+	t.Helper()
+	for _, name := range []string{
+		"HOST", "PORT", "DYNO", "DATABASE_URL", "DATABASE_POOL", "AMQP_URL", "CLOUDAMQP_URL", "REDIS_URL", "REDIS_TLS_UNVERIFIED",
+		"BUS_PREFIX", "GATEWAY_TOKEN", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL",
+	} {
+		t.Setenv(name, "")
+	}
+	for _, pair := range set {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+}
+
+const cloudamqp = "CLOUDAMQP_URL=amqps://u:p@host/v"
+
+func TestWhereServicesAre(t *testing.T) {
+	for name, c := range map[string]struct {
+		environment   []string
+		sales, listen string // sales' URL, the gateway's address
+	}{
+		"a laptop":                  {nil, "http://127.0.0.1:8084", "127.0.0.1:8080"},
+		"another port":              {[]string{"PORT=9000"}, "http://127.0.0.1:9004", "127.0.0.1:9000"},
+		"open, but nobody is asked": {[]string{"HOST=0.0.0.0"}, "http://127.0.0.1:8084", "127.0.0.1:8080"},
+		"open with a token":         {[]string{"HOST=0.0.0.0", "GATEWAY_TOKEN=x"}, "http://127.0.0.1:8084", "0.0.0.0:8080"},
+		"elsewhere":                 {[]string{"SALES_URL=http://sales:8084/"}, "http://sales:8084", "127.0.0.1:8080"},
+		"over RabbitMQ":             {[]string{"AMQP_URL=amqp://b", "SALES_URL=amqp:"}, "amqp://rpc.sales", "127.0.0.1:8080"},
+		"over a queue by name":      {[]string{"AMQP_URL=amqp://b", "SALES_URL=amqp:till", "BUS_PREFIX=p."}, "amqp://till", "127.0.0.1:8080"},
+		"over Redis, with a prefix": {[]string{"REDIS_URL=redis://r", "SALES_URL=redis:", "BUS_PREFIX=p."}, "redis://p.rpc.sales", "127.0.0.1:8080"},
+		"on Heroku":                 {[]string{"DYNO=web.1", cloudamqp, "GATEWAY_TOKEN=x", "PORT=5123"}, "amqp://rpc.sales", ":5123"},
+		"on Heroku over Redis":      {[]string{"DYNO=web.1", cloudamqp, "REDIS_URL=rediss://r", "SALES_URL=redis:"}, "redis://rpc.sales", "127.0.0.1:8080"},
+		"on Heroku, without token":  {[]string{"DYNO=web.1", cloudamqp}, "amqp://rpc.sales", "127.0.0.1:8080"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			environment(t, c.environment...)
+			cfg, err := FromEnvironment()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := cfg.URL("sales"); got != c.sales {
+				t.Errorf("sales is at %s, want %s", got, c.sales)
+			}
+			if got := cfg.Address(Gateway); got != c.listen {
+				t.Errorf("the gateway listens on %s, want %s", got, c.listen)
+			}
+		})
+	}
+}
+
+func TestAddressesThatAreNone(t *testing.T) {
+	for name, c := range map[string]struct {
+		environment []string
+		want        string
+	}{
+		"no scheme":             {[]string{"SALES_URL=sales:8084"}, "SALES_URL is neither"},
+		"no host":               {[]string{"STATS_URL=http://"}, "STATS_URL is neither"},
+		"another scheme":        {[]string{"SALES_URL=ftp://sales"}, "SALES_URL is neither"},
+		"no broker":             {[]string{"SALES_URL=amqp:"}, "neither AMQP_URL nor CLOUDAMQP_URL is set"},
+		"no Redis":              {[]string{"SALES_URL=redis:"}, "REDIS_URL is not set"},
+		"no broker on Heroku":   {[]string{"DYNO=sales.1"}, "neither AMQP_URL nor CLOUDAMQP_URL is set"},
+		"a queue by a bad name": {[]string{"AMQP_URL=amqp://b", "SALES_URL=amqp:a/b"}, "SALES_URL: a queue is named by"},
+		"a bad prefix":          {[]string{"AMQP_URL=amqp://b", "SALES_URL=amqp:", "BUS_PREFIX=a b/"}, "BUS_PREFIX"},
+		"a bad Redis":           {[]string{"REDIS_URL=http://s3cret@r"}, "REDIS_URL does not parse"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			environment(t, c.environment...)
+			_, err := FromEnvironment()
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("the error is %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// Heroku's add-ons demand TLS, sign their own certificates, and allow few
+// connections.
+func TestWhatHerokuIsGiven(t *testing.T) {
+	environment(t, "DYNO=sales.1", cloudamqp, "DATABASE_URL=postgres://u:p@host:5432/d", "SALES_DATABASE_URL=postgres://u:p@host/d?sslmode=verify-full", "REDIS_URL=rediss://:p@host:1")
+	cfg, err := FromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.Database("stats"); got != "postgres://u:p@host:5432/d?sslmode=require" {
+		t.Error("the database is", got)
+	}
+	if got := cfg.Database("sales"); got != "postgres://u:p@host/d?sslmode=verify-full" {
+		t.Error("what was asked for is changed:", got)
+	}
+	options, err := cfg.redisOptions()
+	if err != nil || options.TLSConfig == nil || !options.TLSConfig.InsecureSkipVerify {
+		t.Errorf("Redis' certificate is checked: %v %v", options, err)
+	}
+	if cfg.DatabasePool > 2 || options.PoolSize > 4 {
+		t.Errorf("%d connections to PostgreSQL, %d to Redis", cfg.DatabasePool, options.PoolSize)
+	}
+}
+
+// Elsewhere a certificate is what it should be, unless somebody says otherwise.
+func TestCertificatesAreChecked(t *testing.T) {
+	environment(t, "DATABASE_URL=postgres://u:p@host/d", "REDIS_URL=rediss://host:1")
+	cfg, err := FromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := cfg.redisOptions()
+	if err != nil || options.TLSConfig == nil || options.TLSConfig.InsecureSkipVerify {
+		t.Errorf("Redis' certificate is not checked: %v", err)
+	}
+	if got := cfg.Database("sales"); got != cfg.DatabaseURL {
+		t.Error("the database is", got)
+	}
+	cfg.RedisUnverified = true
+	if options, err = cfg.redisOptions(); err != nil || !options.TLSConfig.InsecureSkipVerify {
+		t.Errorf("REDIS_TLS_UNVERIFIED does nothing: %v", err)
+	}
+}

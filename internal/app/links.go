@@ -1,0 +1,225 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"quadrille/internal/rest/call"
+	"quadrille/pkg/broker"
+	"quadrille/pkg/rpc"
+)
+
+// Links is what a process is connected by: at most two connections to RabbitMQ,
+// which the log and RPC share, and a pool to Redis; each is made when it is first
+// needed. It is safe for concurrent use.
+type Links struct {
+	cfg Config
+	log *slog.Logger
+
+	mu       sync.Mutex
+	sessions map[string]*broker.Session // by purpose
+	redis    *redis.Client
+	carriers []*rpc.RoundTripper
+	clients  []*http.Client
+}
+
+// NewLinks connects nothing yet.
+func NewLinks(cfg Config, log *slog.Logger) *Links {
+	return &Links{cfg: cfg, log: log, sessions: map[string]*broker.Session{}}
+}
+
+// The two connections to the broker: it holds up those that publish while it is
+// short of memory or disk, and readers must not be held up with them.
+const (
+	publishing = "publish"
+	reading    = "read"
+)
+
+// session is the connection for a purpose. RPC shares the one for publishing.
+func (l *Links) session(purpose string) (*broker.Session, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.sessions[purpose]; s != nil {
+		return s, nil
+	}
+	brokers := l.cfg.Brokers()
+	if len(brokers) == 0 {
+		return nil, errors.New("AMQP_URL is not set")
+	}
+	if err := broker.Check(brokers); err != nil {
+		return nil, fmt.Errorf("AMQP_URL: %w", err)
+	}
+	s := broker.New(purpose, brokers, l.log)
+	l.sessions[purpose] = s
+	return s, nil
+}
+
+// redisClient is the pool of connections to Redis.
+func (l *Links) redisClient() (*redis.Client, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.redis != nil {
+		return l.redis, nil
+	}
+	options, err := l.cfg.redisOptions()
+	if err != nil {
+		return nil, err
+	}
+	l.redis = redis.NewClient(options)
+	return l.redis, nil
+}
+
+// HTTP is a client that reaches every service, whichever way it is reached: over
+// HTTP, or over the broker or Redis as RPC.
+func (l *Links) HTTP(timeout time.Duration) *http.Client {
+	overAMQP, overRedis := rpc.NewRoundTripper(clientOf(l.dialAMQP)), rpc.NewRoundTripper(clientOf(l.dialRedis))
+	hc := call.New(call.Config{
+		Token: l.cfg.Token, Timeout: timeout,
+		Schemes: map[string]http.RoundTripper{schemeAMQP: overAMQP, schemeRedis: overRedis},
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.carriers = append(l.carriers, overAMQP, overRedis)
+	l.clients = append(l.clients, hc)
+	return hc
+}
+
+func clientOf(dial func(string) (rpc.Transport, error)) func(string) (*rpc.Client, error) {
+	return func(queue string) (*rpc.Client, error) {
+		t, err := dial(queue)
+		if err != nil {
+			return nil, err
+		}
+		return rpc.NewClient(t), nil
+	}
+}
+
+func (l *Links) dialAMQP(queue string) (rpc.Transport, error) {
+	s, err := l.session(publishing)
+	if err != nil {
+		return nil, err
+	}
+	ready, cancel := context.WithTimeout(context.Background(), dialWithin)
+	defer cancel()
+	_ = s.Ready(ready) // the call tells why not
+	return rpc.NewRabbitMQ(rpc.RabbitMQConfig{Session: s, Queue: queue})
+}
+
+// dialWithin is how long a first call waits for a connection that is just being
+// made.
+const dialWithin = 3 * time.Second
+
+func (l *Links) dialRedis(list string) (rpc.Transport, error) {
+	c, err := l.redisClient()
+	if err != nil {
+		return nil, err
+	}
+	return rpc.NewRedis(rpc.RedisConfig{Redis: c, List: list})
+}
+
+// Dial is a transport to a target: amqp:QUEUE, redis:LIST or an HTTP URL. A reply
+// over Redis comes on a list of the call's own, as every server knows it.
+func (l *Links) Dial(target string) (rpc.Transport, error) {
+	scheme, queue, carried := carrier(target)
+	u, err := url.Parse(target)
+	switch {
+	case carried && queue == "":
+		return nil, fmt.Errorf("%q names no queue: amqp:QUEUE or redis:LIST", target)
+	case scheme == schemeAMQP:
+		return l.dialAMQP(queue)
+	case scheme == schemeRedis:
+		c, err := l.redisClient()
+		if err != nil {
+			return nil, err
+		}
+		return rpc.NewRedis(rpc.RedisConfig{Redis: c, List: queue, PerCall: true})
+	case err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"):
+		return rpc.NewHTTP(target, &http.Client{}), nil
+	default:
+		return nil, fmt.Errorf("%q is neither amqp:QUEUE nor redis:LIST nor http://host/path", target)
+	}
+}
+
+// server serves h at where base, the URL of a service, has callers ask; nil where
+// that is plain HTTP.
+func (l *Links) server(base string, h http.Handler, log *slog.Logger) (run loop, err error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, fmt.Errorf("URL of the service: %w", err)
+	}
+	methods := rpc.NewServer(rpc.ServerConfig{Log: log})
+	rpc.ServeHTTP(methods, h)
+	switch u.Scheme {
+	case schemeAMQP:
+		session, err := l.session(publishing)
+		if err != nil {
+			return nil, err
+		}
+		s, err := rpc.NewRabbitMQServer(rpc.RabbitMQServerConfig{Session: session, Queue: u.Host, Server: methods, Log: log})
+		if err != nil {
+			return nil, err
+		}
+		return s.Run, nil
+	case schemeRedis:
+		c, err := l.redisClient()
+		if err != nil {
+			return nil, err
+		}
+		s, err := rpc.NewRedisServer(rpc.RedisServerConfig{Redis: c, List: u.Host, Server: methods, Log: log})
+		if err != nil {
+			return nil, err
+		}
+		return s.Run, nil
+	default:
+		return nil, nil
+	}
+}
+
+// state is nil while what RPC goes over is there.
+func (l *Links) state(ctx context.Context) error {
+	l.mu.Lock()
+	session, client := l.sessions[publishing], l.redis
+	l.mu.Unlock()
+	if session != nil {
+		if err := session.State(); err != nil {
+			return err
+		}
+	}
+	if client != nil {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := client.Ping(ctx).Err(); err != nil {
+			return fmt.Errorf("at Redis: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close closes every connection. Calls under way fail.
+func (l *Links) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var err error
+	for _, c := range l.carriers {
+		err = errors.Join(err, c.Close())
+	}
+	for _, hc := range l.clients {
+		hc.CloseIdleConnections()
+	}
+	for _, s := range l.sessions {
+		s.Close()
+	}
+	if l.redis != nil {
+		err = errors.Join(err, l.redis.Close())
+	}
+	l.carriers, l.clients, l.redis = nil, nil, nil
+	return err
+}

@@ -1,0 +1,155 @@
+package app
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Schemes of a service's URL besides http and https: REST then goes as RPC through
+// a queue or a list.
+const (
+	schemeAMQP  = "amqp"
+	schemeRedis = "redis"
+)
+
+// Gateway is the name of the service that has the public API, and Procfile's web.
+const Gateway = "gateway"
+
+// PortOf is the port a service listens on.
+func (c Config) PortOf(service string) int {
+	for i, name := range Names() {
+		if name == service {
+			return c.Port + i + 1
+		}
+	}
+	return c.Port
+}
+
+// Address is the host and port a service listens on.
+func (c Config) Address(service string) string {
+	return net.JoinHostPort(c.host(service), strconv.Itoa(c.PortOf(service)))
+}
+
+// host is what a service listens on: HOST, else this machine alone. Heroku's
+// router reaches web, and nothing reaches the others.
+func (c Config) host(service string) string {
+	switch {
+	case service == Gateway && c.GatewayToken == "" && !loopback(c.Host):
+		return "127.0.0.1" // nobody asks who calls
+	case c.Host != "":
+		return c.Host
+	case service == Gateway && c.Dyno != "":
+		return ""
+	default:
+		return "127.0.0.1"
+	}
+}
+
+// loopback reports whether only this machine reaches host.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// URL is where a service is reached: NAME_URL where set, the broker on Heroku, the
+// listener that was brought along, or this machine at the service's port. The host
+// of an amqp or redis URL is the queue or list.
+func (c Config) URL(service string) string {
+	u := c.ServiceURLs[service]
+	if u == "" && c.Dyno != "" && service != Gateway {
+		u = schemeAMQP + ":"
+	}
+	if scheme, queue, carried := carrier(u); carried {
+		if queue == "" {
+			queue = c.BusPrefix + "rpc." + service
+		}
+		return scheme + "://" + queue
+	}
+	if u != "" {
+		return u
+	}
+	return c.Here(service)
+}
+
+// Here is where this machine's own instance of a service is reached, whatever
+// NAME_URL says: the listener that was brought along, or its port.
+func (c Config) Here(service string) string {
+	if l := c.Listeners[service]; l != nil {
+		return "http://" + l.Addr().String()
+	}
+	return "http://" + net.JoinHostPort(reachable(c.host(service)), strconv.Itoa(c.PortOf(service)))
+}
+
+// carrier takes "amqp:" and "redis:", with or without a queue, apart.
+func carrier(u string) (scheme, queue string, carried bool) {
+	scheme, queue, _ = strings.Cut(u, ":")
+	return scheme, strings.TrimPrefix(queue, "//"), scheme == schemeAMQP || scheme == schemeRedis
+}
+
+// reachable turns an address to listen on into one to call.
+func reachable(host string) string {
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		return "127.0.0.1"
+	}
+	return host
+}
+
+// checkURLs says which NAME_URL is none, or has nothing to go over.
+func (c Config) checkURLs() error {
+	queueName := regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+	for _, service := range Names() {
+		variable := strings.ToUpper(service) + "_URL"
+		scheme, queue, carried := carrier(c.URL(service))
+		u, err := url.Parse(c.URL(service))
+		switch {
+		case carried && !queueName.MatchString(queue):
+			return fmt.Errorf("%s: a queue is named by letters, digits and . _ - (and so is BUS_PREFIX, which goes before it)", variable)
+		case err != nil || !carried && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https"):
+			return fmt.Errorf("%s is none of http://host:port, amqp: and redis: with an optional queue", variable)
+		case scheme == schemeAMQP && len(c.Brokers()) == 0:
+			return fmt.Errorf("%s is reached over RabbitMQ (%s), but neither AMQP_URL nor CLOUDAMQP_URL is set", service, variable)
+		case scheme == schemeRedis && c.RedisURL == "":
+			return fmt.Errorf("%s is reached over Redis (%s), but REDIS_URL is not set", service, variable)
+		}
+	}
+	if c.RedisURL != "" {
+		_, err := c.redisOptions()
+		return err
+	}
+	return nil
+}
+
+// redisOptions is how Redis is reached. Heroku's signs its own certificate, which
+// nobody can check.
+func (c Config) redisOptions() (*redis.Options, error) {
+	if c.RedisURL == "" {
+		return nil, errors.New("REDIS_URL is not set")
+	}
+	options, err := redis.ParseURL(c.RedisURL)
+	if err != nil {
+		return nil, errors.New("REDIS_URL does not parse as a Redis URL (redis://user:password@host:port/0, rediss:// with TLS)")
+	}
+	if options.TLSConfig != nil && (c.Dyno != "" || c.RedisUnverified) {
+		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true} //nolint:gosec // as documented for REDIS_TLS_UNVERIFIED
+	}
+	if c.Dyno != "" {
+		options.PoolSize = redisPoolOnHeroku
+	}
+	return options, nil
+}
+
+// poolOnHeroku is how many connections a service opens to PostgreSQL at the most:
+// the small plans have 20 for all.
+const poolOnHeroku = 2
+
+// redisPoolOnHeroku leaves room beside the connection that waits for requests and
+// the one that waits for replies.
+const redisPoolOnHeroku = 4
