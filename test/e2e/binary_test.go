@@ -1,162 +1,97 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"quadrille/internal/app"
 	"quadrille/internal/audit"
+	"quadrille/internal/testbinary"
 	"quadrille/internal/testenv"
 )
 
-// binary builds the program, once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "quadrille")
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(folder, "quadrille")
-	build := exec.Command("go", "build", "-o", program, "quadrille/cmd/quadrille")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, out)
-	}
-	return program, nil
-})
-
-// machine is a machine of a test's own: a data folder, ports, an environment.
+// machine is a machine of a test's own on which the program runs.
 type machine struct {
-	t       *testing.T
-	program string
-	port    int
-	env     []string
+	*testbinary.Machine
+
+	t *testing.T
 }
 
 func newMachine(t *testing.T, env ...string) *machine {
 	t.Helper()
-	program, err := binary()
-	if err != nil {
+	return &machine{Machine: testbinary.New(t, env...), t: t}
+}
+
+// interrupt is what Ctrl-C sends.
+const interrupt = syscall.SIGINT
+
+// client is for what the typed clients send.
+func client(t *testing.T) *http.Client {
+	t.Helper()
+	hc := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}
+	t.Cleanup(hc.CloseIdleConnections)
+	return hc
+}
+
+func remove(t *testing.T, file string) {
+	t.Helper()
+	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{t: t, program: program, port: freePorts(t)}
-	m.env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "QUADRILLE_DATA=" + t.TempDir(), "PORT=" + strconv.Itoa(m.port),
-	}, env...)
-	return m
 }
 
-var nextPort atomic.Int64
-
-// freePorts finds a port that is followed by four free ones. Nobody is given the
-// same one twice.
-func freePorts(t *testing.T) int {
-	t.Helper()
-search:
-	for range 1000 {
-		port := 20000 + os.Getpid()%100*100 + int(nextPort.Add(10))
-		for n := 1; n <= 4; n++ {
-			l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+n))
-			if err != nil {
-				continue search
-			}
-			defer l.Close()
-		}
-		return port
-	}
-	t.Fatal("no free ports")
-	return 0
+// feedPage is a page of a feed: how many events it has, and where the next one is.
+type feedPage struct {
+	n    int
+	next string
 }
 
-func (m *machine) command(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(m.t.Context(), m.program, args...)
-	cmd.Env = m.env
-	return cmd
-}
-
-// start runs a command in the background until the test, or kill, ends it.
-func (m *machine) start(args ...string) (cmd *exec.Cmd, output *syncBuffer) {
+func (m *machine) get(service, path string) (page feedPage) {
 	m.t.Helper()
-	cmd, output = m.command(args...), &syncBuffer{}
-	cmd.Stdout, cmd.Stderr = output, output
-	if err := cmd.Start(); err != nil {
+	answer, err := client(m.t).Get(m.URL(service) + path)
+	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	return cmd, output
+	defer answer.Body.Close()
+	var list []json.RawMessage
+	if err := json.NewDecoder(answer.Body).Decode(&list); err != nil || answer.StatusCode != http.StatusOK {
+		m.t.Fatalf("GET %s of %s: %d, %v", path, service, answer.StatusCode, err)
+	}
+	next, _, _ := strings.Cut(strings.TrimPrefix(answer.Header.Get("Link"), "<"), ">")
+	return feedPage{n: len(list), next: next}
 }
 
-// ready waits until all four services are.
+// ready waits until all services are.
 func (m *machine) ready() {
 	m.t.Helper()
-	for n := 1; n <= 4; n++ {
-		testenv.Eventually(m.t, func(ctx context.Context) error {
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/readyz", m.port+n), nil)
-			if err != nil {
-				return err
-			}
-			request.Close = true
-			answer, err := http.DefaultClient.Do(request)
-			if err != nil {
-				return err
-			}
-			_ = answer.Body.Close()
-			if answer.StatusCode != http.StatusOK {
-				err = fmt.Errorf("service %d answers %d", n, answer.StatusCode)
-			}
-			return err
-		})
-	}
+	m.readyAre(app.Names()...)
 }
 
-// run runs a command to its end and returns what it printed.
-func (m *machine) run(args ...string) (string, error) {
+func (m *machine) readyAre(services ...string) {
 	m.t.Helper()
-	out, err := m.command(args...).CombinedOutput()
-	return string(out), err
+	for _, service := range services {
+		testenv.Eventually(m.t, func(ctx context.Context) error { return m.Ready(ctx, service) })
+	}
 }
 
 func (m *machine) audit() audit.Report {
 	m.t.Helper()
-	out, err := m.command("audit", "--wait", "60s", "--json").Output()
+	out, err := m.Command("audit", "--wait", "60s", "--json").Output()
 	var report audit.Report
 	if jsonErr := json.Unmarshal(out, &report); jsonErr != nil || err != nil {
 		m.t.Fatalf("audit: %v %v\n%s", err, jsonErr, out)
 	}
 	return report
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // invoices is a file of n orders, two returns and some of the dirt of real ones.
@@ -181,7 +116,11 @@ func invoices(t *testing.T, n int) string {
 
 func realParts(t *testing.T) []string {
 	t.Helper()
-	cfg := testenv.Real(t)
+	return settings(testenv.Real(t))
+}
+
+// settings is a configuration as the environment has it.
+func settings(cfg app.Config) []string {
 	return []string{
 		"DATABASE_URL=" + cfg.DatabaseURL, "AMQP_URL=" + cfg.AMQPURL,
 		"DATABASE_SCHEMA_PREFIX=" + cfg.SchemaPrefix, "BUS_PREFIX=" + cfg.BusPrefix, "DATABASE_POOL=5",
@@ -200,11 +139,11 @@ func TestKilledInTheMiddleOfTraffic(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t, env(t)...)
 			file := invoices(t, orders)
-			shop, _ := m.start("up")
+			shop := m.Start(nil, "up")
 			m.ready()
 			driven := make(chan error, 1)
 			go func() {
-				out, err := m.run("traffic", file, "--stock", "1000")
+				out, err := m.Run("traffic", file, "--stock", "1000")
 				if err != nil {
 					err = fmt.Errorf("%w: %s", err, out)
 				}
@@ -219,10 +158,9 @@ func TestKilledInTheMiddleOfTraffic(t *testing.T) {
 					}
 					alive = false
 				case <-time.After(time.Duration(60+kills*40) * time.Millisecond):
-					_ = shop.Process.Kill()
-					_ = shop.Wait()
+					shop.Kill()
 					kills++
-					shop, _ = m.start("up")
+					shop = m.Start(nil, "up")
 					m.ready()
 				}
 			}
@@ -230,7 +168,7 @@ func TestKilledInTheMiddleOfTraffic(t *testing.T) {
 				t.Fatal("traffic ended before the shop was ever killed")
 			}
 			t.Logf("killed %d times", kills)
-			out, err := m.run("traffic", file, "--stock", "1000")
+			out, err := m.Run("traffic", file, "--stock", "1000")
 			if err != nil || !strings.Contains(out, "nothing was doubled") {
 				t.Fatalf("second run: %v\n%s", err, out)
 			}
@@ -245,21 +183,21 @@ func TestKilledInTheMiddleOfTraffic(t *testing.T) {
 
 func TestStopsCleanly(t *testing.T) {
 	m := newMachine(t)
-	shop, output := m.start("up")
+	shop := m.Start(nil, "up")
 	m.ready()
 	began := time.Now()
 	if err := shop.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
 	if err := shop.Wait(); err != nil {
-		t.Errorf("stopped with %v: %s", err, output)
+		t.Errorf("stopped with %v: %s", err, shop.Output)
 	}
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("stopped after %s", took)
 	}
 	for _, service := range []string{"inventory", "catalog", "wishlist", "sales", "/docs"} {
-		if !strings.Contains(output.String(), service) {
-			t.Errorf("%s is not announced:\n%s", service, output)
+		if !strings.Contains(shop.Output.String(), service) {
+			t.Errorf("%s is not announced:\n%s", service, shop.Output)
 		}
 	}
 }
@@ -270,17 +208,17 @@ func TestServedSeparately(t *testing.T) {
 	var migrating sync.WaitGroup
 	for range 2 {
 		migrating.Go(func() {
-			if out, err := m.run("migrate"); err != nil {
+			if out, err := m.Run("migrate"); err != nil {
 				t.Errorf("migrate: %v\n%s", err, out)
 			}
 		})
 	}
 	migrating.Wait()
-	for _, service := range []string{"inventory", "catalog", "wishlist", "sales"} {
-		m.start("serve", service)
+	for _, service := range app.Names() {
+		m.Start(nil, "serve", service)
 	}
 	m.ready()
-	if out, err := m.run("traffic", invoices(t, 50), "--stock", "100"); err != nil {
+	if out, err := m.Run("traffic", invoices(t, 50), "--stock", "100"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if report := m.audit(); report.Orders["confirmed"] != 50 {
@@ -290,9 +228,9 @@ func TestServedSeparately(t *testing.T) {
 
 func TestSaysWhatItCannotReach(t *testing.T) {
 	m := newMachine(t, "DATABASE_URL=postgres://shop:s3cret@127.0.0.1:1/orders", "AMQP_URL=amqp://shop:s3cret@127.0.0.1:2/")
-	waiting, output := m.start("serve", "sales")
+	waiting := m.Start(nil, "serve", "sales")
 	testenv.Eventually(t, func(context.Context) error {
-		said := output.String()
+		said := waiting.Output.String()
 		for _, want := range []string{"127.0.0.1:1, database orders", "127.0.0.1:2", "refused", "next_try"} {
 			if !strings.Contains(said, want) {
 				return errors.New(want + " is not said in " + said)
@@ -300,8 +238,8 @@ func TestSaysWhatItCannotReach(t *testing.T) {
 		}
 		return nil
 	})
-	if strings.Contains(output.String(), "s3cret") || strings.Contains(output.String(), "goroutine") {
-		t.Errorf("a password or a stack trace was told:\n%s", output)
+	if strings.Contains(waiting.Output.String(), "s3cret") || strings.Contains(waiting.Output.String(), "goroutine") {
+		t.Errorf("a password or a stack trace was told:\n%s", waiting.Output)
 	}
 	if err := waiting.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -309,8 +247,8 @@ func TestSaysWhatItCannotReach(t *testing.T) {
 	if err := waiting.Wait(); err != nil {
 		t.Errorf("stopped while waiting: %v", err)
 	}
-	m.env = append(m.env, "DATABASE_URL=mysql://shop:s3cret@host/x")
-	out, err := m.run("serve", "sales")
+	m.Env = append(m.Env, "DATABASE_URL=mysql://shop:s3cret@host/x")
+	out, err := m.Run("serve", "sales")
 	if err == nil || !strings.Contains(out, "DATABASE_URL") || strings.Contains(out, "s3cret") {
 		t.Errorf("a URL that is none gives %v: %s", err, out)
 	}
@@ -328,7 +266,7 @@ func TestBrokenFilesAreRefusedWhole(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := m.run("traffic", path); err == nil || !strings.Contains(out, want) {
+		if out, err := m.Run("traffic", path); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%q gives %v: %s; want %q", content, err, out, want)
 		}
 	}

@@ -116,7 +116,7 @@ func agree(t *testing.T, s *testenv.Shop) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	cfg := audit.Config{URL: s.URL, Services: app.Names()}
+	cfg := audit.Config{URL: s.URL, Services: app.Names(), HTTP: s.HTTP}
 	if err := audit.Rest(ctx, cfg); err != nil {
 		t.Fatal(err)
 	}

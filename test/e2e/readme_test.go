@@ -25,10 +25,10 @@ func TestReadme(t *testing.T) {
 		t.Fatalf("the README's example is another one: %s", block)
 	}
 	m := newMachine(t)
-	m.start("up")
+	m.Start(nil, "up")
 	m.ready()
 	for n := 1; n <= 4; n++ {
-		block = strings.ReplaceAll(block, "localhost:"+strconv.Itoa(8080+n), "127.0.0.1:"+strconv.Itoa(m.port+n))
+		block = strings.ReplaceAll(block, "localhost:"+strconv.Itoa(8080+n), "127.0.0.1:"+strconv.Itoa(m.Port+n))
 	}
 	testenv.Eventually(t, func(ctx context.Context) error {
 		out, err := exec.CommandContext(ctx, "bash", "-ec", strings.ReplaceAll(block, "curl ", "curl -sSf ")).CombinedOutput()
