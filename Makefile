@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint generate bench ci clean
+.PHONY: help run build test race lint generate bench chaos ci clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -23,7 +23,10 @@ generate: ## servers and clients from the OpenAPI documents
 	go generate ./...
 
 bench: ## the benchmarks, on PostgreSQL and RabbitMQ
-	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./test/bench
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./test/bench
+
+chaos: ## 200 faults, ten take-overs and a cluster, on servers of its own (an hour)
+	CHAOS_FAULTS=200 TAKEOVER_ROUNDS=10 go test -v -count=1 -timeout 120m ./test/chaos
 
 ci: ## everything that CI runs
 	.ci/run
