@@ -60,9 +60,9 @@ func TestAddressesThatAreNone(t *testing.T) {
 		environment []string
 		want        string
 	}{
-		"no scheme":             {[]string{"SALES_URL=sales:8084"}, "SALES_URL is neither"},
-		"no host":               {[]string{"STATS_URL=http://"}, "STATS_URL is neither"},
-		"another scheme":        {[]string{"SALES_URL=ftp://sales"}, "SALES_URL is neither"},
+		"no scheme":             {[]string{"SALES_URL=sales:8084"}, "SALES_URL is none of"},
+		"no host":               {[]string{"STATS_URL=http://"}, "STATS_URL is none of"},
+		"another scheme":        {[]string{"SALES_URL=ftp://sales"}, "SALES_URL is none of"},
 		"no broker":             {[]string{"SALES_URL=amqp:"}, "neither AMQP_URL nor CLOUDAMQP_URL is set"},
 		"no Redis":              {[]string{"SALES_URL=redis:"}, "REDIS_URL is not set"},
 		"no broker on Heroku":   {[]string{"DYNO=sales.1"}, "neither AMQP_URL nor CLOUDAMQP_URL is set"},
