@@ -25,6 +25,9 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := os.Chmod(folder, 0o755); err != nil { //nolint:gosec // tests run it as other users, too
+		return "", err
+	}
 	program := filepath.Join(folder, "quadrille")
 	cmd := exec.Command("go", "build", "-o", program, "quadrille/cmd/quadrille") //nolint:noctx,gosec // it serves all tests
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -33,6 +36,16 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	return program, nil
 })
+
+// Program is the path of the program, which every user of the machine may run.
+func Program(t testing.TB) string {
+	t.Helper()
+	program, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
 
 // Machine is a machine of a test's own, as far as the program can tell: a data
 // folder, ports, an environment.
@@ -47,11 +60,7 @@ type Machine struct {
 // New makes a machine; env is added to what it needs by itself.
 func New(t testing.TB, env ...string) *Machine {
 	t.Helper()
-	program, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &Machine{t: t, program: program, Port: freePorts(t), Data: t.TempDir()}
+	m := &Machine{t: t, program: Program(t), Port: freePorts(t), Data: t.TempDir()}
 	m.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "QUADRILLE_DATA=" + m.Data, "PORT=" + strconv.Itoa(m.Port),
 	}, env...)

@@ -1,0 +1,89 @@
+package heroku_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// observation is what is seen of a dyno from outside its process while it runs.
+type observation struct {
+	mu      sync.Mutex
+	most    map[string]int // connections at one time, by the add-on's port
+	written int64          // bytes that it had the system write to a disk
+}
+
+// lookEvery is how often a dyno is looked at.
+const lookEvery = 50 * time.Millisecond
+
+// observe looks at a dyno until it ends.
+func observe(d *dyno) *observation {
+	o := &observation{most: map[string]int{}}
+	go func() {
+		for {
+			o.look(d.process.Pid)
+			select {
+			case <-d.ended:
+				return
+			case <-time.After(lookEvery):
+			}
+		}
+	}()
+	return o
+}
+
+func (o *observation) look(pid int) {
+	now, written := connected(pid), writtenBy(pid)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for port, n := range now {
+		o.most[port] = max(o.most[port], n)
+	}
+	o.written = max(o.written, written)
+}
+
+// result is what was seen so far.
+func (o *observation) result() (most map[string]int, written int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.most), o.written
+}
+
+// established is the kernel's word for a connection that both sides have.
+const established = "01"
+
+// connected counts the connections out of a process's namespace to the add-ons.
+func connected(pid int) map[string]int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid))
+	if err != nil {
+		return nil // it has ended
+	}
+	found := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 || fields[3] != established {
+			continue
+		}
+		_, hex, _ := strings.Cut(fields[2], ":")
+		if port, err := strconv.ParseUint(hex, 16, 16); err == nil {
+			found[strconv.FormatUint(port, 10)]++
+		}
+	}
+	return found
+}
+
+// writtenBy is how many bytes a process had written to a disk; sockets and pipes are none.
+func writtenBy(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), "\nwrite_bytes: ")
+	line, _, _ := strings.Cut(after, "\n")
+	n, _ := strconv.ParseInt(line, 10, 64)
+	return n
+}
