@@ -25,7 +25,7 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.Chmod(folder, 0o755); err != nil { //nolint:gosec // tests run it as other users, too
+	if err := os.Chmod(folder, 0o755); err != nil { // tests run it as other users, too
 		return "", err
 	}
 	program := filepath.Join(folder, "quadrille")

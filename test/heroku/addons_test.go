@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -62,7 +63,7 @@ func postgres(t *testing.T, w *network) string {
 	c := selfSigned(t)
 	writeAs(t, data, map[string][]byte{
 		"server.crt": c.certificate, "server.key": c.key,
-		"pg_hba.conf": []byte("hostssl shop shop all scram-sha-256\nhost all postgres 127.0.0.1/32 trust\n"),
+		"pg_hba.conf": []byte("hostssl all shop all scram-sha-256\nhost all postgres 127.0.0.1/32 trust\n"),
 	})
 	run("CREATE ROLE shop LOGIN PASSWORD 's3cret' CONNECTION LIMIT %d", connections)
 	run("CREATE DATABASE shop OWNER shop")
@@ -121,7 +122,7 @@ func cloudamqp(t *testing.T, w *network) string {
 // signed.
 func keyValueStore(t *testing.T, w *network) string {
 	c := selfSigned(t)
-	n := testnodes.RedisTLS(t, c.certificate, c.key, "s3cret", "--maxclients", fmt.Sprint(connections))
+	n := testnodes.RedisTLS(t, c.certificate, c.key, "s3cret", "--maxclients", strconv.Itoa(connections))
 	w.openGate(t, "6379", n.Address(), nil)
 	return "rediss://:s3cret@" + addons + ":6379"
 }

@@ -83,6 +83,16 @@ func (c *customers) asksWishlist(ctx context.Context) error {
 	return nil
 }
 
+// isAnswered asks every service something, once.
+func (c *customers) isAnswered(ctx context.Context) error {
+	for _, ask := range []func(context.Context) error{c.asksCatalog, c.asksInventory, c.asksWishlist, c.asksSales, c.asksStats} {
+		if err := ask(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // What there is: SKUs of which there is enough, and some that run out.
 const (
 	plenty = 8

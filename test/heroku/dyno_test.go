@@ -70,6 +70,7 @@ const stopWithin = 10 * time.Second
 
 // stop asks the process to end, and reports where it does not do so well.
 func (d *dyno) stop() error {
+	d.seen.end()
 	if err := d.process.Signal(syscall.SIGTERM); err != nil {
 		return fmt.Errorf("%s: SIGTERM: %w", d.name, err)
 	}
@@ -82,15 +83,6 @@ func (d *dyno) stop() error {
 		return fmt.Errorf("%s ended with %d after SIGTERM", d.name, d.code)
 	}
 	return nil
-}
-
-func (d *dyno) runs() bool {
-	select {
-	case <-d.ended:
-		return false
-	default:
-		return true
-	}
 }
 
 // said is the end of what the process wrote.

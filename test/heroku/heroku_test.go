@@ -2,7 +2,6 @@ package heroku_test
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -15,29 +14,40 @@ import (
 func TestShop(t *testing.T) {
 	m := readManifest(t)
 	p := newPlatform(t, m)
+	p.config["STATS_URL"] = "redis:" // one service the other way
 	c := newCustomers(t, p.router())
-	p.once("release.1", p.lines[release], patience)
+	p.release()
 	for kind, f := range m.app.Formation {
 		p.scale(kind, f.Quantity)
 	}
-	eventually(t, "the shop answers", func(ctx context.Context) error { return p.answers(ctx, c) })
+	eventually(t, "the shop answers", c.isAnswered)
+	isolated(t, p)
 	c.fill(t)
-	eventually(t, "sales takes an order", func(ctx context.Context) error { return nil })
+	c.wishForLate(t)
 
 	ordering, enough := context.WithCancel(t.Context())
 	defer enough()
-	var customers sync.WaitGroup
-	customers.Go(func() { c.orderAll(ordering, 4) })
+	var shopping sync.WaitGroup
+	shopping.Go(func() { c.orderAll(ordering, 4) })
 	c.goOn(t, 10)
-	t.Run("each process type is killed", func(t *testing.T) { killEach(t, p, c) })
-	t.Run("scaled", func(t *testing.T) { scaled(t, p, c) })
-	t.Run("deployed", func(t *testing.T) { deployed(t, p, c) })
+	for _, stage := range []struct {
+		name string
+		run  func(*testing.T, *platform, *customers)
+	}{{"each process type is killed", killEach}, {"scaled", scaled}, {"deployed", deployed}, {"packed", packed}} {
+		if !t.Run(stage.name, func(t *testing.T) { stage.run(t, p, c) }) {
+			break
+		}
+	}
 	enough()
-	customers.Wait()
-	t.Log(p.once("run.1", "quadrille audit --wait 60s", 2*patience))
+	shopping.Wait()
+	t.Log(p.once("run.2", audit, 2*patience))
 	c.check(t)
 	p.stop(p.all())
+	p.checkBudgets(t)
 }
+
+// audit is what docs/heroku.md has one do after all.
+const audit = "quadrille audit --wait 60s"
 
 // killEach kills a dyno of each process type with kill -9 while orders come in.
 func killEach(t *testing.T, p *platform, c *customers) {
@@ -49,18 +59,49 @@ func killEach(t *testing.T, p *platform, c *customers) {
 	}
 }
 
+// scaled has three catalogs and two of sales. What one of them does, the others do
+// when it is gone.
 func scaled(t *testing.T, p *platform, c *customers) {
 	p.scale("catalog", 3)
 	p.scale("sales", 2)
-	c.goOn(t, 10)
+	c.goOn(t, 5)
+	gone := p.of("catalog")[0]
+	p.forget(gone)
+	gone.kill()
+	for range 20 {
+		if err := c.asksCatalog(t.Context()); err != nil {
+			t.Errorf("one of three catalogs is gone, and a customer notices: %v", err)
+		}
+	}
+	c.lateArrives(t)
+	p.start(gone.name)
+	p.stop(p.of("sales")[:1])
+	c.goOn(t, 5)
+	p.start("sales.1")
 }
 
+// deployed replaces all dynos at once, old and new ones overlapping.
 func deployed(t *testing.T, p *platform, c *customers) {
 	began := time.Now()
-	p.deploy()
-	t.Logf("every old dyno has ended after %s", time.Since(began).Round(time.Millisecond))
+	p.deploy(t)
+	t.Logf("every old dyno had ended after %s", time.Since(began).Round(time.Millisecond))
 	c.goOn(t, 20)
 	t.Logf("orders went on after %s", time.Since(began).Round(time.Millisecond))
+	eventually(t, "every service answers", c.isAnswered)
+}
+
+// packed has all services move into one dyno, as docs/heroku.md has it, after an
+// audit of how it was before.
+func packed(t *testing.T, p *platform, c *customers) {
+	p.lines["worker"] = packedLine(t)
+	for kind := range p.lines {
+		if kind != "web" && kind != "worker" {
+			p.scale(kind, 0)
+		}
+	}
+	p.scale("worker", 1)
+	c.goOn(t, 10)
+	eventually(t, "every service answers", c.isAnswered)
 }
 
 // check compares what customers were told with what the shop has.
@@ -88,8 +129,7 @@ func (c *customers) check(t *testing.T) {
 	}
 	summary, err := c.stats.Summary(t.Context())
 	must(t, err)
-	if fmt.Sprint(summary.Orders) != fmt.Sprint(len(orders)) {
+	if summary.Orders != int64(len(orders)) {
 		t.Errorf("stats has %d orders of %d", summary.Orders, len(orders))
 	}
-	t.Logf("%d orders", len(orders))
 }

@@ -10,11 +10,14 @@ import (
 	"time"
 )
 
-// observation is what is seen of a dyno from outside its process while it runs.
+// observation is what is seen of a dyno from outside its process while it runs, until
+// it is told to end: then it connects once more to have PostgreSQL call off what it
+// is at, which is no session and counts for no limit.
 type observation struct {
 	mu      sync.Mutex
 	most    map[string]int // connections at one time, by the add-on's port
 	written int64          // bytes that it had the system write to a disk
+	over    bool
 }
 
 // lookEvery is how often a dyno is looked at.
@@ -40,10 +43,19 @@ func (o *observation) look(pid int) {
 	now, written := connected(pid), writtenBy(pid)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for port, n := range now {
-		o.most[port] = max(o.most[port], n)
-	}
 	o.written = max(o.written, written)
+	for port, n := range now {
+		if !o.over {
+			o.most[port] = max(o.most[port], n)
+		}
+	}
+}
+
+// end has connections count no more.
+func (o *observation) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.over = true
 }
 
 // result is what was seen so far.
@@ -62,12 +74,13 @@ func connected(pid int) map[string]int {
 	if err != nil {
 		return nil // it has ended
 	}
-	found := map[string]int{}
+	found, known := map[string]int{}, map[string]bool{}
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
-		if len(fields) < 4 || fields[3] != established {
+		if len(fields) < 4 || fields[3] != established || known[fields[1]] {
 			continue
 		}
+		known[fields[1]] = true // the kernel may list one twice while others come and go
 		_, hex, _ := strings.Cut(fields[2], ":")
 		if port, err := strconv.ParseUint(hex, 16, 16); err == nil {
 			found[strconv.FormatUint(port, 10)]++

@@ -26,13 +26,15 @@ type platform struct {
 	slug    string            // folder in which every dyno begins, with nothing in it
 	path    string            // folder of the program
 
+	releases int // so far
+
 	mu      sync.Mutex
 	running map[string]*dyno // by name
 	ever    []*dyno
 }
 
-// port is what web is told to listen on.
-const port = "5000"
+// webPort is what web is told to listen on.
+const webPort = "5000"
 
 // newPlatform has the app with its add-ons; nothing runs yet.
 func newPlatform(t *testing.T, m manifest) *platform {
@@ -80,7 +82,7 @@ func (p *platform) run(name, line string) *dyno {
 		env = append(env, variable+"="+value)
 	}
 	if strings.HasPrefix(name, "web.") {
-		env = append(env, "PORT="+port)
+		env = append(env, "PORT="+webPort)
 	}
 	d := startDyno(p.t, p.network, name, line, p.slug, env)
 	p.mu.Lock()
@@ -143,18 +145,32 @@ func (p *platform) stop(dynos []*dyno) {
 	}
 }
 
-// deploy runs release beside the old dynos; then each is told to end and, without
-// waiting for that, a new one begins.
-func (p *platform) deploy() {
+// release prepares a release, in a dyno of its own.
+func (p *platform) release() {
 	p.t.Helper()
-	p.once("release.2", p.lines[release], patience)
+	p.releases++
+	p.once(fmt.Sprintf("%s.%d", release, p.releases), p.lines[release], patience)
+}
+
+// deploy prepares a release beside the old dynos, begins new ones, and tells the old
+// ones to end only when the add-ons let nobody in any more: it is worse than Heroku's,
+// which does not wait.
+func (p *platform) deploy(t *testing.T) {
+	t.Helper()
+	p.release()
 	old := p.all()
-	var stopping sync.WaitGroup
-	stopping.Go(func() { p.stop(old) })
 	for _, d := range old {
 		p.start(d.name)
 	}
-	stopping.Wait()
+	for _, refusal := range []string{"connection limit", "too many connections"} {
+		eventually(t, "an add-on refuses more: "+refusal, func(context.Context) error {
+			if !slices.ContainsFunc(p.all(), func(d *dyno) bool { return strings.Contains(d.output.String(), refusal) }) {
+				return errNotYet
+			}
+			return nil
+		})
+	}
+	p.stop(old)
 }
 
 // crash kills a dyno with kill -9; Heroku starts it again.
@@ -187,14 +203,4 @@ func (p *platform) said() string {
 		said = append(said, d.said())
 	}
 	return strings.Join(said, "\n")
-}
-
-// answers waits until requests through web get through to every service.
-func (p *platform) answers(ctx context.Context, c *customers) error {
-	for _, ask := range []func(context.Context) error{c.asksCatalog, c.asksInventory, c.asksWishlist, c.asksSales, c.asksStats} {
-		if err := ask(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -22,7 +22,7 @@ func (p *platform) router() *http.Client {
 			if len(web) == 0 {
 				return nil, errors.New("no web dyno runs")
 			}
-			return p.network.middle.dial(ctx, web[rand.IntN(len(web))].at(port))
+			return p.network.middle.dial(ctx, web[rand.IntN(len(web))].at(webPort))
 		},
 	}}}
 }
