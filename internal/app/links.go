@@ -27,6 +27,8 @@ type Links struct {
 	mu       sync.Mutex
 	sessions map[string]*broker.Session // by purpose
 	redis    *redis.Client
+	calls    *rpc.RedisLink // what all calls over Redis go by; nil before the first
+	served   int            // services of this process that are called over Redis
 	carriers []*rpc.RoundTripper
 	clients  []*http.Client
 }
@@ -66,6 +68,12 @@ func (l *Links) session(purpose string) (*broker.Session, error) {
 func (l *Links) redisClient() (*redis.Client, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.openRedis()
+}
+
+// openRedis wants l.mu. A pool that was told to be small has what RPC uses at least:
+// the connections of the link and of each server here.
+func (l *Links) openRedis() (*redis.Client, error) {
 	if l.redis != nil {
 		return l.redis, nil
 	}
@@ -73,8 +81,23 @@ func (l *Links) redisClient() (*redis.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if options.PoolSize > 0 {
+		options.PoolSize = max(options.PoolSize, rpc.RedisLinkUses+rpc.RedisServerUses*l.served)
+	}
 	l.redis = redis.NewClient(options)
 	return l.redis, nil
+}
+
+// serve says how many services of this process may be called over Redis. It is said
+// before the first connection.
+func (l *Links) serve(over func(service string) string, services []Service) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range services {
+		if scheme, _, _ := carrier(over(s.Name)); scheme == schemeRedis && !s.Stateless {
+			l.served++
+		}
+	}
 }
 
 // HTTP is a client that reaches every service, whichever way it is reached: over
@@ -118,11 +141,16 @@ func (l *Links) dialAMQP(queue string) (rpc.Transport, error) {
 const dialWithin = 3 * time.Second
 
 func (l *Links) dialRedis(list string) (rpc.Transport, error) {
-	c, err := l.redisClient()
-	if err != nil {
-		return nil, err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calls == nil {
+		c, err := l.openRedis()
+		if err != nil {
+			return nil, err
+		}
+		l.calls = rpc.NewRedisLink(c)
 	}
-	return rpc.NewRedis(rpc.RedisConfig{Redis: c, List: list})
+	return rpc.NewRedis(rpc.RedisConfig{Link: l.calls, List: list})
 }
 
 // Dial is a transport to a target: amqp:QUEUE, redis:LIST or an HTTP URL. A reply
@@ -217,9 +245,12 @@ func (l *Links) Close() error {
 	for _, s := range l.sessions {
 		s.Close()
 	}
+	if l.calls != nil {
+		l.calls.Close()
+	}
 	if l.redis != nil {
 		err = errors.Join(err, l.redis.Close())
 	}
-	l.carriers, l.clients, l.redis = nil, nil, nil
+	l.carriers, l.clients, l.calls, l.redis = nil, nil, nil, nil
 	return err
 }

@@ -42,6 +42,7 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger, services []Service
 	if s.at, err = crashAt(cfg.CrashAt); err != nil {
 		return nil, err
 	}
+	s.links.serve(cfg.URL, services)
 	if err := s.start(ctx, services); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"quadrille/pkg/rpc"
 )
 
 // Schemes of a service's URL besides http and https: REST then goes as RPC through
@@ -150,6 +152,6 @@ func (c Config) redisOptions() (*redis.Options, error) {
 // the small plans have 20 for all.
 const poolOnHeroku = 2
 
-// redisPoolOnHeroku leaves room beside the connection that waits for requests and
-// the one that waits for replies.
-const redisPoolOnHeroku = 4
+// redisPoolOnHeroku is what a process uses that is called over Redis and calls
+// others: the small plans have 20 connections for all.
+const redisPoolOnHeroku = rpc.RedisLinkUses + rpc.RedisServerUses

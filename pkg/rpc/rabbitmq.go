@@ -20,17 +20,22 @@ type RabbitMQConfig struct {
 }
 
 // rabbitTransport publishes requests to a queue and hears all replies on one
-// long-lived consumer of RabbitMQ's direct reply-to, which needs no queue of its
-// own. That wants one channel for both.
+// long-lived consumer of RabbitMQ's direct reply-to.
 type rabbitTransport struct {
 	cfg RabbitMQConfig
 
-	opening sync.Mutex // one goroutine opens the channel at a time
 	mu      sync.Mutex
-	ch      *amqp.Channel // nil until it is opened, and after it broke
+	line    *rabbitLine // nil until one is opened, and after it broke
+	opening *opening    // nil while none is being opened
 	closed  bool
-	waiting map[string]chan answer // by correlation ID
-	hearing sync.WaitGroup
+	waiting map[string]*waiter // by correlation ID
+	running sync.WaitGroup
+}
+
+// waiter is a call under way.
+type waiter struct {
+	since   time.Time
+	arrived chan answer // of size 1
 }
 
 // answer is a reply, or why there will be none.
@@ -39,21 +44,31 @@ type answer struct {
 	err   error
 }
 
-// directReply is the pseudo-queue that a client's own replies come from.
-const directReply = "amq.rabbitmq.reply-to"
+// opening is an attempt to open a line, which all calls wait for that need one.
+type opening struct {
+	done chan struct{} // closed when line or err is set
+	line *rabbitLine
+	err  error
+}
 
-// NewRabbitMQ is a transport over a RabbitMQ queue.
+// NewRabbitMQ is a transport over a RabbitMQ queue. A call to a queue that is not
+// there is ErrUnavailable at once. One to a queue that nobody serves is
+// ErrUnavailable after two to three seconds; its request stays in the queue until
+// the call's deadline, and is still carried out if a server comes back before. Who
+// sends it again and must not have it done twice gives it an idempotency key.
 func NewRabbitMQ(cfg RabbitMQConfig) (Transport, error) {
 	if cfg.Session == nil || cfg.Queue == "" {
 		return nil, errors.New("rpc over RabbitMQ: Session and Queue are needed")
 	}
-	return &rabbitTransport{cfg: cfg, waiting: map[string]chan answer{}}, nil
+	return &rabbitTransport{cfg: cfg, waiting: map[string]*waiter{}}, nil
 }
 
-// RoundTrip is Transport's. A queue that is not there, since nobody ever served it,
-// is ErrUnavailable at once.
+// RoundTrip is Transport's.
 func (t *rabbitTransport) RoundTrip(ctx context.Context, id string, message []byte) ([]byte, error) {
-	ch, err := t.channel()
+	if err := t.cfg.Session.State(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	line, err := t.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -62,142 +77,159 @@ func (t *rabbitTransport) RoundTrip(ctx context.Context, id string, message []by
 		// A request whose caller has gone is not worth a place in the queue.
 		request.Expiration = strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10)
 	}
-	var arrived chan answer
+	arrived := make(chan answer, 1)
 	if id != "" {
 		request.ReplyTo = directReply
-		arrived = make(chan answer, 1)
-		if !t.expect(ch, id, arrived) {
-			return nil, fmt.Errorf("%w: the connection broke", ErrUnavailable)
+		if !t.expect(line, id, arrived) {
+			return nil, errBroke
 		}
-		defer t.expect(ch, id, nil)
+		defer t.forget(id)
 	}
-	if err := ch.PublishWithContext(ctx, "", t.cfg.Queue, id != "", false, request); err != nil {
-		return nil, unavailable(ctx, err)
-	}
-	if id == "" {
-		return nil, nil
+	return t.exchange(ctx, line, outbound{ctx: ctx, request: request, published: arrived})
+}
+
+// exchange sends a request and waits for what becomes of it, until ctx ends.
+func (t *rabbitTransport) exchange(ctx context.Context, line *rabbitLine, o outbound) ([]byte, error) {
+	broken := line.broken
+	if o.request.CorrelationId != "" {
+		broken = nil // it is told by way of waiting, after the replies that are there
 	}
 	select {
-	case a := <-arrived:
+	case line.out <- o:
+	case <-line.broken:
+		return nil, errBroke
+	case <-ctx.Done():
+		return nil, fmt.Errorf("not sent to %s: %w", t.cfg.Queue, ctx.Err())
+	}
+	select {
+	case a := <-o.published:
 		return a.reply, a.err
+	case <-broken:
+		return nil, errBroke
 	case <-ctx.Done():
 		return nil, fmt.Errorf("no answer from %s: %w", t.cfg.Queue, ctx.Err())
 	}
 }
 
-// expect has the reply to id go to arrived, or to nobody any more where that is
-// nil; false where ch is no longer the channel that hears.
-func (t *rabbitTransport) expect(ch *amqp.Channel, id string, arrived chan answer) bool {
+// expect has the reply to id go to arrived; false where line is no longer the one
+// that hears.
+func (t *rabbitTransport) expect(line *rabbitLine, id string, arrived chan answer) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case arrived == nil:
-		delete(t.waiting, id)
-	case t.ch != ch:
+	if t.line != line {
 		return false
-	default:
-		t.waiting[id] = arrived
 	}
+	t.waiting[id] = &waiter{since: time.Now(), arrived: arrived}
 	return true
 }
 
-func (t *rabbitTransport) current() (ch *amqp.Channel, err error) {
+func (t *rabbitTransport) forget(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
-		return nil, errTransportClosed
-	}
-	return t.ch, nil
-}
-
-// channel is the channel to publish on, opened where there is none.
-func (t *rabbitTransport) channel() (*amqp.Channel, error) {
-	if ch, err := t.current(); ch != nil || err != nil {
-		return ch, err
-	}
-	t.opening.Lock()
-	defer t.opening.Unlock()
-	if ch, err := t.current(); ch != nil || err != nil {
-		return ch, err
-	}
-	conn, err := t.cfg.Session.Connection()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	ch, err := conn.Channel()
-	if err != nil {
-		return nil, fmt.Errorf("%w: open channel: %w", ErrUnavailable, err)
-	}
-	const ahead = 1024
-	returned := ch.NotifyReturn(make(chan amqp.Return, ahead))
-	replies, err := ch.Consume(directReply, "", true, false, false, false, nil)
-	if err != nil {
-		_ = ch.Close() // a refused consume has closed it already
-		return nil, fmt.Errorf("%w: hear replies: %w", ErrUnavailable, err)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		go ch.Close() //nolint:errcheck // nobody uses it
-		return nil, errTransportClosed
-	}
-	t.ch = ch
-	t.hearing.Go(func() { t.hear(ch, replies, returned) })
-	return ch, nil
-}
-
-// hear hands replies to those who wait for them, until the channel breaks; then
-// those who still wait learn that.
-func (t *rabbitTransport) hear(ch *amqp.Channel, replies <-chan amqp.Delivery, returned <-chan amqp.Return) {
-	for {
-		select {
-		case d, open := <-replies:
-			if !open {
-				t.broken(ch)
-				return
-			}
-			t.hand(d.CorrelationId, answer{reply: d.Body})
-		case r, open := <-returned:
-			if !open {
-				returned = nil
-				continue
-			}
-			t.hand(r.CorrelationId, answer{err: fmt.Errorf("%w: nobody serves the queue %s", ErrUnavailable, t.cfg.Queue)})
-		}
-	}
+	delete(t.waiting, id)
 }
 
 // hand gives an answer to whoever waits for it. One that is late is dropped.
 func (t *rabbitTransport) hand(id string, a answer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if arrived := t.waiting[id]; arrived != nil {
+	if w := t.waiting[id]; w != nil {
 		delete(t.waiting, id)
-		arrived <- a
+		w.arrived <- a
 	}
 }
 
-func (t *rabbitTransport) broken(ch *amqp.Channel) {
+// open is the line to talk on. One is opened where there is none; that may take as
+// long as a connection takes to be found dead, and ctx does not.
+func (t *rabbitTransport) open(ctx context.Context) (*rabbitLine, error) {
+	t.mu.Lock()
+	if t.closed || t.line != nil {
+		defer t.mu.Unlock()
+		if t.closed {
+			return nil, errTransportClosed
+		}
+		return t.line, nil
+	}
+	o := t.opening
+	if o == nil {
+		o = &opening{done: make(chan struct{})}
+		t.opening = o
+		t.running.Go(func() { t.finish(o) })
+	}
+	t.mu.Unlock()
+	select {
+	case <-o.done:
+		return o.line, o.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("no channel to RabbitMQ: %w", ctx.Err())
+	}
+}
+
+// finish opens a line and sets it going.
+func (t *rabbitTransport) finish(o *opening) {
+	defer close(o.done)
+	line, err := openRabbitLine(t.cfg.Session)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ch == ch {
-		t.ch = nil
-	}
-	for id, arrived := range t.waiting {
-		delete(t.waiting, id)
-		arrived <- answer{err: fmt.Errorf("%w: the connection broke", ErrUnavailable)}
+	t.opening = nil
+	switch {
+	case err != nil:
+		o.err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case t.closed:
+		go line.ch.Close() //nolint:errcheck // nobody uses it
+		o.err = errTransportClosed
+	default:
+		t.line, o.line = line, line
+		t.running.Go(func() { t.hear(line) })
+		t.running.Go(func() { t.send(line) })
+		t.running.Go(func() { t.watch(line) })
 	}
 }
 
-// Close is Transport's.
+// broke tells those who still wait that a line will bring no more replies.
+func (t *rabbitTransport) broke(line *rabbitLine) {
+	close(line.broken)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.line = nil
+	for id, w := range t.waiting {
+		delete(t.waiting, id)
+		w.arrived <- answer{err: errBroke}
+	}
+}
+
+// errBroke is what calls get whose channel broke under them.
+var errBroke = fmt.Errorf("%w: the connection broke", ErrUnavailable)
+
+// Close is Transport's. A connection that hangs is left to its session after a
+// moment.
 func (t *rabbitTransport) Close() error {
 	t.mu.Lock()
 	t.closed = true
-	ch := t.ch
+	line := t.line
 	t.mu.Unlock()
-	if ch != nil {
-		_ = ch.Close() // one that broke is closed already
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if line != nil {
+			_ = line.ch.Close() // one that broke is closed already
+		}
+		t.running.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(time.Second):
+		t.abandon()
 	}
-	t.hearing.Wait()
 	return nil
+}
+
+// abandon fails the calls that a hanging connection holds.
+func (t *rabbitTransport) abandon() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, w := range t.waiting {
+		delete(t.waiting, id)
+		w.arrived <- answer{err: errTransportClosed}
+	}
 }

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
@@ -20,18 +19,26 @@ type RedisServerConfig struct {
 	Concurrent int           // requests worked on at a time; 64 where 0
 	Alive      time.Duration // after which a silent server's requests are taken back; 10 s where 0
 	ReplyFor   time.Duration // how long a reply waits for its caller; 1 min where 0
+	Grace      time.Duration // for requests under way when Run's context ends; 5 s where 0
 	Log        *slog.Logger
 }
 
 // RedisServer answers requests from a list. While one is worked on it lies in a
 // list of this server's own, from which another server takes it back if this one
-// dies: a method may then run twice. Any number of servers share the list.
+// dies, one and a half times Alive later at the most: a method may then run twice.
+// Any number of servers share the list. One uses RedisServerUses connections.
 type RedisServer struct {
 	cfg      RedisServerConfig
+	names    redisNames
 	instance string
+	free     chan struct{} // holds one for each request under way
+	replies  chan redisReply
+
+	mu       sync.Mutex
+	underWay map[string]int // requests, of which several may be equal
 }
 
-// NewRedisServer makes a server. Run sets it going.
+// NewRedisServer makes a server. Run sets it going, once.
 func NewRedisServer(cfg RedisServerConfig) (*RedisServer, error) {
 	if cfg.Redis == nil || cfg.List == "" || cfg.Server == nil || cfg.Log == nil {
 		return nil, errors.New("rpc over Redis: Redis, List, Server and Log are needed")
@@ -45,164 +52,83 @@ func NewRedisServer(cfg RedisServerConfig) (*RedisServer, error) {
 	if cfg.ReplyFor == 0 {
 		cfg.ReplyFor = time.Minute
 	}
-	return &RedisServer{cfg: cfg, instance: uuid.NewString()}, nil
+	if cfg.Grace == 0 {
+		cfg.Grace = usualGrace
+	}
+	return &RedisServer{
+		cfg: cfg, names: redisNames{cfg.List}, instance: uuid.NewString(), free: make(chan struct{}, cfg.Concurrent),
+		replies: make(chan redisReply, cfg.Concurrent), underWay: map[string]int{},
+	}, nil
 }
 
-func (s *RedisServer) workers() string                { return s.cfg.List + ".workers" }
-func (s *RedisServer) alive(instance string) string   { return s.cfg.List + ".alive." + instance }
-func (s *RedisServer) working(instance string) string { return s.cfg.List + ".working." + instance }
-
-// Run serves until ctx ends; then it finishes what it is at and returns nil.
+// Run serves until ctx ends; then it takes no more requests, finishes what it is at
+// within Grace and returns nil. What is not finished by then has its context ended
+// and goes back to the list. While Redis is away Run tries again.
 func (s *RedisServer) Run(ctx context.Context) error {
-	beating, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var aside sync.WaitGroup
-	aside.Go(func() { s.every(beating, s.cfg.Alive/3, s.beat) })
-	aside.Go(func() { s.every(ctx, s.cfg.Alive/2, s.takeBack) })
-	defer func() {
-		stop()
-		aside.Wait()
-		s.leave(context.WithoutCancel(ctx))
-	}()
-	free := make(chan struct{}, s.cfg.Concurrent)
+	still := context.WithoutCancel(ctx)
+	aside, stop := context.WithCancel(still)
+	var helping sync.WaitGroup
+	helping.Go(func() { s.every(aside, min(s.cfg.Alive/3, time.Second), s.beat) })
+	helping.Go(func() { s.every(ctx, s.cfg.Alive/2, s.takeBack) })
+	helping.Go(func() { s.every(ctx, s.cfg.Alive/2, s.reclaim()) })
+	helping.Go(func() { s.send(aside) })
+	over, forget := afterEnd(ctx, s.cfg.Grace)
+	defer forget()
+	work, abandon := context.WithCancel(still)
+	defer abandon()
 	var working sync.WaitGroup
-	defer working.Wait()
+	s.take(ctx, func(request string) {
+		working.Go(func() { s.answer(work, request) })
+	})
+	if !finished(&working, over) {
+		s.cfg.Log.Warn("requests were not finished in time; others get them", "list", s.cfg.List)
+		abandon()
+	}
+	stop()
+	var leaving sync.WaitGroup
+	leaving.Go(func() { helping.Wait(); s.leave(still) })
+	late, end := context.WithTimeout(still, 3*time.Second)
+	defer end()
+	finished(&leaving, late.Done()) // a connection that hangs is not waited for
+	return nil
+}
+
+// take hands requests to begin until ctx ends. One that cannot be worked on yet is
+// left to others.
+func (s *RedisServer) take(ctx context.Context, begin func(request string)) {
 	for away := false; ; {
-		select { // a request that cannot be worked on yet is left to others
-		case free <- struct{}{}:
+		select {
+		case s.free <- struct{}{}:
 		case <-ctx.Done():
-			return nil
+			return
 		}
-		request, err := s.cfg.Redis.BLMove(ctx, s.cfg.List, s.working(s.instance), "RIGHT", "LEFT", time.Second).Result()
+		request, err := s.cfg.Redis.Do(ctx, "BLMOVE", s.cfg.List, s.names.working(s.instance), "RIGHT", "LEFT", blocking(s.cfg.Redis)).Text()
 		switch {
 		case err == nil:
 			away = false
-			working.Go(func() {
-				defer func() { <-free }()
-				s.answer(context.WithoutCancel(ctx), request)
-			})
+			s.count(request, 1)
+			begin(request)
 			continue
 		case ctx.Err() != nil:
-			return nil
-		case !errors.Is(err, redis.Nil):
+			return
+		case errors.Is(err, redis.Nil):
+			away = false
+		default:
 			if !away {
 				s.cfg.Log.Warn("Redis does not answer; trying again", "list", s.cfg.List, "error", err)
 			}
 			away = true
 			pause(ctx, 200*time.Millisecond)
 		}
-		<-free
+		<-s.free
 	}
 }
 
-// answer works on one request: the reply and the end of it go together.
-func (s *RedisServer) answer(ctx context.Context, request string) {
-	reply := s.cfg.Server.Handle(ctx, []byte(request))
-	replies := replyList([]byte(request))
-	_, err := s.cfg.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		if reply != nil && replies != "" && replies != s.cfg.List { // there it would be a request
-			p.LPush(ctx, replies, reply)
-			p.PExpire(ctx, replies, s.cfg.ReplyFor)
-		}
-		p.LRem(ctx, s.working(s.instance), 1, request)
-		return nil
-	})
-	if err != nil {
-		s.cfg.Log.Warn("a reply could not be sent; its caller waits for its deadline", "list", s.cfg.List, "error", err)
+// count keeps the requests that are under way.
+func (s *RedisServer) count(request string, by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.underWay[request] += by; s.underWay[request] == 0 {
+		delete(s.underWay, request)
 	}
-}
-
-// replyList is where the reply belongs: on the list that the caller names, or on
-// one that is named by the request's ID.
-func replyList(request []byte) string {
-	var to struct {
-		ReplyTo string `json:"reply_to"`
-	}
-	first := json.RawMessage(request)
-	if kind(request) == '[' {
-		var all []json.RawMessage
-		if json.Unmarshal(request, &all) == nil && len(all) > 0 {
-			first = all[0]
-		}
-	}
-	if json.Unmarshal(first, &to) == nil && to.ReplyTo != "" {
-		return to.ReplyTo
-	}
-	return firstID(request)
-}
-
-// firstID is the first ID in a message as the name of a list: a number is written
-// as it is.
-func firstID(message []byte) string {
-	type member struct {
-		ID json.RawMessage `json:"id"`
-	}
-	var list []member
-	if kind(message) != '[' {
-		message = append(append([]byte{'['}, message...), ']')
-	}
-	_ = json.Unmarshal(message, &list) // what is no message has no IDs
-	for _, m := range list {
-		var name string
-		switch {
-		case json.Unmarshal(m.ID, &name) == nil && name != "":
-			return name
-		case len(m.ID) > 0 && kind(m.ID) != 'n' && kind(m.ID) != '"':
-			return string(m.ID)
-		}
-	}
-	return ""
-}
-
-func (s *RedisServer) every(ctx context.Context, d time.Duration, do func(context.Context)) {
-	for ctx.Err() == nil {
-		do(ctx)
-		pause(ctx, d)
-	}
-}
-
-// beat says that this server lives. What fails is said again soon.
-func (s *RedisServer) beat(ctx context.Context) {
-	_, _ = s.cfg.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.Set(ctx, s.alive(s.instance), 1, s.cfg.Alive)
-		p.SAdd(ctx, s.workers(), s.instance)
-		return nil
-	})
-}
-
-// takeBack gives the requests of servers that are dead back to the living.
-func (s *RedisServer) takeBack(ctx context.Context) {
-	instances, err := s.cfg.Redis.SMembers(ctx, s.workers()).Result()
-	if err != nil {
-		return // another time
-	}
-	for _, i := range instances {
-		if n, err := s.cfg.Redis.Exists(ctx, s.alive(i)).Result(); err != nil || n > 0 {
-			continue
-		}
-		for {
-			err := s.cfg.Redis.LMove(ctx, s.working(i), s.cfg.List, "RIGHT", "RIGHT").Err()
-			if errors.Is(err, redis.Nil) {
-				s.cfg.Redis.SRem(ctx, s.workers(), i)
-				break
-			}
-			if err != nil {
-				return
-			}
-			s.cfg.Log.Warn("a server died over a request; it was taken back", "list", s.cfg.List, "server", i)
-		}
-	}
-}
-
-// leave says goodbye, so that nobody looks for what was left behind.
-func (s *RedisServer) leave(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if n, err := s.cfg.Redis.LLen(ctx, s.working(s.instance)).Result(); err != nil || n > 0 {
-		return // others take it back
-	}
-	_, _ = s.cfg.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.Del(ctx, s.alive(s.instance))
-		p.SRem(ctx, s.workers(), s.instance)
-		return nil
-	})
 }

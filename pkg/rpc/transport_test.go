@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -22,12 +23,18 @@ import (
 	"quadrille/pkg/rpc"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // they wait, most of the time
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // driver is how the suite comes by a transport of one kind.
 type driver struct {
-	// serve has one more server answer, until end. A server that dies leaves what it
-	// is at as it is.
+	// serve has one more server answer, until end, which waits for it unless it dies.
+	// A server that dies leaves what it is at as it is.
 	serve func(t *testing.T, s *rpc.Server) (end func(dies bool))
 	// dial makes one more client.
 	dial func(t *testing.T) *rpc.Client
@@ -115,13 +122,18 @@ func overRabbitMQ(t *testing.T) driver {
 		takesBack: true, queues: false, // a queue is there once it was served
 		serve: func(t *testing.T, s *rpc.Server) func(bool) {
 			own := session(t, "server")
-			server, err := rpc.NewRabbitMQServer(rpc.RabbitMQServerConfig{Session: own, Queue: queue, Server: s, Log: slog.New(slog.DiscardHandler)})
+			serving := make(chan struct{})
+			server, err := rpc.NewRabbitMQServer(rpc.RabbitMQServerConfig{
+				Session: own, Queue: queue, Server: s, Log: slog.New(slog.DiscardHandler),
+				Serving: sync.OnceFunc(func() { close(serving) }),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			ctx, stop := context.WithCancel(context.Background())
 			ended := make(chan struct{})
 			go func() { _ = server.Run(ctx); close(ended) }()
+			<-serving
 			var once sync.Once
 			end := func(dies bool) {
 				once.Do(func() {
@@ -130,8 +142,11 @@ func overRabbitMQ(t *testing.T) driver {
 					}
 					stop()
 				})
+				if !dies {
+					<-ended
+				}
 			}
-			t.Cleanup(func() { end(false); <-ended })
+			t.Cleanup(func() { end(false) })
 			return end
 		},
 		dial: func(t *testing.T) *rpc.Client {
@@ -225,8 +240,11 @@ func overRedis(t *testing.T, perCall bool) driver {
 					}
 					stop()
 				})
+				if !dies {
+					<-ended
+				}
 			}
-			t.Cleanup(func() { end(false); <-ended })
+			t.Cleanup(func() { end(false) })
 			return end
 		},
 		dial: func(t *testing.T) *rpc.Client {
