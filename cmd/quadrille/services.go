@@ -16,7 +16,7 @@ import (
 
 // everyService is all services, in the order of their ports.
 func everyService(cfg app.Config) []app.Service {
-	return []app.Service{gateway.New(cfg.GatewayToken), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()}
+	return []app.Service{gateway.New(gateway.Config{Token: cfg.GatewayToken, Timeout: cfg.GatewayTimeout}), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()}
 }
 
 // servicesNamed picks services by name; no names means all of them.

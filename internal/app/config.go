@@ -23,23 +23,24 @@ type Config struct {
 	Port int    `env:"PORT" envDefault:"8080"` // the gateway's; service n listens on Port+n
 	Data string `env:"QUADRILLE_DATA" envDefault:"data"`
 
-	DatabaseURL     string `env:"DATABASE_URL"`                 // empty: SQLite files under Data
-	DatabasePool    int    `env:"DATABASE_POOL"`                // connections per service; 0: the default of internal/db
-	SchemaPrefix    string `env:"DATABASE_SCHEMA_PREFIX"`       // before each service's schema
-	AMQPURL         string `env:"AMQP_URL"`                     // empty: the embedded log under Data
-	CloudAMQPURL    string `env:"CLOUDAMQP_URL"`                // used where AMQP_URL is empty
-	BusPrefix       string `env:"BUS_PREFIX"`                   // before exchange and queue names
-	HistoryMaxAge   string `env:"HISTORY_MAX_AGE"`              // x-max-age of history, such as 7D; empty: for ever
-	HistoryMaxSize  int64  `env:"HISTORY_MAX_BYTES"`            // x-max-length-bytes; 0: no limit
-	OutboxKeepFor   string `env:"OUTBOX_KEEP" envDefault:"30D"` // how long sent events stay in the outbox; 0: for ever
-	RedisURL        string `env:"REDIS_URL"`
-	RedisUnverified bool   `env:"REDIS_TLS_UNVERIFIED"` // take any certificate from rediss://
-	GatewayToken    string `env:"GATEWAY_TOKEN"`        // demanded by the gateway for all but reading products
-	Dyno            string `env:"DYNO"`                 // set by Heroku: services are reached by amqp: and pools are small
-	Token           string `env:"INTERNAL_TOKEN"`       // demanded by every service where set
-	CrashAt         string `env:"QUADRILLE_CRASH_AT"`   // for tests only: POINT:N ends the process at the Nth time it passes there
-	LogLevel        string `env:"LOG_LEVEL" envDefault:"info"`
-	LogFormat       string `env:"LOG_FORMAT"` // text or json; empty: text on a terminal
+	DatabaseURL     string        `env:"DATABASE_URL"`                 // empty: SQLite files under Data
+	DatabasePool    int           `env:"DATABASE_POOL"`                // connections per service; 0: the default of internal/db
+	SchemaPrefix    string        `env:"DATABASE_SCHEMA_PREFIX"`       // before each service's schema
+	AMQPURL         string        `env:"AMQP_URL"`                     // empty: the embedded log under Data
+	CloudAMQPURL    string        `env:"CLOUDAMQP_URL"`                // used where AMQP_URL is empty
+	BusPrefix       string        `env:"BUS_PREFIX"`                   // before exchange and queue names
+	HistoryMaxAge   string        `env:"HISTORY_MAX_AGE"`              // x-max-age of history, such as 7D; empty: for ever
+	HistoryMaxSize  int64         `env:"HISTORY_MAX_BYTES"`            // x-max-length-bytes; 0: no limit
+	OutboxKeepFor   string        `env:"OUTBOX_KEEP" envDefault:"30D"` // how long sent events stay in the outbox; 0: for ever
+	RedisURL        string        `env:"REDIS_URL"`
+	RedisUnverified bool          `env:"REDIS_TLS_UNVERIFIED"`             // take any certificate from rediss://
+	GatewayToken    string        `env:"GATEWAY_TOKEN"`                    // demanded by the gateway for all but reading products
+	GatewayTimeout  time.Duration `env:"GATEWAY_TIMEOUT" envDefault:"25s"` // after which the gateway gives up on a service
+	Dyno            string        `env:"DYNO"`                             // set by Heroku: services are reached by amqp: and pools are small
+	Token           string        `env:"INTERNAL_TOKEN"`                   // demanded by every service where set
+	CrashAt         string        `env:"QUADRILLE_CRASH_AT"`               // for tests only: POINT:N ends the process at the Nth time it passes there
+	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info"`
+	LogFormat       string        `env:"LOG_FORMAT"` // text or json; empty: text on a terminal
 
 	// ServiceURLs and ServiceDatabases are NAME_URL and NAME_DATABASE_URL of each
 	// service where set, by service.
@@ -63,6 +64,9 @@ func FromEnvironment() (Config, error) {
 	}
 	if err := cfg.readRetention(); err != nil {
 		return cfg, err
+	}
+	if cfg.GatewayTimeout <= 0 {
+		return cfg, fmt.Errorf("GATEWAY_TIMEOUT %s is no time to wait", cfg.GatewayTimeout)
 	}
 	cfg.ServiceURLs, cfg.ServiceDatabases = map[string]string{}, map[string]string{}
 	for _, name := range Names() {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -11,7 +12,7 @@ import (
 func Deadline(limit time.Duration) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if isCSV(c.Request()) {
+			if isCSV(c.Request()) && c.Request().Method == http.MethodPost {
 				return next(c)
 			}
 			ctx, cancel := context.WithTimeout(c.Request().Context(), limit)

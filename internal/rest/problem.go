@@ -69,7 +69,7 @@ func faultOf(err error) *fault.Fault {
 func ofEcho(he *echo.HTTPError) *fault.Fault {
 	switch {
 	case he.Code == http.StatusNotFound:
-		return fault.New(fault.NotFound, "path_unknown", "there is nothing at this path; /docs shows what there is")
+		return fault.New(fault.NotFound, "path_unknown", "there is nothing at this path; the service's /docs shows what there is")
 	case he.Code == http.StatusMethodNotAllowed:
 		return fault.New(fault.Malformed, "method_not_allowed", "this path does not take this method; the Allow header names those it takes")
 	case he.Code == http.StatusUnsupportedMediaType:

@@ -76,7 +76,7 @@ func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	running, err := app.Start(ctx, cfg, testLog(t), []app.Service{gateway.New(cfg.GatewayToken), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()})
+	running, err := app.Start(ctx, cfg, testLog(t), []app.Service{gateway.New(gateway.Config{Token: cfg.GatewayToken, Timeout: cfg.GatewayTimeout}), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()})
 	must(t, err)
 	links := app.NewLinks(cfg, testLog(t))
 	t.Cleanup(func() { _ = links.Close() })

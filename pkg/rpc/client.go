@@ -46,7 +46,8 @@ type outgoing struct {
 func newOutgoing(ctx context.Context, method string, params any) outgoing {
 	r := outgoing{Version: version, Method: method, Params: params}
 	if deadline, has := ctx.Deadline(); has {
-		r.Expires = deadline.UnixMilli()
+		// Rounded up: the server must not give up first, and answer that.
+		r.Expires = deadline.Add(time.Millisecond - time.Nanosecond).UnixMilli()
 	}
 	return r
 }

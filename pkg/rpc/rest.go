@@ -76,6 +76,9 @@ func (t *RoundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if answer.Status < http.StatusOK || answer.Status > 999 {
+		return nil, fmt.Errorf("rpc: %s: %d is no status of an answer", methodREST, answer.Status)
+	}
 	return answer.response(r), nil
 }
 
@@ -124,6 +127,9 @@ func ServeHTTP(s *Server, h http.Handler) {
 		}
 		w := &recorder{header: http.Header{}, abandon: cancel}
 		h.ServeHTTP(w, r)
+		if err := ctx.Err(); err != nil && w.status == 0 {
+			return carriedResponse{}, err // it gave up, and says nothing: that is no success
+		}
 		return w.answer(c.Method), nil
 	})
 }

@@ -57,6 +57,12 @@ func echoAPI() http.Handler {
 		w.WriteHeader(http.StatusTeapot)
 	})
 	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("secret") })
+	mux.HandleFunc("/told", func(w http.ResponseWriter, r *http.Request) {
+		deadline, _ := r.Context().Deadline()
+		w.Header().Set("Deadline", deadline.Format(time.RFC3339Nano))
+		w.Header().Set("Traceparent", r.Header.Get("Traceparent"))
+		w.Header().Set("Tracestate", r.Header.Get("Tracestate"))
+	})
 	mux.HandleFunc("/silent", func(http.ResponseWriter, *http.Request) {})
 	return mux
 }
@@ -187,8 +193,8 @@ func TestRESTDeadlineAndFailure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The handler's deadline is the same, to the millisecond: it may answer just
-		// before.
+		// The handler's deadline is at most a millisecond later: its answer may get in
+		// just before.
 		if answer, err := hc.Do(r); !errors.Is(err, context.DeadlineExceeded) && (answer == nil || answer.StatusCode != http.StatusTeapot) {
 			t.Errorf("a call past its deadline gives %v, %v", answer, err)
 		}
@@ -209,26 +215,74 @@ func TestRESTDeadlineAndFailure(t *testing.T) {
 	})
 }
 
-// What a deadline is here, it is there: the handler's context ends no later.
-func TestRESTDeadlineIsTheHandlersToo(t *testing.T) {
-	ended := make(chan bool, 1)
+// What a deadline is here, it is there, and no sooner: the handler's context ends
+// with the caller's, and not before; and the trace goes along. Without a deadline
+// there are 30 s.
+func TestRESTDeadlineAndTraceAreTheHandlersToo(t *testing.T) {
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	carried(t, func(t *testing.T, hc *http.Client, base string) {
+		if strings.HasPrefix(base, "http") {
+			return // a deadline is not told; the connection is closed
+		}
+		for _, within := range []time.Duration{5 * time.Second, time.Minute, 0} {
+			ctx := t.Context()
+			if within > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, within)
+				defer cancel()
+			}
+			deadline, has := ctx.Deadline()
+			if !has {
+				deadline = time.Now().Add(30 * time.Second)
+			}
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/told", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Traceparent", trace)
+			r.Header.Set("Tracestate", "shop=1")
+			answer, _ := fetch(t, hc, r)
+			if answer.Header.Get("Traceparent") != trace || answer.Header.Get("Tracestate") != "shop=1" {
+				t.Errorf("the trace arrives as %v", answer.Header)
+			}
+			there, err := time.Parse(time.RFC3339Nano, answer.Header.Get("Deadline"))
+			if late := there.Sub(deadline); err != nil || has && (late < 0 || late > time.Millisecond) || !has && (late < 0 || late > 5*time.Second) {
+				t.Errorf("with %s the handler has until %s, %s later than the caller: %v", within, answer.Header.Get("Deadline"), late, err)
+			}
+		}
+	})
+}
+
+// A handler whose time is over and that says nothing did not succeed.
+func TestRESTHandlerThatGivesUp(t *testing.T) {
 	s := rpc.NewServer(rpc.ServerConfig{})
-	rpc.ServeHTTP(s, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		deadline, has := r.Context().Deadline()
-		ended <- has && time.Until(deadline) <= time.Minute
-	}))
-	server := httptest.NewServer(rpc.HTTPHandler(s))
-	t.Cleanup(server.Close)
-	rt := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(rpc.NewHTTP(server.URL, &http.Client{})), nil })
-	t.Cleanup(func() { _ = rt.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, "amqp://q/", nil)
-	fetch(t, &http.Client{Transport: rt}, r)
-	if !<-ended {
-		t.Error("the handler knows of no deadline")
+	rpc.ServeHTTP(s, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	expires := time.Now().Add(50 * time.Millisecond).UnixMilli()
+	reply := s.Handle(t.Context(), fmt.Appendf(nil, `{"jsonrpc":"2.0","id":1,"method":"http.request","params":{"method":"GET","url":"/"},"expires":%d}`, expires))
+	if !strings.Contains(string(reply), `"error"`) {
+		t.Errorf("the reply is %s", reply)
 	}
 }
+
+// A status that is none is an error, not an answer.
+func TestRESTStatusThatIsNone(t *testing.T) {
+	for _, result := range []string{"{}", `{"status":99}`, `{"status":100}`, `{"status":-1}`, `{"status":1000}`} {
+		rt := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(fixed(result)), nil })
+		t.Cleanup(func() { _ = rt.Close() })
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "amqp://q/", nil)
+		if answer, err := rt.RoundTrip(r); err == nil {
+			t.Errorf("%s gives %s", result, answer.Status)
+		}
+	}
+}
+
+// fixed is a transport on which every call has this result.
+type fixed string
+
+func (f fixed) RoundTrip(_ context.Context, id string, _ []byte) ([]byte, error) {
+	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%q,"result":%s}`, id, string(f)), nil
+}
+func (fixed) Close() error { return nil }
 
 // Whoever calls after Close, or while nothing can be dialled, is told so.
 func TestRESTRoundTripperDialsOnceAndCloses(t *testing.T) {

@@ -2,5 +2,5 @@
 // services, whichever way they are reached.
 //
 // The way of one request: guard.go (may it pass?), routes.go (whose is it?),
-// proxy.go (there and back). It keeps nothing.
+// body.go (does its sender finish it?), proxy.go (there and back). It keeps nothing.
 package gateway

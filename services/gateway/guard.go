@@ -30,7 +30,8 @@ func guard(token string) echo.MiddlewareFunc {
 // open: it reads products.
 func open(r *http.Request) bool {
 	rest, products := strings.CutPrefix(r.URL.Path, prefix+"/products")
-	return products && (rest == "" || rest[0] == '/') && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	return products && reads && (rest == "" || rest[0] == '/')
 }
 
 // bears reports whether r bears the token (RFC 6750, section 2.1).

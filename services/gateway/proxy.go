@@ -10,7 +10,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -18,11 +17,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// requestTimeout is below the 30 s after which Heroku's router gives up, so that
-// the caller is told by us.
-const requestTimeout = 25 * time.Second
-
-// failure is why a request got no answer, on its way to echo's error handler.
+// failureKey is why a request got no answer, on its way out of the proxy.
 type failureKey struct{}
 
 // newProxy forwards requests to the service of a route.
@@ -45,17 +40,28 @@ func newProxy(d app.Deps, r route) (echo.HandlerFunc, error) {
 	return func(c echo.Context) error {
 		var failed error
 		request := c.Request().WithContext(context.WithValue(c.Request().Context(), failureKey{}, &failed))
-		proxy.ServeHTTP(c.Response(), request)
-		if failed == nil {
+		body := watch(c.Response(), request)
+		proxy.ServeHTTP(final{c.Response(), c.Response().Header().Get(echo.HeaderXRequestID)}, request)
+		switch {
+		case failed == nil:
 			return nil
+		case body.broken() != nil: // which ends the request's context, too
+			return body.broken()
+		case errors.Is(c.Request().Context().Err(), context.Canceled):
+			return c.NoContent(statusGone)
+		default:
+			d.Log.Warn("a service gave no answer", "to", r.service, "method", request.Method, "error", failed)
+			return away(r.service, failed)
 		}
-		d.Log.Warn("a service gave no answer", "to", r.service, "method", request.Method, "error", failed)
-		return away(r.service, failed)
 	}, nil
 }
 
-// rewrite turns a public request into one of the service. Who calls is not the
-// service's business: it trusts the gateway.
+// statusGone is what the log has of a caller that did not wait; nobody reads it.
+const statusGone = 499
+
+// rewrite turns a public request into one of the service. Who calls, and by which
+// way, is not the service's business: it trusts the gateway. What is not of this
+// shop's API might mean something to it that nobody outside may say.
 func rewrite(p *httputil.ProxyRequest, base *url.URL, r route) {
 	p.Out.URL.Scheme, p.Out.URL.Host = base.Scheme, base.Host
 	p.Out.URL.Path = strings.TrimSuffix(base.Path, "/") + r.inward(p.In.URL.Path)
@@ -63,34 +69,56 @@ func rewrite(p *httputil.ProxyRequest, base *url.URL, r route) {
 	if p.In.URL.RawPath != "" {
 		p.Out.URL.RawPath = strings.TrimSuffix(base.EscapedPath(), "/") + r.inward(p.In.URL.EscapedPath())
 	}
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // what does not parse is the service's to refuse
 	p.Out.Host = ""
-	p.Out.Header.Del("Authorization")
-	p.Out.Header.Del("Cookie")
+	for name := range p.Out.Header {
+		if strings.HasPrefix(name, "X-") && name != http.CanonicalHeaderKey(echo.HeaderXRequestID) {
+			p.Out.Header.Del(name)
+		}
+	}
+	for _, name := range []string{"Authorization", "Cookie", "Expect"} {
+		p.Out.Header.Del(name)
+	}
 }
 
 var errRefused = errors.New("it does not take the gateway's INTERNAL_TOKEN")
 
 // modify turns the service's answer into a public one.
 func modify(answer *http.Response, r route) error {
-	if answer.StatusCode == http.StatusUnauthorized {
+	switch {
+	case answer.StatusCode == http.StatusUnauthorized:
 		return errRefused
+	case answer.StatusCode < http.StatusOK || answer.StatusCode > 599:
+		return fmt.Errorf("it answers with status %d", answer.StatusCode)
 	}
 	if location := answer.Header.Get("Location"); location != "" {
 		answer.Header.Set("Location", r.outward(location))
 	}
-	for i, link := range answer.Header.Values("Link") {
-		if rest, bracketed := strings.CutPrefix(link, "<"); bracketed {
-			answer.Header.Values("Link")[i] = "<" + r.outward(rest)
-		}
+	links := answer.Header.Values("Link")
+	for i, link := range links {
+		links[i] = r.outwardLinks(link)
 	}
 	return nil
 }
 
+// final is an answer without interim ones (1xx), which echo takes for the answer
+// itself, and with one request ID, although the service named it, too.
+type final struct {
+	*echo.Response
+
+	id string
+}
+
+// WriteHeader is http.ResponseWriter's.
+func (f final) WriteHeader(status int) {
+	if status >= http.StatusOK {
+		f.Header().Set(echo.HeaderXRequestID, f.id)
+		f.Response.WriteHeader(status)
+	}
+}
+
 // away is what the caller is told of a request that got no answer.
 func away(service string, err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err // the caller is gone
-	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fault.New(fault.Unavailable, "timeout", "%s has not answered in time; what was asked may have been done: ask again with the same Idempotency-Key or external_id", service)
 	}

@@ -1,6 +1,9 @@
 package gateway
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // prefix is where the public API begins.
 const prefix = "/api/v1"
@@ -31,11 +34,19 @@ func (r route) inward(path string) string {
 	return r.inner + strings.TrimPrefix(path, prefix+r.path)
 }
 
-// outward is the public path for one of the service's own.
+// outward is the public path for one of the service's own; what is none stays.
 func (r route) outward(path string) string {
 	rest, below := strings.CutPrefix(path, r.inner)
 	if !below || rest != "" && !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "?") {
 		return path
 	}
 	return prefix + r.path + rest
+}
+
+// target is where a link leads, in a Link header (RFC 8288, section 3).
+var target = regexp.MustCompile(`<[^>]*>`)
+
+// outwardLinks is a Link header whose targets are public.
+func (r route) outwardLinks(header string) string {
+	return target.ReplaceAllStringFunc(header, func(t string) string { return "<" + r.outward(t[1:len(t)-1]) + ">" })
 }

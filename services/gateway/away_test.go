@@ -1,0 +1,206 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"quadrille/internal/rest/call"
+	"quadrille/pkg/rpc"
+)
+
+// A service that is away takes its own part with it, and no other.
+func TestAServiceThatIsAway(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		seen := &notes{}
+		services := seen.playAll()
+		delete(services, "sales")
+		d := opened(t, w, Config{Token: token}, services)
+		for _, r := range routes() {
+			a := d.ask("GET", prefix+r.path, "")
+			if r.service != "sales" {
+				if a.status != http.StatusOK {
+					t.Errorf("%s gives %d %s", r.path, a.status, a.body)
+				}
+				continue
+			}
+			a.refused(t, "sales", http.StatusServiceUnavailable, "service_away")
+			if a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "sales") {
+				t.Errorf("the answer is %v %s", a.header, a.body)
+			}
+		}
+		if strings.Contains(d.log.String(), internal) || strings.Contains(d.log.String(), token) {
+			t.Errorf("a token is in the log: %s", d.log)
+		}
+	})
+}
+
+// One that takes too long is told so to the caller, and to the service.
+func TestAServiceThatHangs(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		ended := make(chan struct{}, 1)
+		d := opened(t, w, Config{Token: token, Timeout: 100 * time.Millisecond}, map[string]http.Handler{
+			"sales": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, _ = io.ReadAll(r.Body)
+				<-r.Context().Done()
+				ended <- struct{}{}
+			}),
+		})
+		a := d.ask("POST", "/api/v1/orders", "{}")
+		a.refused(t, "a service that hangs", http.StatusServiceUnavailable, "timeout")
+		if !strings.Contains(a.body, "sales") || !strings.Contains(a.body, "Idempotency-Key") || a.header.Get("Retry-After") == "" {
+			t.Errorf("the answer is %v %s", a.header, a.body)
+		}
+		<-ended
+		a = d.ask("GET", "/api/v1/orders", "", "Content-Type", "text/csv") // only an upload may take longer
+		a.refused(t, "a service that hangs over what looks like an upload", http.StatusServiceUnavailable, "timeout")
+		<-ended
+	})
+}
+
+// A caller that goes away takes its request along, and nobody is blamed for it.
+func TestACallerThatGoesAway(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		asked, ended := make(chan struct{}), make(chan struct{})
+		d := opened(t, w, Config{Token: token}, map[string]http.Handler{
+			"sales": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				close(asked)
+				<-r.Context().Done()
+				close(ended)
+			}),
+		})
+		ctx, leave := context.WithCancel(t.Context())
+		go func() { <-asked; leave() }()
+		if _, err := d.http.Do(d.request("GET", "/api/v1/orders", "").WithContext(ctx)); err == nil {
+			t.Error("it was answered")
+		}
+		<-ended
+		d.shut()
+		if said := d.log.String(); said != "" {
+			t.Errorf("the log says %s", said)
+		}
+	})
+}
+
+// A token that a service does not take is our mistake: the caller must not think
+// that its own was meant.
+func TestAServiceThatDoesNotTakeOurToken(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		d, _ := only(t, w, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, r.Header.Get("Authorization"))
+		})
+		a := d.ask("GET", "/api/v1/orders", "")
+		a.refused(t, "sales", http.StatusServiceUnavailable, "service_away")
+		if a.header.Get("WWW-Authenticate") != "" || strings.Contains(fmt.Sprint(a), internal) || !strings.Contains(d.log.String(), "INTERNAL_TOKEN") {
+			t.Errorf("the answer is %v, the log says %s", a, d.log)
+		}
+	})
+}
+
+// What a panicking service says: over HTTP nothing, over RPC that it failed.
+func TestAServiceThatPanics(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		d, _ := only(t, w, func(http.ResponseWriter, *http.Request) { panic("secret") })
+		a := d.ask("GET", "/api/v1/orders", "")
+		a.refused(t, "a panic", http.StatusServiceUnavailable, "service_away")
+		if strings.Contains(a.body, "secret") {
+			t.Error(a.body)
+		}
+	})
+}
+
+// lying is a server that answers every request with these bytes.
+func lying(t *testing.T, bytes string) way {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, bytes)
+			_ = conn.Close()
+		}
+	}()
+	return func(t *testing.T, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
+		t.Helper()
+		hc := call.New(call.Config{})
+		t.Cleanup(hc.CloseIdleConnections)
+		return hc.Transport, func(string) string { return "http://" + l.Addr().String() }
+	}
+}
+
+// fixed is a carrier whose every call has this result.
+type fixed string
+
+func (f fixed) RoundTrip(_ context.Context, id string, _ []byte) ([]byte, error) {
+	return []byte(`{"jsonrpc":"2.0","id":"` + id + `",` + string(f) + `}`), nil
+}
+
+func (fixed) Close() error { return nil }
+
+func lyingOverRPC(result string) way {
+	return func(t *testing.T, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
+		t.Helper()
+		carrier := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(fixed(result)), nil })
+		t.Cleanup(func() { _ = carrier.Close() })
+		return carrier, func(string) string { return "amqp://q" }
+	}
+}
+
+// An answer that is none gives 503, whatever is wrong with it.
+func TestAServiceThatTalksNonsense(t *testing.T) {
+	for what, w := range map[string]way{
+		"no HTTP":              lying(t, "hello"),
+		"nothing":              lying(t, ""),
+		"half a header":        lying(t, "HTTP/1.1 200 OK\r\nContent-"),
+		"status 99":            lying(t, "HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n"),
+		"status 999":           lying(t, "HTTP/1.1 999 High\r\nContent-Length: 0\r\n\r\n"),
+		"another protocol":     lying(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"),
+		"status 0 over RPC":    lyingOverRPC(`"result":{}`),
+		"status 7000 over RPC": lyingOverRPC(`"result":{"status":7000}`),
+		"no result over RPC":   lyingOverRPC(`"result":"yes"`),
+		"an error over RPC":    lyingOverRPC(`"error":{"code":-32603,"message":"Internal error"}`),
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			d := opened(t, w, Config{Token: token}, nil)
+			d.ask("GET", "/api/v1/orders", "").refused(t, what, http.StatusServiceUnavailable, "service_away")
+		})
+	}
+}
+
+// A body that breaks off breaks off for the caller, too: it must not look whole.
+func TestABodyThatBreaksOff(t *testing.T) {
+	for what, bytes := range map[string]string{
+		"by length": "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"items\":[",
+		"by chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n{\"items\":[\r\n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			d := opened(t, lying(t, bytes), Config{Token: token}, nil)
+			got, err := d.http.Do(d.request("GET", "/api/v1/orders", ""))
+			if err != nil {
+				return // broken off before the header was through
+			}
+			defer got.Body.Close()
+			if body, err := io.ReadAll(got.Body); err == nil {
+				t.Errorf("it looks whole: %d %q", got.StatusCode, body)
+			}
+		})
+	}
+}

@@ -1,0 +1,264 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"quadrille/internal/app"
+	"quadrille/internal/rest/call"
+	"quadrille/pkg/fault"
+	"quadrille/pkg/rpc"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	token    = "letmein"           // the gateway's
+	internal = "only-for-services" // INTERNAL_TOKEN
+)
+
+// way is how the gateway of a test reaches the services it plays.
+type way func(t *testing.T, services map[string]http.Handler) (transport http.RoundTripper, url func(string) string)
+
+// ways is every one: what is said of the gateway holds for each.
+func ways(t *testing.T, test func(t *testing.T, w way)) {
+	t.Helper()
+	for name, w := range map[string]way{"http": overHTTP, "rpc": overRPC} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, w)
+		})
+	}
+}
+
+// overHTTP plays each service by a server of its own. One that is not played is away.
+func overHTTP(t *testing.T, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
+	t.Helper()
+	urls := map[string]string{}
+	for name, h := range services {
+		server := httptest.NewUnstartedServer(h)
+		server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handlers that break off
+		server.Start()
+		t.Cleanup(server.Close)
+		urls[name] = server.URL
+	}
+	hc := call.New(call.Config{Token: internal})
+	t.Cleanup(hc.CloseIdleConnections)
+	return hc.Transport, func(service string) string {
+		if u := urls[service]; u != "" {
+			return u
+		}
+		return "http://127.0.0.1:1"
+	}
+}
+
+// overRPC plays each service by a server of JSON-RPC.
+func overRPC(t *testing.T, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
+	t.Helper()
+	carrier := rpc.NewRoundTripper(func(service string) (*rpc.Client, error) {
+		h := services[service]
+		if h == nil {
+			return nil, rpc.ErrUnavailable
+		}
+		s := rpc.NewServer(rpc.ServerConfig{})
+		rpc.ServeHTTP(s, h)
+		return rpc.NewClient(direct{s}), nil
+	})
+	t.Cleanup(func() { _ = carrier.Close() })
+	hc := call.New(call.Config{Token: internal, Schemes: map[string]http.RoundTripper{"amqp": carrier}})
+	return hc.Transport, func(service string) string { return "amqp://" + service }
+}
+
+// direct is a transport of JSON-RPC without a way.
+type direct struct{ server *rpc.Server }
+
+func (d direct) RoundTrip(ctx context.Context, _ string, message []byte) ([]byte, error) {
+	answered := make(chan []byte, 1)
+	go func() { answered <- d.server.Handle(ctx, message) }()
+	select {
+	case reply := <-answered:
+		return reply, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (d direct) Close() error { return nil }
+
+// door is a gateway that a test asks from outside.
+type door struct {
+	t    *testing.T
+	url  string
+	http *http.Client
+	log  *lockedBuffer
+	shut func() // and wait until every request is through
+}
+
+// opened is a gateway in front of services that are played.
+func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler) *door {
+	t.Helper()
+	transport, url := w(t, services)
+	d := &door{t: t, log: &lockedBuffer{}}
+	h, err := newHandler(app.Deps{
+		Log: slog.New(slog.NewTextHandler(d.log, nil)), HTTP: &http.Client{Transport: transport}, URL: url,
+		Connected: func(context.Context) error { return nil },
+	}, cfg.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	d.url, d.http, d.shut = server.URL, server.Client(), server.Close
+	return d
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// request is a request to the gateway with its token; header holds names and values
+// in turn, of which an empty value takes the header away.
+func (d *door) request(method, target, body string, header ...string) *http.Request {
+	d.t.Helper()
+	r, err := http.NewRequestWithContext(d.t.Context(), method, d.url+target, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+		if header[i+1] == "" || header[i] == "Authorization" {
+			r.Header.Set(header[i], header[i+1])
+		}
+	}
+	return r
+}
+
+func (d *door) ask(method, target, body string, header ...string) answer {
+	d.t.Helper()
+	return d.do(d.request(method, target, body, header...))
+}
+
+func (d *door) do(r *http.Request) answer {
+	d.t.Helper()
+	got, err := d.http.Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer got.Body.Close()
+	content, err := io.ReadAll(got.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return answer{got.StatusCode, got.Header, string(content)}
+}
+
+// raw sends what no client would, and returns the status and the rest of the answer.
+func (d *door) raw(request string) string {
+	d.t.Helper()
+	conn, err := new(net.Dialer).DialContext(d.t.Context(), "tcp", strings.TrimPrefix(d.url, "http://"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, request); err != nil {
+		d.t.Fatal(err)
+	}
+	content, err := io.ReadAll(conn)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(content)
+}
+
+// refused checks that an answer is a problem document with this status and code.
+func (a answer) refused(t *testing.T, what string, status int, code string) {
+	t.Helper()
+	var p fault.Problem
+	err := json.Unmarshal([]byte(a.body), &p)
+	if err != nil || a.status != status || p.Status != status || p.Code != code || a.header.Get("Content-Type") != fault.ProblemType {
+		t.Errorf("%s gives %d %s %s, want %d %s", what, a.status, a.header.Get("Content-Type"), a.body, status, code)
+	}
+}
+
+// told is what a played service was asked.
+type told struct {
+	service, method, uri, body string
+	header                     http.Header
+}
+
+// notes remembers what the services it plays were asked, in order.
+type notes struct {
+	mu  sync.Mutex
+	all []told
+}
+
+// play answers as h does, or with 200 where that is nil.
+func (n *notes) play(service string, h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		n.mu.Lock()
+		n.all = append(n.all, told{service, r.Method, r.RequestURI, string(body), r.Header.Clone()})
+		n.mu.Unlock()
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if h != nil {
+			h(w, r)
+		}
+	})
+}
+
+// playAll plays all services.
+func (n *notes) playAll() map[string]http.Handler {
+	services := map[string]http.Handler{}
+	for _, name := range app.Names() {
+		services[name] = n.play(name, nil)
+	}
+	return services
+}
+
+// take is what was asked since the last time.
+func (n *notes) take() []told {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := n.all
+	n.all = nil
+	return all
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
