@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"quadrille/internal/rest/call"
 	"quadrille/pkg/broker"
@@ -235,10 +236,11 @@ func (l *Links) state(ctx context.Context) error {
 func (l *Links) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var err error
+	var closing errgroup.Group // a transport may take a second
 	for _, c := range l.carriers {
-		err = errors.Join(err, c.Close())
+		closing.Go(c.Close)
 	}
+	err := closing.Wait()
 	for _, hc := range l.clients {
 		hc.CloseIdleConnections()
 	}

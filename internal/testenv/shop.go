@@ -68,6 +68,9 @@ func Start(t testing.TB, cfg app.Config) *Shop {
 // Run is Start for a test that stops the shop itself.
 func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
 	t.Helper()
+	if cfg.GatewayToken == "" {
+		cfg.GatewayToken = GatewayToken
+	}
 	cfg.Listeners = map[string]net.Listener{}
 	for _, name := range append([]string{app.Gateway}, app.Names()...) {
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -84,7 +87,7 @@ func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
 	for _, name := range app.Names() { // a queue is there a moment after its service
 		Eventually(t, func(ctx context.Context) error { return healthy(ctx, hc, running.URL(name)) })
 	}
-	return connect(t, running, hc), running.Stop
+	return connect(t, running, hc, running.URL), running.Stop
 }
 
 func healthy(ctx context.Context, hc *http.Client, base string) error {
@@ -99,19 +102,20 @@ func healthy(ctx context.Context, hc *http.Client, base string) error {
 	return answer.Body.Close()
 }
 
-func connect(t testing.TB, running *app.Shop, hc *http.Client) *Shop {
+// connect makes clients of services that are at url.
+func connect(t testing.TB, running *app.Shop, hc *http.Client, url func(service string) string) *Shop {
 	t.Helper()
 	s := &Shop{app: running, HTTP: hc}
 	var err error
-	s.Inventory, err = inventoryclient.New(running.URL("inventory"), hc)
+	s.Inventory, err = inventoryclient.New(url("inventory"), hc)
 	must(t, err)
-	s.Catalog, err = catalogclient.New(running.URL("catalog"), hc)
+	s.Catalog, err = catalogclient.New(url("catalog"), hc)
 	must(t, err)
-	s.Wishlist, err = wishlistclient.New(running.URL("wishlist"), hc)
+	s.Wishlist, err = wishlistclient.New(url("wishlist"), hc)
 	must(t, err)
-	s.Sales, err = salesclient.New(running.URL("sales"), hc)
+	s.Sales, err = salesclient.New(url("sales"), hc)
 	must(t, err)
-	s.Stats, err = statsclient.New(running.URL("stats"), hc)
+	s.Stats, err = statsclient.New(url("stats"), hc)
 	must(t, err)
 	return s
 }

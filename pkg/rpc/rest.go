@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"quadrille/pkg/fault"
 )
 
@@ -105,11 +107,11 @@ func (t *RoundTripper) Close() error {
 	clients := t.clients
 	t.clients = nil
 	t.mu.Unlock()
-	var err error
+	var closing errgroup.Group // a transport may take a second
 	for _, c := range clients {
-		err = errors.Join(err, c.Close())
+		closing.Go(c.Close)
 	}
-	return err
+	return closing.Wait()
 }
 
 // ServeHTTP registers with s that h answers the requests of a RoundTripper.

@@ -329,6 +329,42 @@ func TestRESTRoundTripperDialsOnceAndCloses(t *testing.T) {
 	}
 }
 
+// joint is a transport that is closed once all of them are being closed.
+type joint struct {
+	direct
+
+	all *sync.WaitGroup
+}
+
+func (c joint) Close() error {
+	c.all.Done()
+	c.all.Wait()
+	return nil
+}
+
+// Transports are closed all at once: each may take its time.
+func TestRESTRoundTripperClosesAllAtOnce(t *testing.T) {
+	s := rpc.NewServer(rpc.ServerConfig{})
+	rpc.ServeHTTP(s, echoAPI())
+	var all sync.WaitGroup
+	rt := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(joint{direct{s}, &all}), nil })
+	for _, host := range []string{"a", "b", "c"} {
+		all.Add(1)
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "amqp://"+host+"/silent", nil)
+		fetch(t, &http.Client{Transport: rt}, r)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- rt.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("one is closed after the other")
+	}
+}
+
 // direct is a transport without a way.
 type direct struct{ s *rpc.Server }
 

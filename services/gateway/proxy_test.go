@@ -77,7 +77,7 @@ func TestWhatIsPassedOutward(t *testing.T) {
 			h.Set("Location", "/orders/7")
 			h["Link"] = []string{`</orders?after=x>; rel="next"`, `</orders>; rel="first", </orders/7/ship>; rel="ship", <https://example.org/orders>; rel="help"`, `</ordersets>; rel="other"`}
 			h.Set("ETag", `"3"`)
-			h.Set("Idempotent-Replayed", "true")
+			h.Set("Idempotency-Replayed", "true")
 			h.Set("Content-Type", "application/json; charset=utf-8")
 			h.Set("Connection", "X-Inner")
 			h.Set("X-Inner", "1")
@@ -90,7 +90,7 @@ func TestWhatIsPassedOutward(t *testing.T) {
 			t.Errorf("the answer is %d %q", a.status, a.body)
 		}
 		for name, want := range map[string]string{
-			"Location": "/api/v1/orders/7", "Etag": `"3"`, "Idempotent-Replayed": "true", "Content-Type": "application/json; charset=utf-8",
+			"Location": "/api/v1/orders/7", "Etag": `"3"`, "Idempotency-Replayed": "true", "Content-Type": "application/json; charset=utf-8",
 			"X-Inner": "", "Keep-Alive": "",
 			"Link": `</api/v1/orders?after=x>; rel="next" + </api/v1/orders>; rel="first", </api/v1/orders/7/ship>; rel="ship", <https://example.org/orders>; rel="help" + </ordersets>; rel="other"`,
 		} {
