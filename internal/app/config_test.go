@@ -1,6 +1,7 @@
 package app
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -10,9 +11,12 @@ func environment(t *testing.T, set ...string) {
 	t.Helper()
 	for _, name := range []string{
 		"HOST", "PORT", "DYNO", "DATABASE_URL", "DATABASE_POOL", "AMQP_URL", "CLOUDAMQP_URL", "REDIS_URL", "REDIS_TLS_UNVERIFIED",
-		"BUS_PREFIX", "GATEWAY_TOKEN", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL",
+		"BUS_PREFIX", "GATEWAY_TOKEN", "GATEWAY_TIMEOUT", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL",
 	} {
 		t.Setenv(name, "")
+		if name == "GATEWAY_TIMEOUT" { // which has a default where it is not set at all
+			_ = os.Unsetenv(name)
+		}
 	}
 	for _, pair := range set {
 		name, value, _ := strings.Cut(pair, "=")
@@ -68,6 +72,8 @@ func TestAddressesThatAreNone(t *testing.T) {
 		"no broker on Heroku":   {[]string{"DYNO=sales.1"}, "neither AMQP_URL nor CLOUDAMQP_URL is set"},
 		"a queue by a bad name": {[]string{"AMQP_URL=amqp://b", "SALES_URL=amqp:a/b"}, "SALES_URL: a queue is named by"},
 		"a bad prefix":          {[]string{"AMQP_URL=amqp://b", "SALES_URL=amqp:", "BUS_PREFIX=a b/"}, "BUS_PREFIX"},
+		"no time to wait":       {[]string{"GATEWAY_TIMEOUT=-1s"}, "GATEWAY_TIMEOUT"},
+		"no time":               {[]string{"GATEWAY_TIMEOUT=soon"}, "GatewayTimeout"},
 		"a bad Redis":           {[]string{"REDIS_URL=http://s3cret@r"}, "REDIS_URL does not parse"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -69,15 +69,15 @@ func New(t testing.TB, env ...string) *Machine {
 
 var nextPort atomic.Int64
 
-// freePorts finds a port that is followed by a free one for each service. Nobody
-// is given the same one twice.
+// freePorts finds a free port that is followed by one for each service. Nobody is
+// given the same one twice.
 func freePorts(t testing.TB) int {
 	t.Helper()
 search:
 	for range 1000 {
 		port := 20000 + os.Getpid()%100*100 + int(nextPort.Add(10))
-		for n := range app.Names() {
-			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(port+n+1))
+		for n := range len(app.Names()) + 1 {
+			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(port+n))
 			if err != nil {
 				continue search
 			}

@@ -1,0 +1,168 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"quadrille/internal/app"
+	"quadrille/internal/testenv"
+	"quadrille/internal/testparts"
+	salesclient "quadrille/services/sales/client"
+)
+
+// reached is an environment in which services reach each other by scheme, with a
+// gateway that soon gives up.
+func reached(t *testing.T, scheme string) []string {
+	t.Helper()
+	cfg := testenv.Real(t)
+	cfg.RedisURL = testparts.Redis(t)
+	t.Cleanup(func() { forget(t, cfg) })
+	env := append(settings(cfg), "REDIS_URL="+cfg.RedisURL,
+		"GATEWAY_TOKEN="+testenv.GatewayToken, "INTERNAL_TOKEN=inner", "GATEWAY_TIMEOUT=3s")
+	if scheme != "http:" {
+		for _, name := range app.Names() {
+			env = append(env, strings.ToUpper(name)+"_URL="+scheme)
+		}
+	}
+	return env
+}
+
+// forget removes what services that were killed left in Redis.
+func forget(t *testing.T, cfg app.Config) {
+	t.Helper()
+	options, err := redis.ParseURL(cfg.RedisURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := redis.NewClient(options)
+	defer r.Close()
+	ctx := context.WithoutCancel(t.Context())
+	for keys := r.Scan(ctx, 0, cfg.BusPrefix+"*", 1000).Iterator(); keys.Next(ctx); {
+		if err := r.Del(ctx, keys.Val()).Err(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A service is killed: its part of the public API is away, and says so, and nothing
+// else is. It is started again, and what was asked of it meanwhile happens once.
+func TestOneServiceIsAwayBehindTheGateway(t *testing.T) {
+	for _, scheme := range []string{"http:", "amqp:", "redis:"} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, reached(t, scheme)...)
+			if out, err := m.Run("migrate"); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			others := []string{app.Gateway, "inventory", "catalog", "wishlist", "stats"}
+			m.Start(nil, append([]string{"serve"}, others...)...)
+			sales := m.Start(nil, "serve", "sales")
+			m.readyAre(append(others, "sales")...)
+			v := visitor{t, m.URL(app.Gateway), client(t)}
+			put(v, "/api/v1/products/A", `{"title":"A","price":{"amount":"1.00","currency":"GBP"}}`, http.StatusCreated)
+			post(v, "/api/v1/receipts", `{"external_id":"r1","sku":"A","quantity":9}`, http.StatusCreated)
+			order := `{"customer":"ann","lines":[{"sku":"A","quantity":1}]}`
+			post(v, "/api/v1/orders", order, http.StatusCreated)
+
+			sales.Kill()
+			for _, request := range []func() seen{
+				func() seen { return v.ask("GET", "/api/v1/orders", "") },
+				func() seen { return v.ask("POST", "/api/v1/orders", order, "Idempotency-Key", "k") },
+			} {
+				began := time.Now()
+				a := request()
+				code := map[bool]string{true: "service_away", false: "timeout"}[scheme == "http:"]
+				a.refused(t, http.StatusServiceUnavailable, code, "")
+				if a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "sales") || time.Since(began) > 10*time.Second {
+					t.Errorf("after %s: %v %s", time.Since(began), a.header, a.body)
+				}
+			}
+			for _, path := range []string{"/products/A", "/skus/A", "/customers/ann/wishlist", "/stats/summary"} {
+				is[map[string]any](t, v.ask("GET", "/api/v1"+path, ""), http.StatusOK)
+			}
+			put(v, "/api/v1/products/B", `{"title":"B","price":{"amount":"1.00","currency":"GBP"}}`, http.StatusCreated)
+			post(v, "/api/v1/receipts", `{"external_id":"r2","sku":"B","quantity":9}`, http.StatusCreated)
+
+			m.Start(nil, "serve", "sales")
+			testenv.Eventually(t, func(context.Context) error {
+				if a := v.ask("POST", "/api/v1/orders", order, "Idempotency-Key", "k"); a.status != http.StatusCreated {
+					return fmt.Errorf("the order is answered with %d %s", a.status, a.body)
+				}
+				return nil
+			})
+			testenv.Eventually(t, func(context.Context) error {
+				page := is[salesclient.OrderPage](t, v.ask("GET", "/api/v1/orders", ""), http.StatusOK)
+				confirmed := func(o salesclient.Order) bool { return o.Status == salesclient.Confirmed }
+				if len(page.Items) != 2 || !confirmed(page.Items[0]) || !confirmed(page.Items[1]) {
+					return fmt.Errorf("the orders are %+v", page.Items)
+				}
+				return nil
+			})
+			if report := m.audit(); report.Orders["confirmed"] != 2 || report.Reserved != 2 {
+				t.Errorf("totals are %+v", report)
+			}
+		})
+	}
+}
+
+func put(v visitor, path, body string, status int) {
+	v.t.Helper()
+	is[map[string]any](v.t, v.ask("PUT", path, body), status)
+}
+
+func post(v visitor, path, body string, status int) {
+	v.t.Helper()
+	is[map[string]any](v.t, v.ask("POST", path, body), status)
+}
+
+// A gateway that would let everybody do everything does not start, but in up, and
+// there only this machine reaches it, whatever HOST says.
+func TestGatewayWithoutAToken(t *testing.T) {
+	m := newMachine(t, "HOST=0.0.0.0")
+	for _, names := range [][]string{{"gateway"}, {"sales", "gateway"}} {
+		out, err := m.Run(append([]string{"serve"}, names...)...)
+		if err == nil || !strings.Contains(out, "GATEWAY_TOKEN") || strings.Count(out, "\n") != 1 {
+			t.Errorf("serve %v: %v, %s", names, err, out)
+		}
+	}
+	m.Start(nil, "up")
+	m.ready()
+	v := visitor{t, m.URL(app.Gateway), client(t)}
+	if a := v.askAs("", "GET", "/api/v1/orders", ""); a.status != http.StatusOK {
+		t.Errorf("orders on this machine: %d %s", a.status, a.body)
+	}
+	// 127.0.0.2 is this machine, too, and not the address it listens on.
+	if reachable(t, "127.0.0.2", m.Port) {
+		t.Error("the gateway listens everywhere")
+	}
+	for n := range app.Names() {
+		if !reachable(t, "127.0.0.2", m.Port+n+1) {
+			t.Error("HOST is not heeded by", app.Names()[n])
+		}
+	}
+	guarded := newMachine(t, "HOST=0.0.0.0", "GATEWAY_TOKEN=x")
+	guarded.Start(nil, "up")
+	guarded.readyAre(slices.Concat(app.Names(), []string{app.Gateway})...)
+	if !reachable(t, "127.0.0.2", guarded.Port) {
+		t.Error("HOST is not heeded by a gateway with a token")
+	}
+}
+
+func reachable(t *testing.T, host string, port int) bool {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
