@@ -27,7 +27,7 @@ func reached(t *testing.T, scheme string) []string {
 	cfg.RedisURL = testparts.Redis(t)
 	t.Cleanup(func() { forget(t, cfg) })
 	env := append(settings(cfg), "REDIS_URL="+cfg.RedisURL,
-		"GATEWAY_TOKEN="+testenv.GatewayToken, "INTERNAL_TOKEN=inner", "GATEWAY_TIMEOUT=3s")
+		"GATEWAY_TOKEN="+testenv.GatewayToken, "INTERNAL_TOKEN=inner", "GATEWAY_TIMEOUT=2s")
 	if scheme != "http:" {
 		for _, name := range app.Names() {
 			env = append(env, strings.ToUpper(name)+"_URL="+scheme)
