@@ -32,6 +32,7 @@ type Links struct {
 	served   int            // services of this process that are called over Redis
 	carriers []*rpc.RoundTripper
 	clients  []*http.Client
+	closed   bool
 }
 
 // NewLinks connects nothing yet.
@@ -50,6 +51,9 @@ const (
 func (l *Links) session(purpose string) (*broker.Session, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return nil, errLinksClosed
+	}
 	if s := l.sessions[purpose]; s != nil {
 		return s, nil
 	}
@@ -75,6 +79,9 @@ func (l *Links) redisClient() (*redis.Client, error) {
 // openRedis wants l.mu. A pool that was told to be small has what RPC uses at least:
 // the connections of the link and of each server here.
 func (l *Links) openRedis() (*redis.Client, error) {
+	if l.closed {
+		return nil, errLinksClosed
+	}
 	if l.redis != nil {
 		return l.redis, nil
 	}
@@ -144,6 +151,9 @@ const dialWithin = 3 * time.Second
 func (l *Links) dialRedis(list string) (rpc.Transport, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return nil, errLinksClosed
+	}
 	if l.calls == nil {
 		c, err := l.openRedis()
 		if err != nil {
@@ -232,27 +242,32 @@ func (l *Links) state(ctx context.Context) error {
 	return nil
 }
 
-// Close closes every connection. Calls under way fail.
+// Close closes every connection. Calls under way fail. It does not hold the lock
+// meanwhile: a call that is just dialling waits for that.
 func (l *Links) Close() error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.closed = true
+	carriers, clients, sessions, calls, client := l.carriers, l.clients, l.sessions, l.calls, l.redis
+	l.carriers, l.clients, l.sessions, l.calls, l.redis = nil, nil, nil, nil, nil
+	l.mu.Unlock()
 	var closing errgroup.Group // a transport may take a second
-	for _, c := range l.carriers {
+	for _, c := range carriers {
 		closing.Go(c.Close)
 	}
 	err := closing.Wait()
-	for _, hc := range l.clients {
+	for _, hc := range clients {
 		hc.CloseIdleConnections()
 	}
-	for _, s := range l.sessions {
+	for _, s := range sessions {
 		s.Close()
 	}
-	if l.calls != nil {
-		l.calls.Close()
+	if calls != nil {
+		calls.Close()
 	}
-	if l.redis != nil {
-		err = errors.Join(err, l.redis.Close())
+	if client != nil {
+		err = errors.Join(err, client.Close())
 	}
-	l.carriers, l.clients, l.calls, l.redis = nil, nil, nil, nil
 	return err
 }
+
+var errLinksClosed = errors.New("the connections of this process are closed")

@@ -98,7 +98,7 @@ func TestExpectContinue(t *testing.T) {
 		d := opened(t, w, Config{Token: token}, map[string]http.Handler{"inventory": http.HandlerFunc(counts)})
 		r := d.request("POST", "/api/v1/imports", "a,b,c\n", "Expect", "100-continue")
 		r.Header.Set("Content-Type", "text/csv")
-		if a := d.do(r); a.status != http.StatusAccepted || a.body != "6" || a.header.Get("X-Request-Id") == "" {
+		if a := d.do(r); a.status != http.StatusAccepted || a.body != "6" || a.header.Get("X-Request-ID") == "" {
 			t.Errorf("the answer is %d %s %v", a.status, a.body, a.header)
 		}
 	})
@@ -110,7 +110,7 @@ func TestEarlyHintsAreNotTheAnswer(t *testing.T) {
 		w.WriteHeader(http.StatusEarlyHints)
 		w.WriteHeader(http.StatusTeapot)
 	})
-	if a := d.ask("GET", "/api/v1/orders", ""); a.status != http.StatusTeapot || a.header.Get("X-Request-Id") == "" {
+	if a := d.ask("GET", "/api/v1/orders", ""); a.status != http.StatusTeapot || a.header.Get("X-Request-ID") == "" {
 		t.Errorf("the answer is %d %v", a.status, a.header)
 	}
 }

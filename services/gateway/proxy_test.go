@@ -61,9 +61,9 @@ func TestARequestHasOneID(t *testing.T) {
 			w.Header().Set("X-Request-ID", r.Header.Get("X-Request-ID"))
 		})
 		a := d.ask("GET", "/api/v1/orders", "")
-		ids := a.header.Values("X-Request-Id")
-		if asked := seen.take(); len(ids) != 1 || ids[0] == "" || asked[0].header.Get("X-Request-Id") != ids[0] {
-			t.Errorf("the answer names %q, the service was told %q", ids, asked[0].header.Get("X-Request-Id"))
+		ids := a.header.Values("X-Request-ID")
+		if asked := seen.take(); len(ids) != 1 || ids[0] == "" || asked[0].header.Get("X-Request-ID") != ids[0] {
+			t.Errorf("the answer names %q, the service was told %q", ids, asked[0].header.Get("X-Request-ID"))
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"quadrille/internal/app"
 	"quadrille/internal/testenv"
 	"quadrille/internal/testparts"
 	"quadrille/pkg/fault"
@@ -267,18 +268,50 @@ func TestImportThroughTheGateway(t *testing.T) {
 	})
 }
 
+// onRedis is a configuration on embedded parts whose services call each other
+// through Redis.
+func onRedis(t *testing.T) app.Config {
+	t.Helper()
+	cfg := testenv.Embedded(t)
+	cfg.RedisURL, cfg.BusPrefix = testparts.Redis(t), "t"+uuid.NewString()[:12]+"."
+	return testenv.Over(cfg, "redis:")
+}
+
+// everyPart asks the gateway for something of each service.
+func (v visitor) everyPart() {
+	v.t.Helper()
+	for _, path := range []string{"/products", "/skus", "/orders", "/customers/ann/wishlist", "/stats/summary"} {
+		if a := v.ask("GET", "/api/v1"+path, ""); a.status != http.StatusOK {
+			v.t.Fatalf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+}
+
+// Heroku's small Redis has few connections; what waits for requests and replies
+// must leave some for the requests.
+func TestFewConnectionsToRedisAreEnough(t *testing.T) {
+	t.Parallel()
+	cfg := onRedis(t)
+	cfg.Dyno = "web.1"
+	inside := testenv.Start(t, cfg)
+	v := visit(t, inside)
+	offer(t, inside, "A", "1.00")
+	receive(t, inside, "r", "A", 1)
+	becomes(t, inside, place(t, inside, orderOf("ann", "A×1")).Id, salesclient.Confirmed)
+	began := time.Now()
+	for range 20 {
+		v.everyPart()
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("100 requests took %s", took)
+	}
+}
+
 // However many services call each other, the shop stops in time.
 func TestStopsSoonOverRedis(t *testing.T) {
 	t.Parallel()
-	cfg := testenv.Embedded(t)
-	cfg.RedisURL, cfg.BusPrefix = testparts.Redis(t), "t"+uuid.NewString()[:12]+"."
-	inside, stop := testenv.Run(t, testenv.Over(cfg, "redis:"))
-	v := visit(t, inside)
-	for _, path := range []string{"/products", "/skus", "/orders", "/customers/ann/wishlist", "/stats/summary"} {
-		if a := v.ask("GET", "/api/v1"+path, ""); a.status != http.StatusOK {
-			t.Fatalf("%s: %d %s", path, a.status, a.body)
-		}
-	}
+	inside, stop := testenv.Run(t, onRedis(t))
+	visit(t, inside).everyPart()
 	offer(t, inside, "A", "1.00")
 	receive(t, inside, "r", "A", 1)
 	becomes(t, inside, place(t, inside, orderOf("ann", "A×1")).Id, salesclient.Confirmed)
