@@ -21,13 +21,13 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	block := regexp.MustCompile(`(?m)^    curl -X POST localhost:8081/receipts(?:.|\n)*?\n\n`).FindString(string(text))
-	if strings.Count(block, "curl") != 4 {
+	if strings.Count(block, "curl") != 5 {
 		t.Fatalf("the README's example is another one: %s", block)
 	}
 	m := newMachine(t)
 	m.Start(nil, "up")
 	m.ready()
-	for n := 1; n <= 4; n++ {
+	for n := range 5 {
 		block = strings.ReplaceAll(block, "localhost:"+strconv.Itoa(8080+n), "127.0.0.1:"+strconv.Itoa(m.Port+n))
 	}
 	testenv.Eventually(t, func(ctx context.Context) error {
