@@ -27,6 +27,9 @@ type unit struct {
 	log     *slog.Logger
 	server  *http.Server
 	handler atomic.Pointer[http.Handler]
+	// requests is the context above those of all requests; callOff ends it.
+	requests context.Context
+	callOff  context.CancelCauseFunc
 
 	db      *gorm.DB
 	relay   *outbox.Relay // nil where the service is silent
@@ -45,6 +48,7 @@ func listen(ctx context.Context, s *Shop, service Service) (*unit, error) {
 		return nil, err
 	}
 	u := &unit{service: service, shop: s, log: s.log.With("service", service.Name)}
+	u.requests, u.callOff = context.WithCancelCause(context.Background())
 	u.serve(starting(service.Name))
 	u.server = &http.Server{
 		Handler:           http.HandlerFunc(u.dispatch),
@@ -61,7 +65,17 @@ func listen(ctx context.Context, s *Shop, service Service) (*unit, error) {
 
 func (u *unit) serve(h http.Handler) { u.handler.Store(&h) }
 
-func (u *unit) dispatch(w http.ResponseWriter, r *http.Request) { (*u.handler.Load()).ServeHTTP(w, r) }
+// dispatch answers a request, whichever way it came, until it is called off.
+func (u *unit) dispatch(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	stop := context.AfterFunc(u.requests, func() { cancel(context.Cause(u.requests)) })
+	defer stop()
+	(*u.handler.Load()).ServeHTTP(w, r.WithContext(ctx))
+}
+
+// errStopping is why requests are called off.
+var errStopping = errors.New("the process is stopping")
 
 // start opens the database, builds the service and sets its parts going.
 func (u *unit) start(ctx context.Context) (err error) {
@@ -203,8 +217,15 @@ func (u *unit) runAll(ctx context.Context, running *sync.WaitGroup, loops []loop
 	}
 }
 
-// stop drains the server, ends the loops and closes the database.
+// stop drains the server, ends the loops and closes the database. What is still
+// worked on when most of the time is over is called off, so that its caller is told;
+// who still sends after that is cut off.
 func (u *unit) stop(ctx context.Context) error {
+	within := u.shop.cfg.StopWithin
+	late := time.AfterFunc(within*2/3, func() { u.callOff(errStopping) })
+	defer late.Stop()
+	last := time.AfterFunc(within*3/4, func() { _ = u.server.Close() })
+	defer last.Stop()
 	err := u.server.Shutdown(ctx)
 	if u.cancel != nil {
 		u.cancel()
