@@ -17,32 +17,53 @@ import (
 type RedisNode struct {
 	process
 
-	port     int
-	password string
+	options redis.Options // that reach it
 }
 
-// RedisTLS starts a Redis server on a free port of the loopback interface that
-// speaks TLS alone, with the certificate and key given in PEM, and demands a
-// password. settings are further arguments, such as "--maxclients", "20".
+// Redis starts a Redis server on a free port of the loopback interface, with its
+// data in a folder that goes with the test. What it was told it has written to a
+// file before it answers, so that it survives a kill -9.
+func Redis(t testing.TB) *RedisNode {
+	t.Helper()
+	port := freePort(t)
+	return startRedis(t, folder(t, os.Getuid()), redis.Options{Addr: address(port)},
+		"--port", strconv.Itoa(port), "--appendonly", "yes")
+}
+
+// RedisTLS is Redis with a server that speaks TLS alone, with the certificate and key
+// given in PEM, demands a password and keeps nothing. settings are further arguments,
+// such as "--maxclients", "20".
 func RedisTLS(t testing.TB, certificate, key []byte, password string, settings ...string) *RedisNode {
 	t.Helper()
-	program := need(t, "redis", "/usr/bin/redis-server")
-	dir := folder(t, os.Getuid())
-	n := &RedisNode{port: freePort(t), password: password}
-	args := []string{
-		"--bind", "127.0.0.1", "--port", "0", "--tls-port", strconv.Itoa(n.port), "--tls-auth-clients", "no",
-		"--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"),
-		"--requirepass", password, "--save", "", "--appendonly", "no", "--dir", dir,
-	}
+	dir, port := folder(t, os.Getuid()), freePort(t)
 	for name, content := range map[string][]byte{"cert.pem": certificate, "key.pem": key} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o400); err != nil {
 			t.Fatal(err)
 		}
 	}
+	options := redis.Options{
+		Addr: address(port), Password: password,
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, //nolint:gosec // the test's own certificate
+	}
+	return startRedis(t, dir, options, append([]string{
+		"--port", "0", "--tls-port", strconv.Itoa(port), "--tls-auth-clients", "no", "--tls-cert-file", filepath.Join(dir, "cert.pem"),
+		"--tls-key-file", filepath.Join(dir, "key.pem"), "--requirepass", password, "--appendonly", "no",
+	}, settings...)...)
+}
+
+func startRedis(t testing.TB, dir string, options redis.Options, settings ...string) *RedisNode {
+	t.Helper()
+	server := need(t, "redis", "/usr/bin/redis-server")
+	options.MaxRetries = -1
+	n := &RedisNode{options: options}
 	n.process = process{
-		name:    "Redis",
-		ready:   n.answers,
-		command: func() *exec.Cmd { return exec.Command(program, append(args, settings...)...) }, //nolint:noctx,gosec // it outlives contexts, and is ours
+		name:  "Redis at " + options.Addr,
+		ready: n.answers,
+		command: func() *exec.Cmd {
+			cmd := exec.Command(server, append([]string{"--bind", "127.0.0.1", "--dir", dir, "--save", "", "--daemonize", "no"}, settings...)...) //nolint:gosec,noctx // it outlives contexts, and is ours
+			cmd.Dir = dir
+			return cmd
+		},
 	}
 	t.Cleanup(func() { _ = n.Kill() })
 	if err := n.Start(); err != nil {
@@ -51,17 +72,18 @@ func RedisTLS(t testing.TB, certificate, key []byte, password string, settings .
 	return n
 }
 
-// Address is the server's host and port.
-func (n *RedisNode) Address() string { return address(n.port) }
+// URL is where a server without TLS answers.
+func (n *RedisNode) URL() string { return "redis://" + n.Address() + "/0" }
 
-// Stop shuts the server down cleanly.
+// Address is the server's host and port.
+func (n *RedisNode) Address() string { return n.options.Addr }
+
+// Stop stops the server cleanly.
 func (n *RedisNode) Stop() error { return n.stop(syscall.SIGTERM) }
 
 func (n *RedisNode) answers(ctx context.Context) error {
-	c := redis.NewClient(&redis.Options{
-		Addr: n.Address(), Password: n.password, MaxRetries: -1,
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, //nolint:gosec // the test's own certificate
-	})
-	defer c.Close() //nolint:errcheck // it has answered
+	options := n.options
+	c := redis.NewClient(&options)
+	defer c.Close() //nolint:errcheck // it has its answer
 	return c.Ping(ctx).Err()
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/redis/go-redis/v9"
 )
 
 func TestPostgresSurvivesKill(t *testing.T) {
@@ -37,6 +38,29 @@ func TestPostgresSurvivesKill(t *testing.T) {
 			t.Fatalf("start after %s: %v", name, err)
 		}
 		exec("DO $$ BEGIN ASSERT (SELECT n FROM kept) = 7; END $$")
+	}
+}
+
+func TestRedisSurvivesKill(t *testing.T) {
+	n := Redis(t)
+	c := redis.NewClient(&redis.Options{Addr: n.Address()})
+	defer c.Close()
+	if err := c.Set(t.Context(), "kept", 7, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for name, end := range map[string]func() error{"kill": n.Kill, "stop": n.Stop} {
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.answers(t.Context()); err == nil {
+			t.Errorf("answers after %s", name)
+		}
+		if err := n.Start(); err != nil {
+			t.Fatalf("start after %s: %v", name, err)
+		}
+		if got, err := c.Get(t.Context(), "kept").Int(); err != nil || got != 7 {
+			t.Errorf("after %s: %d, %v", name, got, err)
+		}
 	}
 }
 

@@ -3,12 +3,12 @@ package rpc_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"quadrille/internal/testparts"
 	"quadrille/pkg/rpc"
 )
 
@@ -121,34 +121,31 @@ func TestABusyServerIsThere(t *testing.T) {
 // What one list's servers lack is no other's business, although they share a link.
 func TestAwayIsToldByList(t *testing.T) {
 	t.Parallel()
-	r := connect(t)
+	url := testparts.Redis(t)
+	r := connect(t, url)
 	link := rpc.NewRedisLink(r)
 	t.Cleanup(link.Close)
 	served, away := list(t, r), list(t, r)
 	e := newEcho()
-	serveRedis(t, rpc.RedisServerConfig{Redis: connect(t), List: served, Server: e.Server, Log: slog.New(slog.DiscardHandler)})
-	errs := map[string]error{}
-	var mu sync.Mutex
-	var calling sync.WaitGroup
-	for _, l := range []string{served, away} {
-		transport, err := rpc.NewRedis(rpc.RedisConfig{Link: link, List: l})
+	serveRedis(t, rpc.RedisServerConfig{Redis: connect(t, url), List: served, Server: e.Server})
+	call := func(list string) error {
+		transport, err := rpc.NewRedis(rpc.RedisConfig{Link: link, List: list})
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
-		calling.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			defer cancel()
-			_, err := rpc.Call[string](ctx, rpc.NewClient(transport), "wait", text{"x"})
-			mu.Lock()
-			defer mu.Unlock()
-			errs[l] = err
-		})
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		_, err = rpc.Call[string](ctx, rpc.NewClient(transport), "wait", text{"x"})
+		return err
 	}
-	calling.Wait()
-	if errs[served] == nil || errors.Is(errs[served], rpc.ErrUnavailable) {
-		t.Errorf("the one that works: %v", errs[served])
+	answered := make(chan error, 1)
+	go func() { answered <- call(served) }()
+	<-e.began
+	if err := call(away); !errors.Is(err, rpc.ErrUnavailable) {
+		t.Errorf("the one that nobody serves: %v", err)
 	}
-	if !errors.Is(errs[away], rpc.ErrUnavailable) {
-		t.Errorf("the one that nobody serves: %v", errs[away])
+	close(e.let)
+	if err := <-answered; err != nil {
+		t.Errorf("the one that works: %v", err)
 	}
 }

@@ -79,7 +79,7 @@ func (s *RedisServer) reclaim() func(context.Context) {
 func (s *RedisServer) strays(ctx context.Context) map[string]int {
 	own := s.names.working(s.instance)
 	length, err := s.cfg.Redis.LLen(ctx, own).Result()
-	if err != nil || length <= int64(len(s.free)) {
+	if err != nil || length <= s.atWork() {
 		return nil
 	}
 	requests, err := s.cfg.Redis.LRange(ctx, own, 0, -1).Result()
@@ -96,6 +96,16 @@ func (s *RedisServer) strays(ctx context.Context) map[string]int {
 		found[r] -= n
 	}
 	return found
+}
+
+// atWork is how many requests are under way.
+func (s *RedisServer) atWork() (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, times := range s.underWay {
+		n += int64(times)
+	}
+	return n
 }
 
 // putBack moves one request from this server's own list to the one that is served,

@@ -3,6 +3,8 @@ package rpc
 import (
 	"fmt"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // watch fails the calls to lists that nobody serves. As in RabbitMQ's queues, two
@@ -45,24 +47,31 @@ func (l *RedisLink) waitedFor(long time.Duration) map[string]bool {
 	return lists
 }
 
-// nobody reports whether requests lie in the list and no server that is alive has
-// put itself down for it.
+// nobody reports whether requests lie in the list, or in that of a dead server, and
+// no server that is alive has put itself down. Without requests somebody has taken
+// all, and may be finishing them before it goes.
 func (l *RedisLink) nobody(list string) bool {
 	names := redisNames{list}
-	p := l.redis.Pipeline()
-	length, workers := p.LLen(l.life, list), p.SMembers(l.life, names.workers())
-	if _, err := p.Exec(l.life); err != nil || length.Val() == 0 {
+	ask := l.redis.Pipeline()
+	lists, workers := []*redis.IntCmd{ask.LLen(l.life, list)}, ask.SMembers(l.life, names.workers())
+	if _, err := ask.Exec(l.life); err != nil {
 		return false
 	}
-	if len(workers.Val()) == 0 {
-		return true
+	ask = l.redis.Pipeline()
+	var alive []*redis.IntCmd
+	for _, instance := range workers.Val() {
+		alive = append(alive, ask.Exists(l.life, names.alive(instance)))
+		lists = append(lists, ask.LLen(l.life, names.working(instance)))
 	}
-	keys := make([]string, len(workers.Val()))
-	for i, instance := range workers.Val() {
-		keys[i] = names.alive(instance)
+	_, err := ask.Exec(l.life)
+	return err == nil && total(alive) == 0 && total(lists) > 0
+}
+
+func total(counts []*redis.IntCmd) (n int64) {
+	for _, c := range counts {
+		n += c.Val()
 	}
-	living, err := l.redis.Exists(l.life, keys...).Result()
-	return err == nil && living == 0
+	return n
 }
 
 // giveUp fails the calls to list that have waited for so long.

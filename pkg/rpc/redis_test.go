@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -13,6 +14,18 @@ import (
 	"quadrille/internal/testparts"
 	"quadrille/pkg/rpc"
 )
+
+func connect(t *testing.T, url string) *redis.Client {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.PoolSize = 200
+	r := redis.NewClient(options)
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
 
 // list is the name of a list of the test's own.
 func list(t *testing.T, r *redis.Client) string {
@@ -26,26 +39,73 @@ func list(t *testing.T, r *redis.Client) string {
 	return name
 }
 
-// serveRedis serves until end, or the end of the test.
-func serveRedis(t *testing.T, cfg rpc.RedisServerConfig) (end func()) {
+// serveRedis serves until stop, or the end of the test.
+func serveRedis(t *testing.T, cfg rpc.RedisServerConfig) (stop context.CancelFunc, ended <-chan struct{}) {
 	t.Helper()
+	cfg.Log = slog.New(slog.DiscardHandler)
 	server, err := rpc.NewRedisServer(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { _ = server.Run(ctx); close(ended) }()
-	end = func() { stop(); <-ended }
-	t.Cleanup(end)
-	return end
+	return run(t, server.Run)
+}
+
+func overRedis(t *testing.T, url string, perCall bool) driver {
+	t.Helper()
+	return overRedisList(url, list(t, connect(t, url)), perCall)
+}
+
+func overRedisList(url, name string, perCall bool) driver {
+	return driver{
+		takesBack: true, queues: true,
+		serve: func(t *testing.T, s *rpc.Server) func(bool) {
+			own := connect(t, url)
+			stop, ended := serveRedis(t, rpc.RedisServerConfig{Redis: own, List: name, Server: s, Alive: 3 * time.Second})
+			return ender(stop, ended, func() { _ = own.Close() }) // it can say nothing any more
+		},
+		dial: func(t *testing.T) *rpc.Client {
+			transport, err := rpc.NewRedis(rpc.RedisConfig{Redis: connect(t, url), List: name, PerCall: perCall})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := rpc.NewClient(transport)
+			t.Cleanup(func() { _ = c.Close() })
+			return c
+		},
+	}
+}
+
+// A reply that a request wants on the server's own list would be the next request,
+// and its reply the one after, for ever.
+func TestRedisRepliesAreNoRequests(t *testing.T) {
+	for _, member := range []string{"id", "reply_to"} {
+		t.Run(member, func(t *testing.T) {
+			t.Parallel()
+			r := connect(t, testparts.Redis(t))
+			name := list(t, r)
+			replies := name + ".replies"
+			loop := fmt.Sprintf(`{"jsonrpc":"2.0","method":"refuse","id":null,%q:%q}`, member, name)
+			call := fmt.Sprintf(`{"jsonrpc":"2.0","method":"echo","params":["hello"],"id":%q}`, replies)
+			r.LPush(t.Context(), name, loop, call)
+			stop, ended := serveRedis(t, rpc.RedisServerConfig{Redis: connect(t, testparts.Redis(t)), List: name, Server: newEcho().Server, Concurrent: 1})
+			if _, err := r.BRPop(t.Context(), time.Minute, replies).Result(); err != nil {
+				t.Error(err)
+			}
+			stop()
+			<-ended
+			if left, err := r.Keys(t.Context(), name+"*").Result(); err != nil || len(left) != 0 {
+				t.Errorf("%q are left, %v", left, err)
+			}
+		})
+	}
 }
 
 // A process that serves and calls six others needs four connections, as documented,
 // and calls are as fast as with any number.
 func TestRedisOnASmallPool(t *testing.T) {
 	t.Parallel()
-	options, err := redis.ParseURL(testparts.Redis(t))
+	url := testparts.Redis(t)
+	options, err := redis.ParseURL(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,12 +115,12 @@ func TestRedisOnASmallPool(t *testing.T) {
 	const targets, calls = 6, 200
 	lists := make([]string, targets)
 	for i := range lists {
-		lists[i] = list(t, connect(t))
-		r := connect(t)
+		r := connect(t, url)
+		lists[i] = list(t, r)
 		if i == 0 {
 			r = small // it calls itself as well
 		}
-		serveRedis(t, rpc.RedisServerConfig{Redis: r, List: lists[i], Server: newEcho().Server, Log: slog.New(slog.DiscardHandler)})
+		serveRedis(t, rpc.RedisServerConfig{Redis: r, List: lists[i], Server: newEcho().Server})
 	}
 	link := rpc.NewRedisLink(small)
 	t.Cleanup(link.Close)

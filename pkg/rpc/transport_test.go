@@ -5,25 +5,26 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"quadrille/internal/testparts"
-	"quadrille/pkg/broker"
 	"quadrille/pkg/rpc"
 )
 
 func TestMain(m *testing.M) {
+	if url := os.Getenv(workerURL); url != "" {
+		work(url, os.Getenv(workerQueue))
+		return
+	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil { // they wait, most of the time
 		panic(err)
@@ -48,9 +49,9 @@ func drivers(t *testing.T) map[string]func(t *testing.T) driver {
 	t.Helper()
 	return map[string]func(t *testing.T) driver{
 		"http":           overHTTP,
-		"rabbitmq":       overRabbitMQ,
-		"redis":          func(t *testing.T) driver { return overRedis(t, false) },
-		"redis per call": func(t *testing.T) driver { return overRedis(t, true) },
+		"rabbitmq":       func(t *testing.T) driver { return overRabbitMQ(t, testparts.RabbitMQ(t)) },
+		"redis":          func(t *testing.T) driver { return overRedis(t, testparts.Redis(t), false) },
+		"redis per call": func(t *testing.T) driver { return overRedis(t, testparts.Redis(t), true) },
 	}
 }
 
@@ -86,210 +87,6 @@ func overHTTP(t *testing.T) driver {
 			t.Cleanup(func() { _ = c.Close() })
 			return c
 		},
-	}
-}
-
-func session(t *testing.T, purpose string) *broker.Session {
-	t.Helper()
-	s := broker.New(purpose, []string{testparts.RabbitMQ(t)}, slog.New(slog.DiscardHandler))
-	t.Cleanup(s.Close)
-	if err := s.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func overRabbitMQ(t *testing.T) driver {
-	t.Helper()
-	queue := "t" + uuid.NewString()
-	t.Cleanup(func() {
-		s := broker.New("clean up", []string{testparts.RabbitMQ(t)}, slog.New(slog.DiscardHandler))
-		defer s.Close()
-		if err := s.Ready(context.Background()); err != nil {
-			t.Error(err)
-			return
-		}
-		conn, err := s.Connection()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		if ch, err := conn.Channel(); err == nil {
-			_, _ = ch.QueueDelete(queue, false, false, false)
-		}
-	})
-	return driver{
-		takesBack: true, queues: false, // a queue is there once it was served
-		serve: func(t *testing.T, s *rpc.Server) func(bool) {
-			own := session(t, "server")
-			serving := make(chan struct{})
-			server, err := rpc.NewRabbitMQServer(rpc.RabbitMQServerConfig{
-				Session: own, Queue: queue, Server: s, Log: slog.New(slog.DiscardHandler),
-				Serving: sync.OnceFunc(func() { close(serving) }),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(context.Background())
-			ended := make(chan struct{})
-			go func() { _ = server.Run(ctx); close(ended) }()
-			<-serving
-			var once sync.Once
-			end := func(dies bool) {
-				once.Do(func() {
-					if dies {
-						own.Close() // it can say nothing any more
-					}
-					stop()
-				})
-				if !dies {
-					<-ended
-				}
-			}
-			t.Cleanup(func() { end(false) })
-			return end
-		},
-		dial: func(t *testing.T) *rpc.Client {
-			transport, err := rpc.NewRabbitMQ(rpc.RabbitMQConfig{Session: session(t, "client"), Queue: queue})
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := rpc.NewClient(transport)
-			t.Cleanup(func() { _ = c.Close() })
-			return c
-		},
-	}
-}
-
-// A queue is declared as the configuration says, and each time it is served that is
-// said.
-func TestRabbitMQQueueIsDeclared(t *testing.T) {
-	for what, transient := range map[string]bool{"durable": false, "transient": true} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			queue, own := "t"+uuid.NewString(), session(t, "server")
-			serving := make(chan struct{})
-			server, err := rpc.NewRabbitMQServer(rpc.RabbitMQServerConfig{
-				Session: own, Queue: queue, Server: newEcho().Server, Transient: transient,
-				Serving: sync.OnceFunc(func() { close(serving) }), Log: slog.New(slog.DiscardHandler),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(t.Context())
-			ended := make(chan struct{})
-			go func() { _ = server.Run(ctx); close(ended) }()
-			<-serving
-			stop()
-			<-ended
-			conn, err := own.Connection()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, durable := range []bool{transient, !transient} { // the first is refused, and closes the channel
-				ch, err := conn.Channel()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := ch.QueueDeclare(queue, durable, false, false, false, nil); (err == nil) != (durable == !transient) {
-					t.Errorf("declared again as durable %t: %v", durable, err)
-				}
-				_, _ = ch.QueueDelete(queue, false, false, false)
-			}
-		})
-	}
-}
-
-func connect(t *testing.T) *redis.Client {
-	t.Helper()
-	options, err := redis.ParseURL(testparts.Redis(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	options.PoolSize = 200
-	r := redis.NewClient(options)
-	t.Cleanup(func() { _ = r.Close() })
-	return r
-}
-
-func overRedis(t *testing.T, perCall bool) driver {
-	t.Helper()
-	list, r := "t"+uuid.NewString(), connect(t)
-	t.Cleanup(func() {
-		keys, _ := r.Keys(context.Background(), list+"*").Result()
-		if len(keys) > 0 {
-			r.Del(context.Background(), keys...)
-		}
-	})
-	return driver{
-		takesBack: true, queues: true,
-		serve: func(t *testing.T, s *rpc.Server) func(bool) {
-			own := connect(t)
-			server, err := rpc.NewRedisServer(rpc.RedisServerConfig{Redis: own, List: list, Server: s, Alive: time.Second, Log: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(context.Background())
-			ended := make(chan struct{})
-			go func() { _ = server.Run(ctx); close(ended) }()
-			var once sync.Once
-			end := func(dies bool) {
-				once.Do(func() {
-					if dies {
-						_ = own.Close() // it can say nothing any more
-					}
-					stop()
-				})
-				if !dies {
-					<-ended
-				}
-			}
-			t.Cleanup(func() { end(false) })
-			return end
-		},
-		dial: func(t *testing.T) *rpc.Client {
-			transport, err := rpc.NewRedis(rpc.RedisConfig{Redis: connect(t), List: list, PerCall: perCall})
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := rpc.NewClient(transport)
-			t.Cleanup(func() { _ = c.Close() })
-			return c
-		},
-	}
-}
-
-// A reply that a request wants on the server's own list would be the next request,
-// and its reply the one after, for ever.
-func TestRedisRepliesAreNoRequests(t *testing.T) {
-	for _, member := range []string{"id", "reply_to"} {
-		t.Run(member, func(t *testing.T) {
-			t.Parallel()
-			list, r := "t"+uuid.NewString(), connect(t)
-			replies := list + ".replies"
-			t.Cleanup(func() {
-				keys, _ := r.Keys(context.Background(), list+"*").Result()
-				r.Del(context.Background(), append(keys, replies)...)
-			})
-			loop := fmt.Sprintf(`{"jsonrpc":"2.0","method":"refuse","id":null,%q:%q}`, member, list)
-			call := fmt.Sprintf(`{"jsonrpc":"2.0","method":"echo","params":["hello"],"id":%q}`, replies)
-			r.LPush(t.Context(), list, loop, call)
-			server, err := rpc.NewRedisServer(rpc.RedisServerConfig{Redis: connect(t), List: list, Server: newEcho().Server, Concurrent: 1, Log: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(t.Context())
-			ended := make(chan struct{})
-			go func() { _ = server.Run(ctx); close(ended) }()
-			if _, err := r.BRPop(t.Context(), time.Minute, replies).Result(); err != nil {
-				t.Error(err)
-			}
-			stop()
-			<-ended
-			if left, err := r.Keys(t.Context(), list+"*").Result(); err != nil || len(left) != 0 {
-				t.Errorf("%q are left, %v", left, err)
-			}
-		})
 	}
 }
 
