@@ -142,9 +142,12 @@ func TestTheShopThroughItsGateway(t *testing.T) {
 		if at := is[salesclient.Order](t, v.ask("GET", first.header.Get("Location"), ""), http.StatusOK); at.Id != order.Id {
 			t.Errorf("at %s is %+v", first.header.Get("Location"), at)
 		}
-		if said := feed(t, inside, "sales"); !strings.Contains(said, `"traceparent":"`+trace+`"`) {
-			t.Errorf("the trace is not in %s", said)
-		}
+		testenv.Eventually(t, func(context.Context) error { // the feed has what was sent
+			if said := feed(t, inside, "sales"); !strings.Contains(said, `"traceparent":"`+trace+`"`) {
+				return errors.New("the trace is not in " + said)
+			}
+			return nil
+		})
 
 		t.Log("shipped, cancelled, counted")
 		becomes(t, s, order.Id, salesclient.Confirmed)
