@@ -79,6 +79,7 @@ func (s *Session) runOnce(ctx context.Context, url string, connected func(), aga
 	host = hostOf(url)
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName("quadrille " + s.purpose)
+	var wire net.Conn
 	conn, err := amqp.DialConfig(url, amqp.Config{
 		Heartbeat: 10 * time.Second, Locale: "en_US", Properties: properties,
 		Dial: func(network, addr string) (net.Conn, error) {
@@ -86,10 +87,14 @@ func (s *Session) runOnce(ctx context.Context, url string, connected func(), aga
 			if err != nil {
 				return nil, err
 			}
+			wire = c
 			return c, c.SetDeadline(time.Now().Add(10 * time.Second)) // for the handshake; the client lifts it
 		},
 	})
 	if err != nil {
+		if wire != nil {
+			_ = wire.Close() // the client leaves a connection that was refused open for a while, and it counts
+		}
 		s.down(err)
 		return host, err
 	}
