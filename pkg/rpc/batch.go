@@ -79,8 +79,7 @@ func (c *Client) Send(ctx context.Context, b *Batch) error {
 
 // take gives each call its answer.
 func (b *Batch) take(answer []byte, numbers map[string]int) error {
-	var all []map[string]json.RawMessage
-	if err := json.Unmarshal(answer, &all); err != nil {
+	if !json.Valid(answer) || kind(answer) != '[' {
 		whole, err := parseResponse(answer)
 		if err != nil {
 			return fmt.Errorf("rpc: reply to a batch: %w", err)
@@ -93,8 +92,8 @@ func (b *Batch) take(answer []byte, numbers map[string]int) error {
 	for _, n := range numbers {
 		b.requests[n].err = errNotAnswered
 	}
-	for _, members := range all {
-		r, err := responseOf(members)
+	for _, one := range scan(answer) {
+		r, err := responseOf(one.value)
 		n, ours := numbers[r.id]
 		if !ours {
 			continue

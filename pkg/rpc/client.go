@@ -152,25 +152,24 @@ type reply struct {
 }
 
 func parseResponse(raw []byte) (reply, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return reply{}, fmt.Errorf("no response object: %w", err)
+	if !json.Valid(raw) || kind(raw) != '{' {
+		return reply{}, errors.New("no response object")
 	}
-	return responseOf(members)
+	return responseOf(raw)
 }
 
-func responseOf(members map[string]json.RawMessage) (r reply, err error) {
-	_ = json.Unmarshal(members["id"], &r.id) // whose it is not, it is nobody's
-	if e, there := members["error"]; there && kind(e) != 'n' {
+// responseOf takes a response, in valid JSON, apart.
+func responseOf(raw []byte) (r reply, err error) {
+	members := scan(raw)
+	r.id = unquoted(find(members, "id")) // whose it is not, it is nobody's
+	if e := find(members, "error"); e != nil && kind(e) != 'n' {
 		if err := json.Unmarshal(e, &r.Error); err != nil {
 			return r, fmt.Errorf("no error object: %w", err)
 		}
 		return r, nil
 	}
-	result, there := members["result"]
-	if !there {
+	if r.Result = find(members, "result"); r.Result == nil {
 		return r, errors.New("it holds neither a result nor an error")
 	}
-	r.Result = result
 	return r, nil
 }

@@ -23,11 +23,11 @@ func HTTPHandler(s *Server) http.Handler {
 			http.Error(w, "JSON-RPC wants POST", http.StatusMethodNotAllowed)
 			return
 		}
-		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); r.Header.Get("Content-Type") != "" && (err != nil || media != contentType) {
+		if !isJSON(r.Header.Get("Content-Type")) {
 			http.Error(w, "JSON-RPC wants "+contentType, http.StatusUnsupportedMediaType)
 			return
 		}
-		message, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBytes)))
+		message, err := readAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBytes)), r.ContentLength)
 		var tooLarge *http.MaxBytesError
 		switch {
 		case errors.As(err, &tooLarge):
@@ -44,6 +44,25 @@ func HTTPHandler(s *Server) http.Handler {
 		w.Header().Set("Content-Type", contentType)
 		_, _ = w.Write(reply) // likewise
 	})
+}
+
+// isJSON takes a type that is not said as the one that is wanted.
+func isJSON(said string) bool {
+	if said == "" || said == contentType {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(said)
+	return err == nil && media == contentType
+}
+
+// readAll is io.ReadAll for what is probably as long as it says, and small.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length < 0 || length > 64<<10 {
+		return io.ReadAll(r)
+	}
+	b := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead)) // the end is read, too
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
 }
 
 // httpTransport posts messages.
@@ -83,7 +102,7 @@ func (t *httpTransport) RoundTrip(ctx context.Context, id string, message []byte
 		return nil, unavailable(ctx, err)
 	}
 	defer answer.Body.Close() //nolint:errcheck // it was read
-	reply, err := io.ReadAll(io.LimitReader(answer.Body, maxReply))
+	reply, err := readAll(io.LimitReader(answer.Body, maxReply), answer.ContentLength)
 	switch {
 	case err != nil:
 		return nil, unavailable(ctx, err)

@@ -17,10 +17,9 @@ type request struct {
 
 // response is a response object.
 type response struct {
-	Version string          `json:"jsonrpc"`
-	Result  json.RawMessage `json:"result,omitempty"`
-	Error   *Error          `json:"error,omitempty"`
-	ID      json.RawMessage `json:"id"`
+	Result json.RawMessage // where Error is nil
+	Error  *Error
+	ID     json.RawMessage
 }
 
 // version is the one that this package speaks.
@@ -32,37 +31,34 @@ func failed(id json.RawMessage, e *Error) *response {
 	if id == nil {
 		id = null()
 	}
-	return &response{Version: version, Error: e, ID: id}
+	return &response{Error: e, ID: id}
 }
 
-// parseRequest takes a request object apart. What is none gives the ID, if that
+// parseRequest takes a request object, in valid JSON, apart. What is none gives the ID, if that
 // could be told, for the error to be answered under.
 func parseRequest(raw json.RawMessage) (r request, e *Error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
+	if kind(raw) != '{' {
 		return r, reserved(CodeInvalidRequest)
 	}
-	if id, there := members["id"]; there {
+	members := scan(raw)
+	if id := find(members, "id"); id != nil {
 		if !validID(id) {
 			return r, reserved(CodeInvalidRequest)
 		}
 		r.id = id
 	}
-	var v string
-	if json.Unmarshal(members["jsonrpc"], &v) != nil || v != version {
+	if unquoted(find(members, "jsonrpc")) != version || !isString(find(members, "method")) {
 		return r, reserved(CodeInvalidRequest)
 	}
-	if !isString(members["method"]) || json.Unmarshal(members["method"], &r.method) != nil {
-		return r, reserved(CodeInvalidRequest)
-	}
-	if params, there := members["params"]; there {
+	r.method = unquoted(find(members, "method"))
+	if params := find(members, "params"); params != nil {
 		if k := kind(params); k != '[' && k != '{' {
 			return r, reserved(CodeInvalidRequest)
 		}
 		r.params = params
 	}
 	var ms int64 // an extension: other servers ignore it, as the specification has them do
-	if json.Unmarshal(members["expires"], &ms) == nil && ms > 0 {
+	if json.Unmarshal(find(members, "expires"), &ms) == nil && ms > 0 {
 		r.expires = time.UnixMilli(ms)
 	}
 	return r, nil
@@ -82,6 +78,18 @@ func kind(v json.RawMessage) byte {
 		return 0
 	}
 	return v[0]
+}
+
+// append adds the response as JSON. Its parts are JSON already.
+func (r *response) append(to []byte) []byte {
+	to = append(to, `{"jsonrpc":"2.0",`...)
+	if r.Error != nil {
+		to = append(append(to, `"error":`...), encoded(r.Error)...)
+	} else {
+		to = append(append(to, `"result":`...), r.Result...)
+	}
+	to = append(append(to, `,"id":`...), r.ID...)
+	return append(to, '}')
 }
 
 // encoded is v, which can always be written, as JSON.

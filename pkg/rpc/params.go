@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -13,7 +14,7 @@ type None struct{}
 // decodeParams reads params into a P: by name into a struct's fields, by position
 // into them in their order, or as they are where P is no struct. A field that may be
 // missing is a pointer, or says omitempty.
-func decodeParams[P any](raw json.RawMessage) (p P, e *Error) {
+func decodeParams[P any](raw json.RawMessage, fields []field) (p P, e *Error) {
 	target := reflect.ValueOf(&p).Elem()
 	if target.Kind() != reflect.Struct {
 		if raw == nil {
@@ -24,10 +25,9 @@ func decodeParams[P any](raw json.RawMessage) (p P, e *Error) {
 		}
 		return p, nil
 	}
-	fields := fieldsOf(target.Type())
 	switch kind(raw) {
 	case 0:
-		return p, missing(fields, map[string]bool{})
+		return p, missing(fields, 0, nil)
 	case '[':
 		return p, byPosition(raw, fields, target)
 	default:
@@ -41,8 +41,11 @@ type field struct {
 	optional bool
 }
 
-// fieldsOf is the exported fields of a struct, in their order.
+// fieldsOf is the exported fields of a struct, in their order; none of what is none.
 func fieldsOf(t reflect.Type) (fields []field) {
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -58,42 +61,33 @@ func fieldsOf(t reflect.Type) (fields []field) {
 }
 
 func byPosition(raw json.RawMessage, fields []field, target reflect.Value) *Error {
-	var values []json.RawMessage
-	if err := json.Unmarshal(raw, &values); err != nil {
-		return invalidParams("params: %s", explain(err))
-	}
+	values := scan(raw)
 	if len(values) > len(fields) {
 		return invalidParams("%d params are given, the method takes %d", len(values), len(fields))
 	}
-	given := map[string]bool{}
 	for i, v := range values {
-		if e := set(target, fields[i], v); e != nil {
+		if e := set(target, fields[i], v.value); e != nil {
 			return e
 		}
-		given[fields[i].name] = true
 	}
-	return missing(fields, given)
+	return missing(fields, len(values), nil)
 }
 
 func byName(raw json.RawMessage, fields []field, target reflect.Value) *Error {
-	var values map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &values); err != nil {
-		return invalidParams("params: %s", explain(err))
-	}
-	given := map[string]bool{}
+	values := scan(raw)
 	for _, f := range fields {
-		if v, there := values[f.name]; there {
+		if v := find(values, f.name); v != nil {
 			if e := set(target, f, v); e != nil {
 				return e
 			}
-			given[f.name] = true
-			delete(values, f.name)
 		}
 	}
-	for name := range values {
-		return invalidParams("the method takes no param %q", name)
+	for _, v := range values {
+		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == v.name }) {
+			return invalidParams("the method takes no param %q", v.name)
+		}
 	}
-	return missing(fields, given)
+	return missing(fields, 0, values)
 }
 
 func set(target reflect.Value, f field, v json.RawMessage) *Error {
@@ -106,9 +100,11 @@ func set(target reflect.Value, f field, v json.RawMessage) *Error {
 	return nil
 }
 
-func missing(fields []field, given map[string]bool) *Error {
-	for _, f := range fields {
-		if !f.optional && !given[f.name] {
+// missing says which field is neither among the first that are given by position nor
+// given by name.
+func missing(fields []field, first int, given []member) *Error {
+	for _, f := range fields[first:] {
+		if !f.optional && find(given, f.name) == nil {
 			return invalidParams("param %q is missing", f.name)
 		}
 	}

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -147,11 +146,21 @@ func (l *RedisLink) listen() {
 			continue
 		}
 		l.take([]byte(reply))
+		if !l.busy() {
+			continue
+		}
 		more, _ := l.redis.RPopCount(l.life, l.replies, atOnce).Result() // what is left comes with the next
 		for _, reply := range more {
 			l.take([]byte(reply))
 		}
 	}
+}
+
+// busy tells that more replies may be there.
+func (l *RedisLink) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting) > 1
 }
 
 // take hands a reply on, a batch's by whichever ID is waited for.
@@ -178,18 +187,12 @@ func (l *RedisLink) hand(id string, a answer) bool {
 
 // idsOf is the IDs in a message, of requests or of responses, that are strings.
 func idsOf(message []byte) (ids []string) {
-	type member struct {
-		ID any `json:"id"`
-	}
-	var list []member
+	list := []member{{value: message}}
 	if kind(message) == '[' {
-		_ = json.Unmarshal(message, &list) // what is no message has no IDs
-	} else {
-		list = make([]member, 1)
-		_ = json.Unmarshal(message, &list[0])
+		list = scan(message)
 	}
 	for _, m := range list {
-		if id, is := m.ID.(string); is {
+		if id := unquoted(find(scan(m.value), "id")); id != "" {
 			ids = append(ids, id)
 		}
 	}

@@ -10,42 +10,46 @@ import (
 // redisReply is what became of a request.
 type redisReply struct {
 	request string
-	reply   []byte        // nil for a notification
-	sent    chan struct{} // closed when it was, or cannot be
+	reply   []byte // nil for a notification
 }
 
-// answer works on one request, until its reply was sent. Where it is abandoned,
-// others get it.
+// answer works on one request. Where it is abandoned, others get it. It lasts until
+// the reply was sent, unless another is just sending, which then takes it along.
 func (s *RedisServer) answer(work context.Context, request string) {
-	defer func() { s.count(request, -1); <-s.free }()
-	r := redisReply{request: request, reply: s.cfg.Server.Handle(work, []byte(request)), sent: make(chan struct{})}
+	reply := s.cfg.Server.Handle(work, []byte(request))
 	if work.Err() != nil {
+		s.done(request)
 		return
 	}
-	s.replies <- r // has room for all that are under way
-	select {
-	case <-r.sent:
-	case <-work.Done():
+	s.mu.Lock()
+	s.replies = append(s.replies, redisReply{request: request, reply: reply})
+	if s.sending {
+		s.mu.Unlock()
+		return
 	}
+	s.sending = true
+	for len(s.replies) > 0 {
+		all := s.replies
+		s.replies = nil
+		s.mu.Unlock()
+		s.flush(context.WithoutCancel(work), all)
+		s.mu.Lock()
+	}
+	s.sending = false
+	s.mu.Unlock()
 }
 
-// send sends replies until ctx ends, those that are there together.
-func (s *RedisServer) send(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case first := <-s.replies:
-			s.flush(ctx, together(first, s.replies))
-		}
-	}
+// done makes room for another request.
+func (s *RedisServer) done(request string) {
+	s.count(request, -1)
+	<-s.free
 }
 
-// flush sends replies: each and the end of its request go together. A request that
-// could not be answered is taken back, if its reply was not sent after all.
+// flush sends replies, each before its request is done with. A request that could
+// not be answered is taken back.
 func (s *RedisServer) flush(ctx context.Context, all []redisReply) {
 	lists := map[string]bool{}
-	_, err := s.cfg.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := s.cfg.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, r := range all {
 			list := replyList([]byte(r.request))
 			if r.reply != nil && list != "" && list != s.cfg.List { // there it would be a request
@@ -63,25 +67,22 @@ func (s *RedisServer) flush(ctx context.Context, all []redisReply) {
 		s.cfg.Log.Warn("replies could not be sent; their requests are taken back", "list", s.cfg.List, "replies", len(all), "error", err)
 	}
 	for _, r := range all {
-		close(r.sent)
+		s.done(r.request)
 	}
 }
 
 // replyList is where the reply belongs: on the list that the caller names, or on
-// one that is named by the request's ID.
+// one that is named by the request's ID. What is no JSON names none.
 func replyList(request []byte) string {
-	var to struct {
-		ReplyTo string `json:"reply_to"`
+	if !json.Valid(request) {
+		return ""
 	}
-	first := json.RawMessage(request)
-	if kind(request) == '[' {
-		var all []json.RawMessage
-		if json.Unmarshal(request, &all) == nil && len(all) > 0 {
-			first = all[0]
-		}
+	first := request
+	if all := scan(request); kind(request) == '[' && len(all) > 0 {
+		first = all[0].value
 	}
-	if json.Unmarshal(first, &to) == nil && to.ReplyTo != "" {
-		return to.ReplyTo
+	if to := unquoted(find(scan(first), "reply_to")); kind(first) == '{' && to != "" {
+		return to
 	}
 	return firstID(request)
 }
@@ -89,21 +90,17 @@ func replyList(request []byte) string {
 // firstID is the first ID in a message as the name of a list: a number is written
 // as it is.
 func firstID(message []byte) string {
-	type member struct {
-		ID json.RawMessage `json:"id"`
+	list := []member{{value: message}}
+	if kind(message) == '[' {
+		list = scan(message)
 	}
-	var list []member
-	if kind(message) != '[' {
-		message = append(append([]byte{'['}, message...), ']')
-	}
-	_ = json.Unmarshal(message, &list) // what is no message has no IDs
 	for _, m := range list {
-		var name string
-		switch {
-		case json.Unmarshal(m.ID, &name) == nil && name != "":
+		id := find(scan(m.value), "id")
+		if name := unquoted(id); name != "" {
 			return name
-		case len(m.ID) > 0 && kind(m.ID) != 'n' && kind(m.ID) != '"':
-			return string(m.ID)
+		}
+		if k := kind(id); k == '-' || k >= '0' && k <= '9' {
+			return string(id)
 		}
 	}
 	return ""

@@ -32,9 +32,10 @@ type RedisServer struct {
 	names    redisNames
 	instance string
 	free     chan struct{} // holds one for each request under way
-	replies  chan redisReply
 
 	mu       sync.Mutex
+	replies  []redisReply   // to be sent
+	sending  bool           // somebody sends them
 	underWay map[string]int // requests, of which several may be equal
 }
 
@@ -57,7 +58,7 @@ func NewRedisServer(cfg RedisServerConfig) (*RedisServer, error) {
 	}
 	return &RedisServer{
 		cfg: cfg, names: redisNames{cfg.List}, instance: uuid.NewString(), free: make(chan struct{}, cfg.Concurrent),
-		replies: make(chan redisReply, cfg.Concurrent), underWay: map[string]int{},
+		underWay: map[string]int{},
 	}, nil
 }
 
@@ -71,7 +72,6 @@ func (s *RedisServer) Run(ctx context.Context) error {
 	helping.Go(func() { s.every(aside, min(s.cfg.Alive/3, time.Second), s.beat) })
 	helping.Go(func() { s.every(ctx, s.cfg.Alive/2, s.takeBack) })
 	helping.Go(func() { s.every(ctx, s.cfg.Alive/2, s.reclaim()) })
-	helping.Go(func() { s.send(aside) })
 	over, forget := afterEnd(ctx, s.cfg.Grace)
 	defer forget()
 	work, abandon := context.WithCancel(still)
@@ -91,37 +91,6 @@ func (s *RedisServer) Run(ctx context.Context) error {
 	defer end()
 	finished(&leaving, late.Done()) // a connection that hangs is not waited for
 	return nil
-}
-
-// take hands requests to begin until ctx ends. One that cannot be worked on yet is
-// left to others.
-func (s *RedisServer) take(ctx context.Context, begin func(request string)) {
-	for away := false; ; {
-		select {
-		case s.free <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		request, err := s.cfg.Redis.Do(ctx, "BLMOVE", s.cfg.List, s.names.working(s.instance), "RIGHT", "LEFT", blocking(s.cfg.Redis)).Text()
-		switch {
-		case err == nil:
-			away = false
-			s.count(request, 1)
-			begin(request)
-			continue
-		case ctx.Err() != nil:
-			return
-		case errors.Is(err, redis.Nil):
-			away = false
-		default:
-			if !away {
-				s.cfg.Log.Warn("Redis does not answer; trying again", "list", s.cfg.List, "error", err)
-			}
-			away = true
-			pause(ctx, 200*time.Millisecond)
-		}
-		<-s.free
-	}
 }
 
 // count keeps the requests that are under way.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -55,8 +56,9 @@ func Register[P, R any](s *Server, name string, f func(context.Context, P) (R, e
 	if _, taken := s.methods[name]; taken || strings.HasPrefix(name, "rpc.") {
 		panic("rpc: the name " + name + " is taken")
 	}
+	fields := fieldsOf(reflect.TypeFor[P]())
 	s.methods[name] = func(ctx context.Context, raw json.RawMessage) (json.RawMessage, error) {
-		params, e := decodeParams[P](raw)
+		params, e := decodeParams[P](raw, fields)
 		if e != nil {
 			return nil, e
 		}
@@ -89,8 +91,8 @@ func (s *Server) Handle(ctx context.Context, message []byte) (reply []byte) {
 // batch answers in the order of the requests, although it works on several at a
 // time.
 func (s *Server) batch(ctx context.Context, message []byte) []byte {
-	var entries []json.RawMessage
-	if err := json.Unmarshal(message, &entries); err != nil || len(entries) == 0 {
+	entries := scan(message)
+	if len(entries) == 0 {
 		return encode(failed(nil, reserved(CodeInvalidRequest)))
 	}
 	if len(entries) > s.cfg.MaxBatch {
@@ -103,7 +105,7 @@ func (s *Server) batch(ctx context.Context, message []byte) []byte {
 		free <- struct{}{}
 		working.Go(func() {
 			defer func() { <-free }()
-			answers[i] = s.one(ctx, entry)
+			answers[i] = s.one(ctx, entry.value)
 		})
 	}
 	working.Wait()
@@ -139,7 +141,7 @@ func (s *Server) one(ctx context.Context, raw json.RawMessage) *response {
 		}
 		return failed(r.id, public(err))
 	default:
-		return &response{Version: version, Result: result, ID: r.id}
+		return &response{Result: result, ID: r.id}
 	}
 }
 
@@ -166,10 +168,4 @@ func (s *Server) call(ctx context.Context, r request) (result json.RawMessage, e
 	return run(ctx, r.params)
 }
 
-func encode(r *response) []byte {
-	b, err := json.Marshal(r)
-	if err != nil { // a result that says it is JSON and is not
-		return encode(failed(r.ID, reserved(CodeInternal)))
-	}
-	return b
-}
+func encode(r *response) []byte { return r.append(make([]byte, 0, 128)) }
