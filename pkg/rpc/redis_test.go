@@ -60,7 +60,7 @@ func overRedisList(url, name string, perCall bool) driver {
 		takesBack: true, queues: true,
 		serve: func(t *testing.T, s *rpc.Server) func(bool) {
 			own := connect(t, url)
-			stop, ended := serveRedis(t, rpc.RedisServerConfig{Redis: own, List: name, Server: s, Alive: 3 * time.Second})
+			stop, ended := serveRedis(t, rpc.RedisServerConfig{Redis: own, List: name, Server: s})
 			return ender(stop, ended, func() { _ = own.Close() }) // it can say nothing any more
 		},
 		dial: func(t *testing.T) *rpc.Client {

@@ -311,7 +311,7 @@ func dies(t *testing.T, d driver) {
 	end := d.serve(t, first.Server)
 	c := d.dial(t)
 	got := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a dead server's requests are taken back after 10 s
 	defer cancel()
 	go func() {
 		answer, err := rpc.Call[string](ctx, c, "wait", text{"x"}, rpc.Idempotent())
