@@ -104,6 +104,9 @@ func TestWhatHerokuIsGiven(t *testing.T) {
 	if err != nil || options.TLSConfig == nil || !options.TLSConfig.InsecureSkipVerify {
 		t.Errorf("Redis' certificate is checked: %v %v", options, err)
 	}
+	if cfg.prefetch() == 0 || cfg.prefetch() > 100 {
+		t.Errorf("a reader leaves %d deliveries unacknowledged", cfg.prefetch())
+	}
 	if cfg.DatabasePool > 2 || options.PoolSize > 4 {
 		t.Errorf("%d connections to PostgreSQL, %d to Redis", cfg.DatabasePool, options.PoolSize)
 	}

@@ -125,7 +125,7 @@ func (l *Links) OpenBus() (bus.Bus, error) {
 		}
 		return bus.NewRabbitMQ(bus.RabbitMQConfig{
 			Publish: publish, Read: read, Prefix: cfg.BusPrefix, Log: log,
-			MaxAge: cfg.HistoryMaxAge, MaxBytes: cfg.HistoryMaxSize,
+			MaxAge: cfg.HistoryMaxAge, MaxBytes: cfg.HistoryMaxSize, Prefetch: cfg.prefetch(),
 		})
 	}
 	b, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: filepath.Join(cfg.Data, "log.db"), Log: log, MaxAge: cfg.historyMaxAge, MaxBytes: cfg.HistoryMaxSize})

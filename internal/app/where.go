@@ -148,6 +148,16 @@ func (c Config) redisOptions() (*redis.Options, error) {
 	return options, nil
 }
 
+// prefetch is how many deliveries a reader of history may leave unacknowledged; 0 is
+// the log's own choice. CloudAMQP's shared plans close a connection that has more than
+// 1,000, and a dyno may have all the readers there are.
+func (c Config) prefetch() int {
+	if c.Dyno != "" {
+		return 50
+	}
+	return 0
+}
+
 // poolOnHeroku is how many connections a service opens to PostgreSQL at the most:
 // the small plans have 20 for all.
 const poolOnHeroku = 2

@@ -24,6 +24,7 @@ type RabbitMQConfig struct {
 	MaxAge         string        // x-max-age of history, such as "7D"; empty keeps it for ever
 	MaxBytes       int64         // x-max-length-bytes of history; 0 sets no limit
 	SegmentBytes   int64         // x-stream-max-segment-size-bytes, the grain of retention; where 0 an eighth of MaxBytes, else 20 MB
+	Prefetch       int           // deliveries to one reader that it has not acknowledged, at the most; 1,000 where 0, which reads fastest
 	ConfirmTimeout time.Duration // for a published batch; 15 s where 0
 	Log            *slog.Logger
 }
@@ -61,6 +62,9 @@ func NewRabbitMQ(cfg RabbitMQConfig) (*RabbitMQ, error) {
 	}
 	if cfg.SegmentBytes == 0 {
 		cfg.SegmentBytes = segment(cfg)
+	}
+	if cfg.Prefetch == 0 {
+		cfg.Prefetch = 1000
 	}
 	if cfg.ConfirmTimeout == 0 {
 		cfg.ConfirmTimeout = 15 * time.Second

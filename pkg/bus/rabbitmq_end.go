@@ -51,7 +51,7 @@ func (b *RabbitMQ) probe(ctx context.Context, stream string, patience time.Durat
 	wait := patience
 	for {
 		quiet, cancel := context.WithTimeout(ctx, wait)
-		batch, err := s.Next(quiet, prefetch)
+		batch, err := s.Next(quiet, b.cfg.Prefetch)
 		cancel()
 		switch {
 		case err == nil:

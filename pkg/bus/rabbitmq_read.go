@@ -11,14 +11,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-const (
-	// prefetch and ackEvery are only credit: a stream does not forget what was
-	// read. These two read fastest.
-	prefetch = 1000
-	ackEvery = 100
-	// answerWithin is how long a stream may take to show an event that is there.
-	answerWithin = 3 * time.Second
-)
+// answerWithin is how long a stream may take to show an event that is there.
+const answerWithin = 3 * time.Second
 
 // rabbitSubscription reads one stream on a channel of its own. A pump goroutine
 // hands deliveries over, so that what has arrived makes one batch.
@@ -83,7 +77,7 @@ func (b *RabbitMQ) attach(stream string, from any, least int64) (*rabbitSubscrip
 		return nil, fmt.Errorf("%w: open channel: %w", ErrUnavailable, err)
 	}
 	s := &rabbitSubscription{
-		bus: b, ch: ch, delivered: make(chan Delivery, prefetch), ended: make(chan struct{}),
+		bus: b, ch: ch, delivered: make(chan Delivery, b.cfg.Prefetch), ended: make(chan struct{}),
 		closed: ch.NotifyClose(make(chan *amqp.Error, 1)),
 	}
 	deliveries, err := s.consume(b.history(stream), from)
@@ -103,7 +97,7 @@ func (b *RabbitMQ) attach(stream string, from any, least int64) (*rabbitSubscrip
 }
 
 func (s *rabbitSubscription) consume(queue string, from any) (<-chan amqp.Delivery, error) {
-	if err := s.ch.Qos(prefetch, 0, false); err != nil {
+	if err := s.ch.Qos(s.bus.cfg.Prefetch, 0, false); err != nil {
 		return nil, fmt.Errorf("%w: set prefetch: %w", ErrUnavailable, err)
 	}
 	deliveries, err := s.ch.Consume(queue, "", false, false, false, false, amqp.Table{"x-stream-offset": from})
@@ -117,11 +111,12 @@ func (s *rabbitSubscription) consume(queue string, from any) (<-chan amqp.Delive
 	return deliveries, nil
 }
 
-// pump hands deliveries over and acknowledges them, which is credit for more: a
-// full buffer stops both. It is the one to close the channel, since an
+// pump hands deliveries over and acknowledges them, which is credit for more and
+// has the stream forget nothing: a full buffer stops both. It is the one to close the channel, since an
 // acknowledgement that comes after the close would cost the whole connection.
 func (s *rabbitSubscription) pump(deliveries <-chan amqp.Delivery, least int64) {
 	defer close(s.delivered)
+	ackEvery := max(1, s.bus.cfg.Prefetch/10)
 	for unacked := 1; ; unacked++ {
 		select {
 		case d, open := <-deliveries:

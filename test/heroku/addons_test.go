@@ -112,6 +112,7 @@ func cloudamqp(t *testing.T, w *network) string {
 		_, err := n.Ctl(args...)
 		must(t, err)
 	}
+	w.broker = n
 	c := selfSigned(t)
 	w.openGate(t, "5671", n.Address(), c.pair(t))
 	w.trusted = append(w.trusted, c.certificate...)

@@ -1,6 +1,7 @@
 package heroku_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -45,6 +46,28 @@ func (d *dyno) checkShare(t *testing.T, share [3]int) {
 	if share[0] > 0 && most["5671"] == 0 {
 		t.Errorf("%s was never seen with a connection (%v), so that this test says nothing", d.name, most)
 	}
+}
+
+// unacknowledged is how many deliveries the small plan lets be under way.
+const unacknowledged = 1000
+
+// checkCredit holds that the broker can never have more deliveries under way, whatever
+// there is to read.
+func (w *network) checkCredit(t *testing.T) {
+	t.Helper()
+	out, err := w.broker.Ctl("list_channels", "-p", "lemur", "prefetch_count")
+	must(t, err)
+	sum, limited := 0, 0
+	for line := range strings.Lines(out) {
+		if n, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && n > 0 {
+			sum += n
+			limited++
+		}
+	}
+	if sum > unacknowledged || limited == 0 {
+		t.Errorf("%d channels may have %d deliveries under way, and %d are allowed", limited, sum, unacknowledged)
+	}
+	t.Logf("%d channels may have %d deliveries under way", limited, sum)
 }
 
 // services is those with a database that a command line serves.

@@ -78,6 +78,7 @@ func scaled(t *testing.T, p *platform, c *customers) {
 	p.stop(p.of("sales")[:1])
 	c.goOn(t, 5)
 	p.start("sales.1")
+	p.network.checkCredit(t)
 }
 
 // deployed replaces all dynos at once, old and new ones overlapping.
@@ -101,6 +102,7 @@ func packed(t *testing.T, p *platform, c *customers) {
 	}
 	p.scale("worker", 1)
 	c.goOn(t, 10)
+	p.network.checkCredit(t)
 	eventually(t, "every service answers", c.isAnswered)
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"quadrille/internal/testnodes"
 )
 
 // network is all that there is: dynos, each at the end of a wire of its own, and in
@@ -17,6 +19,8 @@ type network struct {
 	middle *namespace
 	// trusted are the certificates, in PEM, that a dyno finds on its disk.
 	trusted []byte
+	// broker is the one behind the gate.
+	broker *testnodes.RabbitNode
 
 	mu    sync.Mutex
 	wires int
