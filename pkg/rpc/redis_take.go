@@ -40,10 +40,17 @@ func (s *RedisServer) take(ctx context.Context, begin func(request string)) {
 	}
 }
 
-// next waits a moment for a request, and says how many are there beside.
+// next waits a moment for a request, and says how many are there beside, once there
+// is more than a little to do.
 func (s *RedisServer) next(ctx context.Context) (request string, more int, err error) {
+	const little = 3
+	move := []any{"BLMOVE", s.cfg.List, s.names.working(s.instance), "RIGHT", "LEFT", blocking(s.cfg.Redis)}
+	if len(s.free) < little {
+		request, err = s.cfg.Redis.Do(ctx, move...).Text()
+		return request, 0, err
+	}
 	p := s.cfg.Redis.Pipeline()
-	moved := p.Do(ctx, "BLMOVE", s.cfg.List, s.names.working(s.instance), "RIGHT", "LEFT", blocking(s.cfg.Redis))
+	moved := p.Do(ctx, move...)
 	beside := p.LLen(ctx, s.cfg.List)
 	_, _ = p.Exec(ctx) // each command knows
 	request, err = moved.Text()

@@ -1,0 +1,26 @@
+package rpc_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// The code of docs/rpc.md is that of Example, which runs.
+func TestDocumentedCode(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/rpc.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, found := strings.Cut(string(doc), "```go\n")
+	code, _, _ = strings.Cut(code, "```")
+	indented := "\t" + strings.ReplaceAll(strings.TrimSpace(code), "\n", "\n\t")
+	indented = strings.ReplaceAll(indented, "\n\t\n", "\n\n")
+	if !found || !strings.Contains(string(example), indented) {
+		t.Error("docs/rpc.md shows other code than example_test.go runs")
+	}
+}
