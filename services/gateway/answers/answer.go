@@ -1,0 +1,51 @@
+package answers
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Answer is a row: what a request was answered, or that it is being worked on.
+type Answer struct {
+	Scope       string      `gorm:"primaryKey"` // see Scope
+	Request     string      // fingerprint of what was asked
+	Status      int         // 0: it is being worked on
+	Header      http.Header `gorm:"serializer:json"`
+	Body        []byte
+	LockedUntil time.Time // after it, whoever worked on the request is taken for dead
+	CreatedAt   time.Time
+}
+
+// Scope is whose key for what it is: the same key of another caller, or for another
+// route, is another. It is also what the services are sent as the key, whose
+// customers it must not mix up either.
+func Scope(caller, method, path, key string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{caller, method, path, key}, "\n")))
+	return hex.EncodeToString(sum[:])
+}
+
+// kept are the headers that belong to an answer and not to its way.
+func kept(h http.Header) http.Header {
+	out := http.Header{}
+	for _, name := range []string{"Content-Type", "Location", "Etag", "Link"} {
+		if v := h.Values(name); len(v) > 0 {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// final reports whether an answer is the last word on a request. What failed on our
+// side, or came too early, is asked again.
+func final(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests,
+		http.StatusUnauthorized, http.StatusForbidden:
+		return false
+	default:
+		return status >= 200 && status < 500
+	}
+}

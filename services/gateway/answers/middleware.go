@@ -1,0 +1,129 @@
+package answers
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/pkg/fault"
+)
+
+// Header is the name of the key's header, and what it may hold.
+const (
+	Header   = "Idempotency-Key"
+	longest  = 200
+	maxBody  = 1 << 20 // of an answer that is kept, in bytes
+	replayed = "Idempotency-Replayed"
+)
+
+// Middleware answers a POST that was sent before with the same key as it was
+// answered then. caller tells callers apart. The service is sent the key's scope in
+// place of the key.
+func Middleware(s *Store, caller func(context.Context) string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			key := r.Header.Get(Header)
+			switch {
+			case r.Method != http.MethodPost || key == "":
+				return next(c)
+			case len(key) > longest:
+				return fault.New(fault.Malformed, "idempotency_key_invalid", "an Idempotency-Key has %d characters at the most", longest)
+			}
+			print, err := fingerprint(c)
+			if err != nil {
+				return err
+			}
+			scope := Scope(caller(r.Context()), r.Method, r.URL.Path, key)
+			r.Header.Set(Header, scope)
+			before, err := s.Claim(r.Context(), scope, print)
+			if err != nil {
+				return err
+			}
+			if before != nil {
+				return replay(c, before)
+			}
+			return s.work(c, scope, next)
+		}
+	}
+}
+
+// work has the request handled and keeps its answer. The end of the caller does not
+// end the keeping.
+func (s *Store) work(c echo.Context, scope string, next echo.HandlerFunc) error {
+	ctx := context.WithoutCancel(c.Request().Context())
+	recorded := &recorder{ResponseWriter: c.Response().Writer}
+	c.Response().Writer = recorded
+	done := false
+	defer func() {
+		if !done {
+			_ = s.Release(ctx, scope) // it panicked; whoever sends it again is not kept waiting
+		}
+	}()
+	err := next(c)
+	if err != nil {
+		c.Error(err) // so that it is written, and kept
+	}
+	done = true
+	if recorded.tooLarge || c.Request().Context().Err() != nil {
+		return s.Release(ctx, scope)
+	}
+	return s.Finish(ctx, scope, c.Response().Status, c.Response().Header(), recorded.body.Bytes())
+}
+
+func replay(c echo.Context, a *Answer) error {
+	h := c.Response().Header()
+	for name, values := range a.Header {
+		h[name] = values
+	}
+	h.Set(replayed, "true")
+	c.Response().WriteHeader(a.Status)
+	_, err := c.Response().Write(a.Body)
+	return err
+}
+
+// fingerprint tells requests apart by what they ask. An upload is not read for it:
+// its rows have IDs of their own, and its length must do.
+func fingerprint(c echo.Context) (string, error) {
+	r := c.Request()
+	sum := sha256.New()
+	_, _ = io.WriteString(sum, r.URL.RawQuery+"\n"+r.Header.Get("Content-Type")+"\n")
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "text/csv") {
+		_, _ = io.WriteString(sum, r.Header.Get("Content-Length"))
+		return hex.EncodeToString(sum.Sum(nil)), nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return "", err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	_, _ = sum.Write(body)
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// recorder remembers what is written through it.
+type recorder struct {
+	http.ResponseWriter
+
+	body     bytes.Buffer
+	tooLarge bool
+}
+
+// Write is http.ResponseWriter's.
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.body.Len()+len(p) > maxBody {
+		r.tooLarge = true
+	} else {
+		r.body.Write(p)
+	}
+	return r.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController through.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,108 @@
+package answers
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"quadrille/internal/db"
+	"quadrille/pkg/fault"
+)
+
+// Store keeps answers. It is safe for concurrent use, by several processes too.
+type Store struct {
+	DB  *gorm.DB
+	Now func() time.Time // nil: time.Now
+}
+
+// Keep is how long an answer is kept.
+const Keep = 24 * time.Hour
+
+// lockFor is how long a request may be worked on before another may begin it anew.
+// It is longer than any request may take.
+const lockFor = time.Minute
+
+func (s *Store) now() time.Time {
+	if s.Now != nil {
+		return s.Now().UTC()
+	}
+	return time.Now().UTC().Truncate(time.Microsecond)
+}
+
+// Claim is the first step of a request: nil where the caller is to work on it now,
+// else the answer that it had. A fault says that the key was used for another
+// request (Invalid), or that the first one is not done yet (Conflict).
+func (s *Store) Claim(ctx context.Context, scope, request string) (*Answer, error) {
+	now := s.now()
+	mine := Answer{Scope: scope, Request: request, Header: http.Header{}, LockedUntil: now.Add(lockFor), CreatedAt: now}
+	conn := s.DB.WithContext(ctx)
+	made := conn.Clauses(clause.OnConflict{DoNothing: true}).Create(&mine)
+	if made.Error != nil {
+		return nil, db.Wrap(made.Error, "claim idempotency key")
+	}
+	if made.RowsAffected == 1 {
+		return nil, nil
+	}
+	var row Answer
+	found := conn.Limit(1).Find(&row, "scope = ?", scope)
+	switch {
+	case found.Error != nil:
+		return nil, db.Wrap(found.Error, "read answer")
+	case found.RowsAffected == 0:
+		return nil, underWay() // it was given back a moment ago
+	case row.Request != request:
+		return nil, fault.New(fault.Invalid, "idempotency_key_reused", "this Idempotency-Key was sent with another request").
+			With("#/header/Idempotency-Key", "use a new key for a new request")
+	case row.Status != 0:
+		return &row, nil
+	case now.Before(row.LockedUntil):
+		return nil, underWay()
+	}
+	return nil, s.takeOver(ctx, row, now)
+}
+
+func underWay() error {
+	return fault.New(fault.Conflict, "idempotency_key_in_use", "the first request with this Idempotency-Key is still being worked on: ask again in a moment")
+}
+
+// takeOver has this request go on in place of one that never ended.
+func (s *Store) takeOver(ctx context.Context, row Answer, now time.Time) error {
+	taken := s.DB.WithContext(ctx).Model(&Answer{}).
+		Where("scope = ? AND status = 0 AND locked_until = ?", row.Scope, row.LockedUntil).
+		Update("locked_until", now.Add(lockFor))
+	switch {
+	case taken.Error != nil:
+		return db.Wrap(taken.Error, "take over idempotency key")
+	case taken.RowsAffected == 0:
+		return underWay() // by somebody who was quicker
+	}
+	return nil
+}
+
+// Finish keeps the answer to a request that was claimed. One that is not the last
+// word is not kept: the same request may be sent again.
+func (s *Store) Finish(ctx context.Context, scope string, status int, header http.Header, body []byte) error {
+	if !final(status) {
+		return s.Release(ctx, scope)
+	}
+	row := Answer{Status: status, Header: kept(header), Body: body}
+	err := s.DB.WithContext(ctx).Model(&Answer{}).Where("scope = ? AND status = 0", scope).
+		Select("Status", "Header", "Body").Updates(row).Error
+	return db.Wrap(err, "keep answer")
+}
+
+// Release gives a claim back.
+func (s *Store) Release(ctx context.Context, scope string) error {
+	err := s.DB.WithContext(ctx).Where("scope = ? AND status = 0", scope).Delete(&Answer{}).Error
+	return db.Wrap(err, "give idempotency key back")
+}
+
+// Prune forgets answers that are older than Keep, at most n, and says how many.
+func (s *Store) Prune(ctx context.Context, n int) (int64, error) {
+	old := s.DB.Model(&Answer{}).Select("scope").Where("created_at < ?", s.now().Add(-Keep)).Order("created_at").Limit(n)
+	pruned := s.DB.WithContext(ctx).Where("scope IN (?)", old).Delete(&Answer{})
+	return pruned.RowsAffected, db.Wrap(pruned.Error, "prune answers")
+}

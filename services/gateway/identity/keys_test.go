@@ -1,0 +1,124 @@
+package identity
+
+import (
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"quadrille/internal/db/dbtest"
+	"quadrille/pkg/fault"
+)
+
+// each runs a test on both databases.
+func each(t *testing.T, test func(t *testing.T, conn *gorm.DB)) {
+	t.Helper()
+	dbtest.Each(t, "gateway", os.DirFS(".."), test)
+}
+
+func newKeys(conn *gorm.DB) *Keys { return &Keys{DB: conn, Log: slog.New(slog.DiscardHandler)} }
+
+func TestAKeyOpensUntilItIsRevoked(t *testing.T) {
+	each(t, func(t *testing.T, conn *gorm.DB) {
+		keys := newKeys(conn)
+		row, text, err := keys.Create(t.Context(), NewKey{Name: "scanner", Roles: []Role{Warehouse}})
+		must(t, err)
+		a := &Authenticator{Keys: keys}
+		caller, err := a.Authenticate(t.Context(), "Bearer "+text)
+		must(t, err)
+		if caller.Kind != Key || caller.Subject != "key-"+row.ID || !caller.Is(Warehouse) || caller.Is(Customer, Staff) {
+			t.Errorf("is %+v", caller)
+		}
+		list, err := keys.List(t.Context())
+		must(t, err)
+		if len(list) != 1 || list[0].LastUsedAt == nil || strings.Contains(text, list[0].Hash) || strings.Contains(list[0].Hash, text[len(text)-20:]) {
+			t.Errorf("kept as %+v", list)
+		}
+		for _, wrong := range []string{text + "x", text[:len(text)-1], "qk_", "qk_" + row.ID, "qk_" + row.ID + "_", "qk_none_" + text} {
+			if _, err := a.Authenticate(t.Context(), "Bearer "+wrong); codeOf(err) != "key_unknown" {
+				t.Errorf("%q: %v", wrong, err)
+			}
+		}
+		first, err := keys.Revoke(t.Context(), row.ID)
+		must(t, err)
+		if _, err := a.Authenticate(t.Context(), "Bearer "+text); codeOf(err) != "key_revoked" || !fault.Is(err, fault.Unauthorized) {
+			t.Errorf("revoked: %v", err)
+		}
+		again, err := keys.Revoke(t.Context(), row.ID)
+		if err != nil || !again.RevokedAt.Equal(*first.RevokedAt) {
+			t.Errorf("revoked again: %+v, %v", again, err)
+		}
+		if _, err := keys.Revoke(t.Context(), "none"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("one that is not there: %v", err)
+		}
+	})
+}
+
+func TestAKeyExpires(t *testing.T) {
+	each(t, func(t *testing.T, conn *gorm.DB) {
+		keys, now := newKeys(conn), time.Now().UTC().Truncate(time.Second)
+		keys.Now = func() time.Time { return now }
+		end := now.Add(time.Hour)
+		_, text, err := keys.Create(t.Context(), NewKey{Name: "for an hour", Roles: []Role{Customer}, Subject: "ann", ExpiresAt: &end})
+		must(t, err)
+		now = end.Add(-time.Second)
+		caller, err := keys.Caller(t.Context(), text)
+		if err != nil || caller.Subject != "ann" || !caller.ExpiresAt.Equal(end) {
+			t.Errorf("before its end: %+v, %v", caller, err)
+		}
+		now = end
+		if _, err := keys.Caller(t.Context(), text); codeOf(err) != "key_expired" {
+			t.Errorf("at its end: %v", err)
+		}
+	})
+}
+
+func TestKeysThatCannotBe(t *testing.T) {
+	now := time.Now()
+	past := now.Add(-time.Second)
+	for pointer, n := range map[string]NewKey{
+		"/name":       {Roles: []Role{Staff}},
+		"/roles":      {Name: "x"},
+		"/subject":    {Name: "x", Roles: []Role{Customer}},
+		"/subject ":   {Name: "x", Roles: []Role{Staff}, Subject: "ann"},
+		"/subject  ":  {Name: "x", Roles: []Role{Customer}, Subject: "a/b"},
+		"/expires_at": {Name: "x", Roles: []Role{Staff}, ExpiresAt: &past},
+	} {
+		err := n.Validate(now)
+		f, is := err.(*fault.Fault) //nolint:errorlint // it is one, or the test fails
+		if !is || f.Fields[0].Pointer != strings.TrimSpace(pointer) {
+			t.Errorf("%+v: %v, want %s", n, err, pointer)
+		}
+	}
+	if _, err := ParseRoles([]string{"staff", "king"}); codeOf(err) != "role_unknown" {
+		t.Errorf("a king: %v", err)
+	}
+}
+
+// Whoever signed in stays so when the shop is started again, and in the process
+// beside it.
+func TestDevelopmentSignIn(t *testing.T) {
+	each(t, func(t *testing.T, conn *gorm.DB) {
+		first, err := NewDevSignIn(t.Context(), conn)
+		must(t, err)
+		second, err := NewDevSignIn(t.Context(), conn)
+		must(t, err)
+		token, issued, err := first.Issue("ann", []Role{Staff})
+		must(t, err)
+		a := &Authenticator{Tokens: []*Tokens{second.Tokens}}
+		caller, err := a.Authenticate(t.Context(), "Bearer "+token)
+		must(t, err)
+		if caller.Kind != Dev || caller.Subject != "ann" || !caller.Is(Staff) || !caller.Is(Customer) || caller.Is(Warehouse) || issued.ID() != caller.ID() {
+			t.Errorf("is %+v, issued to %+v", caller, issued)
+		}
+		if _, _, err := first.Issue("ann bob", nil); !fault.Is(err, fault.Invalid) {
+			t.Errorf("no name: %v", err)
+		}
+		if _, err := tokensOf(t, first.Tokens.cfg.Keys).Authenticate(t.Context(), "Bearer "+token); codeOf(err) != "token_invalid" {
+			t.Errorf("where there is an issuer: %v", err)
+		}
+	})
+}

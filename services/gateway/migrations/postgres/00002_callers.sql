@@ -1,0 +1,34 @@
+-- +goose Up
+-- API keys: what is needed to know one again, and nothing that would let somebody
+-- use it. roles is names, separated by commas.
+CREATE TABLE api_keys (
+    id           text        NOT NULL PRIMARY KEY,
+    name         text        NOT NULL,
+    hash         text        NOT NULL,
+    roles        text        NOT NULL,
+    subject      text        NOT NULL DEFAULT '',
+    created_at   timestamptz NOT NULL,
+    expires_at   timestamptz,
+    revoked_at   timestamptz,
+    last_used_at timestamptz
+);
+
+-- What the development sign-in signs with, so that whoever is signed in stays so
+-- when the shop is started again.
+CREATE TABLE secrets (
+    name  text NOT NULL PRIMARY KEY,
+    value text NOT NULL
+);
+
+-- Answers under the Idempotency-Keys that they were asked with. status 0: the first
+-- request is still being worked on, until locked_until.
+CREATE TABLE answers (
+    scope        text        NOT NULL PRIMARY KEY,
+    request      text        NOT NULL,
+    status       integer     NOT NULL,
+    header       text        NOT NULL,
+    body         bytea,
+    locked_until timestamptz NOT NULL,
+    created_at   timestamptz NOT NULL
+);
+CREATE INDEX answers_by_age ON answers (created_at);
