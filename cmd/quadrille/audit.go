@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -47,7 +46,7 @@ from PORT on, as up lays them out.`,
 			}
 			defer links.Close() //nolint:errcheck // it has been asked
 			cfg := audit.Config{URL: env.URL, Services: app.Names(), HTTP: links.HTTP(0)}
-			report, err := takeAudit(cmd.Context(), cfg, wait)
+			report, err := audit.AtRest(cmd.Context(), cfg, wait)
 			if err != nil {
 				return err
 			}
@@ -58,23 +57,6 @@ from PORT on, as up lays them out.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	cmd.Flags().IntVar(&port, "port", 8080, "the gateway's port; the services are on the ones after it (PORT)")
 	return cmd
-}
-
-// takeAudit audits once the shop is at rest; when it does not come to rest in
-// time, that is the first difference.
-func takeAudit(ctx context.Context, cfg audit.Config, wait time.Duration) (audit.Report, error) {
-	cfg = audit.Present(ctx, cfg)
-	var restless error
-	if wait > 0 {
-		waiting, cancel := context.WithTimeout(ctx, wait)
-		restless = audit.Rest(waiting, cfg)
-		cancel()
-	}
-	report, err := audit.Take(ctx, cfg)
-	if err == nil && restless != nil {
-		report.Differences = append([]string{restless.Error()}, report.Differences...)
-	}
-	return report, err
 }
 
 func printAudit(out io.Writer, r audit.Report, asJSON bool) error {

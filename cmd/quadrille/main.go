@@ -39,7 +39,7 @@ docs/operations.md lists every variable.`,
 		SilenceErrors: true,
 	}
 	root.AddCommand(newUp(), newServe(), newMigrate(), newTrafficCommand(), newAuditCommand(),
-		newReplay(), newRebuild(), newDead(), newCall(), newHealthy())
+		newReplay(), newRebuild(), newDead(), newCall(), newKeysCommand(), newHealthy())
 	return root
 }
 

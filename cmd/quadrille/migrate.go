@@ -30,7 +30,7 @@ done before. Two at once are safe: one waits for the other.`,
 			if err != nil {
 				return err
 			}
-			for _, s := range keepers(services) {
+			for _, s := range services {
 				conn, err := app.OpenDatabase(cmd.Context(), cfg, s, log.With("service", s.Name))
 				if err != nil {
 					return err

@@ -32,7 +32,7 @@ func newRemote(name string, port int) (*remote, error) {
 	if port != 0 {
 		cfg.Port = port
 	}
-	service, err := keeperNamed(cfg, name)
+	service, err := serviceNamed(cfg, name)
 	if err != nil {
 		return nil, err
 	}

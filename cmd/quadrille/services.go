@@ -15,15 +15,19 @@ import (
 )
 
 // everyService is all services, in the order of their ports.
-func everyService(cfg app.Config) []app.Service {
-	return []app.Service{gateway.New(gateway.Config{Token: cfg.GatewayToken, Timeout: cfg.GatewayTimeout}), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()}
+func everyService(cfg app.Config) ([]app.Service, error) {
+	front, err := gateway.FromConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return []app.Service{gateway.New(front), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()}, nil
 }
 
 // servicesNamed picks services by name; no names means all of them.
 func servicesNamed(cfg app.Config, names []string) ([]app.Service, error) {
-	all := everyService(cfg)
-	if len(names) == 0 {
-		return all, nil
+	all, err := everyService(cfg)
+	if err != nil || len(names) == 0 {
+		return all, err
 	}
 	for _, name := range names {
 		if !slices.Contains(runnable(), name) {
@@ -36,19 +40,13 @@ func servicesNamed(cfg app.Config, names []string) ([]app.Service, error) {
 // runnable is every service by name, the gateway first.
 func runnable() []string { return append([]string{app.Gateway}, app.Names()...) }
 
-// keeperNamed is a service that keeps something.
-func keeperNamed(cfg app.Config, name string) (app.Service, error) {
-	for _, s := range keepers(everyService(cfg)) {
-		if s.Name == name {
-			return s, nil
-		}
+// serviceNamed is the service of a name.
+func serviceNamed(cfg app.Config, name string) (app.Service, error) {
+	found, err := servicesNamed(cfg, []string{name})
+	if err != nil {
+		return app.Service{}, err
 	}
-	return app.Service{}, unknownService(name, app.Names())
-}
-
-// keepers is those of the services that have a database.
-func keepers(services []app.Service) []app.Service {
-	return slices.DeleteFunc(services, func(s app.Service) bool { return s.Stateless })
+	return found[0], nil
 }
 
 func unknownService(name string, there []string) error {

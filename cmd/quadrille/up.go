@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +18,7 @@ func newUp() *cobra.Command {
 		data string
 		port int
 		only []string
+		dev  bool
 	}
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -29,8 +29,10 @@ DATABASE_URL and AMQP_URL it keeps everything in SQLite files below --data and n
 nothing else on the machine. Stop it with Ctrl-C; kill it and start it again, and it
 goes on where it was.
 
-The gateway has the public API below /api/v1. Without GATEWAY_TOKEN it demands no
-token, and listens on this machine alone, whatever HOST says.`,
+The gateway has the shop's pages and the public API below /api/v1. Where neither an
+issuer of tokens (JWKS_URL, JWT_KEY) nor a database is configured it offers a sign-in
+for development: anybody may be anybody, so it then listens on this machine alone,
+whatever HOST says. --dev has it do so in any case.`,
 		Example: "  quadrille up\n  quadrille up --data /var/lib/shop --port 9000\n  quadrille up --only inventory,sales",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,6 +46,7 @@ token, and listens on this machine alone, whatever HOST says.`,
 			if cmd.Flags().Changed("port") {
 				cfg.Port = flags.port
 			}
+			cfg.Dev = flags.dev || cfg.Embedded() && cfg.JWKSURL == "" && cfg.JWTKey == ""
 			return run(cmd.Context(), cfg, flags.only, func(s *app.Shop, services []app.Service) {
 				banner(cmd.OutOrStdout(), cfg, s, services)
 			})
@@ -51,6 +54,7 @@ token, and listens on this machine alone, whatever HOST says.`,
 	}
 	cmd.Flags().StringVar(&flags.data, "data", "data", "folder of the SQLite files and the embedded log (QUADRILLE_DATA)")
 	cmd.Flags().IntVar(&flags.port, "port", 8080, "the gateway's port; the services take the ones after it (PORT)")
+	cmd.Flags().BoolVar(&flags.dev, "dev", false, "offer the development sign-in, whatever is configured")
 	cmd.Flags().StringSliceVar(&flags.only, "only", nil, "run just these services, comma-separated")
 	return cmd
 }
@@ -64,7 +68,8 @@ func newServe() *cobra.Command {
 SALES_URL and so on say otherwise: http://host:port, amqp: (JSON-RPC through
 AMQP_URL) or redis: (through REDIS_URL). A service is served that way as well.
 
-The gateway, on PORT, needs GATEWAY_TOKEN.`,
+The gateway, on PORT, knows people by the tokens of an issuer (JWKS_URL or JWT_KEY,
+JWT_ISSUER, JWT_AUDIENCE) and machines by API keys (quadrille keys create).`,
 		Example:   "  AMQP_URL=amqp://guest:guest@localhost DATABASE_URL=postgres://postgres@localhost/shop quadrille serve sales",
 		Args:      cobra.MinimumNArgs(1),
 		ValidArgs: runnable(),
@@ -72,9 +77,6 @@ The gateway, on PORT, needs GATEWAY_TOKEN.`,
 			cfg, err := app.FromEnvironment()
 			if err != nil {
 				return err
-			}
-			if slices.Contains(names, app.Gateway) && cfg.GatewayToken == "" {
-				return errors.New("the gateway needs GATEWAY_TOKEN: whoever bears it may do everything, and without it whoever comes (only up does without, for this machine alone)")
 			}
 			return run(cmd.Context(), cfg, names, func(*app.Shop, []app.Service) {})
 		},
@@ -112,8 +114,8 @@ func banner(out io.Writer, cfg app.Config, shop *app.Shop, services []app.Servic
 	fmt.Fprintf(&b, "\nThe shop is up, %s.\n\n", cfg.Parts())
 	for _, s := range services {
 		url := shop.URL(s.Name)
-		if s.Stateless {
-			fmt.Fprintf(&b, "  %-10s %s/api/v1/products\n", s.Name, url)
+		if s.Name == app.Gateway {
+			fmt.Fprintf(&b, "  %-10s %s   the shop's pages; docs of its API: %s/api/v1/docs\n", s.Name, url, url)
 			continue
 		}
 		fmt.Fprintf(&b, "  %-10s %s   docs: %s/docs\n", s.Name, url, url)

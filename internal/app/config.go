@@ -34,13 +34,26 @@ type Config struct {
 	OutboxKeepFor   string        `env:"OUTBOX_KEEP" envDefault:"30D"` // how long sent events stay in the outbox; 0: for ever
 	RedisURL        string        `env:"REDIS_URL"`
 	RedisUnverified bool          `env:"REDIS_TLS_UNVERIFIED"`             // take any certificate from rediss://
-	GatewayToken    string        `env:"GATEWAY_TOKEN"`                    // demanded by the gateway for all but reading products
 	GatewayTimeout  time.Duration `env:"GATEWAY_TIMEOUT" envDefault:"25s"` // after which the gateway gives up on a service
 	Dyno            string        `env:"DYNO"`                             // set by Heroku: services are reached by amqp: and pools are small
 	Token           string        `env:"INTERNAL_TOKEN"`                   // demanded by every service where set
 	CrashAt         string        `env:"QUADRILLE_CRASH_AT"`               // for tests only: POINT:N ends the process at the Nth time it passes there
 	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat       string        `env:"LOG_FORMAT"` // text or json; empty: text on a terminal
+
+	// Whom the gateway knows, and what it lets pass; services/gateway checks it.
+	JWKSURL        string   `env:"JWKS_URL"`        // of the issuer's keys
+	JWTKey         string   `env:"JWT_KEY"`         // instead: public keys in PEM, or a secret
+	JWTIssuer      string   `env:"JWT_ISSUER"`      // iss of tokens
+	JWTAudience    string   `env:"JWT_AUDIENCE"`    // aud of tokens
+	JWTRolesClaim  string   `env:"JWT_ROLES_CLAIM"` // roles where empty
+	JWTAlgorithms  []string `env:"JWT_ALGORITHMS"`  // of signatures; empty: what goes with the keys
+	CORSOrigins    []string `env:"CORS_ORIGINS"`    // pages that may call, such as https://shop.example
+	TrustedProxies int      `env:"TRUSTED_PROXIES"` // in front of the gateway; 1 on Heroku
+	RateAddress    string   `env:"RATE_LIMIT_ADDRESS" envDefault:"100/400"`
+	RateCaller     string   `env:"RATE_LIMIT_CALLER" envDefault:"50/200"`
+	// Dev offers the development sign-in; the gateway then listens on this machine alone.
+	Dev bool `env:"-"`
 
 	// ServiceURLs and ServiceDatabases are NAME_URL and NAME_DATABASE_URL of each
 	// service where set, by service.
@@ -77,10 +90,20 @@ func FromEnvironment() (Config, error) {
 			cfg.ServiceDatabases[name] = v
 		}
 	}
-	if cfg.Dyno != "" && cfg.DatabasePool == 0 {
-		cfg.DatabasePool = poolOnHeroku
+	if cfg.Dyno != "" {
+		cfg.onHeroku()
 	}
 	return cfg, cfg.checkURLs()
+}
+
+// onHeroku is what is otherwise there: small plans, and a router in front.
+func (c *Config) onHeroku() {
+	if c.DatabasePool == 0 {
+		c.DatabasePool = poolOnHeroku
+	}
+	if c.TrustedProxies == 0 {
+		c.TrustedProxies = 1
+	}
 }
 
 func (c *Config) readRetention() (err error) {
@@ -121,6 +144,9 @@ func (c Config) withTLS(database string) string {
 	u.RawQuery = query.Encode()
 	return u.String()
 }
+
+// Embedded reports whether everything is kept in files of this machine.
+func (c Config) Embedded() bool { return c.DatabaseURL == "" && len(c.ServiceDatabases) == 0 }
 
 // Brokers are the RabbitMQ servers to try in turn; none means the embedded log.
 func (c Config) Brokers() []string {

@@ -11,7 +11,7 @@ func environment(t *testing.T, set ...string) {
 	t.Helper()
 	for _, name := range []string{
 		"HOST", "PORT", "DYNO", "DATABASE_URL", "DATABASE_POOL", "AMQP_URL", "CLOUDAMQP_URL", "REDIS_URL", "REDIS_TLS_UNVERIFIED",
-		"BUS_PREFIX", "GATEWAY_TOKEN", "GATEWAY_TIMEOUT", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL",
+		"BUS_PREFIX", "GATEWAY_TIMEOUT", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL",
 	} {
 		t.Setenv(name, "")
 		if name == "GATEWAY_TIMEOUT" { // which has a default where it is not set at all
@@ -33,15 +33,13 @@ func TestWhereServicesAre(t *testing.T) {
 	}{
 		"a laptop":                  {nil, "http://127.0.0.1:8084", "127.0.0.1:8080"},
 		"another port":              {[]string{"PORT=9000"}, "http://127.0.0.1:9004", "127.0.0.1:9000"},
-		"open, but nobody is asked": {[]string{"HOST=0.0.0.0"}, "http://127.0.0.1:8084", "127.0.0.1:8080"},
-		"open with a token":         {[]string{"HOST=0.0.0.0", "GATEWAY_TOKEN=x"}, "http://127.0.0.1:8084", "0.0.0.0:8080"},
+		"open":                      {[]string{"HOST=0.0.0.0"}, "http://127.0.0.1:8084", "0.0.0.0:8080"},
 		"elsewhere":                 {[]string{"SALES_URL=http://sales:8084/"}, "http://sales:8084", "127.0.0.1:8080"},
 		"over RabbitMQ":             {[]string{"AMQP_URL=amqp://b", "SALES_URL=amqp:"}, "amqp://rpc.sales", "127.0.0.1:8080"},
 		"over a queue by name":      {[]string{"AMQP_URL=amqp://b", "SALES_URL=amqp:till", "BUS_PREFIX=p."}, "amqp://till", "127.0.0.1:8080"},
 		"over Redis, with a prefix": {[]string{"REDIS_URL=redis://r", "SALES_URL=redis:", "BUS_PREFIX=p."}, "redis://p.rpc.sales", "127.0.0.1:8080"},
-		"on Heroku":                 {[]string{"DYNO=web.1", cloudamqp, "GATEWAY_TOKEN=x", "PORT=5123"}, "amqp://rpc.sales", ":5123"},
-		"on Heroku over Redis":      {[]string{"DYNO=web.1", cloudamqp, "REDIS_URL=rediss://r", "SALES_URL=redis:"}, "redis://rpc.sales", "127.0.0.1:8080"},
-		"on Heroku, without token":  {[]string{"DYNO=web.1", cloudamqp}, "amqp://rpc.sales", "127.0.0.1:8080"},
+		"on Heroku":                 {[]string{"DYNO=web.1", cloudamqp, "PORT=5123"}, "amqp://rpc.sales", ":5123"},
+		"on Heroku over Redis":      {[]string{"DYNO=web.1", cloudamqp, "REDIS_URL=rediss://r", "SALES_URL=redis:"}, "redis://rpc.sales", ":8080"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			environment(t, c.environment...)
@@ -56,6 +54,16 @@ func TestWhereServicesAre(t *testing.T) {
 				t.Errorf("the gateway listens on %s, want %s", got, c.listen)
 			}
 		})
+	}
+}
+
+// Whoever reaches the development sign-in may be anybody: only this machine does.
+func TestTheDevelopmentSignInIsForThisMachine(t *testing.T) {
+	for host, want := range map[string]string{"": "127.0.0.1:8080", "0.0.0.0": "127.0.0.1:8080", "::": "127.0.0.1:8080", "127.0.0.3": "127.0.0.3:8080"} {
+		cfg := Config{Host: host, Port: 8080, Dev: true}
+		if got := cfg.Address(Gateway); got != want || !cfg.Alone() {
+			t.Errorf("HOST=%s listens on %s, alone %t", host, got, cfg.Alone())
+		}
 	}
 }
 

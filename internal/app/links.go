@@ -30,6 +30,7 @@ type Links struct {
 	redis    *redis.Client
 	calls    *rpc.RedisLink // what all calls over Redis go by; nil before the first
 	served   int            // services of this process that are called over Redis
+	carried  bool           // calls go over Redis, which then must be there
 	carriers []*rpc.RoundTripper
 	clients  []*http.Client
 	closed   bool
@@ -69,10 +70,22 @@ func (l *Links) session(purpose string) (*broker.Session, error) {
 	return s, nil
 }
 
-// redisClient is the pool of connections to Redis.
+// redisClient is the pool of connections to Redis, for calls.
 func (l *Links) redisClient() (*redis.Client, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.carried = true
+	return l.openRedis()
+}
+
+// sharedRedis is the same for what processes share, and can do without; nil where
+// there is no Redis.
+func (l *Links) sharedRedis() (*redis.Client, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cfg.RedisURL == "" {
+		return nil, nil
+	}
 	return l.openRedis()
 }
 
@@ -102,7 +115,7 @@ func (l *Links) serve(over func(service string) string, services []Service) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range services {
-		if scheme, _, _ := carrier(over(s.Name)); scheme == schemeRedis && !s.Stateless {
+		if scheme, _, _ := carrier(over(s.Name)); scheme == schemeRedis {
 			l.served++
 		}
 	}
@@ -154,6 +167,7 @@ func (l *Links) dialRedis(list string) (rpc.Transport, error) {
 	if l.closed {
 		return nil, errLinksClosed
 	}
+	l.carried = true
 	if l.calls == nil {
 		c, err := l.openRedis()
 		if err != nil {
@@ -225,14 +239,14 @@ func (l *Links) server(base string, h http.Handler, log *slog.Logger) (run loop,
 // state is nil while what RPC goes over is there.
 func (l *Links) state(ctx context.Context) error {
 	l.mu.Lock()
-	session, client := l.sessions[publishing], l.redis
+	session, client, carried := l.sessions[publishing], l.redis, l.carried
 	l.mu.Unlock()
 	if session != nil {
 		if err := session.State(); err != nil {
 			return err
 		}
 	}
-	if client != nil {
+	if client != nil && carried {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		if err := client.Ping(ctx).Err(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+	"github.com/redis/go-redis/v9"
 	"gorm.io/gorm"
 
 	"quadrille/pkg/bus"
@@ -22,9 +23,6 @@ type Service struct {
 	// Silent is a service that has no events of its own: it gets no stream and no
 	// relay.
 	Silent bool
-	// Stateless is a service that keeps nothing: it gets no database, no stream and
-	// no readers, and answers all requests by Parts.Handler.
-	Stateless bool
 	// Build puts the service together. It starts nothing.
 	Build func(Deps) (Parts, error)
 }
@@ -37,8 +35,8 @@ type Deps struct {
 	HTTP *http.Client                // reaches every service: time-outs, token, trace and correlation are its business
 	URL  func(service string) string // base URL of another service
 	Wake func()                      // after a commit with outbox rows: there is something to relay
-	// Connected is nil while what calls to other services go over is there.
-	Connected func(context.Context) error
+	// Redis is what processes share beside the database; nil where there is none.
+	Redis func() (*redis.Client, error)
 
 	at func(point string)
 }
@@ -54,9 +52,16 @@ func (d Deps) Reader(subscriber, stream string, types []string) bus.ReaderConfig
 
 // Parts is what a service is made of, for the runtime to run.
 type Parts struct {
-	Routes  func(*echo.Echo)
-	Handler http.Handler // of a stateless service, instead of Routes
+	Routes func(*echo.Echo) // nil for none
+	// Front, where set, answers all requests. It is handed what would answer
+	// otherwise: the common endpoints and Routes.
+	Front func(inside http.Handler) http.Handler
+	// Drain, where set, is called when the service is told to stop, for what would
+	// keep a request from ending by itself.
+	Drain   func()
 	Readers []*bus.Reader
-	// Workers run until their context ends; one that returns early is an error.
-	Workers []func(context.Context) error
+	// Workers run in the instance that holds the lease, Everywhere in each; both until
+	// their context ends. One that returns early is an error.
+	Workers    []func(context.Context) error
+	Everywhere []func(context.Context) error
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,7 +21,7 @@ type Shop struct {
 	cfg   Config
 	log   *slog.Logger
 	links *Links
-	bus   bus.Bus // nil where no service here has or reads events
+	bus   bus.Bus
 	units []*unit
 	// instance is this process among those that run the same services.
 	instance string
@@ -57,10 +56,8 @@ func (s *Shop) start(ctx context.Context, services []Service) (err error) {
 		}
 		s.units = append(s.units, u)
 	}
-	if slices.ContainsFunc(services, func(service Service) bool { return !service.Stateless }) {
-		if s.bus, err = s.links.OpenBus(); err != nil {
-			return err
-		}
+	if s.bus, err = s.links.OpenBus(); err != nil {
+		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, u := range s.units {

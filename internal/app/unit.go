@@ -79,22 +79,23 @@ var errStopping = errors.New("the process is stopping")
 
 // start opens the database, builds the service and sets its parts going.
 func (u *unit) start(ctx context.Context) (err error) {
-	if !u.service.Stateless {
-		if u.db, err = OpenDatabase(ctx, u.shop.cfg, u.service, u.log); err != nil {
-			return err
-		}
-		if err := u.prepare(); err != nil {
-			return fmt.Errorf("%s: %w", u.service.Name, err)
-		}
+	if u.db, err = OpenDatabase(ctx, u.shop.cfg, u.service, u.log); err != nil {
+		return err
+	}
+	if err := u.prepare(); err != nil {
+		return fmt.Errorf("%s: %w", u.service.Name, err)
 	}
 	parts, err := u.service.Build(Deps{
 		DB: u.db, Bus: u.shop.bus, Log: u.log, URL: u.shop.cfg.URL, Wake: u.wake, at: u.shop.at,
-		HTTP: u.shop.links.HTTP(0), Connected: u.shop.links.state,
+		HTTP: u.shop.links.HTTP(0), Redis: u.shop.links.sharedRedis,
 	})
 	if err != nil {
 		return fmt.Errorf("build %s: %w", u.service.Name, err)
 	}
 	u.readers = parts.Readers
+	if parts.Drain != nil {
+		u.server.RegisterOnShutdown(parts.Drain)
+	}
 	api, err := u.api(parts)
 	if err != nil {
 		return fmt.Errorf("build %s: %w", u.service.Name, err)
@@ -126,9 +127,6 @@ func (u *unit) wake() {
 }
 
 func (u *unit) api(parts Parts) (http.Handler, error) {
-	if u.service.Stateless {
-		return parts.Handler, nil
-	}
 	metrics := prometheus.NewRegistry()
 	api, err := rest.New(rest.Config{
 		Service: u.service.Name, Spec: u.service.Spec, Log: u.log, Token: u.shop.cfg.Token,
@@ -137,7 +135,12 @@ func (u *unit) api(parts Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts.Routes(api)
+	if parts.Routes != nil {
+		parts.Routes(api)
+	}
+	if parts.Front != nil {
+		return parts.Front(api), nil
+	}
 	return api, nil
 }
 
@@ -155,12 +158,13 @@ func (u *unit) run(parts Parts) error {
 	if u.relay != nil {
 		loops = append(loops, u.relay.Run)
 	}
-	if u.lease != nil {
-		leased, err := u.leased(parts)
-		if err != nil {
-			return err
-		}
-		loops = append(loops, leased)
+	leased, err := u.leased(parts)
+	if err != nil {
+		return err
+	}
+	loops = append(loops, leased)
+	for _, run := range parts.Everywhere {
+		loops = append(loops, run)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	u.cancel = cancel
@@ -195,9 +199,6 @@ func (u *unit) leased(parts Parts) (loop, error) {
 
 // carried is the server of requests that come as RPC, where there is one.
 func (u *unit) carried() ([]loop, error) {
-	if u.service.Stateless {
-		return nil, nil
-	}
 	run, err := u.shop.links.server(u.shop.cfg.URL(u.service.Name), http.HandlerFunc(u.dispatch), u.log)
 	if run == nil || err != nil {
 		return nil, err

@@ -44,8 +44,8 @@ func (c Config) Address(service string) string {
 // router reaches web, and nothing reaches the others.
 func (c Config) host(service string) string {
 	switch {
-	case service == Gateway && c.GatewayToken == "" && !loopback(c.Host):
-		return "127.0.0.1" // nobody asks who calls
+	case service == Gateway && c.Dev && !loopback(c.Host):
+		return "127.0.0.1" // whoever reaches it may be anybody
 	case c.Host != "":
 		return c.Host
 	case service == Gateway && c.Dyno != "":
@@ -60,6 +60,9 @@ func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
+
+// Alone reports whether only this machine reaches the gateway.
+func (c Config) Alone() bool { return loopback(c.host(Gateway)) }
 
 // URL is where a service is reached: NAME_URL where set, the broker on Heroku, the
 // listener that was brought along, or this machine at the service's port. The host

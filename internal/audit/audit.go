@@ -45,6 +45,23 @@ func Take(ctx context.Context, cfg Config) (Report, error) {
 	return r, nil
 }
 
+// AtRest audits the services that are present, once the shop is at rest. When it
+// does not come to rest within wait, that is the first difference.
+func AtRest(ctx context.Context, cfg Config, wait time.Duration) (Report, error) {
+	cfg = Present(ctx, cfg)
+	var restless error
+	if wait > 0 {
+		waiting, cancel := context.WithTimeout(ctx, wait)
+		restless = Rest(waiting, cfg)
+		cancel()
+	}
+	report, err := Take(ctx, cfg)
+	if err == nil && restless != nil {
+		report.Differences = append([]string{restless.Error()}, report.Differences...)
+	}
+	return report, err
+}
+
 // compare is all differences in the notes, kind by kind.
 func compare(n *notes) (differences []string) {
 	for _, check := range []func(*notes) []string{

@@ -51,6 +51,25 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 	}, nil
 }
 
+// BodyLimit caps bodies without looking into them: JSON's, or whatever else, and
+// those of CSV, both in bytes.
+func BodyLimit(body, csv int64) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			sent := c.Request().Body
+			if err := limitBody(c, Config{BodyLimit: body, CSVLimit: csv}); err != nil {
+				return err
+			}
+			err := next(c)
+			var tooLarge *http.MaxBytesError
+			if errors.As(err, &tooLarge) {
+				drain(sent)
+			}
+			return err
+		}
+	}
+}
+
 // drain takes some of what is still being sent: a sender that is cut off in the
 // middle of it often does not see the answer.
 func drain(body io.Reader) {

@@ -71,7 +71,7 @@ func dropSchemas(t testing.TB, cfg app.Config) {
 		return
 	}
 	defer conn.Close(ctx)
-	for _, name := range app.Names() {
+	for _, name := range append([]string{app.Gateway}, app.Names()...) {
 		schema := pgx.Identifier{cfg.SchemaPrefix + name}.Sanitize()
 		if _, err := conn.Exec(ctx, fmt.Sprintf("DROP SCHEMA IF EXISTS %s CASCADE", schema)); err != nil {
 			t.Errorf("clean up: %v", err)

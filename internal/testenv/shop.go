@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quadrille/internal/app"
+	"quadrille/internal/testidentity"
 	"quadrille/services/catalog"
 	catalogclient "quadrille/services/catalog/client"
 	"quadrille/services/gateway"
@@ -68,9 +69,7 @@ func Start(t testing.TB, cfg app.Config) *Shop {
 // Run is Start for a test that stops the shop itself.
 func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
 	t.Helper()
-	if cfg.GatewayToken == "" {
-		cfg.GatewayToken = GatewayToken
-	}
+	testidentity.Configure(&cfg)
 	cfg.Listeners = map[string]net.Listener{}
 	for _, name := range append([]string{app.Gateway}, app.Names()...) {
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -79,7 +78,9 @@ func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	running, err := app.Start(ctx, cfg, testLog(t), []app.Service{gateway.New(gateway.Config{Token: cfg.GatewayToken, Timeout: cfg.GatewayTimeout}), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()})
+	front, err := gateway.FromConfig(cfg)
+	must(t, err)
+	running, err := app.Start(ctx, cfg, testLog(t), []app.Service{gateway.New(front), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()})
 	must(t, err)
 	links := app.NewLinks(cfg, testLog(t))
 	t.Cleanup(func() { _ = links.Close() })

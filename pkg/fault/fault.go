@@ -18,12 +18,14 @@ const (
 	Internal     Kind = iota // 500: ours; the detail stays in the log
 	Malformed                // 400: cannot be parsed
 	Unauthorized             // 401
+	Forbidden                // 403
 	NotFound                 // 404
 	Conflict                 // 409: not in the thing's present state
 	Gone                     // 410: was there, will not come back
 	Stale                    // 412: If-Match names an older version
 	TooLarge                 // 413
 	Invalid                  // 422: parses, but breaks a rule
+	TooMany                  // 429: more than this caller may ask now
 	Unavailable              // 503: try again later
 )
 

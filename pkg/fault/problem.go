@@ -23,10 +23,10 @@ type Problem struct {
 func statuses() map[Kind]int {
 	return map[Kind]int{
 		Internal: http.StatusInternalServerError, Malformed: http.StatusBadRequest,
-		Unauthorized: http.StatusUnauthorized, NotFound: http.StatusNotFound,
+		Unauthorized: http.StatusUnauthorized, Forbidden: http.StatusForbidden, NotFound: http.StatusNotFound,
 		Conflict: http.StatusConflict, Gone: http.StatusGone, Stale: http.StatusPreconditionFailed,
 		TooLarge: http.StatusRequestEntityTooLarge, Invalid: http.StatusUnprocessableEntity,
-		Unavailable: http.StatusServiceUnavailable,
+		TooMany: http.StatusTooManyRequests, Unavailable: http.StatusServiceUnavailable,
 	}
 }
 
@@ -37,7 +37,7 @@ func (k Kind) Status() int { return statuses()[k] }
 // worth another try is Unavailable.
 func kindOf(status int) Kind {
 	for k, s := range statuses() {
-		if s == status && k != Internal {
+		if s == status && k != Internal && k != TooMany {
 			return k
 		}
 	}

@@ -22,6 +22,19 @@ type watched struct {
 	whole func() // called at its end
 }
 
+// whole has a body that the gateway reads itself come in time, like one that it
+// passes on.
+func whole(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		body := watch(c.Response(), c.Request())
+		err := next(c)
+		if broken := body.broken(); broken != nil && err != nil {
+			return broken
+		}
+		return err
+	}
+}
+
 // watch puts a watched body into r. Where r has a deadline, the sender has four
 // fifths of the time; the rest is the service's.
 func watch(w http.ResponseWriter, r *http.Request) *watched {
@@ -57,6 +70,8 @@ func (b *watched) broken() error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(*err, new(*http.MaxBytesError)):
+		return *err
 	case errors.Is(*err, os.ErrDeadlineExceeded):
 		return echo.NewHTTPError(http.StatusRequestTimeout, "the body did not come in time")
 	default:

@@ -42,7 +42,7 @@ func (d *door) upload(size int, chunked bool) answer {
 // 1 MiB, and that is said.
 func TestUploads(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
-		d := opened(t, w, Config{Token: token}, map[string]http.Handler{"inventory": http.HandlerFunc(counts)})
+		d := opened(t, w, Config{}, map[string]http.Handler{"inventory": http.HandlerFunc(counts)})
 		_, url := w(t, nil)
 		carried := strings.HasPrefix(url("inventory"), "amqp:")
 		for _, chunked := range []bool{false, true} {
@@ -62,7 +62,7 @@ func TestUploads(t *testing.T) {
 // A file streams: the service has its first lines before the last are sent.
 func TestUploadsStream(t *testing.T) {
 	line := make(chan string)
-	d := opened(t, overHTTP, Config{Token: token, Timeout: 50 * time.Millisecond}, map[string]http.Handler{
+	d := opened(t, overHTTP, Config{Timeout: 50 * time.Millisecond}, map[string]http.Handler{
 		"inventory": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			b := make([]byte, 6)
 			for {
@@ -95,7 +95,7 @@ func TestUploadsStream(t *testing.T) {
 // A sender that asks first gets the final answer, not the interim one.
 func TestExpectContinue(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
-		d := opened(t, w, Config{Token: token}, map[string]http.Handler{"inventory": http.HandlerFunc(counts)})
+		d := opened(t, w, Config{}, map[string]http.Handler{"inventory": http.HandlerFunc(counts)})
 		r := d.request("POST", "/api/v1/imports", "a,b,c\n", "Expect", "100-continue")
 		r.Header.Set("Content-Type", "text/csv")
 		if a := d.do(r); a.status != http.StatusAccepted || a.body != "6" || a.header.Get("X-Request-ID") == "" {
@@ -118,7 +118,7 @@ func TestEarlyHintsAreNotTheAnswer(t *testing.T) {
 // A body that its sender does not finish is the sender's fault, not the service's.
 func TestABodyThatIsNotFinished(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
-		d := opened(t, w, Config{Token: token, Timeout: 300 * time.Millisecond}, map[string]http.Handler{"sales": http.HandlerFunc(counts)})
+		d := opened(t, w, Config{Timeout: 300 * time.Millisecond}, map[string]http.Handler{"sales": http.HandlerFunc(counts)})
 		said := d.raw("POST /api/v1/orders HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer " + token +
 			"\r\nContent-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{")
 		if !strings.HasPrefix(said, "HTTP/1.1 408 ") || !strings.Contains(said, "application/problem+json") {

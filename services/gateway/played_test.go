@@ -15,18 +15,26 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"go.uber.org/goleak"
 
 	"quadrille/internal/app"
+	"quadrille/internal/db/dbtest"
+	"quadrille/internal/rest"
 	"quadrille/internal/rest/call"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/rpc"
+	"quadrille/services/gateway/answers"
+	"quadrille/services/gateway/audits"
+	"quadrille/services/gateway/identity"
+	"quadrille/services/gateway/limit"
+	salesclient "quadrille/services/sales/client"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	token    = "letmein"           // the gateway's
+	token    = "letmein"           // of somebody who may do everything, by the name of ann
 	internal = "only-for-services" // INTERNAL_TOKEN
 )
 
@@ -98,6 +106,26 @@ func (d direct) RoundTrip(ctx context.Context, _ string, message []byte) ([]byte
 
 func (d direct) Close() error { return nil }
 
+// played is who has a token: of everything, or of less.
+func played(_ context.Context, header string) (identity.Caller, error) {
+	scheme, given, _ := strings.Cut(header, " ")
+	callers := map[string]identity.Caller{
+		token:       {Kind: identity.User, Subject: "ann", Roles: identity.AllRoles()},
+		"ann":       {Kind: identity.User, Subject: "ann", Roles: []identity.Role{identity.Customer}},
+		"bob":       {Kind: identity.User, Subject: "bob", Roles: []identity.Role{identity.Customer}},
+		"warehouse": {Kind: identity.Key, Subject: "key-1", Roles: []identity.Role{identity.Warehouse}},
+		"staff":     {Kind: identity.Key, Subject: "key-2", Roles: []identity.Role{identity.Staff}},
+	}
+	caller, has := callers[strings.TrimSpace(given)]
+	switch {
+	case header == "":
+		return identity.Caller{}, nil
+	case !has || !strings.EqualFold(scheme, "Bearer"):
+		return identity.Caller{}, fault.New(fault.Unauthorized, "token_invalid", "the token is not good")
+	}
+	return caller, nil
+}
+
 // door is a gateway that a test asks from outside.
 type door struct {
 	t    *testing.T
@@ -112,14 +140,22 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler) *
 	t.Helper()
 	transport, url := w(t, services)
 	d := &door{t: t, log: &lockedBuffer{}}
-	h, err := newHandler(app.Deps{
-		Log: slog.New(slog.NewTextHandler(d.log, nil)), HTTP: &http.Client{Transport: transport}, URL: url,
-		Connected: func(context.Context) error { return nil },
-	}, cfg.withDefaults())
+	deps := app.Deps{Log: slog.New(slog.NewTextHandler(d.log, nil)), HTTP: &http.Client{Transport: transport}, URL: url}
+	sales, err := salesclient.New(url("sales"), deps.HTTP)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(h)
+	conn := dbtest.SQLite(t, app.Gateway, migrations)
+	f, err := newFront(frontConfig{
+		Config: cfg.withDefaults(), deps: deps, who: played, keys: &identity.Keys{DB: conn, Log: deps.Log}, limiter: limit.New(nil, "", deps.Log),
+		sales: sales, answers: &answers.Store{DB: conn}, desk: &audits.Desk{DB: conn, Log: deps.Log},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside := rest.NewBare(deps.Log)
+	inside.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "inside: "+c.Request().URL.Path) })
+	server := httptest.NewServer(f.over(inside))
 	t.Cleanup(server.Close)
 	d.url, d.http, d.shut = server.URL, server.Client(), server.Close
 	return d

@@ -6,13 +6,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"quadrille/services/gateway/answers"
 )
 
 // only is a gateway in front of sales alone, which answers as h does.
 func only(t *testing.T, w way, h http.HandlerFunc) (*door, *notes) {
 	t.Helper()
 	seen := &notes{}
-	return opened(t, w, Config{Token: token}, map[string]http.Handler{"sales": seen.play("sales", h)}), seen
+	return opened(t, w, Config{}, map[string]http.Handler{"sales": seen.play("sales", h)}), seen
 }
 
 // What the service is told is what the caller said, but for who the caller is.
@@ -34,7 +36,7 @@ func TestWhatIsPassedInward(t *testing.T) {
 			t.Errorf("the service is asked %s %s %q", got.method, got.uri, got.body)
 		}
 		for name, want := range map[string]string{
-			"Idempotency-Key": "k1", "If-Match": `"7"`, "If-None-Match": `"8"`, "Traceparent": trace, "Tracestate": "a=b",
+			"Idempotency-Key": answers.Scope("user:ann", "POST", "/api/v1/orders", "k1"), "If-Match": `"7"`, "If-None-Match": `"8"`, "Traceparent": trace, "Tracestate": "a=b",
 			"Content-Type": "application/json", "Accept": "application/json", "X-Request-Id": "r-1", "Authorization": "Bearer " + internal,
 		} {
 			if v := got.header.Values(name); len(v) != 1 || v[0] != want {
@@ -168,7 +170,7 @@ func TestAnswersWithoutABody(t *testing.T) {
 // Paths that nobody has, and methods that are the service's to refuse.
 func TestUnknownMethodsAndPaths(t *testing.T) {
 	seen := &notes{}
-	d := opened(t, overHTTP, Config{Token: token}, seen.playAll())
+	d := opened(t, overHTTP, Config{}, seen.playAll())
 	for _, path := range []string{"/api/v1/nothing", "/api/v1", "/api/v1/"} {
 		a := d.ask("GET", path, "")
 		a.refused(t, path, http.StatusNotFound, "path_unknown")

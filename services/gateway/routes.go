@@ -3,6 +3,8 @@ package gateway
 import (
 	"regexp"
 	"strings"
+
+	"quadrille/internal/app"
 )
 
 // prefix is where the public API begins.
@@ -28,6 +30,25 @@ func routes() []route {
 		{"/stats", "stats", "/sales"},
 	}
 }
+
+// opsRoutes is what every service answers for alike, as far as the public API shows
+// it: how far it is, and what it could not handle.
+func opsRoutes() (all []route) {
+	for _, service := range everyService() {
+		below := "/ops/services/" + service
+		inside := ""
+		if service == app.Gateway {
+			inside = "/internal"
+		}
+		for _, path := range []string{"/subscriptions", "/dead-letters"} {
+			all = append(all, route{below + path, service, inside + path})
+		}
+	}
+	return all
+}
+
+// everyService is all services by name, this one too.
+func everyService() []string { return append([]string{app.Gateway}, app.Names()...) }
 
 // inward is the service's own path for a public one.
 func (r route) inward(path string) string {

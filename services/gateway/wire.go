@@ -2,21 +2,39 @@ package gateway
 
 import (
 	"context"
+	_ "embed"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"quadrille/internal/app"
-	"quadrille/internal/rest"
-	"quadrille/pkg/fault"
+	"quadrille/internal/audit"
+	"quadrille/services/gateway/answers"
+	"quadrille/services/gateway/audits"
+	"quadrille/services/gateway/identity"
+	"quadrille/services/gateway/limit"
+	salesclient "quadrille/services/sales/client"
 )
 
-// Config says whom the gateway lets pass, and how long it waits.
+// Config says whom the gateway knows, what it lets pass, and how long it waits.
 type Config struct {
-	// Token lets whoever bears it do everything. Where it is empty everybody may, so
-	// the gateway must then be reached from this machine alone.
-	Token string
+	Issuer IssuerConfig
+	// Dev offers the development sign-in: anybody may be anybody.
+	Dev bool
+	// InternalToken is what the services demand of each other; whoever has it may ask
+	// for what is inside. Where it is empty only this machine may, and only while the
+	// gateway listens to nobody else (Alone).
+	InternalToken string
+	Alone         bool
+
+	Origins  []string // pages of these may call; none where empty
+	Proxies  int      // of ours in front, each of which adds to X-Forwarded-For
+	Address  limit.Rate
+	Caller   limit.Rate
+	Redis    bool   // rates are counted in Redis, for all instances
+	RedisKey string // prefix of the counters' names
+
 	// Timeout bounds a request but for uploads; 25 s where 0. That is below the 30 s
 	// after which Heroku's router gives up, so that the caller is told by us.
 	Timeout time.Duration
@@ -29,35 +47,81 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// New describes the gateway to the runtime.
+//go:embed inside.yaml
+var inside []byte
+
+// New describes the gateway to the runtime. It has no events of its own.
 func New(cfg Config) app.Service {
-	return app.Service{Name: app.Gateway, Stateless: true, Build: func(d app.Deps) (app.Parts, error) {
-		handler, err := newHandler(d, cfg.withDefaults())
-		return app.Parts{Handler: handler}, err
-	}}
-}
-
-func newHandler(d app.Deps, cfg Config) (http.Handler, error) {
-	e := rest.NewBare(d.Log)
-	e.GET("/healthz", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
-	e.GET("/readyz", rest.Readyz(func(ctx context.Context) []rest.Check {
-		return []rest.Check{rest.CheckOf("links", d.Connected(ctx))}
-	}))
-	api := e.Group(prefix, guard(cfg.Token), rest.Deadline(cfg.Timeout))
-	api.RouteNotFound("", nothing)
-	api.RouteNotFound("/*", nothing)
-	for _, r := range routes() {
-		forward, err := newProxy(d, r)
-		if err != nil {
-			return nil, err
-		}
-		// Whatever the method: which ones there are is the service's to say.
-		api.RouteNotFound(r.path, forward)
-		api.RouteNotFound(r.path+"/*", forward)
+	cfg = cfg.withDefaults()
+	return app.Service{
+		Name: app.Gateway, Migrations: migrations, Spec: inside, Silent: true,
+		Build: func(d app.Deps) (app.Parts, error) { return build(d, cfg) },
 	}
-	return e, nil
 }
 
-func nothing(echo.Context) error {
-	return fault.New(fault.NotFound, "path_unknown", "there is nothing at this path; the API is below %s", prefix)
+// auditWait is how long an audit waits for the shop to come to rest.
+const auditWait = 30 * time.Second
+
+func build(d app.Deps, cfg Config) (app.Parts, error) {
+	who, dev, err := callers(d, cfg)
+	if err != nil {
+		return app.Parts{}, err
+	}
+	limiter, err := limiterOf(d, cfg)
+	if err != nil {
+		return app.Parts{}, err
+	}
+	sales, err := salesclient.New(d.URL("sales"), d.HTTP)
+	if err != nil {
+		return app.Parts{}, err
+	}
+	store := &answers.Store{DB: d.DB}
+	desk := &audits.Desk{DB: d.DB, Log: d.Log, Shop: audit.Config{URL: d.URL, Services: app.Names(), HTTP: d.HTTP}, Wait: auditWait}
+	front, err := newFront(frontConfig{
+		Config: cfg, deps: d, who: who.Authenticate, keys: who.Keys, dev: dev, limiter: limiter, sales: sales, answers: store, desk: desk,
+	})
+	if err != nil {
+		return app.Parts{}, err
+	}
+	return app.Parts{
+		Front:      func(inside http.Handler) http.Handler { return front.over(inside) },
+		Workers:    []func(context.Context) error{pruner(store, d.Log)},
+		Everywhere: []func(context.Context) error{desk.Run},
+		Routes:     func(e *echo.Echo) { keyRoutes(e.Group(""), who.Keys) },
+	}, nil
+}
+
+// callers is whom the gateway knows: people by their issuer's tokens, machines by
+// keys, and on a laptop whoever one chooses to be.
+func callers(d app.Deps, cfg Config) (*identity.Authenticator, *identity.DevSignIn, error) {
+	who := &identity.Authenticator{Keys: &identity.Keys{DB: d.DB, Log: d.Log}}
+	if !cfg.Issuer.none() {
+		tokens, err := cfg.Issuer.tokens(d.Log)
+		if err != nil {
+			return nil, nil, err
+		}
+		who.Tokens = append(who.Tokens, tokens)
+	}
+	if !cfg.Dev {
+		return who, nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.Timeout)
+	defer cancel()
+	dev, err := identity.NewDevSignIn(ctx, d.DB)
+	if err != nil {
+		return nil, nil, err
+	}
+	who.Tokens = append(who.Tokens, dev.Tokens)
+	return who, dev, nil
+}
+
+func limiterOf(d app.Deps, cfg Config) (*limit.Limiter, error) {
+	if !cfg.Redis {
+		return limit.New(nil, "", d.Log), nil
+	}
+	client, err := d.Redis()
+	if err != nil {
+		return nil, err
+	}
+	return limit.New(client, cfg.RedisKey+"rate.", d.Log), nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"quadrille/internal/app"
 	"quadrille/internal/testenv"
+	"quadrille/internal/testidentity"
 	"quadrille/internal/testparts"
 	salesclient "quadrille/services/sales/client"
 )
@@ -26,8 +27,7 @@ func reached(t *testing.T, scheme string) []string {
 	cfg := testenv.Real(t)
 	cfg.RedisURL = testparts.Redis(t)
 	t.Cleanup(func() { forget(t, cfg) })
-	env := append(settings(cfg), "REDIS_URL="+cfg.RedisURL,
-		"GATEWAY_TOKEN="+testenv.GatewayToken, "INTERNAL_TOKEN=inner", "GATEWAY_TIMEOUT=2s")
+	env := slices.Concat(settings(cfg), testidentity.Env(), []string{"REDIS_URL=" + cfg.RedisURL, "INTERNAL_TOKEN=inner", "GATEWAY_TIMEOUT=2s"})
 	if scheme != "http:" {
 		for _, name := range app.Names() {
 			env = append(env, strings.ToUpper(name)+"_URL="+scheme)
@@ -124,21 +124,18 @@ func post(v visitor, path, body string, status int) {
 	is[map[string]any](v.t, v.ask("POST", path, body), status)
 }
 
-// A gateway that would let everybody do everything does not start, but in up, and
-// there only this machine reaches it, whatever HOST says.
-func TestGatewayWithoutAToken(t *testing.T) {
+// Where nothing is configured, up has anybody be anybody, and only this machine
+// reaches it, whatever HOST says. What is configured is heeded, and serve has no such
+// sign-in at all.
+func TestTheDevelopmentSignIn(t *testing.T) {
 	m := newMachine(t, "HOST=0.0.0.0")
-	for _, names := range [][]string{{"gateway"}, {"sales", "gateway"}} {
-		out, err := m.Run(append([]string{"serve"}, names...)...)
-		if err == nil || !strings.Contains(out, "GATEWAY_TOKEN") || strings.Count(out, "\n") != 1 {
-			t.Errorf("serve %v: %v, %s", names, err, out)
-		}
-	}
 	m.Start(nil, "up")
 	m.ready()
 	v := visitor{t, m.URL(app.Gateway), client(t)}
-	if a := v.askAs("", "GET", "/api/v1/orders", ""); a.status != http.StatusOK {
-		t.Errorf("orders on this machine: %d %s", a.status, a.body)
+	v.askAs("", "GET", "/api/v1/orders", "").refused(t, http.StatusUnauthorized, "token_required", "")
+	signed := is[struct{ Token string }](t, v.askAs("", "POST", "/dev/token", `{"subject":"ann"}`), http.StatusOK)
+	if a := v.askAs("Bearer "+signed.Token, "GET", "/api/v1/orders", ""); a.status != http.StatusOK {
+		t.Errorf("orders of ann: %d %s", a.status, a.body)
 	}
 	// 127.0.0.2 is this machine, too, and not the address it listens on.
 	if reachable(t, "127.0.0.2", m.Port) {
@@ -149,11 +146,26 @@ func TestGatewayWithoutAToken(t *testing.T) {
 			t.Error("HOST is not heeded by", app.Names()[n])
 		}
 	}
-	guarded := newMachine(t, "HOST=0.0.0.0", "GATEWAY_TOKEN=x")
-	guarded.Start(nil, "up")
-	guarded.readyAre(slices.Concat(app.Names(), []string{app.Gateway})...)
-	if !reachable(t, "127.0.0.2", guarded.Port) {
-		t.Error("HOST is not heeded by a gateway with a token")
+	for name, start := range map[string]func() *machine{
+		"up with an issuer": func() *machine {
+			m := newMachine(t, append(testidentity.Env(), "HOST=0.0.0.0")...)
+			m.Start(nil, "up")
+			return m
+		},
+		"serve": func() *machine {
+			m := newMachine(t, "HOST=0.0.0.0")
+			m.Start(nil, append([]string{"serve", app.Gateway}, app.Names()...)...)
+			return m
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := start()
+			m.readyAre(slices.Concat(app.Names(), []string{app.Gateway})...)
+			if !reachable(t, "127.0.0.2", m.Port) {
+				t.Error("HOST is not heeded")
+			}
+			visitor{t, m.URL(app.Gateway), client(t)}.askAs("", "POST", "/dev/token", `{"subject":"ann"}`).refused(t, http.StatusNotFound, "path_unknown", "")
+		})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"quadrille/internal/testbinary"
+	"quadrille/internal/testidentity"
 	"quadrille/internal/testparts"
 )
 
@@ -46,6 +47,10 @@ func newPlatform(t *testing.T, m manifest) *platform {
 		slug: emptyFolder(t), path: filepath.Dir(testbinary.Program(t)),
 	}
 	maps.Copy(p.config, provision(t, w, m.plans()))
+	for _, variable := range testidentity.Env() {
+		name, value, _ := strings.Cut(variable, "=")
+		p.config[name] = value
+	}
 	trusted := filepath.Join(emptyFolder(t), "certificates.pem")
 	must(t, os.WriteFile(trusted, w.trusted, 0o444))
 	p.config["SSL_CERT_FILE"] = trusted // stands for the certificates of the stack

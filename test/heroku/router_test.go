@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"quadrille/internal/testidentity"
 )
 
 // public is where the world finds the shop.
@@ -15,7 +17,7 @@ const public = "http://shop.example"
 // router is Heroku's: it takes what comes from the world to any web dyno, and gives
 // up after 30 s.
 func (p *platform) router() *http.Client {
-	return &http.Client{Timeout: 30 * time.Second, Transport: &bearer{p.config["GATEWAY_TOKEN"], &http.Transport{
+	return &http.Client{Timeout: 30 * time.Second, Transport: testidentity.Transport{RoundTripper: &http.Transport{
 		MaxIdleConnsPerHost: 8,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			web := p.of("web")
@@ -25,16 +27,4 @@ func (p *platform) router() *http.Client {
 			return p.network.middle.dial(ctx, web[rand.IntN(len(web))].at(webPort))
 		},
 	}}}
-}
-
-// bearer shows the shop's token with every request.
-type bearer struct {
-	token string
-	*http.Transport
-}
-
-func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+b.token)
-	return b.Transport.RoundTrip(r)
 }

@@ -32,3 +32,13 @@ CREATE TABLE answers (
     created_at   timestamptz NOT NULL
 );
 CREATE INDEX answers_by_age ON answers (created_at);
+
+-- Audits that staff asked for: report is what was found, as JSON.
+CREATE TABLE audits (
+    id          text        NOT NULL PRIMARY KEY,
+    status      text        NOT NULL,
+    asked_by    text        NOT NULL,
+    started_at  timestamptz NOT NULL,
+    finished_at timestamptz,
+    report      text        NOT NULL DEFAULT ''
+);

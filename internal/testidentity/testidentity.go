@@ -1,0 +1,77 @@
+// Package testidentity is an issuer of tokens for tests that ask the gateway.
+package testidentity
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+	"github.com/lestrrat-go/jwx/v3/jwt"
+
+	"quadrille/internal/app"
+)
+
+// What the issuer is known by.
+const (
+	issuer   = "https://id.test"
+	audience = "quadrille-test"
+	secret   = "known to every test, and of no use elsewhere"
+)
+
+// Env is the variables by which a gateway takes the issuer's tokens, and lets tests
+// ask as fast as they can.
+func Env() []string {
+	return []string{
+		"JWT_KEY=" + secret, "JWT_ISSUER=" + issuer, "JWT_AUDIENCE=" + audience,
+		"RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off",
+	}
+}
+
+// Configure is Env for a configuration that is not read from the environment.
+func Configure(cfg *app.Config) {
+	cfg.JWTKey, cfg.JWTIssuer, cfg.JWTAudience = secret, issuer, audience
+}
+
+// Token is a person's token, good for an hour.
+func Token(subject string, roles ...string) string {
+	key, err := jwk.Import([]byte(secret))
+	if err != nil {
+		panic(err) // of a secret that is always the same
+	}
+	token, err := jwt.NewBuilder().Issuer(issuer).Audience([]string{audience}).Subject(subject).
+		Expiration(time.Now().Add(time.Hour)).Claim("roles", roles).Build()
+	if err != nil {
+		panic(err)
+	}
+	signed, err := jwt.Sign(token, jwt.WithKey(jwa.HS256(), key))
+	if err != nil {
+		panic(err)
+	}
+	return string(signed)
+}
+
+// Bearer is an Authorization header of somebody who may do everything, in the name
+// of the customer in whose name the path is, if it is in one.
+func Bearer(path string) string {
+	who := "somebody"
+	if _, below, is := strings.Cut(path, "/customers/"); is {
+		name, _, _ := strings.Cut(below, "/")
+		if name, err := url.PathUnescape(name); err == nil && name != "" {
+			who = name
+		}
+	}
+	return "Bearer " + Token(who, "warehouse", "staff")
+}
+
+// Transport signs requests by Bearer.
+type Transport struct{ http.RoundTripper }
+
+// RoundTrip is http.RoundTripper's.
+func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", Bearer(r.URL.EscapedPath()))
+	return t.RoundTripper.RoundTrip(r)
+}

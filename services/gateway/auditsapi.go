@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/services/gateway/audits"
+)
+
+// auditView is an audit, as the API shows one.
+type auditView struct {
+	ID         string          `json:"id"`
+	Status     string          `json:"status"`
+	StartedAt  time.Time       `json:"started_at"`
+	FinishedAt *time.Time      `json:"finished_at,omitempty"`
+	Clean      *bool           `json:"clean,omitempty"`  // once it is done
+	Report     json.RawMessage `json:"report,omitempty"` // once it is done: internal/audit's
+	Error      string          `json:"error,omitempty"`  // where it failed
+}
+
+func auditViewOf(a audits.Audit) auditView {
+	v := auditView{ID: a.ID, Status: a.Status, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt}
+	switch a.Status {
+	case audits.Failed:
+		v.Error = a.Report
+	case audits.Done:
+		v.Report = json.RawMessage(a.Report)
+		var said struct {
+			Differences []string `json:"differences"`
+		}
+		clean := json.Unmarshal(v.Report, &said) == nil && len(said.Differences) == 0
+		v.Clean = &clean
+	}
+	return v
+}
+
+func auditRoutes(api *echo.Group, desk *audits.Desk) {
+	api.POST("/ops/audit", func(c echo.Context) error {
+		a, err := desk.Ask(c.Request().Context(), callerOf(c).ID())
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set("Location", prefix+"/ops/audits/"+a.ID)
+		return c.JSON(http.StatusAccepted, auditViewOf(a))
+	})
+	api.GET("/ops/audits/:id", func(c echo.Context) error {
+		a, err := desk.Get(c.Request().Context(), c.Param("id"))
+		if err != nil {
+			return err
+		}
+		return c.JSON(http.StatusOK, auditViewOf(a))
+	})
+}

@@ -1,0 +1,61 @@
+package gateway
+
+import (
+	"net"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/pkg/fault"
+	"quadrille/services/gateway/identity"
+)
+
+// devRoutes is the development sign-in: anybody may be anybody. It is there only
+// where it was made.
+func devRoutes(e *echo.Echo, dev *identity.DevSignIn) {
+	suggested := map[string]any{"subjects": []map[string]any{
+		{"subject": "ann", "roles": []identity.Role{identity.Customer}},
+		{"subject": "bob", "roles": []identity.Role{identity.Customer}},
+		{"subject": "walt", "roles": []identity.Role{identity.Customer, identity.Warehouse}},
+		{"subject": "stella", "roles": []identity.Role{identity.Customer, identity.Warehouse, identity.Staff}},
+	}}
+	e.GET("/dev/token", func(c echo.Context) error { return c.JSON(http.StatusOK, suggested) }, fromHere)
+	e.POST("/dev/token", func(c echo.Context) error { return devToken(c, dev) }, fromHere)
+}
+
+// fromHere refuses a page that had its own name resolve to this machine
+// (DNS rebinding): it would be any of its visitors.
+func fromHere(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		host := c.Request().Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if ip := net.ParseIP(host); ip == nil && host != "localhost" {
+			return fault.New(fault.Forbidden, "host_unknown", "the development sign-in is reached by localhost or an IP address, not by the name %q", host)
+		}
+		return next(c)
+	}
+}
+
+func devToken(c echo.Context, dev *identity.DevSignIn) error {
+	var asked struct {
+		Subject string   `json:"subject"`
+		Roles   []string `json:"roles"`
+	}
+	if err := readJSON(c, &asked); err != nil {
+		return err
+	}
+	roles, err := identity.ParseRoles(asked.Roles)
+	if err != nil {
+		return err
+	}
+	token, caller, err := dev.Issue(asked.Subject, roles)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, struct {
+		Token string `json:"token"`
+		me
+	}{token, meOf(caller)})
+}

@@ -1,0 +1,133 @@
+package gateway
+
+import (
+	"context"
+	"crypto/subtle"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/app"
+	"quadrille/internal/rest"
+	"quadrille/services/gateway/answers"
+	"quadrille/services/gateway/audits"
+	"quadrille/services/gateway/identity"
+	"quadrille/services/gateway/limit"
+)
+
+// frontConfig is what the public side is made of.
+type frontConfig struct {
+	Config
+
+	deps    app.Deps
+	who     authenticate
+	keys    *identity.Keys
+	dev     *identity.DevSignIn // nil: there is none
+	limiter *limit.Limiter
+	sales   orderSource
+	answers *answers.Store
+	desk    *audits.Desk
+}
+
+// front is the gateway as it is seen from outside.
+type front struct {
+	cfg frontConfig
+	e   *echo.Echo
+}
+
+// Bytes of a body that is taken.
+const (
+	mostJSON = 1 << 20
+	mostCSV  = 64 << 20
+)
+
+func newFront(cfg frontConfig) (*front, error) {
+	f := &front{cfg: cfg, e: rest.NewBare(cfg.deps.Log)}
+	r := &rates{limiter: cfg.limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: addressOf(cfg.Proxies)}
+	f.e.Use(guarded, cors(cfg.Origins), r.address429)
+	if cfg.dev != nil {
+		devRoutes(f.e, cfg.dev)
+	}
+	api := f.e.Group(prefix, known(cfg.who), r.caller429, rest.Deadline(cfg.Timeout), rest.BodyLimit(mostJSON, mostCSV), whole)
+	api.GET("/me", getMe)
+	again := answers.Middleware(cfg.answers, func(ctx context.Context) string { return identity.Of(ctx).ID() })
+	allowed := api.Group("", policy, again)
+	keyRoutes(allowed, cfg.keys)
+	auditRoutes(allowed, cfg.desk)
+	f.servicesRoute(allowed)
+	allowed.RouteNotFound("", func(echo.Context) error { return nothingHere() })
+	allowed.RouteNotFound("/*", func(echo.Context) error { return nothingHere() })
+	return f, f.forwarding(allowed)
+}
+
+// forwarding is what the services answer for, whatever the method: which ones there
+// are is theirs to say.
+func (f *front) forwarding(api *echo.Group) error {
+	own, err := newOrders(f.cfg.sales)
+	if err != nil {
+		return err
+	}
+	before := map[string][]echo.MiddlewareFunc{"/orders": {own.own}, "/customers": {ownWishes}}
+	for _, r := range append(routes(), opsRoutes()...) {
+		forward, err := newProxy(f.cfg.deps, r)
+		if err != nil {
+			return err
+		}
+		api.RouteNotFound(r.path, forward, before[r.path]...)
+		api.RouteNotFound(r.path+"/*", forward, before[r.path]...)
+		if r.path == "/customers" {
+			api.RouteNotFound("/wishlist", forward, myWishes)
+			api.RouteNotFound("/wishlist/*", forward, myWishes)
+		}
+	}
+	return nil
+}
+
+// over is the whole: the public side, and what is inside below /internal. Health is
+// for everybody, but why something is not well for those inside.
+func (f *front) over(inside http.Handler) http.Handler {
+	below := http.StripPrefix("/internal", inside)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/internal/") && f.trusted(r):
+			below.ServeHTTP(w, r)
+		case r.URL.Path == "/healthz":
+			inside.ServeHTTP(w, r)
+		case r.URL.Path == "/readyz":
+			f.brief(w, r, inside)
+		default:
+			f.e.ServeHTTP(w, r)
+		}
+	})
+}
+
+// brief is whether the gateway is ready. Why not is told those inside alone.
+func (f *front) brief(w http.ResponseWriter, r *http.Request, inside http.Handler) {
+	if f.trusted(r) {
+		inside.ServeHTTP(w, r)
+		return
+	}
+	whole := httptest.NewRecorder()
+	inside.ServeHTTP(whole, r)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(whole.Code)
+	status := "ready"
+	if whole.Code != http.StatusOK {
+		status = "not_ready"
+	}
+	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", status)
+}
+
+// trusted: it comes from inside.
+func (f *front) trusted(r *http.Request) bool {
+	if f.cfg.InternalToken != "" {
+		given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		return subtle.ConstantTimeCompare([]byte(given), []byte(f.cfg.InternalToken)) == 1
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return err == nil && f.cfg.Alone && net.ParseIP(host).IsLoopback() && r.Header.Get("X-Forwarded-For") == ""
+}

@@ -1,0 +1,132 @@
+package gateway
+
+import (
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwk"
+
+	"quadrille/services/gateway/identity"
+)
+
+// IssuerConfig says whose tokens are taken. Either JWKS or Key is set, or neither:
+// then there are no tokens of people.
+type IssuerConfig struct {
+	JWKS       string // URL of the issuer's keys
+	Key        string // public keys in PEM, or a secret of 32 bytes or more
+	Issuer     string
+	Audience   string
+	RolesClaim string
+	Algorithms []string // what may be signed by; empty: what is sound for the kind of key
+}
+
+func (i IssuerConfig) none() bool { return i.JWKS == "" && i.Key == "" }
+
+// Check says what is wrong with it, by the names of the variables.
+func (i IssuerConfig) Check() error {
+	if i.none() {
+		if i.Issuer != "" || i.Audience != "" {
+			return errors.New("JWT_ISSUER and JWT_AUDIENCE say whose tokens are taken; JWKS_URL or JWT_KEY must say by which keys they are known")
+		}
+		return nil
+	}
+	_, err := i.tokens(slog.New(slog.DiscardHandler))
+	return err
+}
+
+// Which signatures are taken where nothing is said: asymmetric ones of today, or
+// HMAC where the key is a secret. Never both (RFC 8725, section 2.1).
+var (
+	asymmetric = []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
+	symmetric  = []string{"HS256"}
+)
+
+func (i IssuerConfig) tokens(log *slog.Logger) (*identity.Tokens, error) {
+	keys, algorithms, err := i.keys(log)
+	if err != nil {
+		return nil, err
+	}
+	if i.Issuer == "" || i.Audience == "" {
+		return nil, errors.New("JWT_ISSUER and JWT_AUDIENCE must be set with JWKS_URL or JWT_KEY: without them a token that was meant for somebody else would do")
+	}
+	if len(i.Algorithms) > 0 {
+		algorithms, err = among(i.Algorithms, algorithms)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return identity.NewTokens(identity.TokensConfig{
+		Keys: keys, Issuer: i.Issuer, Audience: i.Audience, Algorithms: algorithms, RolesClaim: i.RolesClaim, Kind: identity.User,
+	})
+}
+
+// among is what was asked for, which must be sound for the kind of key.
+func among(asked, sound []string) ([]string, error) {
+	known := strings.Join(sound, " ")
+	for _, a := range asked {
+		if !strings.Contains(" "+known+" ", " "+a+" ") {
+			return nil, fmt.Errorf("JWT_ALGORITHMS names %q, which does not go with the key; there are %s", a, known)
+		}
+	}
+	return asked, nil
+}
+
+func (i IssuerConfig) keys(log *slog.Logger) (identity.KeySource, []string, error) {
+	switch {
+	case i.JWKS != "" && i.Key != "":
+		return nil, nil, errors.New("JWKS_URL and JWT_KEY are both set; one of them must go")
+	case i.JWKS != "":
+		u, err := url.Parse(i.JWKS)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			return nil, nil, errors.New("JWKS_URL is no http or https URL")
+		}
+		const within = 5 * time.Second
+		return identity.NewJWKS(identity.JWKSConfig{URL: i.JWKS, HTTP: &http.Client{Timeout: within}, Log: log}), asymmetric, nil
+	case strings.Contains(i.Key, "-----BEGIN"):
+		set, err := publicKeys([]byte(i.Key))
+		return identity.Fixed(set), asymmetric, err
+	default:
+		set, err := secretKey(i.Key)
+		return identity.Fixed(set), symmetric, err
+	}
+}
+
+// publicKeys is the keys in PEM blocks: several while they are being rotated.
+func publicKeys(text []byte) (jwk.Set, error) {
+	set := jwk.NewSet()
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		key, err := jwk.ParseKey(pem.EncodeToMemory(block), jwk.WithPEM(true))
+		if err != nil {
+			return nil, fmt.Errorf("JWT_KEY: a %s cannot be read: %w", block.Type, err)
+		}
+		if private, err := jwk.IsPrivateKey(key); err != nil || private {
+			return nil, errors.New("JWT_KEY has a private key; the gateway needs the public one alone")
+		}
+		if err := set.AddKey(key); err != nil {
+			return nil, fmt.Errorf("JWT_KEY: %w", err)
+		}
+	}
+	if set.Len() == 0 {
+		return nil, errors.New("JWT_KEY has no PEM block that can be read")
+	}
+	return set, nil
+}
+
+func secretKey(secret string) (jwk.Set, error) {
+	const least = 32 // bytes, as many as HS256 makes (RFC 7518, section 3.2)
+	if len(secret) < least {
+		return nil, fmt.Errorf("JWT_KEY is neither public keys in PEM nor a secret of %d bytes or more", least)
+	}
+	key, err := jwk.Import([]byte(secret))
+	if err != nil {
+		return nil, fmt.Errorf("JWT_KEY: %w", err)
+	}
+	set := jwk.NewSet()
+	return set, set.AddKey(key)
+}

@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/app"
+	"quadrille/internal/opsclient"
+)
+
+// serviceState is how one service is, for those who mend it.
+type serviceState struct {
+	Name        string                   `json:"name"`
+	Status      string                   `json:"status"` // ready, not_ready or away
+	Detail      string                   `json:"detail,omitempty"`
+	Readers     []opsclient.Subscription `json:"readers"`
+	Outbox      opsclient.Outbox         `json:"outbox"`
+	DeadLetters int64                    `json:"dead_letters"`
+}
+
+// How long one service may take to say how it is: a page waits for the slowest.
+const stateWithin = 3 * time.Second
+
+// servicesRoute says how all services are, in one answer. One that does not answer
+// is part of it.
+func (f *front) servicesRoute(api *echo.Group) {
+	hc := &http.Client{Transport: f.cfg.deps.HTTP.Transport}
+	api.GET("/ops/services", func(c echo.Context) error {
+		names := everyService()
+		items := make([]serviceState, len(names))
+		var asking sync.WaitGroup
+		for i, name := range names {
+			asking.Go(func() { items[i] = stateOf(c.Request().Context(), name, opsclient.New(f.insideOf(name), hc)) })
+		}
+		asking.Wait()
+		return c.JSON(http.StatusOK, map[string]any{"items": items})
+	})
+}
+
+// insideOf is where a service's common endpoints are.
+func (f *front) insideOf(service string) string {
+	base := strings.TrimSuffix(f.cfg.deps.URL(service), "/")
+	if service == app.Gateway {
+		return base + "/internal"
+	}
+	return base
+}
+
+func stateOf(ctx context.Context, name string, c *opsclient.Client) serviceState {
+	ctx, cancel := context.WithTimeout(ctx, stateWithin)
+	defer cancel()
+	s := serviceState{Name: name, Status: "ready", Readers: []opsclient.Subscription{}}
+	var ready error
+	var asking sync.WaitGroup
+	asking.Go(func() { ready = c.Ready(ctx) })
+	readers, err := c.Subscriptions(ctx)
+	asking.Wait()
+	switch {
+	case err != nil && ready != nil:
+		s.Status, s.Detail = "away", "does not answer"
+		return s
+	case ready != nil:
+		s.Status, s.Detail = "not_ready", ready.Error()
+	}
+	if err == nil {
+		s.Readers, s.Outbox, s.DeadLetters = readers.Items, readers.Outbox, readers.DeadLetters
+	}
+	return s
+}
