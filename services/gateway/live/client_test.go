@@ -65,13 +65,13 @@ func after(h http.Header, seq any) http.Header {
 // ask opens a stream, whatever the answer is.
 func (i *instance) ask(ctx context.Context, query string, h http.Header) (*client, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, i.server.URL+"/api/v1/events?"+query, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, i.url+"/api/v1/events?"+query, nil)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	request.Header = h.Clone()
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: i.dial}
 	answer, err := transport.RoundTrip(request)
 	if err != nil {
 		cancel()

@@ -2,14 +2,12 @@ package live
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -71,14 +69,13 @@ func (f *fakeSales) placed(id, customer string) events.Event {
 // caused gives an event that nothing caused its correlation, as an outbox does.
 func caused(e events.Event) events.Event { return e.Stamp(context.Background()) }
 
-var errGone = errors.New("gone")
-
 // instance is one gateway over a database, reached over HTTP.
 type instance struct {
 	*Live
 
-	server *httptest.Server
-	stop   func()
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	url  string
+	stop func()
 }
 
 // callerOf reads who asks from headers of the test's own.
@@ -86,8 +83,27 @@ func callerOf(r *http.Request) Caller {
 	return Caller{Subject: r.Header.Get("X-Subject"), Roles: split(r.Header.Get("X-Roles")), Address: r.Header.Get("X-Address")}
 }
 
-// start runs an instance until the test ends or stop is called.
+// start runs an instance, reached through pipes, until the test ends or stop is
+// called.
 func start(t testing.TB, conn *gorm.DB, sales *fakeSales, change ...func(*Config)) *instance {
+	t.Helper()
+	p := newPipes()
+	return startOn(t, p, p.dial, conn, sales, change...)
+}
+
+// startTCP is start for who wants real sockets.
+func startTCP(t testing.TB, conn *gorm.DB, sales *fakeSales, change ...func(*Config)) *instance {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startOn(t, listener, new(net.Dialer).DialContext, conn, sales, change...)
+}
+
+func startOn(t testing.TB, listener net.Listener, dial func(ctx context.Context, network, address string) (net.Conn, error),
+	conn *gorm.DB, sales *fakeSales, change ...func(*Config),
+) *instance {
 	t.Helper()
 	cfg := Config{DB: conn, Log: slog.New(slog.DiscardHandler), Orders: sales, Caller: callerOf, Poll: 10 * time.Millisecond}
 	for _, c := range change {
@@ -97,20 +113,30 @@ func start(t testing.TB, conn *gorm.DB, sales *fakeSales, change ...func(*Config
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/api/v1/events", l.Events())
-	server := httptest.NewServer(mux)
+	server := &http.Server{Handler: l.paths(), ReadHeaderTimeout: patience}
+	server.RegisterOnShutdown(l.Drain)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = l.Run(ctx) })
+	running.Go(func() { _ = server.Serve(listener) })
 	stop := sync.OnceFunc(func() {
-		l.Drain()
-		server.Close()
+		if err := server.Shutdown(ctx); err != nil {
+			t.Errorf("the server did not drain: %v", err)
+		}
 		cancel()
 		running.Wait()
 	})
 	t.Cleanup(stop)
-	return &instance{Live: l, server: server, stop: stop}
+	return &instance{Live: l, dial: dial, url: "http://" + listener.Addr().String(), stop: stop}
+}
+
+// paths is the part of the public API that is here.
+func (l *Live) paths() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/api/v1/events", l.Events())
+	mux.Handle("/api/v1/ops/traces", l.Traces())
+	mux.Handle("/api/v1/ops/history", l.History())
+	return mux
 }
 
 // note has the instance take notes of events, as one of its readers does.
@@ -140,14 +166,5 @@ func products(n int) []events.Event {
 	}
 	return batch
 }
-
-func typesOf(frames []frameRead) (types []string) {
-	for _, f := range frames {
-		types = append(types, f.event)
-	}
-	return types
-}
-
-func same(got []string, want ...string) bool { return slices.Equal(got, want) }
 
 func joined(roles ...string) string { return strings.Join(roles, ",") }
