@@ -25,15 +25,17 @@ type rule struct {
 func rules() []rule {
 	re := regexp.MustCompile
 	return []rule{
-		{re(`^services/(catalog|wishlist|sales|stats)/`), re(`^quadrille/services/inventory($|/api)`), nil, "services know each other's clients only"},
-		{re(`^services/(inventory|wishlist|sales|stats)/`), re(`^quadrille/services/catalog($|/api)`), nil, "services know each other's clients only"},
-		{re(`^services/(inventory|catalog|sales|stats)/`), re(`^quadrille/services/wishlist($|/api)`), nil, "services know each other's clients only"},
-		{re(`^services/(inventory|catalog|wishlist|stats)/`), re(`^quadrille/services/sales($|/api)`), nil, "services know each other's clients only"},
-		{re(`^services/(inventory|catalog|wishlist|sales)/`), re(`^quadrille/services/stats($|/api)`), nil, "services know each other's clients only"},
+		{re(`^services/(catalog|wishlist|sales|stats|gateway)/`), re(`^quadrille/services/inventory($|/api)`), nil, "services know each other's clients only"},
+		{re(`^services/(inventory|wishlist|sales|stats|gateway)/`), re(`^quadrille/services/catalog($|/api)`), nil, "services know each other's clients only"},
+		{re(`^services/(inventory|catalog|sales|stats|gateway)/`), re(`^quadrille/services/wishlist($|/api)`), nil, "services know each other's clients only"},
+		{re(`^services/(inventory|catalog|wishlist|stats|gateway)/`), re(`^quadrille/services/sales($|/api)`), nil, "services know each other's clients only"},
+		{re(`^services/(inventory|catalog|wishlist|sales|gateway)/`), re(`^quadrille/services/stats($|/api)`), nil, "services know each other's clients only"},
+		{re(`^services/(inventory|catalog|wishlist|sales|stats)/`), re(`^quadrille/services/gateway`), nil, "nobody behind the gateway knows of it"},
+		{re(`^services/gateway/live/(note|see|frame|ring|listener|hub[a-z_]*|stream|pen|events|traces|history)\.go$`), re(`gorm\.io|labstack/echo|amqp091`), nil, "who is told what knows neither database nor router"},
 		{re(`^services/[a-z]+/(sku|movement|allocation|import|product|item|order|draft|price|sale)\.go$`), re(`gorm\.io|labstack/echo|amqp091`), nil, "the domain knows neither database nor wire"},
 		{re(`^services/[a-z]+/api\.go$`), re(`gorm\.io|amqp091`), nil, "the API speaks to the service, not to the database or the log"},
-		{re(`^services/[a-z]+/store[a-z_]*\.go$`), re(`labstack/echo|amqp091`), nil, "the store knows rows, not requests or messages"},
-		{re(`^services/[a-z]+/consume\.go$`), re(`gorm\.io`), nil, "a consumer hands its transaction on, it does not use it"},
+		{re(`^services/[a-z/]+/store[a-z_]*\.go$`), re(`labstack/echo|amqp091`), nil, "the store knows rows, not requests or messages"},
+		{re(`^services/[a-z/]+/consume\.go$`), re(`gorm\.io`), nil, "a consumer hands its transaction on, it does not use it"},
 		{re(`^pkg/`), re(`^quadrille/(services|internal|cmd)`), nil, "pkg is for everybody"},
 		{re(`^`), re(`amqp091`), nil, "only the drivers of log and RPC speak AMQP"},
 	}
@@ -117,6 +119,12 @@ func TestImportRulesCanFail(t *testing.T) {
 		"services/inventory/wire.go":  "quadrille/services/sales/api",
 		"services/wishlist/store.go":  "github.com/rabbitmq/amqp091-go",
 		"services/catalog/product.go": "github.com/labstack/echo/v4",
+
+		"services/gateway/wire.go":         "quadrille/services/sales/api",
+		"services/stats/wire.go":           "quadrille/services/gateway/live",
+		"services/gateway/live/consume.go": "gorm.io/gorm",
+		"services/gateway/live/store.go":   "github.com/labstack/echo/v4",
+		"services/gateway/live/see.go":     "gorm.io/gorm",
 	} {
 		if len(broken(file, []string{imported})) == 0 {
 			t.Errorf("%s may import %s", file, imported)

@@ -71,6 +71,9 @@ func (h *hub) open() int {
 	return len(h.all)
 }
 
+// size is how many notes the ring holds.
+func (h *hub) size() int64 { return int64(len(h.ring.slots)) }
+
 // begin says that everything after last will be pushed.
 func (h *hub) begin(last int64) {
 	h.mu.Lock()

@@ -10,14 +10,13 @@ func (h *hub) push(notes []*told) {
 	now := time.Now()
 	for _, t := range notes {
 		h.ring.push(t)
-		switch {
-		case t.Stream == "catalog":
+		if t.Stream == "catalog" {
 			h.tell(h.all, t, now)
-		default:
-			h.tell(h.wide, t, now)
-			if t.Customer != "" {
-				h.tell(h.own[t.Customer], t, now)
-			}
+			continue
+		}
+		h.tell(h.wide, t, now)
+		if t.Customer != "" {
+			h.tell(h.own[t.Customer], t, now)
 		}
 	}
 	for l := range h.back {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func (i *instance) trace(t testing.TB, query string) string {
 	i.read(t, "/api/v1/ops/traces?"+query, &list)
 	seqs := make([]string, len(list.Items))
 	for n, item := range list.Items {
-		seqs[n] = fmt.Sprint(item.Seq)
+		seqs[n] = strconv.FormatInt(item.Seq, 10)
 	}
 	return strings.Join(seqs, " ")
 }

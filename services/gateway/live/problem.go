@@ -59,6 +59,6 @@ func answer(w http.ResponseWriter, r *http.Request, document any) {
 func write(w http.ResponseWriter, r *http.Request, status int, document any) {
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_ = json.NewEncoder(w).Encode(document) // who is gone cannot be told
+		_ = json.NewEncoder(w).Encode(document) //nolint:errchkjson // all of them can be written; who is gone cannot be told
 	}
 }

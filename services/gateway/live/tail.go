@@ -50,8 +50,7 @@ func (t *tail) follow(ctx context.Context) {
 		wait := t.poll
 		switch {
 		case !begun:
-			if last, err = t.store.head(ctx); err == nil {
-				t.hub.begin(last)
+			if last, err = t.begin(ctx); err == nil {
 				begun, wait = true, 0
 			}
 		default:
@@ -69,6 +68,17 @@ func (t *tail) follow(ctx context.Context) {
 		failing = err != nil
 		t.pause(ctx, wait)
 	}
+}
+
+// begin starts a little before the end, so that clients who lost their connection
+// together find in memory what each would ask the table for.
+func (t *tail) begin(ctx context.Context) (last int64, err error) {
+	if last, err = t.store.head(ctx); err != nil {
+		return 0, err
+	}
+	last = max(0, last-min(tailPage, t.hub.size()))
+	t.hub.begin(last)
+	return last, nil
 }
 
 // step pushes what comes after last, a page at the most.
