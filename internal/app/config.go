@@ -23,15 +23,16 @@ type Config struct {
 	Port int    `env:"PORT" envDefault:"8080"` // the gateway's; service n listens on Port+n
 	Data string `env:"QUADRILLE_DATA" envDefault:"data"`
 
-	DatabaseURL     string        `env:"DATABASE_URL"`                 // empty: SQLite files under Data
-	DatabasePool    int           `env:"DATABASE_POOL"`                // connections per service; 0: the default of internal/db
-	SchemaPrefix    string        `env:"DATABASE_SCHEMA_PREFIX"`       // before each service's schema
-	AMQPURL         string        `env:"AMQP_URL"`                     // empty: the embedded log under Data
-	CloudAMQPURL    string        `env:"CLOUDAMQP_URL"`                // used where AMQP_URL is empty
-	BusPrefix       string        `env:"BUS_PREFIX"`                   // before exchange and queue names
-	HistoryMaxAge   string        `env:"HISTORY_MAX_AGE"`              // x-max-age of history, such as 7D; empty: for ever
-	HistoryMaxSize  int64         `env:"HISTORY_MAX_BYTES"`            // x-max-length-bytes; 0: no limit
-	OutboxKeepFor   string        `env:"OUTBOX_KEEP" envDefault:"30D"` // how long sent events stay in the outbox; 0: for ever
+	DatabaseURL     string        `env:"DATABASE_URL"`                        // empty: SQLite files under Data
+	DatabasePool    int           `env:"DATABASE_POOL"`                       // connections per service; 0: the default of internal/db
+	SchemaPrefix    string        `env:"DATABASE_SCHEMA_PREFIX"`              // before each service's schema
+	AMQPURL         string        `env:"AMQP_URL"`                            // empty: the embedded log under Data
+	CloudAMQPURL    string        `env:"CLOUDAMQP_URL"`                       // used where AMQP_URL is empty
+	BusPrefix       string        `env:"BUS_PREFIX"`                          // before exchange and queue names
+	HistoryMaxAge   string        `env:"HISTORY_MAX_AGE"`                     // x-max-age of history, such as 7D; empty: for ever
+	HistoryMaxSize  int64         `env:"HISTORY_MAX_BYTES"`                   // x-max-length-bytes; 0: no limit
+	OutboxKeepFor   string        `env:"OUTBOX_KEEP" envDefault:"30D"`        // how long sent events stay in the outbox; 0: for ever
+	EventsKeepFor   string        `env:"GATEWAY_EVENTS_KEEP" envDefault:"7D"` // how long the gateway keeps its notes of events; 0: for ever
 	RedisURL        string        `env:"REDIS_URL"`
 	RedisUnverified bool          `env:"REDIS_TLS_UNVERIFIED"`             // take any certificate from rediss://
 	GatewayTimeout  time.Duration `env:"GATEWAY_TIMEOUT" envDefault:"25s"` // after which the gateway gives up on a service
@@ -65,7 +66,7 @@ type Config struct {
 	// StopWithin bounds a clean stop.
 	StopWithin time.Duration `env:"-"`
 
-	historyMaxAge, outboxKeep time.Duration // read from what was told; 0: for ever
+	historyMaxAge, outboxKeep, eventsKeep time.Duration // read from what was told; 0: for ever
 }
 
 // FromEnvironment reads the configuration. Its errors name the variable, never
@@ -116,9 +117,15 @@ func (c *Config) readRetention() (err error) {
 	if c.HistoryMaxSize < 0 {
 		return fmt.Errorf("HISTORY_MAX_BYTES %d is negative; 0 sets no limit", c.HistoryMaxSize)
 	}
-	c.outboxKeep, err = retention("OUTBOX_KEEP", c.OutboxKeepFor)
+	if c.outboxKeep, err = retention("OUTBOX_KEEP", c.OutboxKeepFor); err != nil {
+		return err
+	}
+	c.eventsKeep, err = retention("GATEWAY_EVENTS_KEEP", c.EventsKeepFor)
 	return err
 }
+
+// EventsKeep is for how long the gateway keeps its notes of events; 0: for ever.
+func (c Config) EventsKeep() time.Duration { return c.eventsKeep }
 
 // Database is the URL of a service's database.
 func (c Config) Database(service string) string {

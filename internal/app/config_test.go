@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // environment is a process's environment for one test: only what is given.
@@ -137,5 +138,24 @@ func TestCertificatesAreChecked(t *testing.T) {
 	cfg.RedisUnverified = true
 	if options, err = cfg.redisOptions(); err != nil || !options.TLSConfig.InsecureSkipVerify {
 		t.Errorf("REDIS_TLS_UNVERIFIED does nothing: %v", err)
+	}
+}
+
+func TestForHowLongTheGatewayKeepsItsNotes(t *testing.T) {
+	for told, want := range map[string]time.Duration{"": 7 * 24 * time.Hour, "2h": 2 * time.Hour, "0": 0} {
+		t.Run(told, func(t *testing.T) {
+			environment(t)
+			if told != "" {
+				t.Setenv("GATEWAY_EVENTS_KEEP", told)
+			}
+			cfg, err := FromEnvironment()
+			if got := cfg.EventsKeep(); err != nil || got != want {
+				t.Errorf("it is %s (%v), want %s", got, err, want)
+			}
+		})
+	}
+	environment(t, "GATEWAY_EVENTS_KEEP=a week")
+	if _, err := FromEnvironment(); err == nil || !strings.Contains(err.Error(), "GATEWAY_EVENTS_KEEP") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -64,30 +64,34 @@ func (l *line) until(text string) error {
 	}
 }
 
+// Each of many is told of what everybody sees; every tenth of an order of its own
+// before.
 func TestManyStreams(t *testing.T) {
 	t.Parallel()
 	sales := newSales()
-	i := start(t, dbtest.SQLite(t, "gateway", tables()), sales)
+	i := start(t, dbtest.SQLite(t, "gateway", tables()), sales, func(c *Config) { c.WriteWithin = 3 * patience })
 	lines := make([]*line, manyStreams)
 	for n := range lines {
 		lines[n] = i.line(t, n)
 	}
 	i.opens(t, manyStreams)
-	var own []events.Event
-	for n := range lines {
-		own = append(own, sales.placed(fmt.Sprint("o", n), fmt.Sprint("c", n)))
-	}
-	i.note(t, append(own, products(1)...)...)
+	var batch []events.Event
 	var reading sync.WaitGroup
 	for n, l := range lines {
+		want := []string{fmt.Sprintf("id: %d\nevent: catalog", manyStreams/10+1)}
+		if n%10 == 0 {
+			batch = append(batch, sales.placed(fmt.Sprint("o", n), fmt.Sprint("c", n)))
+			want = slices.Insert(want, 0, fmt.Sprintf("event: %s\ndata: {\"seq\":%d,", events.SalesOrderPlaced, len(batch)))
+		}
 		reading.Go(func() {
-			for _, text := range []string{fmt.Sprintf("event: %s\ndata: {\"seq\":%d,", events.SalesOrderPlaced, n+1), fmt.Sprintf("id: %d\nevent: catalog", manyStreams+1)} {
+			for _, text := range want {
 				if err := l.until(text); err != nil {
 					t.Errorf("stream %d: %v", n, err)
 				}
 			}
 		})
 	}
+	i.note(t, append(batch, products(1)...)...)
 	reading.Wait()
 	if i.Open() != manyStreams {
 		t.Errorf("%d streams are left", i.Open())
