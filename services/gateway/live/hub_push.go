@@ -25,7 +25,8 @@ func (h *hub) push(notes []*told) {
 }
 
 // tell counts t for those it is for. A client that does not read although many
-// wait is cut: its Last-Event-ID brings it back to where it was.
+// wait is cut: its Last-Event-ID brings it back to where it was. One that is still
+// catching up has the time for a write as its only bound.
 func (h *hub) tell(to set, t *told, now time.Time) {
 	for l := range to {
 		if !l.live || t.Seq <= l.cursor || !l.filter.shows(&t.Note) {
