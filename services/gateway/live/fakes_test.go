@@ -13,10 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"go.uber.org/goleak"
 	"gorm.io/gorm"
 
 	"quadrille/internal/db/dbtest"
+	"quadrille/internal/rest"
 	"quadrille/pkg/events"
 	salesclient "quadrille/services/sales/client"
 )
@@ -130,13 +132,14 @@ func startOn(t testing.TB, listener net.Listener, dial func(ctx context.Context,
 	return &instance{Live: l, dial: dial, url: "http://" + listener.Addr().String(), stop: stop}
 }
 
-// paths is the part of the public API that is here.
+// paths is the part of the public API that is here, behind the router that the
+// gateway has.
 func (l *Live) paths() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/api/v1/events", l.Events())
-	mux.Handle("/api/v1/ops/traces", l.Traces())
-	mux.Handle("/api/v1/ops/history", l.History())
-	return mux
+	e := rest.NewBare(l.cfg.Log)
+	e.Any("/api/v1/events", echo.WrapHandler(l.Events()))
+	e.Any("/api/v1/ops/traces", echo.WrapHandler(l.Traces()))
+	e.Any("/api/v1/ops/history", echo.WrapHandler(l.History()))
+	return e
 }
 
 // note has the instance take notes of events, as one of its readers does.
