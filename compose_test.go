@@ -282,7 +282,7 @@ func (w wanted) knowsVariables(_ composition, s container) (found []string) {
 func (w wanted) reaches(c composition, s container) (found []string) {
 	ports := map[string]string{"postgres": "5432", "amqp": "5672", "redis": "6379"}
 	for name, value := range s.Environment {
-		if !strings.HasSuffix(name, "_URL") {
+		if !strings.HasSuffix(name, "_URL") || name == "JWKS_URL" { // which is the issuer's, elsewhere
 			continue
 		}
 		u, err := url.Parse(value)

@@ -83,8 +83,8 @@ func FromEnvironment() (Config, error) {
 		return cfg, fmt.Errorf("GATEWAY_TIMEOUT %s is no time to wait", cfg.GatewayTimeout)
 	}
 	cfg.ServiceURLs, cfg.ServiceDatabases = map[string]string{}, map[string]string{}
-	for _, name := range Names() {
-		if v := os.Getenv(strings.ToUpper(name) + "_URL"); v != "" {
+	for _, name := range append([]string{Gateway}, Names()...) {
+		if v := os.Getenv(strings.ToUpper(name) + "_URL"); v != "" && name != Gateway {
 			cfg.ServiceURLs[name] = strings.TrimSuffix(v, "/")
 		}
 		if v := os.Getenv(strings.ToUpper(name) + "_DATABASE_URL"); v != "" {

@@ -31,7 +31,7 @@ func known(who authenticate) echo.MiddlewareFunc {
 
 // challenge says how to do better (RFC 6750, section 3).
 func challenge(c echo.Context, err error) {
-	if fault.Is(err, fault.Unauthorized) {
+	if unauthorized(err) {
 		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="quadrille"`)
 	}
 }
@@ -52,3 +52,5 @@ func demand(c echo.Context, roles ...identity.Role) error {
 	}
 	return nil
 }
+
+func unauthorized(err error) bool { return fault.Is(err, fault.Unauthorized) }

@@ -17,7 +17,7 @@ func FromConfig(c app.Config) (Config, error) {
 		},
 		Dev: c.Dev, InternalToken: c.Token, Alone: c.Alone(),
 		Origins: c.CORSOrigins, Proxies: c.TrustedProxies, Redis: c.RedisURL != "", RedisKey: c.BusPrefix,
-		Timeout: c.GatewayTimeout,
+		EventsKeep: c.EventsKeep(), Timeout: c.GatewayTimeout,
 	}
 	if err := cfg.Issuer.Check(); err != nil {
 		return cfg, err

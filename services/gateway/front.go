@@ -17,6 +17,7 @@ import (
 	"quadrille/services/gateway/audits"
 	"quadrille/services/gateway/identity"
 	"quadrille/services/gateway/limit"
+	"quadrille/services/gateway/live"
 )
 
 // frontConfig is what the public side is made of.
@@ -31,6 +32,7 @@ type frontConfig struct {
 	sales   orderSource
 	answers *answers.Store
 	desk    *audits.Desk
+	notes   *live.Live
 }
 
 // front is the gateway as it is seen from outside.
@@ -52,12 +54,16 @@ func newFront(cfg frontConfig) (*front, error) {
 	if cfg.dev != nil {
 		devRoutes(f.e, cfg.dev)
 	}
+	// A stream has no deadline: it goes around what bounds a request's time.
+	f.e.GET(prefix+"/events", echo.WrapHandler(cfg.notes.Events()), known(cfg.who), r.caller429)
 	api := f.e.Group(prefix, known(cfg.who), r.caller429, rest.Deadline(cfg.Timeout), rest.BodyLimit(mostJSON, mostCSV), whole)
 	api.GET("/me", getMe)
 	again := answers.Middleware(cfg.answers, func(ctx context.Context) string { return identity.Of(ctx).ID() })
 	allowed := api.Group("", policy, again)
 	keyRoutes(allowed, cfg.keys)
 	auditRoutes(allowed, cfg.desk)
+	allowed.GET("/ops/traces", echo.WrapHandler(cfg.notes.Traces()))
+	allowed.GET("/ops/history", echo.WrapHandler(cfg.notes.History()))
 	f.servicesRoute(allowed)
 	allowed.RouteNotFound("", func(echo.Context) error { return nothingHere() })
 	allowed.RouteNotFound("/*", func(echo.Context) error { return nothingHere() })

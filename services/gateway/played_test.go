@@ -28,6 +28,7 @@ import (
 	"quadrille/services/gateway/audits"
 	"quadrille/services/gateway/identity"
 	"quadrille/services/gateway/limit"
+	"quadrille/services/gateway/live"
 	salesclient "quadrille/services/sales/client"
 )
 
@@ -146,9 +147,13 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler) *
 		t.Fatal(err)
 	}
 	conn := dbtest.SQLite(t, app.Gateway, migrations)
+	notes, err := live.New(live.Config{DB: conn, Log: deps.Log, Orders: sales, Caller: watcher(addressOf(0))})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f, err := newFront(frontConfig{
 		Config: cfg.withDefaults(), deps: deps, who: played, keys: &identity.Keys{DB: conn, Log: deps.Log}, limiter: limit.New(nil, "", deps.Log),
-		sales: sales, answers: &answers.Store{DB: conn}, desk: &audits.Desk{DB: conn, Log: deps.Log},
+		sales: sales, answers: &answers.Store{DB: conn}, desk: &audits.Desk{DB: conn, Log: deps.Log}, notes: notes,
 	})
 	if err != nil {
 		t.Fatal(err)

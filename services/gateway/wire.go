@@ -14,6 +14,7 @@ import (
 	"quadrille/services/gateway/audits"
 	"quadrille/services/gateway/identity"
 	"quadrille/services/gateway/limit"
+	"quadrille/services/gateway/live"
 	salesclient "quadrille/services/sales/client"
 )
 
@@ -35,6 +36,7 @@ type Config struct {
 	Redis    bool   // rates are counted in Redis, for all instances
 	RedisKey string // prefix of the counters' names
 
+	EventsKeep time.Duration // of notes of events; 0: for ever
 	// Timeout bounds a request but for uploads; 25 s where 0. That is below the 30 s
 	// after which Heroku's router gives up, so that the caller is told by us.
 	Timeout time.Duration
@@ -77,16 +79,30 @@ func build(d app.Deps, cfg Config) (app.Parts, error) {
 	}
 	store := &answers.Store{DB: d.DB}
 	desk := &audits.Desk{DB: d.DB, Log: d.Log, Shop: audit.Config{URL: d.URL, Services: app.Names(), HTTP: d.HTTP}, Wait: auditWait}
+	notes, err := live.New(live.Config{
+		DB: d.DB, Log: d.Log, Orders: sales, Keep: cfg.EventsKeep,
+		Caller: watcher(addressOf(cfg.Proxies)), Still: still(who.Authenticate), Lags: lags(d),
+	})
+	if err != nil {
+		return app.Parts{}, err
+	}
+	readers, err := notes.Readers(d)
+	if err != nil {
+		return app.Parts{}, err
+	}
 	front, err := newFront(frontConfig{
 		Config: cfg, deps: d, who: who.Authenticate, keys: who.Keys, dev: dev, limiter: limiter, sales: sales, answers: store, desk: desk,
+		notes: notes,
 	})
 	if err != nil {
 		return app.Parts{}, err
 	}
 	return app.Parts{
 		Front:      func(inside http.Handler) http.Handler { return front.over(inside) },
-		Workers:    []func(context.Context) error{pruner(store, d.Log)},
-		Everywhere: []func(context.Context) error{desk.Run},
+		Drain:      notes.Drain,
+		Readers:    readers,
+		Workers:    append(notes.Workers(), pruner(store, d.Log)),
+		Everywhere: []func(context.Context) error{desk.Run, notes.Run},
 		Routes:     func(e *echo.Echo) { keyRoutes(e.Group(""), who.Keys) },
 	}, nil
 }
