@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,12 +82,12 @@ func (r *rates) hold(policy string, rate limit.Rate, key func(echo.Context) stri
 		}
 		got := r.limiter.Take(c.Request().Context(), policy+":"+who, rate)
 		h := c.Response().Header()
-		h.Set("RateLimit-Policy", described)
-		h.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", policy, got.Remaining, seconds(got.Reset)))
+		h.Set("Ratelimit-Policy", described)
+		h.Set("Ratelimit", fmt.Sprintf("%q;r=%d;t=%d", policy, got.Remaining, seconds(got.Reset)))
 		if got.Allowed {
 			return next(c)
 		}
-		h.Set("Retry-After", fmt.Sprint(seconds(got.Retry)))
+		h.Set("Retry-After", strconv.Itoa(seconds(got.Retry)))
 		return fault.New(fault.TooMany, "rate_limited", "that was more than %d requests a second; ask again in %d s", rate.PerSecond, seconds(got.Retry))
 	}
 }

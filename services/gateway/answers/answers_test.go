@@ -48,7 +48,7 @@ func newDoor(t *testing.T, conn *gorm.DB) *door {
 			c.SetRequest(r.WithContext(context.WithValue(r.Context(), nameKey{}, r.Header.Get("X-Name"))))
 			return next(c)
 		}
-	}, Middleware(d.store, func(ctx context.Context) string { return ctx.Value(nameKey{}).(string) })) //nolint:forcetypeassert // put there above
+	}, Middleware(d.store, func(ctx context.Context) string { return ctx.Value(nameKey{}).(string) }))
 	e.Any("/*", func(c echo.Context) error {
 		d.mu.Lock()
 		d.calls++

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -79,9 +80,7 @@ func (s *Store) work(c echo.Context, scope string, next echo.HandlerFunc) error 
 
 func replay(c echo.Context, a *Answer) error {
 	h := c.Response().Header()
-	for name, values := range a.Header {
-		h[name] = values
-	}
+	maps.Copy(h, a.Header)
 	h.Set(replayed, "true")
 	c.Response().WriteHeader(a.Status)
 	_, err := c.Response().Write(a.Body)

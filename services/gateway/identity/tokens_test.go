@@ -78,7 +78,9 @@ func (i *issuer) publish(w http.ResponseWriter, _ *http.Request) {
 		public, _ := key.PublicKey()
 		_ = set.AddKey(public)
 	}
-	_ = json.NewEncoder(w).Encode(set)
+	if err := json.NewEncoder(w).Encode(set); err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+	}
 }
 
 func (i *issuer) key(kid string) jwk.Key {
