@@ -130,7 +130,7 @@ func post(v visitor, path, body string, status int) {
 func TestTheDevelopmentSignIn(t *testing.T) {
 	m := newMachine(t, "HOST=0.0.0.0")
 	m.Start(nil, "up")
-	m.ready()
+	m.readyAre(slices.Concat(app.Names(), []string{app.Gateway})...)
 	v := visitor{t, m.URL(app.Gateway), client(t)}
 	v.askAs("", "GET", "/api/v1/orders", "").refused(t, http.StatusUnauthorized, "token_required", "")
 	signed := is[struct{ Token string }](t, v.askAs("", "POST", "/dev/token", `{"subject":"ann"}`), http.StatusOK)

@@ -36,7 +36,7 @@ type nameKey struct{}
 
 func newDoor(t *testing.T, conn *gorm.DB) *door {
 	t.Helper()
-	d := &door{store: &Store{DB: conn}, then: func(c echo.Context, call int) error {
+	d := &door{store: &Store{DB: conn, Patience: time.Millisecond}, then: func(c echo.Context, call int) error {
 		c.Response().Header().Set("Location", "/orders/"+strconv.Itoa(call))
 		c.Response().Header().Set("X-Secret", "of the first")
 		return c.String(http.StatusCreated, "call "+strconv.Itoa(call))
@@ -159,6 +159,49 @@ func TestTheSameAtTheSameTime(t *testing.T) {
 		first.Wait()
 		if d.calls != 1 {
 			t.Errorf("%d came through", d.calls)
+		}
+	})
+}
+
+// Whoever can wait gets the answer of the first; so does who sends again what was
+// lost with the process that worked on it.
+func TestWaitingForTheFirst(t *testing.T) {
+	each(t, func(t *testing.T, d *door) {
+		d.store.Patience = time.Minute
+		entered, leave := make(chan struct{}), make(chan struct{})
+		then := d.then
+		d.then = func(c echo.Context, call int) error {
+			close(entered)
+			<-leave
+			return then(c, call)
+		}
+		var both sync.WaitGroup
+		ask := func(replay string) {
+			if status, body, h := d.post(t, "ann", "/orders", "k", "{}"); status != http.StatusCreated || body != "call 1" || h.Get(replayed) != replay {
+				t.Errorf("%d %s %v", status, body, h)
+			}
+		}
+		both.Go(func() { ask("") })
+		<-entered
+		both.Go(func() { ask("true") })
+		time.AfterFunc(2*renewEvery, func() { close(leave) }) // longer than one renewal
+		both.Wait()
+	})
+	each(t, func(t *testing.T, d *door) {
+		d.store.Patience = time.Minute
+		lost := Scope("ann", http.MethodPost, "/orders", "k")
+		past := time.Now().UTC().Add(300*time.Millisecond - lockFor)
+		dead := &Store{DB: d.store.DB, Now: func() time.Time { return past }}
+		r := httptest.NewRequest(http.MethodPost, "/orders", strings.NewReader("{}"))
+		print, err := fingerprint(echo.New().NewContext(r, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dead.Claim(t.Context(), lost, print); err != nil {
+			t.Fatal(err)
+		}
+		if status, body, _ := d.post(t, "ann", "/orders", "k", "{}"); status != http.StatusCreated || body != "call 1" {
+			t.Errorf("after its process died: %d %s", status, body)
 		}
 	})
 }

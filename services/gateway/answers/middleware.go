@@ -9,6 +9,8 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -43,7 +45,7 @@ func Middleware(s *Store, caller func(context.Context) string) echo.MiddlewareFu
 			}
 			scope := Scope(caller(r.Context()), r.Method, r.URL.Path, key)
 			r.Header.Set(Header, scope)
-			before, err := s.Claim(r.Context(), scope, print)
+			before, err := s.Await(r.Context(), scope, print)
 			if err != nil {
 				return err
 			}
@@ -62,6 +64,7 @@ func (s *Store) work(c echo.Context, scope string, next echo.HandlerFunc) error 
 	recorded := &recorder{ResponseWriter: c.Response().Writer}
 	c.Response().Writer = recorded
 	done := false
+	defer s.holding(ctx, scope)()
 	defer func() {
 		if !done {
 			_ = s.Release(ctx, scope) // it panicked; whoever sends it again is not kept waiting
@@ -76,6 +79,25 @@ func (s *Store) work(c echo.Context, scope string, next echo.HandlerFunc) error 
 		return s.Release(ctx, scope)
 	}
 	return s.Finish(ctx, scope, c.Response().Status, c.Response().Header(), recorded.body.Bytes())
+}
+
+// holding renews a claim until it is called off.
+func (s *Store) holding(ctx context.Context, scope string) (off func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
+		tick := time.NewTicker(renewEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				_ = s.Renew(ctx, scope) // what fails is tried again; a claim that ends costs one more request to the service, which knows its key
+			}
+		}
+	})
+	return func() { cancel(); renewing.Wait() }
 }
 
 func replay(c echo.Context, a *Answer) error {

@@ -16,14 +16,20 @@ import (
 type Store struct {
 	DB  *gorm.DB
 	Now func() time.Time // nil: time.Now
+	// Patience is how long a request waits for the answer of the same one that came
+	// before it; 10 s where 0.
+	Patience time.Duration
 }
 
 // Keep is how long an answer is kept.
 const Keep = 24 * time.Hour
 
-// lockFor is how long a request may be worked on before another may begin it anew.
-// It is longer than any request may take.
-const lockFor = time.Minute
+// lockFor is after how long whoever works on a request is taken for dead; meanwhile
+// the claim is renewed, every renewEvery.
+const (
+	lockFor    = 5 * time.Second
+	renewEvery = lockFor / 4
+)
 
 func (s *Store) now() time.Time {
 	if s.Now != nil {
@@ -80,6 +86,33 @@ func (s *Store) takeOver(ctx context.Context, row Answer, now time.Time) error {
 		return underWay() // by somebody who was quicker
 	}
 	return nil
+}
+
+// Renew says that the request is still being worked on.
+func (s *Store) Renew(ctx context.Context, scope string) error {
+	err := s.DB.WithContext(ctx).Model(&Answer{}).Where("scope = ? AND status = 0", scope).Update("locked_until", s.now().Add(lockFor)).Error
+	return db.Wrap(err, "renew claim")
+}
+
+// Await is Claim for a request that may wait: while the first one is worked on, or
+// its process is dead and the claim has not ended, it asks again.
+func (s *Store) Await(ctx context.Context, scope, request string) (*Answer, error) {
+	patience := s.Patience
+	if patience == 0 {
+		patience = 10 * time.Second
+	}
+	const again = 100 * time.Millisecond
+	for began := time.Now(); ; {
+		before, err := s.Claim(ctx, scope, request)
+		if !fault.Is(err, fault.Conflict) || time.Since(began) > patience {
+			return before, err
+		}
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // Finish keeps the answer to a request that was claimed. One that is not the last
