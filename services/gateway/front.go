@@ -18,6 +18,7 @@ import (
 	"quadrille/services/gateway/identity"
 	"quadrille/services/gateway/limit"
 	"quadrille/services/gateway/live"
+	"quadrille/services/gateway/ui"
 )
 
 // frontConfig is what the public side is made of.
@@ -51,6 +52,14 @@ func newFront(cfg frontConfig) (*front, error) {
 	f := &front{cfg: cfg, e: rest.NewBare(cfg.deps.Log)}
 	r := &rates{limiter: cfg.limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: addressOf(cfg.Proxies)}
 	f.e.Use(guarded, cors(cfg.Origins), r.address429)
+	pages, err := ui.Handler()
+	if err != nil {
+		return nil, err
+	}
+	f.e.RouteNotFound("/*", echo.WrapHandler(pages))
+	for _, path := range []string{"/api/*", "/dev/*", "/internal/*"} {
+		f.e.RouteNotFound(path, func(echo.Context) error { return nothingHere() })
+	}
 	if cfg.dev != nil {
 		devRoutes(f.e, cfg.dev)
 	}

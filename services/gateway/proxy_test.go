@@ -178,7 +178,7 @@ func TestUnknownMethodsAndPaths(t *testing.T) {
 			t.Errorf("%s tells %s", path, a.body)
 		}
 	}
-	d.ask("GET", "/", "").refused(t, "the root", http.StatusNotFound, "path_unknown")
+	d.ask("GET", "/dev/token", "").refused(t, "a sign-in that is not there", http.StatusNotFound, "path_unknown")
 	d.ask("BREW", "/api/v1/orders", "")
 	if asked := seen.take(); len(asked) != 1 || asked[0].method != "BREW" {
 		t.Errorf("the services were asked %v", asked)

@@ -1,0 +1,93 @@
+// How the shop is asked, and what a failure is.
+
+import { session, signingIn } from "./store.js";
+import { explain } from "./words.js";
+
+export const base = "/api/v1";
+
+/** Why a request failed. message is a sentence for people. */
+export class Problem extends Error {
+  constructor(facts) {
+    super(explain(facts));
+    Object.assign(this, { status: 0, code: "", errors: [], retryAfter: 0 }, facts);
+  }
+
+  /** It may go well the next time, without anything being changed. */
+  get passing() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/**
+ * Asks the shop. Resolves with {data, status, location}; rejects with a Problem,
+ * or with the signal's reason where the asker lost interest.
+ */
+export async function ask(method, path, { body, type = "application/json", key, signal, patience = 20_000 } = {}) {
+  const who = session.get();
+  const headers = { Accept: "application/json" };
+  if (who) headers.Authorization = `Bearer ${who.token}`;
+  if (body !== undefined) headers["Content-Type"] = type;
+  if (key) headers["Idempotency-Key"] = key;
+  const { signal: cut, done } = patienceOf(patience, signal);
+  try {
+    const answer = await fetch(path.startsWith("/dev/") ? path : base + path, {
+      method, headers, signal: cut, credentials: "omit",
+      body: body === undefined || type !== "application/json" ? body : JSON.stringify(body),
+    });
+    return await read(answer, who);
+  } catch (err) {
+    if (err instanceof Problem) throw err;
+    if (signal?.aborted) throw signal.reason;
+    throw new Problem({ code: cut.aborted ? "timeout" : "network" });
+  } finally {
+    done();
+  }
+}
+
+export const get = (path, signal) => ask("GET", path, { signal }).then((a) => a.data);
+
+/** A path with a query; what is empty is left out. */
+export function withQuery(path, query) {
+  const q = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const v of [value].flat()) if (v !== undefined && v !== null && v !== "") q.append(name, v);
+  }
+  return q.size === 0 || String(q) === "" ? path : `${path}?${q}`;
+}
+
+// AbortSignal.any is too young to rely on.
+function patienceOf(ms, outer) {
+  const control = new AbortController();
+  const timer = setTimeout(() => control.abort(), ms);
+  const follow = () => control.abort();
+  if (outer?.aborted) follow();
+  outer?.addEventListener("abort", follow);
+  return { signal: control.signal, done: () => { clearTimeout(timer); outer?.removeEventListener("abort", follow); } };
+}
+
+async function read(answer, who) {
+  const text = await answer.text();
+  let data = null;
+  try {
+    data = text ? JSON.parse(text) : null;
+  } catch {
+    if (answer.ok) throw new Problem({ status: answer.status, code: "unreadable" });
+  }
+  if (answer.ok) return { data, status: answer.status, location: answer.headers.get("Location") ?? "" };
+  if (answer.status === 401) signedOut(who);
+  const { code, detail, errors } = data ?? {};
+  throw new Problem({ status: answer.status, code, detail, errors, retryAfter: Number(answer.headers.get("Retry-After")) || 0 });
+}
+
+/** The session ended; everything else stays as it is, so that signing in goes on from here. */
+export function signedOut(who) {
+  if (who && session.get()?.token === who.token) {
+    session.set(null);
+    signingIn.set("expired");
+  }
+}
+
+/** How long to wait before the nth try again: 1 s doubled, capped, and jittered so that not all come at once. */
+export function backoff(tries, random = Math.random) {
+  return Math.min(30_000, 1000 * 2 ** Math.min(tries, 10)) * (0.5 + random() / 2);
+}

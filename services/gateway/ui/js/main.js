@@ -1,0 +1,184 @@
+// Where it begins: the frame around the pages, and which page is shown in it.
+
+import { h, render, useErrorBoundary } from "../vendor/preact.js";
+import { get } from "./api.js";
+import { follow, go, match, place } from "./router.js";
+import { basket, dismiss, isSignedIn, notices, notify, pieces, session, signingIn, theme } from "./store.js";
+import { link, onEvent, retryNow, start } from "./stream.js";
+import { Figure, Heading, Skeleton, html, useCell, useEffect, useRef, useState } from "./view.js";
+import { number, shortID } from "./words.js";
+
+const here = new URL("..", import.meta.url);
+
+// What only the back rooms need is loaded with them.
+const withStyle = (file, load) => () => Promise.all([load(), style(file)]).then(([page]) => page);
+
+function style(file) {
+  const href = new URL(file, here).href;
+  if (document.querySelector(`link[href="${href}"]`)) return undefined;
+  return new Promise((done, fail) => {
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: done, onerror: fail }));
+  });
+}
+
+const routes = [
+  { pattern: "/", load: () => import("./pages/shop.js"), nav: "Shop" },
+  { pattern: "/products/:sku", load: () => import("./pages/product.js"), within: "/" },
+  { pattern: "/basket", load: () => import("./pages/basket.js") },
+  { pattern: "/orders", load: () => import("./pages/orders.js"), role: "customer", nav: "Orders" },
+  { pattern: "/orders/:id", load: () => import("./pages/order.js"), role: "customer", within: "/orders" },
+  { pattern: "/wishlist", load: () => import("./pages/wishlist.js"), role: "customer", nav: "Wishlist" },
+  { pattern: "/warehouse", load: withStyle("back.css", () => import("./pages/warehouse.js")), role: "warehouse", nav: "Warehouse" },
+  { pattern: "/floor", load: withStyle("back.css", () => import("./pages/floor.js")), role: "staff", nav: "The floor" },
+  { pattern: "/floor/traces", load: withStyle("back.css", () => import("./pages/traces.js")), role: "staff", within: "/floor" },
+  { pattern: "/floor/dead-letters", load: withStyle("back.css", () => import("./pages/letters.js")), role: "staff", within: "/floor" },
+];
+
+const rooms = { customer: "your own things", warehouse: "people of the warehouse", staff: "the shop's staff" };
+
+function App() {
+  useCell(theme);
+  useCell(session);
+  const { path, query } = useCell(place);
+  const found = match(routes, path);
+  const current = found?.route.within ?? found?.route.pattern;
+  return html`
+    <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
+    <${Masthead} current=${current} />
+    <main id="main" tabindex="-1">
+      ${!found ? html`<${Nowhere} />`
+        : found.route.role && !isSignedIn(found.route.role) ? html`<${Gate} key=${found.route.pattern} role=${found.route.role} />`
+        : html`<${Page} key=${found.route.pattern + JSON.stringify(found.params) + (session.get()?.subject ?? "")} route=${found.route} params=${found.params} query=${query} />`}
+    </main>
+    <footer class="foot">
+      <p><${Figure} size=${20} /> Four services, and nobody conducts.</p>
+      <p><a href="/docs">API</a> · <${ThemeButton} /></p>
+    </footer>
+    <${Notices} /><${Offline} /><${SignIn} />`;
+}
+
+function skip(e) {
+  e.preventDefault();
+  document.getElementById("main").focus();
+}
+
+function Masthead({ current }) {
+  const count = pieces(useCell(basket));
+  const shown = routes.filter((r) => r.nav && (!r.role || isSignedIn(r.role)));
+  return html`<header class="masthead">
+    <a class="brand" href="/"><${Figure} size=${30} /><span>Quadrille</span></a>
+    <nav aria-label="Pages"><ul>${shown.map((r) => html`<li key=${r.pattern}>
+      <a href=${r.pattern} aria-current=${current === r.pattern ? "page" : null}>${r.nav}</a></li>`)}</ul></nav>
+    <div class="tools">
+      <a class="basket-link" href="/basket" aria-current=${current === "/basket" ? "page" : null}>
+        Basket <span class=${count ? "count" : "count none"} aria-label=${`${number(count)} in it`}>${number(count)}</span></a>
+      <${Person} />
+    </div>
+  </header>`;
+}
+
+function Person() {
+  const who = useCell(session);
+  if (!who) return html`<button type="button" class="small primary" onClick=${() => signingIn.set("asked")}>Sign in</button>`;
+  return html`<button type="button" class="small person" onClick=${() => signingIn.set("asked")}>
+    <span class="visually-hidden">Signed in as </span>${who.subject}</button>`;
+}
+
+function Page({ route, params, query }) {
+  const [page, setPage] = useState(null);
+  const [failed] = useErrorBoundary();
+  useEffect(() => {
+    let wanted = true;
+    route.load().then(
+      (m) => wanted && setPage({ view: m.default }),
+      () => wanted && setPage({ failed: true }),
+    );
+    return () => { wanted = false; };
+  }, []);
+  if (failed || page?.failed) return html`<${Broken} />`;
+  if (!page) return html`<${Skeleton} lines=${6} />`;
+  return h(page.view, { params, query });
+}
+
+function Broken() {
+  return html`<${Heading} title="This page did not come" />
+    <p>Part of it could not be loaded, or it met something it did not expect. The shop may be being renewed right now. Your basket is kept.</p>
+    <p><button type="button" class="primary" onClick=${() => location.reload()}>Load it again</button></p>`;
+}
+
+function Nowhere() {
+  return html`<${Heading} title="There is nothing here" />
+    <p>The address may be mistyped, or what was here is gone.</p><p><a class="button primary" href="/">Go to the shop</a></p>`;
+}
+
+function Gate({ role }) {
+  const who = useCell(session);
+  return html`<${Heading} title=${who ? "Not for you" : "Please sign in"} />
+    <p>This page is for ${rooms[role]}.${who ? ` You are signed in as ${who.subject}.` : ""}</p>
+    <p><button type="button" class="primary" onClick=${() => signingIn.set("asked")}>${who ? "Sign in as somebody else" : "Sign in"}</button></p>`;
+}
+
+function ThemeButton() {
+  const chosen = useCell(theme);
+  const dark = (chosen ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  useEffect(() => {
+    if (chosen) document.documentElement.dataset.theme = chosen;
+    else delete document.documentElement.dataset.theme;
+  }, [chosen]);
+  return html`<button type="button" class="plain" onClick=${() => theme.set(dark ? "light" : "dark")}>${dark ? "Light colours" : "Dark colours"}</button>`;
+}
+
+function Notices() {
+  const all = useCell(notices);
+  return html`<div class="notices" role="status" aria-live="polite">${all.map((n) => html`<div class="notice" key=${n.id}>
+    <p>${n.href ? html`<a href=${n.href} onClick=${() => dismiss(n.id)}>${n.text}</a>` : n.text}</p>
+    <button type="button" class="plain" aria-label="Put this notice away" onClick=${() => dismiss(n.id)}>×</button></div>`)}</div>`;
+}
+
+function Offline() {
+  const state = useCell(link);
+  return html`<div class="offline" role="status">${state === "waiting" && html`<p>
+    No live news at the moment, trying again. <button type="button" class="plain" onClick=${retryNow}>Try now</button></p>`}</div>`;
+}
+
+// The dialog is fetched when it is needed first.
+function SignIn() {
+  const why = useCell(signingIn);
+  const dialog = useRef(null);
+  const [, turn] = useState(0);
+  useEffect(() => {
+    if (!why || dialog.current) return;
+    import("./parts/signin.js").then((m) => { dialog.current = m.default; turn(1); }, () => {
+      signingIn.set(null);
+      notify("Signing in is not possible at the moment: the shop cannot be reached.");
+    });
+  }, [why]);
+  return why && dialog.current ? h(dialog.current, { why }) : null;
+}
+
+const news = {
+  "sales.order_confirmed": "is confirmed",
+  "sales.order_rejected": "could not be filled",
+  "sales.order_shipped": "is on its way",
+};
+
+/** Tells the customer what became of an order or a wish while looking at something else. */
+async function tell(e) {
+  const who = session.get();
+  if (!who || e.customer !== who.subject) return;
+  if (news[e.type] && place.get().path !== `/orders/${e.subject}`) notify(`Your order ${shortID(e.subject)} ${news[e.type]}.`, `/orders/${e.subject}`);
+  if (e.type !== "wishlist.item_available") return;
+  const sku = decodeURIComponent(e.subject.split("/").pop());
+  const product = await get(`/products/${encodeURIComponent(sku)}`).catch(() => null);
+  notify(`${product?.title ?? sku} is back.`, `/products/${encodeURIComponent(sku)}`);
+}
+
+if (theme.get()) document.documentElement.dataset.theme = theme.get();
+follow();
+start();
+onEvent(tell);
+const app = document.getElementById("app");
+app.textContent = "";
+render(h(App), app);
+// Whoever signs out of a page for others is not left in front of its door.
+session.listen((who) => { if (!who && !signingIn.get() && match(routes, place.get().path)?.route.role) go("/"); });

@@ -1,0 +1,178 @@
+// The shop: search and browse, with what can be had shown as it changes.
+
+import { ask, get, withQuery } from "../api.js";
+import { go } from "../router.js";
+import { basket, cell, isSignedIn, notify, session, signingIn, withProduct } from "../store.js";
+import { Empty, Heading, Skeleton, Trouble, html, useCell, useEffect, useEvents, useLoad, useRef, useSoon, useState } from "../view.js";
+import { money, number, plural } from "../words.js";
+
+const pageSize = 24;
+
+export default function Shop({ query }) {
+  const q = query.get("q") ?? "", available = query.get("available") ?? "";
+  const load = useLoad((signal) => get(withQuery("/products", { q, available, limit: pageSize }), signal), [q, available]);
+  useLiveProducts(load, q || available);
+  const items = load.data?.items;
+  return html`
+    <${Heading} title="Shop" lead="What is here, and what can be had right now." />
+    <${Search} q=${q} available=${available} />
+    <${Trouble} problem=${load.problem} what="The products cannot be shown." retry=${load.reload} />
+    <p class="visually-hidden" role="status">${items && !load.busy ? `${plural(items.length, "product")} shown` : ""}</p>
+    ${!items ? !load.problem && html`<${SkeletonGrid} />`
+      : items.length === 0 ? html`<${Nothing} q=${q} available=${available} />`
+      : html`<ul class="grid" aria-busy=${load.busy}>${items.map((p) => html`<${Card} key=${p.sku} product=${p} />`)}</ul>`}
+    ${load.data?.next && html`<${More} load=${load} q=${q} available=${available} />`}`;
+}
+
+function Search({ q, available }) {
+  const [text, setText] = useState(q);
+  const to = useRef({});
+  to.current = { q: text, available };
+  const soon = useSoon(() => go(withQuery("/", to.current), { replace: true }), 300);
+  useEffect(() => { if (q !== text && document.activeElement?.id !== "q") setText(q); }, [q]); // back and forward
+  return html`<form class="search" role="search" onSubmit=${(e) => { e.preventDefault(); go(withQuery("/", to.current), { replace: true }); }}>
+    <label class="visually-hidden" for="q">Search the products</label>
+    <input id="q" type="search" maxlength="200" placeholder="Search by name or SKU" autocomplete="off" value=${text}
+      onInput=${(e) => { setText(e.target.value); soon(); }} />
+    <label class="check"><input type="checkbox" checked=${available === "true"}
+      onChange=${(e) => go(withQuery("/", { q: text, available: e.target.checked ? "true" : "" }), { replace: true })} /> Only what is in stock</label>
+  </form>`;
+}
+
+function Nothing({ q, available }) {
+  if (!q && !available) return html`<${Empty} title="Nothing is offered yet">As soon as somebody offers a product, it appears here by itself.<//>`;
+  return html`<${Empty} title="Nothing found">${q ? `No product fits “${q}”.` : "Nothing is in stock at the moment."} <a href="/">Show everything</a><//>`;
+}
+
+function More({ load, q, available }) {
+  const [state, setState] = useState({});
+  const more = async () => {
+    setState({ busy: true });
+    try {
+      const page = await get(withQuery("/products", { q, available, limit: pageSize, after: load.data.next }));
+      load.set((d) => ({ ...page, items: [...d.items, ...page.items.filter((p) => !d.items.some((o) => o.sku === p.sku))] }));
+      setState({});
+    } catch (problem) {
+      setState({ problem });
+    }
+  };
+  return html`<div class="more"><${Trouble} problem=${state.problem} />
+    <button type="button" onClick=${more} aria-disabled=${Boolean(state.busy)}>${state.busy ? "Loading…" : "Show more"}</button></div>`;
+}
+
+/** Keeps the products of a load as catalog has them now: what changed is asked for, a few at a time. */
+export function useLiveProducts(load, filtered) {
+  const stale = useRef(new Set());
+  const renew = useSoon(async () => {
+    const skus = [...stale.current].slice(0, 100);
+    for (const sku of skus) stale.current.delete(sku);
+    if (stale.current.size) renew();
+    if (!skus.length) return;
+    const fresh = await get(withQuery("/products", { sku: skus, limit: 500 })).catch(() => null);
+    if (!fresh) return void load.reload();
+    const bySKU = new Map(fresh.items.map((p) => [p.sku, p]));
+    load.set((d) => d && { ...d, items: d.items.map((p) => newer(p, bySKU.get(p.sku), skus.includes(p.sku))) });
+  }, 300);
+  const reload = useSoon(load.reload, 1000);
+  useEvents((e) => {
+    if (e.service !== "catalog") return;
+    if (load.data?.items.some((p) => p.sku === e.subject)) {
+      stale.current.add(e.subject);
+      renew();
+    } else if (load.data && !load.data.next && !filtered && load.data.items.length < pageSize) reload();
+  });
+}
+
+function newer(old, fresh, asked) {
+  if (!fresh) return asked ? { ...old, withdrawn: true, available: false, quantity: 0 } : old;
+  return fresh.version > old.version || old.withdrawn ? fresh : old;
+}
+
+function Card({ product: p }) {
+  return html`<li class=${p.available ? "card" : "card out"}>
+    <a class="cover" href=${`/products/${encodeURIComponent(p.sku)}`}><${Tile} sku=${p.sku} /><span class="title">${p.title}</span></a>
+    <p class="sku">${p.sku}</p>
+    <p class="price">${money(p.price)}</p>
+    <${Availability} product=${p} />
+    <${Take} product=${p} />
+  </li>`;
+}
+
+/** How many there are; it glows for a moment when that changed. */
+export function Availability({ product: p }) {
+  const before = useRef(p.quantity);
+  const changed = before.current !== p.quantity;
+  useEffect(() => { before.current = p.quantity; }, [p.quantity]);
+  const text = p.withdrawn ? "No longer offered" : !p.available ? "Sold out" : p.quantity <= 5 ? `Only ${number(p.quantity)} left` : `${number(p.quantity)} in stock`;
+  const state = !p.available ? "none" : p.quantity <= 5 ? "few" : "many";
+  return html`<p class=${`stock ${state}`}><span key=${`${p.version}`} class=${changed ? "glow" : ""}>${text}</span></p>`;
+}
+
+/** The one thing to do with a product: into the basket, or a word when it is back. */
+export function Take({ product: p }) {
+  if (p.withdrawn) return null;
+  if (!p.available) return html`<${Notify} product=${p} />`;
+  const add = () => {
+    if (basket.get().pending) return notify("An order is on its way. Its basket can be changed once it is answered.", "/basket");
+    basket.set((b) => withProduct(b, p));
+    notify(`${p.title} is in the basket.`, "/basket");
+  };
+  return html`<button type="button" class="take" onClick=${add} aria-label=${`Add ${p.title} to the basket`}>Add to basket</button>`;
+}
+
+/** The SKUs that the customer waits for; null where they are not known. */
+export const wishes = cell(null);
+
+let askedFor = null;
+
+function knowWishes() {
+  const who = session.get();
+  if (!who || askedFor === who.token) return;
+  askedFor = who.token;
+  get("/wishlist?limit=500").then((d) => wishes.set(new Set(d.items.map((w) => w.sku))), () => { askedFor = null; });
+}
+
+session.listen(() => { wishes.set(null); askedFor = null; });
+
+/** Puts a wish on the list or takes it off, and says so. */
+export async function wish(product, wanted) {
+  try {
+    await ask(wanted ? "PUT" : "DELETE", `/wishlist/${encodeURIComponent(product.sku)}`);
+    wishes.set((all) => {
+      const next = new Set(all ?? []);
+      next[wanted ? "add" : "delete"](product.sku);
+      return next;
+    });
+    notify(wanted ? `You will hear here when ${product.title} is back.` : `${product.title} is off your wishlist.`, "/wishlist");
+  } catch (problem) {
+    notify(problem.message);
+  }
+}
+
+function Notify({ product: p }) {
+  const waited = useCell(wishes)?.has(p.sku) ?? false;
+  const who = useCell(session);
+  useEffect(knowWishes, [who]);
+  const turn = () => (isSignedIn() ? wish(p, !waited) : signingIn.set("wish"));
+  return html`<button type="button" class="take wish" aria-pressed=${waited} aria-label=${`Notify me when ${p.title} is back`} onClick=${turn}>
+    ${waited ? "✓ You will be told" : "Notify me"}</button>`;
+}
+
+/** A pattern of four that belongs to one SKU alone, as there are no pictures. */
+export function Tile({ sku }) {
+  let hash = 2166136261;
+  for (const c of sku) hash = Math.imul(hash ^ c.charCodeAt(0), 16777619) >>> 0;
+  const names = ["inventory", "catalog", "sales", "wishlist"];
+  const quarter = (i) => {
+    const bits = (hash >>> (i * 6)) & 63;
+    const [x, y] = [(i % 2) * 50, Math.floor(i / 2) * 50];
+    const turn = `translate(${x} ${y}) rotate(${(bits & 3) * 90} 25 25)`;
+    const shape = ["M0 0H50A50 50 0 0 1 0 50z", "M0 25A25 25 0 0 1 50 25V50H0z", "M25 0L50 25 25 50 0 25z", "M0 0A50 50 0 0 0 50 50A50 50 0 0 0 0 0z"][(bits >> 2) & 3];
+    return html`<path key=${i} class=${names[(i + (bits >> 4) + hash) % 4]} transform=${turn} d=${shape} />`;
+  };
+  return html`<svg class="tile" viewBox="0 0 100 100" preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false">${[0, 1, 2, 3].map(quarter)}</svg>`;
+}
+
+function SkeletonGrid() {
+  return html`<ul class="grid" aria-hidden="true">${Array.from({ length: 8 }, (_, i) => html`<li class="card waiting" key=${i}><span class="tile"></span><${Skeleton} lines=${4} /></li>`)}</ul>`;
+}

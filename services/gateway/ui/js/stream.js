@@ -1,0 +1,144 @@
+// What happens in the shop, as it happens: the event stream read with fetch(),
+// because EventSource cannot say who is asking.
+
+import { cell, session } from "./store.js";
+import { backoff, base, signedOut } from "./api.js";
+
+/** "connecting", "open", or "waiting" for the next try. */
+export const link = cell("connecting");
+
+/** Where the stream last stopped being continuous: views load anew when it changes. */
+export const breaks = cell(0);
+
+/**
+ * Takes text as it comes in and gives whole frames {id, event, data, retry} to
+ * emit, as the server-sent events standard has it. Comments are passed over.
+ */
+export function parser(emit) {
+  let rest = "", frame = {};
+  const line = (text) => {
+    if (text === "") {
+      if (frame.data !== undefined || frame.retry !== undefined) emit(frame);
+      frame = {};
+      return;
+    }
+    const colon = text.indexOf(":");
+    if (colon === 0) return;
+    const field = colon < 0 ? text : text.slice(0, colon);
+    const value = colon < 0 ? "" : text.slice(colon + 1).replace(/^ /, "");
+    if (field === "data") frame.data = frame.data === undefined ? value : `${frame.data}\n${value}`;
+    else if (field === "event") frame.event = value;
+    else if (field === "id" && !value.includes("\0")) frame.id = value;
+    else if (field === "retry" && /^\d+$/.test(value)) frame.retry = Number(value);
+  };
+  return (chunk) => {
+    rest += chunk;
+    for (;;) {
+      const end = rest.search(/\r\n|\n|\r/);
+      // A \r at the very end may be half of \r\n.
+      if (end < 0 || (rest[end] === "\r" && end === rest.length - 1)) return;
+      line(rest.slice(0, end));
+      rest = rest.slice(end + (rest.startsWith("\r\n", end) ? 2 : 1));
+    }
+  };
+}
+
+const listeners = new Set();
+
+/** Calls heard with each event of the stream. Returns how to stop. */
+export function onEvent(heard) {
+  listeners.add(heard);
+  return () => listeners.delete(heard);
+}
+
+let last = "", tries = 0, control = null, timer = 0, floor = 0;
+
+const silence = 40_000; // heartbeats come every 15 s
+const hiddenFor = 20_000; // browsers allow few connections: a hidden tab gives its own up
+
+function take(frame) {
+  if (frame.retry !== undefined) floor = frame.retry;
+  if (frame.id !== undefined) last = frame.id;
+  if (frame.data === undefined) return;
+  let data;
+  try {
+    data = JSON.parse(frame.data);
+  } catch {
+    return; // not one of ours
+  }
+  if (frame.event === "reset") {
+    last = String(data.seq ?? "");
+    breaks.set((n) => n + 1);
+  } else if (frame.event !== "hello") {
+    for (const heard of [...listeners]) heard(data);
+  }
+}
+
+async function connect() {
+  const mine = (control = new AbortController());
+  const who = session.get();
+  let watch = setTimeout(() => mine.abort(), silence);
+  const alive = () => { clearTimeout(watch); watch = setTimeout(() => mine.abort(), silence); };
+  let pause = 0;
+  try {
+    const headers = { Accept: "text/event-stream" };
+    if (who) headers.Authorization = `Bearer ${who.token}`;
+    if (last) headers["Last-Event-ID"] = last;
+    const answer = await fetch(`${base}/events`, { headers, signal: mine.signal, cache: "no-store", credentials: "omit" });
+    if (answer.status === 401 && who) return signedOut(who); // the change of session connects again
+    if (!answer.ok || !answer.body) {
+      pause = (Number(answer.headers.get("Retry-After")) || 0) * 1000;
+      throw new Error(String(answer.status));
+    }
+    opened();
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    const feed = parser(take);
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      alive();
+      feed(part.value);
+    }
+  } catch { /* told by link */ } finally {
+    clearTimeout(watch);
+    if (control === mine) again(pause);
+  }
+}
+
+function opened() {
+  link.set("open");
+  // Without a place to go on from, nobody knows what was missed meanwhile.
+  if (tries > 0 && !last) breaks.set((n) => n + 1);
+  tries = 0;
+}
+
+function again(pause) {
+  control = null;
+  if (document.hidden) return; // until somebody looks
+  // A server that ends the stream is restarting: the first try comes soon, and quietly.
+  if (tries > 0) link.set("waiting");
+  timer = setTimeout(connect, Math.max(pause, tries === 0 ? floor * Math.random() : backoff(tries)));
+  tries++;
+}
+
+function restart() {
+  const old = control;
+  control = null;
+  clearTimeout(timer);
+  old?.abort();
+  connect();
+}
+
+/** Keeps the stream connected from now on: by itself, at once when the device is online again, anew for another session. */
+export function start() {
+  let hiding = 0;
+  connect();
+  session.listen(restart);
+  addEventListener("online", () => { if (!control) restart(); });
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(() => { const c = control; control = null; c?.abort(); clearTimeout(timer); }, hiddenFor);
+    else if (!control) restart();
+  });
+}
+
+/** Tries now rather than later. */
+export const retryNow = () => { if (!control) restart(); };

@@ -1,0 +1,116 @@
+// What every page is made of: listening to cells, loading, headings that take
+// the focus, and plain words where there is nothing or something failed.
+
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
+import { backoff } from "./api.js";
+import { signingIn } from "./store.js";
+import { breaks, onEvent } from "./stream.js";
+
+export { html, useEffect, useRef, useState };
+
+/** The value of a cell, and a new rendering when it changes. */
+export function useCell(c) {
+  const [, turn] = useState({});
+  useLayoutEffect(() => {
+    const seen = c.get();
+    const stop = c.listen(() => turn({}));
+    if (!Object.is(seen, c.get())) turn({});
+    return stop;
+  }, [c]);
+  return c.get();
+}
+
+/** Calls heard with each event while the view is shown. */
+export function useEvents(heard) {
+  const latest = useRef(heard);
+  latest.current = heard;
+  useEffect(() => onEvent((e) => latest.current(e)), []);
+}
+
+/**
+ * Loads while the view is shown: {data, problem, busy, reload, set}. What was
+ * loaded stays while it is loaded anew, so nothing jumps. What fails for the
+ * moment is tried again by itself. deps are what load depends on.
+ */
+export function useLoad(load, deps) {
+  const [state, setState] = useState({ data: undefined, problem: null, busy: true });
+  const run = useRef(() => {});
+  useEffect(() => {
+    const control = new AbortController();
+    let timer = 0, tries = 0, turn = 0;
+    run.current = async () => {
+      clearTimeout(timer);
+      const mine = ++turn;
+      setState((s) => ({ ...s, busy: true }));
+      try {
+        const data = await load(control.signal);
+        if (control.signal.aborted || mine !== turn) return; // a later one was asked for
+        tries = 0;
+        setState({ data, problem: null, busy: false });
+      } catch (problem) {
+        if (control.signal.aborted || mine !== turn) return;
+        setState((s) => ({ ...s, problem, busy: false }));
+        if (problem.passing) timer = setTimeout(() => run.current(), Math.max(problem.retryAfter * 1000, backoff(tries++)));
+      }
+    };
+    run.current();
+    const stop = breaks.listen(() => run.current());
+    return () => { stop(); clearTimeout(timer); control.abort(); };
+  }, deps);
+  return { ...state, reload: () => run.current(), set: (data) => setState((s) => ({ ...s, data: typeof data === "function" ? data(s.data) : data })) };
+}
+
+/** Calls what after a pause, however often it is asked to in between. */
+export function useSoon(what, ms = 250) {
+  const timer = useRef(0);
+  const latest = useRef(what);
+  latest.current = what;
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return () => {
+    // Not put off by each new call: a steady flow of events would keep it away forever.
+    if (timer.current) return;
+    timer.current = setTimeout(() => { timer.current = 0; latest.current(); }, ms);
+  };
+}
+
+let pagesShown = 0;
+
+/** A page's heading. It takes the focus when the page was gone to, so that a screen reader begins here. */
+export function Heading({ title, lead, children }) {
+  const h = useRef(null);
+  useEffect(() => { if (pagesShown++ > 0) h.current?.focus({ preventScroll: true }); }, []);
+  useEffect(() => { document.title = `${title} · Quadrille`; }, [title]);
+  return html`<header class="heading">
+    <div><h1 ref=${h} tabindex="-1">${title}</h1>${lead && html`<p class="lead">${lead}</p>`}</div>
+    ${children}
+  </header>`;
+}
+
+/** Says what failed in plain words, with a way on. */
+export function Trouble({ problem, what, retry }) {
+  if (!problem) return null;
+  const signIn = problem.status === 401;
+  return html`<div class="trouble" role="alert">
+    <p>${what && html`<strong>${what}</strong> `}${problem.message}${problem.passing && retry ? " It is being tried again by itself." : ""}</p>
+    ${signIn ? html`<button type="button" class="small" onClick=${() => signingIn.set("asked")}>Sign in</button>`
+      : retry && html`<button type="button" class="small" onClick=${retry}>Try now</button>`}
+  </div>`;
+}
+
+/** Where there is nothing (yet): why, and what to do. */
+export function Empty({ title, children }) {
+  return html`<div class="empty"><${Figure} /><h2>${title}</h2><p>${children}</p></div>`;
+}
+
+/** The four partners, drawn in the colours of the theme. */
+export function Figure({ size = 48 }) {
+  return html`<svg class="figure" viewBox="0 0 64 64" width=${size} height=${size} aria-hidden="true" focusable="false">
+    <path class="inventory" d="M30 30H10A20 20 0 0 1 30 10z" /><path class="catalog" d="M34 30V10a20 20 0 0 1 20 20z" />
+    <path class="sales" d="M34 34h20a20 20 0 0 1-20 20z" /><path class="wishlist" d="M30 34v20a20 20 0 0 1-20-20z" />
+  </svg>`;
+}
+
+/** Grey lines where text will be. */
+export function Skeleton({ lines = 3 }) {
+  return html`<div class="skeleton" aria-hidden="true">${Array.from({ length: lines }, (_, i) => html`<span key=${i}></span>`)}</div>`;
+}
