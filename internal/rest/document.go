@@ -26,9 +26,6 @@ func loadDocument(spec []byte) (*openapi3.T, error) {
 		document.Paths.Set(path, common.Paths.Value(path))
 	}
 	document.Tags = append(document.Tags, common.Tags...)
-	if document.Components == nil {
-		document.Components = &openapi3.Components{}
-	}
 	if document.Components.Schemas == nil {
 		document.Components.Schemas = openapi3.Schemas{}
 	}
@@ -53,6 +50,9 @@ func parseDocument(spec []byte) (*openapi3.T, error) {
 	}
 	if err := document.Validate(loader.Context); err != nil {
 		return nil, fmt.Errorf("check OpenAPI document: %w", err)
+	}
+	if document.Components == nil {
+		document.Components = &openapi3.Components{}
 	}
 	return document, nil
 }

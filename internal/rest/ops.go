@@ -46,22 +46,14 @@ type readiness struct {
 }
 
 func (o Ops) register(e *echo.Echo, document *openapi3.T) error {
-	text, err := marshalYAML(document)
-	if err != nil {
-		return err
-	}
-	page, err := renderDocs(document)
+	published, err := publish(document)
 	if err != nil {
 		return err
 	}
 	e.GET("/healthz", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
 	e.GET("/readyz", Readyz(o.Ready))
 	e.GET("/metrics", echo.WrapHandler(o.Metrics))
-	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", text) })
-	e.GET("/docs", func(c echo.Context) error {
-		c.Response().Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-		return c.HTMLBlob(http.StatusOK, page)
-	})
+	published.Register(e, "")
 	e.GET("/feed", o.feed)
 	e.GET("/subscriptions", func(c echo.Context) error {
 		answer, err := o.Subscriptions(c.Request().Context())

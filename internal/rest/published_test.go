@@ -1,0 +1,96 @@
+package rest
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const small = `
+openapi: 3.0.3
+info: { title: Small, version: "1", description: "One <b>line</b>." }
+paths:
+  /ticks:
+    get:
+      summary: Ticks
+      responses:
+        "200":
+          description: Ticks.
+          headers: { X-Tick: { schema: { type: string } } }
+          content: { text/event-stream: { schema: { type: string }, example: "data: 1 < 2\n\n" } }
+`
+
+func published(t *testing.T, prefix, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	p, err := Publish([]byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := NewBare(slog.New(slog.DiscardHandler))
+	p.Register(e, prefix)
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, prefix+path, nil))
+	return w
+}
+
+// A browser is allowed the page's style and nothing else: the digest is of what
+// stands in the page, to the byte.
+func TestDocsAreAllowedTheirStyleAlone(t *testing.T) {
+	w := published(t, "", http.MethodGet, "/docs")
+	style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(w.Body.String())
+	if style == nil {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	digest := sha256.Sum256([]byte(style[1]))
+	want := "style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'"
+	policy := w.Header().Get("Content-Security-Policy")
+	if !strings.Contains(policy, "default-src 'none'; "+want+";") || strings.Contains(policy, "unsafe") {
+		t.Errorf("the policy is %s, want %s", policy, want)
+	}
+	for _, loose := range []string{"style=", "<script", "<b>", "http://", "https://"} {
+		if strings.Contains(w.Body.String(), loose) {
+			t.Errorf("the page has %s", loose)
+		}
+	}
+}
+
+// The page shows an answer's headers and what text looks like.
+func TestDocsShowAnswers(t *testing.T) {
+	page := published(t, "", http.MethodGet, "/docs").Body.String()
+	for _, want := range []string{"One &lt;b&gt;line", "<td>X-Tick</td>", "<pre>data: 1 &lt; 2\n\n</pre>", "text/event-stream string"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s: %s", want, page)
+		}
+	}
+}
+
+// Wherever it is served, the page links to the document beside it.
+func TestADocumentBelowAPrefix(t *testing.T) {
+	page := published(t, "/api/v1", http.MethodGet, "/docs")
+	if !strings.Contains(page.Body.String(), `href="openapi.yaml"`) {
+		t.Errorf("the page does not link to its document: %s", page.Body)
+	}
+	document := published(t, "/api/v1", http.MethodGet, "/openapi.yaml")
+	if document.Header().Get("Content-Type") != "application/yaml" {
+		t.Errorf("the document is %v", document.Header())
+	}
+	if _, err := Publish(document.Body.Bytes()); err != nil {
+		t.Errorf("what is served is no document: %v", err)
+	}
+	if head := published(t, "/api/v1", http.MethodHead, "/docs"); head.Code != http.StatusOK {
+		t.Errorf("HEAD gives %d", head.Code)
+	}
+}
+
+func TestWhatIsNoDocument(t *testing.T) {
+	for _, spec := range []string{"", "}", "openapi: 3.0.3", "{openapi: 3.0.3, info: {title: t, version: v}, paths: {/a: {get: {}}}}"} {
+		if p, err := Publish([]byte(spec)); err == nil {
+			t.Errorf("%q is published as %s", spec, p.text)
+		}
+	}
+}
