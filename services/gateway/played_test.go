@@ -17,6 +17,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"go.uber.org/goleak"
+	"gorm.io/gorm"
 
 	"quadrille/internal/app"
 	"quadrille/internal/db/dbtest"
@@ -134,6 +135,9 @@ type door struct {
 	http *http.Client
 	log  *lockedBuffer
 	shut func() // and wait until every request is through
+
+	front *front
+	db    *gorm.DB // the gateway's own
 }
 
 // opened is a gateway in front of services that are played.
@@ -151,8 +155,14 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler) *
 	if err != nil {
 		t.Fatal(err)
 	}
+	var dev *identity.DevSignIn
+	if cfg.Dev {
+		if dev, err = identity.NewDevSignIn(t.Context(), conn); err != nil {
+			t.Fatal(err)
+		}
+	}
 	f, err := newFront(frontConfig{
-		Config: cfg.withDefaults(), deps: deps, who: played, keys: &identity.Keys{DB: conn, Log: deps.Log}, limiter: limit.New(nil, "", deps.Log),
+		Config: cfg.withDefaults(), deps: deps, who: played, dev: dev, keys: &identity.Keys{DB: conn, Log: deps.Log}, limiter: limit.New(nil, "", deps.Log),
 		sales: sales, answers: &answers.Store{DB: conn}, desk: &audits.Desk{DB: conn, Log: deps.Log}, notes: notes,
 	})
 	if err != nil {
@@ -162,7 +172,7 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler) *
 	inside.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "inside: "+c.Request().URL.Path) })
 	server := httptest.NewServer(f.over(inside))
 	t.Cleanup(server.Close)
-	d.url, d.http, d.shut = server.URL, server.Client(), server.Close
+	d.url, d.http, d.shut, d.front, d.db = server.URL, server.Client(), server.Close, f, conn
 	return d
 }
 

@@ -1,0 +1,33 @@
+package gateway
+
+import (
+	_ "embed"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/rest"
+)
+
+// document is the contract of the public API. Nothing is generated from it and no
+// request is checked against it here, for the services do that with their own: tests
+// hold the two together.
+//
+//go:embed openapi.yaml
+var document []byte
+
+// documentRoutes serves the document to everybody, and leads there from where people
+// look first.
+func documentRoutes(e *echo.Echo) error {
+	published, err := rest.Publish(document)
+	if err != nil {
+		return err
+	}
+	published.Register(e, prefix)
+	for _, path := range []string{"/openapi.yaml", "/docs"} {
+		e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error {
+			return c.Redirect(http.StatusPermanentRedirect, prefix+path)
+		})
+	}
+	return nil
+}
