@@ -149,7 +149,7 @@ func TestAnswersAreInTheDocument(t *testing.T) {
 		}
 		exact(t, o.String(), o.Responses.Status(http.StatusOK).Value.Content.Get("application/json").Schema.Value, a.body)
 	}
-	made := d.ask(http.MethodPost, prefix+"/ops/keys", `{"name":"n","roles":["customer"],"subject":"ann","expires_at":"2099-01-01T00:00:00Z"}`)
+	made := d.ask(http.MethodPost, prefix+"/ops/keys", `{"name":"n","roles":["customer"],"subject":"ann","expires_at":"2099-01-01T00:00:00Z"}`, "Idempotency-Key", "k")
 	exact(t, "a new key", documented(t).Components.Schemas["Key"].Value, made.body)
 	token := d.ask(http.MethodPost, "/dev/token", `{"subject":"ann","roles":["staff"]}`)
 	exact(t, "a token", documented(t).Components.Schemas["DevToken"].Value, token.body)

@@ -3,9 +3,12 @@ package answers
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
+
+	"quadrille/pkg/fault"
 )
 
 // Answer is a row: what a request was answered, or that it is being worked on.
@@ -36,6 +39,19 @@ func kept(h http.Header) http.Header {
 		}
 	}
 	return out
+}
+
+// secret is an answer that must not be stored (RFC 9111, section 5.2.2.5).
+func secret(h http.Header) bool { return strings.Contains(h.Get("Cache-Control"), "no-store") }
+
+// once is what is kept in place of a secret answer: that it was given.
+func once(h http.Header) (Answer, error) {
+	status := fault.Conflict.Status()
+	given := fault.New(fault.Conflict, "answer_not_kept", "this was done before, and its answer is not shown again; Location names what it made")
+	body, err := json.Marshal(given.Problem(status))
+	header := kept(h)
+	header.Set("Content-Type", fault.ProblemType)
+	return Answer{Status: status, Header: header, Body: body}, err
 }
 
 // final reports whether an answer is the last word on a request. What failed on our

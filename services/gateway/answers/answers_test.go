@@ -277,3 +277,29 @@ func TestAnswersArePruned(t *testing.T) {
 		}
 	})
 }
+
+// An answer that must not be stored is not: who asks again is told that it was done,
+// and where.
+func TestASecretAnswerIsNotKept(t *testing.T) {
+	each(t, func(t *testing.T, d *door) {
+		d.then = func(c echo.Context, _ int) error {
+			c.Response().Header().Set("Cache-Control", "no-store")
+			c.Response().Header().Set("Location", "/keys/1")
+			return c.String(http.StatusCreated, "open sesame")
+		}
+		if status, body, _ := d.post(t, "ann", "/keys", "k", "{}"); status != http.StatusCreated || body != "open sesame" {
+			t.Fatalf("the first is answered %d %s", status, body)
+		}
+		status, body, header := d.post(t, "ann", "/keys", "k", "{}")
+		if status != http.StatusConflict || !strings.Contains(body, `"code":"answer_not_kept"`) || header.Get("Location") != "/keys/1" || header.Get(replayed) != "true" {
+			t.Errorf("the second is answered %d %s %v", status, body, header)
+		}
+		if d.calls != 1 {
+			t.Errorf("it was done %d times", d.calls)
+		}
+		var rows []Answer
+		if err := d.store.DB.Find(&rows).Error; err != nil || len(rows) != 1 || strings.Contains(string(rows[0].Body), "sesame") {
+			t.Errorf("what is kept is %v %v", rows, err)
+		}
+	})
+}

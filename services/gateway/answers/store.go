@@ -2,6 +2,7 @@ package answers
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -116,12 +117,19 @@ func (s *Store) Await(ctx context.Context, scope, request string) (*Answer, erro
 }
 
 // Finish keeps the answer to a request that was claimed. One that is not the last
-// word is not kept: the same request may be sent again.
+// word is not kept: the same request may be sent again. Of a secret one it is kept
+// that it was given.
 func (s *Store) Finish(ctx context.Context, scope string, status int, header http.Header, body []byte) error {
 	if !final(status) {
 		return s.Release(ctx, scope)
 	}
 	row := Answer{Status: status, Header: kept(header), Body: body}
+	if secret(header) {
+		var err error
+		if row, err = once(header); err != nil {
+			return fmt.Errorf("keep answer: %w", err)
+		}
+	}
 	err := s.DB.WithContext(ctx).Model(&Answer{}).Where("scope = ? AND status = 0", scope).
 		Select("Status", "Header", "Body").Updates(row).Error
 	return db.Wrap(err, "keep answer")
