@@ -94,7 +94,7 @@ func renderDocs(document *openapi3.T) ([]byte, error) {
 		}
 		page.Schemas = append(page.Schemas, docsSchema{Name: name, Text: string(text)})
 	}
-	t, err := template.New("docs").Parse(docsTemplate)
+	t, err := template.New("docs").Funcs(template.FuncMap{"paragraphs": paragraphs}).Parse(docsTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("render docs: %w", err)
 	}
@@ -104,6 +104,9 @@ func renderDocs(document *openapi3.T) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
+
+// paragraphs is a description's, as YAML folds them.
+func paragraphs(text string) []string { return strings.Split(text, "\n") }
 
 // tagOf is the group an operation is shown in.
 func tagOf(op *openapi3.Operation) string {

@@ -13,7 +13,7 @@ import (
 
 const small = `
 openapi: 3.0.3
-info: { title: Small, version: "1", description: "One <b>line</b>." }
+info: { title: Small, version: "1", description: "One <b>line</b>.\nAnother." }
 paths:
   /ticks:
     get:
@@ -62,7 +62,7 @@ func TestDocsAreAllowedTheirStyleAlone(t *testing.T) {
 // The page shows an answer's headers and what text looks like.
 func TestDocsShowAnswers(t *testing.T) {
 	page := published(t, "", http.MethodGet, "/docs").Body.String()
-	for _, want := range []string{"One &lt;b&gt;line", "<td>X-Tick</td>", "<pre>data: 1 &lt; 2\n\n</pre>", "text/event-stream string"} {
+	for _, want := range []string{"<p>One &lt;b&gt;line&lt;/b&gt;.</p>", "<p>Another.</p>", "<td>X-Tick</td>", "<pre>data: 1 &lt; 2\n\n</pre>", "text/event-stream string"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s: %s", want, page)
 		}
