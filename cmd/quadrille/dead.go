@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"gorm.io/gorm"
 
+	"quadrille/internal/app"
 	"quadrille/internal/opsclient"
 )
 
@@ -22,7 +24,8 @@ func newDead() *cobra.Command {
 		Long: `An event that a service cannot handle, after five tries alone, is set aside as a
 dead letter, so that what comes after it goes on. dead shows them and what is wrong,
 has them handled again when the cause is mended, or discards them for a reason, which
-is kept. The service must be running.`,
+is kept. To retry and discard the service must be running; list and show look into
+the database of one that is not.`,
 	}
 	cmd.AddCommand(newDeadList(), newDeadShow(), newDeadRetry(), newDeadDiscard())
 	return cmd
@@ -74,7 +77,9 @@ func newDeadList() *cobra.Command {
 				return err
 			}
 			defer r.close()
-			return listDead(cmd.Context(), r.Client, f.filter, limit, cmd.OutOrStdout())
+			return r.readDead(cmd.Context(), func(letters deadReader) error {
+				return listDead(cmd.Context(), letters, f.filter, limit, cmd.OutOrStdout())
+			})
 		},
 	}
 	f.add(cmd)
@@ -83,7 +88,26 @@ func newDeadList() *cobra.Command {
 	return cmd
 }
 
-func listDead(ctx context.Context, c *opsclient.Client, f opsclient.DeadFilter, limit int, out io.Writer) error {
+// deadReader is a service's dead letters, whether it runs or not.
+type deadReader interface {
+	DeadLetters(ctx context.Context, f opsclient.DeadFilter, limit int, after *string) (opsclient.DeadPage, error)
+	DeadLetter(ctx context.Context, id int64) (opsclient.DeadLetter, error)
+}
+
+// readDead asks the service, or, where it does not run, its database.
+func (r *remote) readDead(ctx context.Context, work func(deadReader) error) error {
+	online, err := r.running(ctx)
+	switch {
+	case err != nil:
+		return err
+	case online:
+		return work(r.Client)
+	default:
+		return r.withDatabase(ctx, func(conn *gorm.DB) error { return work(app.Stopped{DB: conn}) })
+	}
+}
+
+func listDead(ctx context.Context, c deadReader, f opsclient.DeadFilter, limit int, out io.Writer) error {
 	page, err := c.DeadLetters(ctx, f, limit, nil)
 	if err != nil {
 		return err
@@ -124,12 +148,14 @@ func newDeadShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l, err := r.DeadLetter(cmd.Context(), ids[0])
-			if err != nil {
-				return err
-			}
-			showDead(l, cmd.OutOrStdout())
-			return nil
+			return r.readDead(cmd.Context(), func(letters deadReader) error {
+				l, err := letters.DeadLetter(cmd.Context(), ids[0])
+				if err != nil {
+					return err
+				}
+				showDead(l, cmd.OutOrStdout())
+				return nil
+			})
 		},
 	}
 	cmd.Flags().IntVar(&port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
@@ -210,6 +236,13 @@ func closeDead(cmd *cobra.Command, args []string, f *deadFlags, did string,
 		return err
 	}
 	defer r.close()
+	online, err := r.running(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if !online {
+		return fmt.Errorf("%s is not running; it must be, for this", r.service.Name)
+	}
 	var done, failed int64
 	for _, id := range ids {
 		if err := one(cmd.Context(), r.Client, id); err != nil {

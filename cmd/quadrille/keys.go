@@ -17,6 +17,7 @@ import (
 	"quadrille/internal/db"
 	"quadrille/pkg/fault"
 	"quadrille/services/gateway/identity"
+	"quadrille/services/gateway/keyring"
 )
 
 func newKeysCommand() *cobra.Command {
@@ -25,20 +26,24 @@ func newKeysCommand() *cobra.Command {
 		Short: "Make, list and revoke the gateway's API keys",
 		Long: `An API key lets a machine use the public API: it is sent as
 Authorization: Bearer qk_.... Keys are kept in the gateway's database, as hashes, and
-these commands work there, whether or not the gateway runs.
+these commands work there, whether or not the gateway runs. A SQLite file belongs to
+one process: while a gateway runs on one, it is asked to do it, on this machine's PORT
+and with INTERNAL_TOKEN where it has one.
 
 A key has roles: warehouse (receive, adjust, ship), staff (everything that is to be
 seen, products, dead letters, replay), customer (orders and wishes of the customer
-named by --subject).`,
+named by --subject).
+
+What goes wrong is said on standard error, and the exit code is 1.`,
 	}
 	cmd.AddCommand(newKeysCreate(), newKeysList(), newKeysRevoke())
 	return cmd
 }
 
 func newKeysCreate() *cobra.Command {
-	var name, subject string
-	var roles []string
+	var n keyring.New
 	var lasts time.Duration
+	var port int
 	cmd := &cobra.Command{
 		Use:     "create",
 		Short:   "Make a key; it is shown once",
@@ -46,87 +51,94 @@ func newKeysCreate() *cobra.Command {
 		Example: "  quadrille keys create --name scanner-3 --role warehouse\n  quadrille keys create --name shop-app --role customer --subject ann --expires 720h",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			parsed, err := identity.ParseRoles(roles)
-			if err != nil {
-				return err
-			}
-			n := identity.NewKey{Name: name, Roles: parsed, Subject: subject}
+			now := time.Now().UTC()
 			if cmd.Flags().Changed("expires") {
-				end := time.Now().UTC().Add(lasts).Truncate(time.Second)
+				end := now.Add(lasts).Truncate(time.Second)
 				n.ExpiresAt = &end
 			}
-			return withKeys(cmd.Context(), func(keys *identity.Keys) error {
-				row, text, err := keys.Create(cmd.Context(), n)
+			if err := n.Check(now); err != nil {
+				return explainFault(err)
+			}
+			return withKeys(cmd.Context(), port, func(keys keyring.Ring) error {
+				made, err := keys.Create(cmd.Context(), n)
 				if err != nil {
 					return explainFault(err)
 				}
-				fmt.Fprintf(cmd.ErrOrStderr(), "The key %s is made. Keep what follows: it is not shown again.\n", row.ID)
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
+				fmt.Fprintf(cmd.ErrOrStderr(), "The key %s is made. Keep what follows: it is not shown again.\n", made.ID)
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), made.Key)
 				return err
 			})
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "what it is for")
-	cmd.Flags().StringSliceVar(&roles, "role", nil, "customer, warehouse or staff; several are separated by commas")
-	cmd.Flags().StringVar(&subject, "subject", "", "the customer that it acts for; goes with the role customer")
+	cmd.Flags().StringVar(&n.Name, "name", "", "what it is for")
+	cmd.Flags().StringSliceVar(&n.Roles, "role", nil, "customer, warehouse or staff; several are separated by commas")
+	cmd.Flags().StringVar(&n.Subject, "subject", "", "the customer that it acts for; goes with the role customer")
 	cmd.Flags().DurationVar(&lasts, "expires", 0, "how long it is good, such as 720h; for ever where not given")
+	portFlag(cmd, &port)
 	_ = cmd.MarkFlagRequired("name")
 	_ = cmd.MarkFlagRequired("role")
 	return cmd
 }
 
+// portFlag is --port of commands that look for a gateway.
+func portFlag(cmd *cobra.Command, port *int) {
+	cmd.Flags().IntVar(port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+}
+
 func newKeysList() *cobra.Command {
 	var asJSON bool
+	var port int
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List all keys, without their secrets",
-		Args:  cobra.NoArgs,
+		Long: `list shows all keys, oldest first, those that were revoked too. With --json it
+prints what GET /api/v1/ops/keys answers:
+
+  {"items":[{"id":"…","name":"scanner-3","roles":["warehouse"],"subject":"ann",
+    "created_at":"2026-01-02T03:04:05Z","expires_at":…,"revoked_at":…,"last_used_at":…}]}
+
+subject, expires_at, revoked_at and last_used_at (to the minute) are left out where
+there is none.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withKeys(cmd.Context(), func(keys *identity.Keys) error {
-				rows, err := keys.List(cmd.Context())
+			return withKeys(cmd.Context(), port, func(keys keyring.Ring) error {
+				all, err := keys.Keys(cmd.Context())
 				if err != nil {
-					return err
+					return explainFault(err)
 				}
 				if asJSON {
-					return json.NewEncoder(cmd.OutOrStdout()).Encode(listed(rows))
+					return json.NewEncoder(cmd.OutOrStdout()).Encode(keyring.List{Items: all})
 				}
-				return printKeys(cmd, rows)
+				return printKeys(cmd, all)
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print them as JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print them as the API does")
+	portFlag(cmd, &port)
 	return cmd
 }
 
-// listed is keys without what they are known again by.
-func listed(rows []identity.APIKey) []identity.APIKey {
-	for i := range rows {
-		rows[i].Hash = ""
-	}
-	return rows
-}
-
-func printKeys(cmd *cobra.Command, rows []identity.APIKey) error {
-	if len(rows) == 0 {
+func printKeys(cmd *cobra.Command, keys []keyring.Key) error {
+	if len(keys) == 0 {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), "No keys.")
 		return err
 	}
 	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "ID\tNAME\tROLES\tSUBJECT\tSTATE\tLAST USED")
-	for _, row := range rows {
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", row.ID, row.Name, row.Roles, orDash(row.Subject), keyState(row), day(row.LastUsedAt, "never"))
+	for _, k := range keys {
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, strings.Join(k.Roles, ","), orDash(k.Subject), keyState(k), day(k.LastUsedAt, "never"))
 	}
 	return out.Flush()
 }
 
-func keyState(row identity.APIKey) string {
+func keyState(k keyring.Key) string {
 	switch {
-	case row.RevokedAt != nil:
-		return "revoked " + day(row.RevokedAt, "")
-	case row.ExpiresAt != nil && !time.Now().Before(*row.ExpiresAt):
-		return "expired " + day(row.ExpiresAt, "")
-	case row.ExpiresAt != nil:
-		return "until " + day(row.ExpiresAt, "")
+	case k.RevokedAt != nil:
+		return "revoked " + day(k.RevokedAt, "")
+	case k.ExpiresAt != nil && !time.Now().Before(*k.ExpiresAt):
+		return "expired " + day(k.ExpiresAt, "")
+	case k.ExpiresAt != nil:
+		return "until " + day(k.ExpiresAt, "")
 	default:
 		return "good"
 	}
@@ -147,45 +159,73 @@ func orDash(text string) string {
 }
 
 func newKeysRevoke() *cobra.Command {
-	return &cobra.Command{
+	var port int
+	cmd := &cobra.Command{
 		Use:   "revoke ID...",
 		Short: "Revoke keys: they are refused from then on",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `revoke ends the keys of these IDs (keys list shows them); streams that are open by
+one end within seconds. The exit code is 0 only if all are revoked; one that was
+revoked before is.`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return withKeys(cmd.Context(), func(keys *identity.Keys) error {
+			return withKeys(cmd.Context(), port, func(keys keyring.Ring) error {
+				var failed error
 				for _, id := range ids {
-					row, err := keys.Revoke(cmd.Context(), id)
+					key, err := keys.Revoke(cmd.Context(), id)
 					if err != nil {
-						return explainFault(err)
+						fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", id, explainFault(err))
+						failed = errReported
+						continue
 					}
-					fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) is revoked.\n", row.ID, row.Name)
+					fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) is revoked.\n", key.ID, key.Name)
 				}
-				return nil
+				return failed
 			})
 		},
 	}
+	portFlag(cmd, &port)
+	return cmd
 }
 
-// withKeys opens the gateway's keys for as long as work takes.
-func withKeys(ctx context.Context, work func(*identity.Keys) error) error {
-	cfg, err := app.FromEnvironment()
+// withKeys finds the gateway's keys, for as long as work takes: in its database, or,
+// where that is a file that a running gateway has open, by asking the gateway.
+func withKeys(ctx context.Context, port int, work func(keyring.Ring) error) error {
+	r, err := newRemote(app.Gateway, port)
 	if err != nil {
 		return err
 	}
+	defer r.close()
+	file, embedded := strings.CutPrefix(r.cfg.Database(app.Gateway), "sqlite:")
+	if !embedded {
+		return r.withKept(ctx, work)
+	}
+	running := findInside(ctx, r.cfg, r.http)
+	if running.runs && running.why == nil {
+		return work(keyring.Asked{URL: running.url, HTTP: r.http})
+	}
+	err = r.withKept(ctx, work)
+	switch {
+	case !errors.Is(err, db.ErrInUse):
+		return err
+	case running.why != nil:
+		return fmt.Errorf("%s is in use by another process, and %w", file, running.why)
+	default:
+		return fmt.Errorf("%s is in use by another process, and no gateway answers at %s: on which port does it run? (PORT or --port)", file, r.cfg.Here(app.Gateway))
+	}
+}
+
+// withKept opens the gateway's database for as long as work takes.
+func (r *remote) withKept(ctx context.Context, work func(keyring.Ring) error) error {
 	log, err := app.NewLog(os.Stderr, slog.LevelWarn.String(), "text")
 	if err != nil {
 		return err
 	}
-	service, err := serviceNamed(cfg, app.Gateway)
-	if err != nil {
-		return err
-	}
-	conn, err := app.OpenDatabase(ctx, cfg, service, log)
+	conn, err := app.OpenDatabase(ctx, r.cfg, r.service, log)
 	if err != nil {
 		return fmt.Errorf("open the gateway's database: %w", err)
 	}
 	defer db.Close(conn) //nolint:errcheck // what was written is committed
-	return work(&identity.Keys{DB: conn, Log: log})
+	return work(keyring.Kept{Rows: &identity.Keys{DB: conn, Log: log}})
 }
 
 // explainFault is a fault with what is wrong in each of its fields.

@@ -41,7 +41,11 @@ Interrupted, it is to be run again.`,
 				return fmt.Errorf("%s has no events of its own", r.service.Name)
 			}
 			ctx := cmd.Context()
-			if r.Alive(ctx) {
+			online, err := r.running(ctx)
+			if err != nil {
+				return err
+			}
+			if online {
 				return r.rebuild(ctx, force, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
 			return r.offline(ctx, func(conn *gorm.DB, b bus.Bus) error {

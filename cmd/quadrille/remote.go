@@ -44,6 +44,17 @@ func newRemote(name string, port int) (*remote, error) {
 	return &remote{cfg: cfg, service: service, links: links, http: hc, Client: opsclient.New(cfg.URL(name), hc)}, nil
 }
 
+// running reports whether the service runs, and from then on has the client ask
+// where it is. A gateway's common endpoints are inside of it.
+func (r *remote) running(ctx context.Context) (bool, error) {
+	if r.service.Name != app.Gateway {
+		return r.Alive(ctx), nil
+	}
+	found := findInside(ctx, r.cfg, r.http)
+	r.Client = opsclient.New(found.url, r.http)
+	return found.runs, found.why
+}
+
 // newLinks is how a command reaches the services; it warns on stderr.
 func newLinks(cfg app.Config) (*app.Links, error) {
 	log, err := app.NewLog(os.Stderr, slog.LevelWarn.String(), "text")
@@ -58,6 +69,13 @@ func (r *remote) close() { _ = r.links.Close() }
 
 // offline opens what a stopped service keeps, for as long as work takes.
 func (r *remote) offline(ctx context.Context, work func(*gorm.DB, bus.Bus) error) error {
+	return r.withDatabase(ctx, func(conn *gorm.DB) error {
+		return r.withLog(ctx, func(b bus.Bus) error { return work(conn, b) })
+	})
+}
+
+// withDatabase opens a stopped service's database for as long as work takes.
+func (r *remote) withDatabase(ctx context.Context, work func(*gorm.DB) error) error {
 	log, err := app.NewLog(os.Stderr, slog.LevelWarn.String(), "text")
 	if err != nil {
 		return err
@@ -67,7 +85,7 @@ func (r *remote) offline(ctx context.Context, work func(*gorm.DB, bus.Bus) error
 		return fmt.Errorf("%s does not answer at %s, and its database cannot be opened: %w", r.service.Name, r.cfg.URL(r.service.Name), err)
 	}
 	defer db.Close(conn) //nolint:errcheck // what was written is committed
-	return r.withLog(ctx, func(b bus.Bus) error { return work(conn, b) })
+	return work(conn)
 }
 
 // withLog opens the event log for as long as work takes.

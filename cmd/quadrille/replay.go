@@ -62,7 +62,10 @@ func (r *replay) run(ctx context.Context, dryRun bool) error {
 	if _, err := strconv.ParseInt(r.since, 10, 64); err == nil && r.from == "" {
 		return errors.New("--since with an offset needs --from: offsets of different streams have nothing to do with each other")
 	}
-	online := r.Alive(ctx)
+	online, err := r.running(ctx)
+	if err != nil {
+		return err
+	}
 	if !online {
 		return r.offline(ctx, func(conn *gorm.DB, b bus.Bus) error { return r.stopped(ctx, conn, b, dryRun) })
 	}

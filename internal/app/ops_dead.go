@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/labstack/echo/v4"
+	"gorm.io/gorm"
 
 	"quadrille/internal/opsclient"
 	"quadrille/internal/rest"
@@ -61,14 +62,8 @@ func (u *unit) listDead(c echo.Context) error {
 			return fault.New(fault.Malformed, "limit_invalid", "limit is no number")
 		}
 	}
-	f := deadletter.Filter{State: c.QueryParam("state"), Stream: c.QueryParam("stream"), Type: c.QueryParam("type"), Error: c.QueryParam("error")}
-	switch f.State {
-	case "":
-		f.State = deadletter.Open
-	case "all":
-		f.State = ""
-	}
-	page, err := u.deadPage(ctx, f, after, limit)
+	f := opsclient.DeadFilter{State: c.QueryParam("state"), Stream: c.QueryParam("stream"), Type: c.QueryParam("type"), Error: c.QueryParam("error")}
+	page, err := deadPage(ctx, u.db, f, after, limit)
 	if err != nil {
 		return err
 	}
@@ -90,17 +85,29 @@ func deadAfter(cursor string) (int64, error) {
 	return after, nil
 }
 
-func (u *unit) deadPage(ctx context.Context, f deadletter.Filter, after int64, limit int) (opsclient.DeadPage, error) {
-	letters, err := deadletter.List(ctx, u.db, f, after, limit+1)
+// pickedBy is what a filter of the API picks from the table.
+func pickedBy(f opsclient.DeadFilter) deadletter.Filter {
+	switch f.State {
+	case "":
+		f.State = deadletter.Open
+	case "all":
+		f.State = ""
+	}
+	return deadletter.Filter{State: f.State, Stream: f.Stream, Type: f.Type, Error: f.Error}
+}
+
+func deadPage(ctx context.Context, conn *gorm.DB, picks opsclient.DeadFilter, after int64, limit int) (opsclient.DeadPage, error) {
+	f := pickedBy(picks)
+	letters, err := deadletter.List(ctx, conn, f, after, limit+1)
 	if err != nil {
 		return opsclient.DeadPage{}, err
 	}
-	groups, err := deadletter.Groups(ctx, u.db, f)
+	groups, err := deadletter.Groups(ctx, conn, f)
 	if err != nil {
 		return opsclient.DeadPage{}, err
 	}
 	page := opsclient.DeadPage{Groups: rest.Map(groups, func(g deadletter.Group) opsclient.DeadGroup { return opsclient.DeadGroup(g) })}
-	if page.Total, err = deadletter.Count(ctx, u.db, f); err != nil {
+	if page.Total, err = deadletter.Count(ctx, conn, f); err != nil {
 		return opsclient.DeadPage{}, err
 	}
 	letters, page.Next = rest.Page(deadCursor, letters, limit, func(l deadletter.Letter) string { return strconv.FormatInt(l.ID, 10) })
@@ -114,7 +121,11 @@ func (u *unit) findDead(c echo.Context) (deadletter.Letter, error) {
 	if err != nil {
 		return deadletter.Letter{}, fault.New(fault.Malformed, "id_invalid", "a dead letter's ID is a number")
 	}
-	l, err := deadletter.Find(c.Request().Context(), u.db, id)
+	return findDead(c.Request().Context(), u.db, id)
+}
+
+func findDead(ctx context.Context, conn *gorm.DB, id int64) (deadletter.Letter, error) {
+	l, err := deadletter.Find(ctx, conn, id)
 	return l, deadFault(err)
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -27,15 +28,21 @@ func devRoutes(e *echo.Echo, dev *identity.DevSignIn) {
 // (DNS rebinding): it would be any of its visitors.
 func fromHere(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		host := c.Request().Host
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		if ip := net.ParseIP(host); ip == nil && host != "localhost" {
+		if host := c.Request().Host; !byAddress(host) {
 			return fault.New(fault.Forbidden, "host_unknown", "the development sign-in is reached by localhost or an IP address, not by the name %q", host)
 		}
 		return next(c)
 	}
+}
+
+// byAddress reports whether a Host header is localhost or an IP address, which no
+// page can have as its own name.
+func byAddress(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host) != nil
 }
 
 func devToken(c echo.Context, dev *identity.DevSignIn) error {

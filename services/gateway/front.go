@@ -16,6 +16,7 @@ import (
 	"quadrille/services/gateway/answers"
 	"quadrille/services/gateway/audits"
 	"quadrille/services/gateway/identity"
+	"quadrille/services/gateway/keyring"
 	"quadrille/services/gateway/limit"
 	"quadrille/services/gateway/live"
 	"quadrille/services/gateway/ui"
@@ -72,7 +73,7 @@ func newFront(cfg frontConfig) (*front, error) {
 	api.GET("/me", getMe)
 	again := answers.Middleware(cfg.answers, func(ctx context.Context) string { return identity.Of(ctx).ID() })
 	allowed := api.Group("", policy, again)
-	keyRoutes(allowed, cfg.keys)
+	keyRoutes(allowed, keyring.Kept{Rows: cfg.keys})
 	auditRoutes(allowed, cfg.desk)
 	allowed.GET("/ops/traces", echo.WrapHandler(cfg.notes.Traces()))
 	allowed.GET("/ops/history", echo.WrapHandler(cfg.notes.History()))
@@ -147,5 +148,11 @@ func (f *front) trusted(r *http.Request) bool {
 		return subtle.ConstantTimeCompare([]byte(given), []byte(f.cfg.InternalToken)) == 1
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	return err == nil && f.cfg.Alone && net.ParseIP(host).IsLoopback() && r.Header.Get("X-Forwarded-For") == ""
+	return err == nil && f.cfg.Alone && net.ParseIP(host).IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && !fromPage(r)
+}
+
+// fromPage reports whether a page may have asked: a browser on this machine runs the
+// pages of others, and commands neither name an origin nor ask by a name.
+func fromPage(r *http.Request) bool {
+	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" || !byAddress(r.Host)
 }

@@ -107,6 +107,8 @@ func TestWhatIsInside(t *testing.T) {
 		"the wrong token":             {Config{InternalToken: internal}, as(token), http.StatusNotFound},
 		"no token":                    {Config{InternalToken: internal, Alone: true}, as(""), http.StatusNotFound},
 		"this machine":                {Config{Alone: true}, as(""), http.StatusOK},
+		"a page, on this machine":     {Config{Alone: true}, append(as(""), "Origin", "http://127.0.0.1:1"), http.StatusNotFound},
+		"a page's own request":        {Config{Alone: true}, append(as(""), "Sec-Fetch-Site", "same-origin"), http.StatusNotFound},
 		"this machine, for another":   {Config{Alone: true}, append(as(""), "X-Forwarded-For", "192.0.2.1"), http.StatusNotFound},
 		"no token, open to everybody": {Config{}, as(""), http.StatusNotFound},
 	} {
@@ -118,6 +120,21 @@ func TestWhatIsInside(t *testing.T) {
 		ready := d.ask("GET", "/readyz", "", c.header...)
 		if whole := strings.HasPrefix(ready.body, "inside"); ready.status != http.StatusOK || whole != (c.status == http.StatusOK) {
 			t.Errorf("%s: ready is %d %s", name, ready.status, ready.body)
+		}
+	}
+}
+
+// A page that has its own name resolve to this machine is not let in by that.
+func TestWhatIsInsideHasNoName(t *testing.T) {
+	d := opened(t, overHTTP, Config{Alone: true}, nil)
+	for host, inside := range map[string]bool{
+		"localhost": true, "LOCALHOST:8080": true, "127.0.0.1": true, "[::1]:8080": true, "[::1]": true,
+		"rebound.example": false, "rebound.example:8080": false, "localhost.rebound.example": false, "": false,
+	} {
+		said := d.raw("POST /internal/ops/keys HTTP/1.1\r\nHost: " + host + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		// Those inside are played: they know no POST.
+		if strings.Contains(said, "path_unknown") == inside {
+			t.Errorf("by the name %q: %s", host, said)
 		}
 	}
 }

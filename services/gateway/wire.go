@@ -13,6 +13,7 @@ import (
 	"quadrille/services/gateway/answers"
 	"quadrille/services/gateway/audits"
 	"quadrille/services/gateway/identity"
+	"quadrille/services/gateway/keyring"
 	"quadrille/services/gateway/limit"
 	"quadrille/services/gateway/live"
 	salesclient "quadrille/services/sales/client"
@@ -103,7 +104,7 @@ func build(d app.Deps, cfg Config) (app.Parts, error) {
 		Readers:    readers,
 		Workers:    append(notes.Workers(), pruner(store, d.Log)),
 		Everywhere: []func(context.Context) error{desk.Run, notes.Run},
-		Routes:     func(e *echo.Echo) { keyRoutes(e.Group(""), who.Keys) },
+		Routes:     func(e *echo.Echo) { keyRoutes(e.Group(""), keyring.Kept{Rows: who.Keys}) },
 	}, nil
 }
 
