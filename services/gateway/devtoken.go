@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"quadrille/internal/rest"
 	"quadrille/pkg/fault"
 	"quadrille/services/gateway/identity"
 )
@@ -21,7 +22,7 @@ func devRoutes(e *echo.Echo, dev *identity.DevSignIn) {
 		{"subject": "stella", "roles": []identity.Role{identity.Customer, identity.Warehouse, identity.Staff}},
 	}}
 	e.GET("/dev/token", func(c echo.Context) error { return c.JSON(http.StatusOK, suggested) }, fromHere)
-	e.POST("/dev/token", func(c echo.Context) error { return devToken(c, dev) }, fromHere)
+	e.POST("/dev/token", func(c echo.Context) error { return devToken(c, dev) }, fromHere, rest.BodyLimit(mostJSON, mostJSON))
 }
 
 // fromHere refuses a page that had its own name resolve to this machine

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,10 +70,9 @@ func (i IssuerConfig) tokens(log *slog.Logger) (*identity.Tokens, error) {
 
 // among is what was asked for, which must be sound for the kind of key.
 func among(asked, sound []string) ([]string, error) {
-	known := strings.Join(sound, " ")
 	for _, a := range asked {
-		if !strings.Contains(" "+known+" ", " "+a+" ") {
-			return nil, fmt.Errorf("JWT_ALGORITHMS names %q, which does not go with the key; there are %s", a, known)
+		if !slices.Contains(sound, a) {
+			return nil, fmt.Errorf("JWT_ALGORITHMS names %q, which does not go with the key; there are %s", a, strings.Join(sound, " "))
 		}
 	}
 	return asked, nil
@@ -100,7 +101,8 @@ func (i IssuerConfig) keys(log *slog.Logger) (identity.KeySource, []string, erro
 // publicKeys is the keys in PEM blocks: several while they are being rotated.
 func publicKeys(text []byte) (jwk.Set, error) {
 	set := jwk.NewSet()
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+	block, rest := pem.Decode(text)
+	for ; block != nil; block, rest = pem.Decode(rest) {
 		key, err := jwk.ParseKey(pem.EncodeToMemory(block), jwk.WithPEM(true))
 		if err != nil {
 			return nil, fmt.Errorf("JWT_KEY: a %s cannot be read: %w", block.Type, err)
@@ -112,8 +114,11 @@ func publicKeys(text []byte) (jwk.Set, error) {
 			return nil, fmt.Errorf("JWT_KEY: %w", err)
 		}
 	}
-	if set.Len() == 0 {
+	switch {
+	case set.Len() == 0:
 		return nil, errors.New("JWT_KEY has no PEM block that can be read")
+	case bytes.Contains(rest, []byte("-----BEGIN")):
+		return nil, errors.New("JWT_KEY has something behind its last key that cannot be read")
 	}
 	return set, nil
 }

@@ -66,6 +66,8 @@ func stateOf(ctx context.Context, name string, c *opsclient.Client) serviceState
 		return s
 	case ready != nil:
 		s.Status, s.Detail = "not_ready", ready.Error()
+	case err != nil:
+		s.Status, s.Detail = "not_ready", "does not say how far it is"
 	}
 	if err == nil {
 		s.Readers, s.Outbox, s.DeadLetters = readers.Items, readers.Outbox, readers.DeadLetters

@@ -140,8 +140,9 @@ type door struct {
 	db    *gorm.DB // the gateway's own
 }
 
-// opened is a gateway in front of services that are played.
-func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler) *door {
+// opened is a gateway in front of services that are played; change has the last word
+// on what it is made of.
+func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, change ...func(*frontConfig)) *door {
 	t.Helper()
 	transport, url := w(t, services)
 	d := &door{t: t, log: &lockedBuffer{}}
@@ -161,10 +162,14 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler) *
 			t.Fatal(err)
 		}
 	}
-	f, err := newFront(frontConfig{
+	made := frontConfig{
 		Config: cfg.withDefaults(), deps: deps, who: played, dev: dev, keys: &identity.Keys{DB: conn, Log: deps.Log}, limiter: limit.New(nil, "", deps.Log),
 		sales: sales, answers: &answers.Store{DB: conn}, desk: &audits.Desk{DB: conn, Log: deps.Log}, notes: notes,
-	})
+	}
+	for _, with := range change {
+		with(&made)
+	}
+	f, err := newFront(made)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	d.life = ctx
 	d.mu.Unlock()
 	<-ctx.Done()
+	d.mu.Lock() // nothing begins any more: Ask has seen the end, or its work is counted
+	d.life = nil
+	d.mu.Unlock()
 	d.work.Wait()
 	return nil
 }
@@ -76,7 +79,8 @@ func (d *Desk) Ask(ctx context.Context, by string) (Audit, error) {
 		return Audit{}, db.Wrap(err, "keep audit")
 	}
 	d.running = true
-	d.work.Go(func() { d.take(d.life, a) })
+	life := d.life
+	d.work.Go(func() { d.take(life, a) })
 	return a, nil
 }
 

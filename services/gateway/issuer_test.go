@@ -1,0 +1,197 @@
+package gateway
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwt"
+
+	"quadrille/internal/app"
+	"quadrille/services/gateway/identity"
+)
+
+const longSecret = "0123456789abcdef0123456789abcdef" // 32 bytes
+
+// inPEM is a block of what der says.
+func inPEM(t *testing.T, kind string, der []byte, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+func publicPEM(t *testing.T, key any) string {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(key)
+	return inPEM(t, "PUBLIC KEY", der, err)
+}
+
+func ecKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// configured is a configuration with an issuer.
+func configured(change func(*app.Config)) app.Config {
+	c := app.Config{JWTIssuer: "https://id.test", JWTAudience: "shop"}
+	change(&c)
+	return c
+}
+
+func TestIssuersThatCannotBe(t *testing.T) {
+	key := ecKey(t)
+	public := publicPEM(t, &key.PublicKey)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	private := inPEM(t, "PRIVATE KEY", pkcs8, err)
+	sec1, err := x509.MarshalECPrivateKey(key)
+	older := inPEM(t, "EC PRIVATE KEY", sec1, err)
+	for what, c := range map[string]struct {
+		change func(*app.Config)
+		want   string
+	}{
+		"JWKS and a key":           {func(c *app.Config) { c.JWKSURL, c.JWTKey = "https://id.test/keys", public }, "JWKS_URL and JWT_KEY are both set"},
+		"no issuer":                {func(c *app.Config) { c.JWTKey, c.JWTIssuer = public, "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
+		"no audience":              {func(c *app.Config) { c.JWTKey, c.JWTAudience = public, "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
+		"no audience, by JWKS":     {func(c *app.Config) { c.JWKSURL, c.JWTAudience = "https://id.test/keys", "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
+		"an issuer, no keys":       {func(*app.Config) {}, "JWKS_URL or JWT_KEY must say"},
+		"a JWKS that is no URL":    {func(c *app.Config) { c.JWKSURL = "id.test/keys" }, "JWKS_URL is no http or https URL"},
+		"a JWKS in a file":         {func(c *app.Config) { c.JWKSURL = "file:///etc/keys" }, "JWKS_URL is no http or https URL"},
+		"a JWKS with a password":   {func(c *app.Config) { c.JWKSURL = "https://a:s3cret@[" }, "JWKS_URL is no http or https URL"},
+		"a private key":            {func(c *app.Config) { c.JWTKey = private }, "private key"},
+		"an older private key":     {func(c *app.Config) { c.JWTKey = older }, "private key"},
+		"a private key among them": {func(c *app.Config) { c.JWTKey = public + private }, "private key"},
+		"a broken key":             {func(c *app.Config) { c.JWTKey = strings.Replace(public, "\n", "\nAAAA", 1) }, "JWT_KEY"},
+		"half a key":               {func(c *app.Config) { c.JWTKey = public[:60] }, "JWT_KEY has no PEM block"},
+		"a good one and a half":    {func(c *app.Config) { c.JWTKey = public + public[:60] }, "JWT_KEY has something behind"},
+		"a short secret":           {func(c *app.Config) { c.JWTKey = longSecret[1:] }, "a secret of 32 bytes or more"},
+		"HMAC with public keys":    {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"ES256", "HS256"} }, `JWT_ALGORITHMS names "HS256"`},
+		"signatures with a secret": {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = longSecret, []string{"ES256"} }, `JWT_ALGORITHMS names "ES256"`},
+		"none":                     {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"none"} }, `JWT_ALGORITHMS names "none"`},
+		"nothing":                  {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{""} }, `JWT_ALGORITHMS names ""`},
+		"two in one":               {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"RS256 PS256"} }, `JWT_ALGORITHMS names "RS256 PS256"`},
+		"HMAC by JWKS":             {func(c *app.Config) { c.JWKSURL, c.JWTAlgorithms = "https://id.test/keys", []string{"HS256"} }, `JWT_ALGORITHMS names "HS256"`},
+		"a rate that is none":      {func(c *app.Config) { c.JWTKey, c.RateCaller = public, "fast" }, "RATE_LIMIT_CALLER"},
+		"another rate":             {func(c *app.Config) { c.JWTKey, c.RateAddress = public, "-1" }, "RATE_LIMIT_ADDRESS"},
+		"fewer proxies than none":  {func(c *app.Config) { c.JWTKey, c.TrustedProxies = public, -1 }, "TRUSTED_PROXIES -1 is negative"},
+	} {
+		_, err := FromConfig(configured(c.change))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", what, err, c.want)
+			continue
+		}
+		if strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), longSecret[1:]) || strings.Contains(err.Error(), "BEGIN") {
+			t.Errorf("%s: a secret is told: %v", what, err)
+		}
+	}
+	if _, err := FromConfig(app.Config{}); err != nil {
+		t.Errorf("nothing at all: %v", err)
+	}
+}
+
+// tokenBy is a token of the issuer's, signed by a key.
+func tokenBy(t *testing.T, algorithm jwa.SignatureAlgorithm, key any) string {
+	t.Helper()
+	token, err := jwt.NewBuilder().Issuer("https://id.test").Audience([]string{"shop"}).Subject("ann").Expiration(time.Now().Add(time.Hour)).Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := jwt.Sign(token, jwt.WithKey(algorithm, key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(signed)
+}
+
+// takes is what a gateway that is configured like this says to a token.
+func takes(t *testing.T, c app.Config, token string) error {
+	t.Helper()
+	cfg, err := FromConfig(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := cfg.Issuer.tokens(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = (&identity.Authenticator{Tokens: []*identity.Tokens{tokens}}).Authenticate(t.Context(), "Bearer "+token)
+	return err
+}
+
+// While keys are rotated there are several, of several kinds.
+func TestSeveralKeys(t *testing.T) {
+	old, next, stranger := ecKey(t), ecKey(t), ecKey(t)
+	third, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, fourth, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := configured(func(c *app.Config) {
+		c.JWTKey = publicPEM(t, &old.PublicKey) + "\n# the next one\n" + publicPEM(t, &next.PublicKey) + publicPEM(t, &third.PublicKey) + publicPEM(t, public) + "\n"
+	})
+	for what, token := range map[string]string{
+		"old": tokenBy(t, jwa.ES256(), old), "next": tokenBy(t, jwa.ES256(), next), "RSA": tokenBy(t, jwa.RS256(), third), "RSA-PSS": tokenBy(t, jwa.PS256(), third), "Ed25519": tokenBy(t, jwa.EdDSA(), fourth),
+	} {
+		if err := takes(t, c, token); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	c.JWTAlgorithms = []string{"RS256"}
+	for what, token := range map[string]string{"another algorithm": tokenBy(t, jwa.ES256(), old), "another of the key's": tokenBy(t, jwa.PS256(), third)} {
+		if err := takes(t, c, token); err == nil {
+			t.Errorf("%s is taken", what)
+		}
+	}
+	c.JWTAlgorithms = nil
+	for what, token := range map[string]string{
+		"a stranger's":         tokenBy(t, jwa.ES256(), stranger),
+		"HMAC by a public key": tokenBy(t, jwa.HS256(), []byte(publicPEM(t, &old.PublicKey))),
+	} {
+		if err := takes(t, c, token); err == nil {
+			t.Errorf("%s is taken", what)
+		}
+	}
+}
+
+func TestASecret(t *testing.T) {
+	c := configured(func(c *app.Config) { c.JWTKey = longSecret })
+	if err := takes(t, c, tokenBy(t, jwa.HS256(), []byte(longSecret))); err != nil {
+		t.Error(err)
+	}
+	for what, token := range map[string]string{
+		"another secret": tokenBy(t, jwa.HS256(), []byte(longSecret+"x")), "another HMAC": tokenBy(t, jwa.HS512(), []byte(longSecret)), "a key pair": tokenBy(t, jwa.ES256(), ecKey(t)),
+	} {
+		if err := takes(t, c, token); err == nil {
+			t.Errorf("%s is taken", what)
+		}
+	}
+}
+
+// Whoever issues tokens cannot be reached: that is nobody's wrong token.
+func TestAnIssuerThatIsAway(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	c := configured(func(c *app.Config) { c.JWKSURL = server.URL })
+	if err := takes(t, c, tokenBy(t, jwa.ES256(), ecKey(t))); err == nil || !strings.Contains(err.Error(), "identity_away") {
+		t.Errorf("it is %v", err)
+	}
+}

@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"quadrille/internal/app"
+)
+
+// playOps plays a service's common endpoints.
+func playOps(ready int, subscriptions string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch r.URL.Path {
+		case "/readyz":
+			w.WriteHeader(ready)
+			fmt.Fprint(w, `{"status":"…","checks":[{"name":"database","ok":true},{"name":"log","ok":false,"detail":"is away"}]}`)
+		case "/subscriptions":
+			if subscriptions == "" {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			fmt.Fprint(w, subscriptions)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
+}
+
+type states struct{ Items []serviceState }
+
+// How every service is, in one answer, whatever is wrong with any of them.
+func TestHowTheServicesAre(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		hangs := make(chan struct{})
+		subscriptions := `{"items":[{"subscriber":"sales","stream":"catalog","position":7,"end":9,"lag":2,"state":"reading"}],"outbox":{"unsent":3},"dead_letters":1}`
+		d := opened(t, w, Config{}, map[string]http.Handler{
+			"inventory": playOps(http.StatusOK, subscriptions),
+			"catalog":   playOps(http.StatusServiceUnavailable, subscriptions),
+			"wishlist":  playOps(http.StatusOK, ""),
+			"sales": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				select {
+				case <-hangs:
+				case <-r.Context().Done():
+				}
+			}),
+			app.Gateway: http.StripPrefix("/internal", playOps(http.StatusOK, `{"items":[],"outbox":{"unsent":0},"dead_letters":0}`)),
+		})
+		defer close(hangs)
+		began := time.Now()
+		all := read[states](t, d.ask("GET", prefix+"/ops/services", "", as("staff")...), http.StatusOK)
+		if took := time.Since(began); took > stateWithin+time.Second {
+			t.Errorf("it took %s", took)
+		}
+		got := map[string]string{}
+		for _, s := range all.Items {
+			got[s.Name] = fmt.Sprintf("%s %s, %d readers, %d unsent, %d dead", s.Status, s.Detail, len(s.Readers), s.Outbox.Unsent, s.DeadLetters)
+			if s.Readers == nil {
+				t.Errorf("the readers of %s are null", s.Name)
+			}
+		}
+		want := map[string]string{
+			app.Gateway: "ready , 0 readers, 0 unsent, 0 dead",
+			"inventory": "ready , 1 readers, 3 unsent, 1 dead",
+			"catalog":   "not_ready log: is away, 1 readers, 3 unsent, 1 dead",
+			"wishlist":  "not_ready does not say how far it is, 0 readers",
+			"sales":     "away does not answer, 0 readers, 0 unsent, 0 dead",
+			"stats":     "away does not answer, 0 readers, 0 unsent, 0 dead",
+		}
+		for name, state := range want {
+			if !strings.HasPrefix(got[name], state) || len(all.Items) != len(want) {
+				t.Errorf("%s is %q, want %q", name, got[name], state)
+			}
+		}
+	})
+}
+
+func TestHowTheServicesAreIsForStaff(t *testing.T) {
+	d := opened(t, overHTTP, Config{}, nil)
+	for _, who := range []string{"ann", "warehouse"} {
+		d.ask("GET", prefix+"/ops/services", "", as(who)...).refused(t, who, http.StatusForbidden, "role_required")
+	}
+	d.ask("GET", prefix+"/ops/services", "", "Authorization", "").refused(t, "nobody", http.StatusUnauthorized, "token_required")
+}
