@@ -17,26 +17,9 @@ type auditView struct {
 	Status     string          `json:"status"`
 	StartedAt  time.Time       `json:"started_at"`
 	FinishedAt *time.Time      `json:"finished_at,omitempty"`
-	Clean      *bool           `json:"clean,omitempty"` // once it is done, as is what follows
-	Counts     *auditCounts    `json:"counts,omitempty"`
-	Differ     []difference    `json:"differences,omitempty"`
-	Report     json.RawMessage `json:"report,omitempty"` // internal/audit's
+	Clean      *bool           `json:"clean,omitempty"`  // once it is done
+	Report     json.RawMessage `json:"report,omitempty"` // once it is done: internal/audit's
 	Error      string          `json:"error,omitempty"`  // where it failed
-}
-
-// auditCounts is what was compared.
-type auditCounts struct {
-	Orders      int   `json:"orders"`
-	SKUs        int   `json:"skus"`
-	OnHand      int64 `json:"on_hand"`
-	Reserved    int64 `json:"reserved"`
-	Products    int   `json:"products"`
-	Allocations int   `json:"allocations"`
-}
-
-// difference is one thing that two services do not agree on.
-type difference struct {
-	Detail string `json:"detail"`
 }
 
 func auditViewOf(a audits.Audit) auditView {
@@ -46,23 +29,11 @@ func auditViewOf(a audits.Audit) auditView {
 		v.Error = a.Report
 	case audits.Done:
 		v.Report = json.RawMessage(a.Report)
-		v.sum()
+		var r audit.Report
+		clean := json.Unmarshal(v.Report, &r) == nil && r.Clean()
+		v.Clean = &clean
 	}
 	return v
-}
-
-// sum fills what is made of the report.
-func (v *auditView) sum() {
-	var r audit.Report
-	clean := json.Unmarshal(v.Report, &r) == nil && r.Clean()
-	v.Clean = &clean
-	v.Counts = &auditCounts{SKUs: r.SKUs, OnHand: r.OnHand, Reserved: r.Reserved, Products: r.Products, Allocations: r.Allocations}
-	for _, n := range r.Orders {
-		v.Counts.Orders += n
-	}
-	for _, d := range r.Differences {
-		v.Differ = append(v.Differ, difference{d})
-	}
 }
 
 func auditRoutes(api *echo.Group, desk *audits.Desk) {

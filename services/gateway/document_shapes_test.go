@@ -18,6 +18,7 @@ import (
 	"quadrille/internal/audit"
 	"quadrille/internal/opsclient"
 	"quadrille/services/gateway/identity"
+	"quadrille/services/gateway/keyring"
 	"quadrille/services/gateway/live"
 )
 
@@ -75,7 +76,7 @@ func TestShapesAreInTheDocument(t *testing.T) {
 	t.Parallel()
 	schemas := documented(t).Components.Schemas
 	for name, typ := range map[string]reflect.Type{
-		"Me": reflect.TypeFor[me](), "Key": reflect.TypeFor[apiKey](), "Audit": reflect.TypeFor[auditView](),
+		"Me": reflect.TypeFor[me](), "Key": reflect.TypeFor[keyring.Key](), "Audit": reflect.TypeFor[auditView](),
 		"AuditReport": reflect.TypeFor[audit.Report](), "ServiceState": reflect.TypeFor[serviceState](),
 		"Subscriptions": reflect.TypeFor[opsclient.Subscriptions](), "DeadLetterPage": reflect.TypeFor[opsclient.DeadPage](),
 		"GroupResult": reflect.TypeFor[opsclient.GroupResult](), "Replay": reflect.TypeFor[opsclient.Plan](),

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"quadrille/services/gateway/answers"
+	"quadrille/services/gateway/keyring"
 )
 
 // A key is known to its owner and to nobody else: what is kept under an
@@ -17,7 +18,7 @@ func TestAKeyIsKeptNowhere(t *testing.T) {
 	ask := func() answer {
 		return d.ask(http.MethodPost, prefix+"/ops/keys", `{"name":"scanner","roles":["warehouse"]}`, "Idempotency-Key", "k")
 	}
-	var made apiKey
+	var made keyring.Key
 	if first := ask(); first.status != http.StatusCreated || json.Unmarshal([]byte(first.body), &made) != nil || made.Key == "" {
 		t.Fatalf("a key is made: %d %s", first.status, first.body)
 	}

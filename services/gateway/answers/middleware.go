@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
@@ -79,23 +78,7 @@ func (s *Store) work(c echo.Context, scope string, next echo.HandlerFunc) error 
 	if recorded.tooLarge || c.Request().Context().Err() != nil {
 		return s.Release(ctx, scope)
 	}
-	status, header, body := c.Response().Status, c.Response().Header(), recorded.body.Bytes()
-	if header.Get("Cache-Control") == "no-store" && status < http.StatusMultipleChoices {
-		if status, header, body, err = shownOnce(header.Get("Location")); err != nil {
-			return err
-		}
-	}
-	return s.Finish(ctx, scope, status, header, body)
-}
-
-// shownOnce is kept in place of an answer that nobody may keep, such as a new key's:
-// whoever sends the request again learns that it was done, and where what came of it
-// is.
-func shownOnce(location string) (status int, header http.Header, body []byte, err error) {
-	f := fault.New(fault.Gone, "answer_not_kept", "this was done before, and its answer was shown once")
-	status = f.Kind.Status()
-	body, err = json.Marshal(f.Problem(status))
-	return status, http.Header{"Content-Type": {fault.ProblemType}, "Location": {location}}, body, err
+	return s.Finish(ctx, scope, c.Response().Status, c.Response().Header(), recorded.body.Bytes())
 }
 
 // holding renews a claim until it is called off.
