@@ -46,14 +46,14 @@ type readiness struct {
 }
 
 func (o Ops) register(e *echo.Echo, document *openapi3.T) error {
-	published, err := publish(document)
+	docs, err := publish(document)
 	if err != nil {
 		return err
 	}
 	e.GET("/healthz", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
 	e.GET("/readyz", Readyz(o.Ready))
 	e.GET("/metrics", echo.WrapHandler(o.Metrics))
-	published.Register(e, "")
+	register(e, "", func() (*published, error) { return docs, nil })
 	e.GET("/feed", o.feed)
 	e.GET("/subscriptions", func(c echo.Context) error {
 		answer, err := o.Subscriptions(c.Request().Context())

@@ -2,28 +2,32 @@ package rest
 
 import (
 	"net/http"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 )
 
-// Published is an OpenAPI document as it is served: to programs as YAML, and to
+// published is an OpenAPI document as it is served: to programs as YAML, and to
 // people as a page that needs no script and nothing from elsewhere.
-type Published struct {
-	text, page []byte
-	policy     string
+type published struct{ text, page []byte }
+
+// Publish serves an OpenAPI 3.0 document below prefix, as openapi.yaml and as docs.
+// The page links to the document beside it, and sets its own Content-Security-Policy
+// in place of whatever a middleware has set. The document is read when somebody asks
+// for it first, which spares a start that time; where it is not valid, that is an
+// error of the request.
+func Publish(e *echo.Echo, prefix string, spec []byte) {
+	register(e, prefix, sync.OnceValues(func() (*published, error) {
+		document, err := parseDocument(spec)
+		if err != nil {
+			return nil, err
+		}
+		return publish(document)
+	}))
 }
 
-// Publish prepares a document, which must be a valid one of OpenAPI 3.0.
-func Publish(spec []byte) (*Published, error) {
-	document, err := parseDocument(spec)
-	if err != nil {
-		return nil, err
-	}
-	return publish(document)
-}
-
-func publish(document *openapi3.T) (*Published, error) {
+func publish(document *openapi3.T) (*published, error) {
 	text, err := marshalYAML(document)
 	if err != nil {
 		return nil, err
@@ -32,19 +36,24 @@ func publish(document *openapi3.T) (*Published, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Published{text, page, docsPolicy()}, nil
+	return &published{text, page}, nil
 }
 
-// Register serves the document below prefix, as openapi.yaml and as docs. The page
-// links to the document beside it, and sets its own Content-Security-Policy in place
-// of whatever a middleware has set.
-func (p *Published) Register(e *echo.Echo, prefix string) {
-	reads := []string{http.MethodGet, http.MethodHead}
+func register(e *echo.Echo, prefix string, get func() (*published, error)) {
+	reads, policy := []string{http.MethodGet, http.MethodHead}, docsPolicy()
 	e.Match(reads, prefix+"/openapi.yaml", func(c echo.Context) error {
+		p, err := get()
+		if err != nil {
+			return err
+		}
 		return c.Blob(http.StatusOK, "application/yaml", p.text)
 	})
 	e.Match(reads, prefix+"/docs", func(c echo.Context) error {
-		c.Response().Header().Set("Content-Security-Policy", p.policy)
+		p, err := get()
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set("Content-Security-Policy", policy)
 		return c.HTMLBlob(http.StatusOK, p.page)
 	})
 }

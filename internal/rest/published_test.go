@@ -25,14 +25,11 @@ paths:
           content: { text/event-stream: { schema: { type: string }, example: "data: 1 < 2\n\n" } }
 `
 
-func published(t *testing.T, prefix, method, path string) *httptest.ResponseRecorder {
+// ask is what comes of asking for a document that is published.
+func ask(t *testing.T, spec, prefix, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
-	p, err := Publish([]byte(small))
-	if err != nil {
-		t.Fatal(err)
-	}
 	e := NewBare(slog.New(slog.DiscardHandler))
-	p.Register(e, prefix)
+	Publish(e, prefix, []byte(spec))
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, prefix+path, nil))
 	return w
@@ -41,7 +38,7 @@ func published(t *testing.T, prefix, method, path string) *httptest.ResponseReco
 // A browser is allowed the page's style and nothing else: the digest is of what
 // stands in the page, to the byte.
 func TestDocsAreAllowedTheirStyleAlone(t *testing.T) {
-	w := published(t, "", http.MethodGet, "/docs")
+	w := ask(t, small, "", http.MethodGet, "/docs")
 	style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(w.Body.String())
 	if style == nil {
 		t.Fatalf("%d %s", w.Code, w.Body)
@@ -61,7 +58,7 @@ func TestDocsAreAllowedTheirStyleAlone(t *testing.T) {
 
 // The page shows an answer's headers and what text looks like.
 func TestDocsShowAnswers(t *testing.T) {
-	page := published(t, "", http.MethodGet, "/docs").Body.String()
+	page := ask(t, small, "", http.MethodGet, "/docs").Body.String()
 	for _, want := range []string{"<p>One &lt;b&gt;line&lt;/b&gt;.</p>", "<p>Another.</p>", "<td>X-Tick</td>", "<pre>data: 1 &lt; 2\n\n</pre>", "text/event-stream string"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s: %s", want, page)
@@ -71,26 +68,28 @@ func TestDocsShowAnswers(t *testing.T) {
 
 // Wherever it is served, the page links to the document beside it.
 func TestADocumentBelowAPrefix(t *testing.T) {
-	page := published(t, "/api/v1", http.MethodGet, "/docs")
+	page := ask(t, small, "/api/v1", http.MethodGet, "/docs")
 	if !strings.Contains(page.Body.String(), `href="openapi.yaml"`) {
 		t.Errorf("the page does not link to its document: %s", page.Body)
 	}
-	document := published(t, "/api/v1", http.MethodGet, "/openapi.yaml")
+	document := ask(t, small, "/api/v1", http.MethodGet, "/openapi.yaml")
 	if document.Header().Get("Content-Type") != "application/yaml" {
 		t.Errorf("the document is %v", document.Header())
 	}
-	if _, err := Publish(document.Body.Bytes()); err != nil {
+	if _, err := parseDocument(document.Body.Bytes()); err != nil {
 		t.Errorf("what is served is no document: %v", err)
 	}
-	if head := published(t, "/api/v1", http.MethodHead, "/docs"); head.Code != http.StatusOK {
+	if head := ask(t, small, "/api/v1", http.MethodHead, "/docs"); head.Code != http.StatusOK {
 		t.Errorf("HEAD gives %d", head.Code)
 	}
 }
 
 func TestWhatIsNoDocument(t *testing.T) {
 	for _, spec := range []string{"", "}", "openapi: 3.0.3", "{openapi: 3.0.3, info: {title: t, version: v}, paths: {/a: {get: {}}}}"} {
-		if p, err := Publish([]byte(spec)); err == nil {
-			t.Errorf("%q is published as %s", spec, p.text)
+		for _, path := range []string{"/docs", "/openapi.yaml"} {
+			if w := ask(t, spec, "", http.MethodGet, path); w.Code != http.StatusInternalServerError {
+				t.Errorf("%q is published as %d %s", spec, w.Code, w.Body)
+			}
 		}
 	}
 }

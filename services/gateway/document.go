@@ -18,16 +18,11 @@ var document []byte
 
 // documentRoutes serves the document to everybody, and leads there from where people
 // look first.
-func documentRoutes(e *echo.Echo) error {
-	published, err := rest.Publish(document)
-	if err != nil {
-		return err
-	}
-	published.Register(e, prefix)
+func documentRoutes(e *echo.Echo) {
+	rest.Publish(e, prefix, document)
 	for _, path := range []string{"/openapi.yaml", "/docs"} {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error {
 			return c.Redirect(http.StatusPermanentRedirect, prefix+path)
 		})
 	}
-	return nil
 }
