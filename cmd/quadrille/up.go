@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"quadrille/internal/app"
+	"quadrille/internal/demo"
 )
 
 func newUp() *cobra.Command {
@@ -19,6 +22,8 @@ func newUp() *cobra.Command {
 		port int
 		only []string
 		dev  bool
+		demo bool
+		pace time.Duration
 	}
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -32,8 +37,13 @@ goes on where it was.
 The gateway has the shop's pages and the public API below /api/v1. Where neither an
 issuer of tokens (JWKS_URL, JWT_KEY) nor a database is configured it offers a sign-in
 for development: anybody may be anybody, so it then listens on this machine alone,
-whatever HOST says. --dev has it do so in any case.`,
-		Example: "  quadrille up\n  quadrille up --data /var/lib/shop --port 9000\n  quadrille up --only inventory,sales",
+whatever HOST says. --dev has it do so in any case.
+
+--demo fills a shop that has no products with 40 invented ones, and has invented
+customers order, wish and wait for them, with something happening every two seconds
+(--demo-pace) until the process ends. A shop that has products of its own keeps them:
+it only gets the traffic. Started again, it goes on, and nothing doubles.`,
+		Example: "  quadrille up\n  quadrille up --demo\n  quadrille up --data /var/lib/shop --port 9000\n  quadrille up --only inventory,sales",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := app.FromEnvironment()
@@ -47,14 +57,23 @@ whatever HOST says. --dev has it do so in any case.`,
 				cfg.Port = flags.port
 			}
 			cfg.Dev = flags.dev || cfg.Embedded() && cfg.JWKSURL == "" && cfg.JWTKey == ""
-			return run(cmd.Context(), cfg, flags.only, func(s *app.Shop, services []app.Service) {
+			if flags.pace <= 0 {
+				return fmt.Errorf("--demo-pace %s is no time between two things", flags.pace)
+			}
+			return run(cmd.Context(), cfg, flags.only, func(ctx context.Context, log *slog.Logger, s *app.Shop, services []app.Service) error {
 				banner(cmd.OutOrStdout(), cfg, s, services)
+				if !flags.demo {
+					return nil
+				}
+				return show(ctx, cfg, log, flags.pace)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&flags.data, "data", "data", "folder of the SQLite files and the embedded log (QUADRILLE_DATA)")
 	cmd.Flags().IntVar(&flags.port, "port", 8080, "the gateway's port; the services take the ones after it (PORT)")
 	cmd.Flags().BoolVar(&flags.dev, "dev", false, "offer the development sign-in, whatever is configured")
+	cmd.Flags().BoolVar(&flags.demo, "demo", false, "fill an empty shop with invented products, and keep it alive")
+	cmd.Flags().DurationVar(&flags.pace, "demo-pace", 2*time.Second, "how often something happens in the demonstration")
 	cmd.Flags().StringSliceVar(&flags.only, "only", nil, "run just these services, comma-separated")
 	return cmd
 }
@@ -78,13 +97,16 @@ JWT_ISSUER, JWT_AUDIENCE) and machines by API keys (quadrille keys create).`,
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), cfg, names, func(*app.Shop, []app.Service) {})
+			return run(cmd.Context(), cfg, names, func(context.Context, *slog.Logger, *app.Shop, []app.Service) error { return nil })
 		},
 	}
 }
 
-// run runs services until ctx ends or one of them fails.
-func run(ctx context.Context, cfg app.Config, names []string, started func(*app.Shop, []app.Service)) error {
+// beside is what a command does while its services run, until ctx ends.
+type beside func(ctx context.Context, log *slog.Logger, shop *app.Shop, services []app.Service) error
+
+// run runs services, and what is beside them, until ctx ends or one of them fails.
+func run(ctx context.Context, cfg app.Config, names []string, work beside) error {
 	log, err := app.NewLog(os.Stdout, cfg.LogLevel, cfg.LogFormat)
 	if err != nil {
 		return err
@@ -96,17 +118,40 @@ func run(ctx context.Context, cfg app.Config, names []string, started func(*app.
 	shop, err := app.Start(ctx, cfg, log, services)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // stopped while it was still starting
+			return nil // stopped while it was still starting
 		}
 		return err
 	}
-	started(shop, services)
+	working, end := context.WithCancel(ctx)
+	defer end()
+	failed, worked := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(worked)
+		if err := work(working, log, shop, services); err != nil {
+			failed <- err
+		}
+	}()
 	select {
 	case <-ctx.Done():
 		log.Info("stopping")
 	case err = <-shop.Fatal():
+	case err = <-failed:
 	}
+	end()
+	<-worked
 	return errors.Join(err, shop.Stop())
+}
+
+// show runs the demonstration until ctx ends.
+func show(ctx context.Context, cfg app.Config, log *slog.Logger, pace time.Duration) error {
+	links := app.NewLinks(cfg, log)
+	defer links.Close() //nolint:errcheck // what is under way has ended
+	d, err := demo.New(demo.Config{URL: cfg.URL, HTTP: links.HTTP(requestTimeout), Log: log, Every: pace})
+	if err != nil {
+		return err
+	}
+	d.Run(ctx)
+	return nil
 }
 
 func banner(out io.Writer, cfg app.Config, shop *app.Shop, services []app.Service) {

@@ -12,7 +12,7 @@ func environment(t *testing.T, set ...string) {
 	t.Helper()
 	for _, name := range []string{
 		"HOST", "PORT", "DYNO", "DATABASE_URL", "DATABASE_POOL", "AMQP_URL", "CLOUDAMQP_URL", "REDIS_URL", "REDIS_TLS_UNVERIFIED",
-		"BUS_PREFIX", "GATEWAY_TIMEOUT", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL",
+		"BUS_PREFIX", "GATEWAY_TIMEOUT", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL", "GATEWAY_DATABASE_URL", "GATEWAY_URL",
 	} {
 		t.Setenv(name, "")
 		if name == "GATEWAY_TIMEOUT" { // which has a default where it is not set at all
@@ -157,5 +157,40 @@ func TestForHowLongTheGatewayKeepsItsNotes(t *testing.T) {
 	environment(t, "GATEWAY_EVENTS_KEEP=a week")
 	if _, err := FromEnvironment(); err == nil || !strings.Contains(err.Error(), "GATEWAY_EVENTS_KEEP") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A service's own database is its own; the others keep the one that is for all.
+func TestWhereTheDatabasesAre(t *testing.T) {
+	for name, c := range map[string]struct {
+		environment    []string
+		gateway, sales string
+		embedded       bool
+	}{
+		"a laptop":           {nil, "sqlite:data/gateway.db", "sqlite:data/sales.db", true},
+		"one for all":        {[]string{"DATABASE_URL=postgres://a/x"}, "postgres://a/x", "postgres://a/x", false},
+		"the gateway's":      {[]string{"GATEWAY_DATABASE_URL=postgres://b/y"}, "postgres://b/y", "sqlite:data/sales.db", false},
+		"both":               {[]string{"DATABASE_URL=postgres://a/x", "GATEWAY_DATABASE_URL=sqlite:/srv/g.db"}, "sqlite:/srv/g.db", "postgres://a/x", false},
+		"another one's":      {[]string{"DATABASE_URL=postgres://a/x", "SALES_DATABASE_URL=postgres://c/z"}, "postgres://a/x", "postgres://c/z", false},
+		"the gateway's, TLS": {[]string{"DYNO=web.1", cloudamqp, "GATEWAY_DATABASE_URL=postgres://b/y"}, "postgres://b/y?sslmode=require", "sqlite:data/sales.db", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			environment(t, c.environment...)
+			cfg, err := FromEnvironment()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := cfg.Database(Gateway); got != c.gateway || cfg.Database("sales") != c.sales || cfg.Embedded() != c.embedded {
+				t.Errorf("the gateway's is %s, sales' %s, embedded %t", got, cfg.Database("sales"), cfg.Embedded())
+			}
+		})
+	}
+	environment(t, "GATEWAY_URL=http://elsewhere") // the gateway is not asked by that: everybody comes to it
+	cfg, err := FromEnvironment()
+	if err != nil || cfg.URL(Gateway) != "http://127.0.0.1:8080" {
+		t.Errorf("the gateway is at %s, %v", cfg.URL(Gateway), err)
+	}
+	if got := (Config{ServiceDatabases: map[string]string{Gateway: "x"}}).databaseVariable(Gateway); got != "GATEWAY_DATABASE_URL" {
+		t.Errorf("a bad URL is blamed on %s", got)
 	}
 }

@@ -139,7 +139,7 @@ func TestAnAuditThatIsDrained(t *testing.T) {
 	d.ask("POST", prefix+"/ops/audit", "", as("staff")...).refused(t, "one that stops", http.StatusServiceUnavailable, "draining")
 }
 
-// One whose process was killed is not waited for for ever.
+// One whose process was killed is given up in the end.
 func TestAnAuditWhoseGatewayIsGone(t *testing.T) {
 	d := opened(t, overHTTP, Config{}, nil, func(c *frontConfig) {
 		for id, began := range map[string]time.Time{"gone": time.Now().Add(-time.Hour), "elsewhere": time.Now().Add(-time.Minute)} {

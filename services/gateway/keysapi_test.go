@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 	"quadrille/services/gateway/keyring"
 )
 
-// known has a door know callers by real keys beside the played ones.
+// withKeys has a door know callers by real keys, in place of the played ones.
 func withKeys(c *frontConfig) {
 	c.who = (&identity.Authenticator{Keys: c.keys}).Authenticate
 }
@@ -39,8 +40,7 @@ func read[T any](t *testing.T, a answer, status int) (body T) {
 func TestKeysOverTheAPI(t *testing.T) {
 	d, _, staff := staffed(t)
 	end := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
-	body, _ := json.Marshal(map[string]any{"name": "scanner", "roles": []string{"warehouse", "warehouse"}, "expires_at": end})
-	a := d.ask("POST", prefix+"/ops/keys", string(body), staff...)
+	a := d.ask("POST", prefix+"/ops/keys", `{"name":"scanner","roles":["warehouse","warehouse"],"expires_at":"`+end.Format(time.RFC3339)+`"}`, staff...)
 	made := read[keyring.Key](t, a, http.StatusCreated)
 	if !strings.HasPrefix(made.Key, "qk_"+made.ID+"_") || a.header.Get("Location") != prefix+"/ops/keys/"+made.ID || a.header.Get("Cache-Control") != "no-store" ||
 		strings.Join(made.Roles, ",") != "warehouse" || made.ExpiresAt == nil || !made.ExpiresAt.Equal(end) {
@@ -119,10 +119,8 @@ func TestAskedAndKeptAreOne(t *testing.T) {
 	}
 	one, err := kept.Keys(t.Context())
 	other, err2 := asked.Keys(t.Context())
-	a, _ := json.Marshal(one)
-	b, _ := json.Marshal(other)
-	if err != nil || err2 != nil || string(a) != string(b) || len(one) != 3 {
-		t.Errorf("kept are %s (%v), asked %s (%v)", a, err, b, err2)
+	if err != nil || err2 != nil || !reflect.DeepEqual(one, other) || len(one) != 3 {
+		t.Errorf("kept are %+v (%v), asked %+v (%v)", one, err, other, err2)
 	}
 }
 

@@ -1,0 +1,112 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	catalogclient "quadrille/services/catalog/client"
+	inventoryclient "quadrille/services/inventory/client"
+	salesclient "quadrille/services/sales/client"
+	wishlistclient "quadrille/services/wishlist/client"
+)
+
+// Config says which shop is shown, and how lively.
+type Config struct {
+	URL   func(service string) string
+	HTTP  *http.Client
+	Log   *slog.Logger  // is told what was done at the beginning, and what fails
+	Every time.Duration // between two things that happen; 2 s where 0
+}
+
+// Demo fills a shop and keeps it alive.
+type Demo struct {
+	cfg       Config
+	run       string // in external IDs: a run's own, so that what is tried again happens once
+	n         int    // things done so far
+	inventory *inventoryclient.Client
+	catalog   *catalogclient.Client
+	sales     *salesclient.Client
+	wishlist  *wishlistclient.Client
+	placed    []string // IDs of this run's orders that have not left, oldest first
+}
+
+// New makes a demo. It asks nobody yet.
+func New(cfg Config) (*Demo, error) {
+	if cfg.URL == nil || cfg.HTTP == nil || cfg.Log == nil {
+		return nil, errors.New("demo: URL, HTTP and Log are needed")
+	}
+	if cfg.Every == 0 {
+		cfg.Every = 2 * time.Second
+	}
+	if cfg.Every < 0 {
+		return nil, fmt.Errorf("demo: %s is no time between two things", cfg.Every)
+	}
+	d := &Demo{cfg: cfg, run: uuid.NewString()[:8]}
+	var errs [4]error
+	d.inventory, errs[0] = inventoryclient.New(cfg.URL("inventory"), cfg.HTTP)
+	d.catalog, errs[1] = catalogclient.New(cfg.URL("catalog"), cfg.HTTP)
+	d.sales, errs[2] = salesclient.New(cfg.URL("sales"), cfg.HTTP)
+	d.wishlist, errs[3] = wishlistclient.New(cfg.URL("wishlist"), cfg.HTTP)
+	return d, errors.Join(errs[:]...)
+}
+
+// Run fills the shop where it is empty, and then has something happen every now and
+// then, until ctx ends. What fails is told to the log and tried again, or left out.
+func (d *Demo) Run(ctx context.Context) {
+	d.fillUntilDone(ctx)
+	for ctx.Err() == nil {
+		if err := d.step(ctx); err != nil && ctx.Err() == nil {
+			d.cfg.Log.Debug("the demonstration left something out", "error", err)
+		}
+		d.pause(ctx)
+	}
+}
+
+// pause is as long as Every, or half of it more or less: people are no clocks.
+func (d *Demo) pause(ctx context.Context) {
+	every := d.cfg.Every
+	timer := time.NewTimer(every/2 + rand.N(every))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// step has one thing happen. All kinds come in turn.
+func (d *Demo) step(ctx context.Context) error {
+	kinds := []func(context.Context, []catalogclient.Product) error{d.order, d.wish, d.order, d.ship, d.restock, d.order, d.ship}
+	kind := kinds[d.n%len(kinds)]
+	d.n++
+	goods, err := d.goods(ctx)
+	if err != nil || len(goods) == 0 {
+		return err
+	}
+	return kind(ctx, goods)
+}
+
+// goods is what is offered, as much of it as one page has.
+func (d *Demo) goods(ctx context.Context) (all []catalogclient.Product, err error) {
+	const most = 500
+	for p, err := range d.catalog.AllProducts(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, p); len(all) == most {
+			break
+		}
+	}
+	return all, nil
+}
+
+func (d *Demo) externalID(kind string) string { return fmt.Sprintf("demo/%s/%s/%d", kind, d.run, d.n) }
+
+// anyOf is one of them.
+func anyOf[T any](all []T) T { return all[rand.N(len(all))] }
