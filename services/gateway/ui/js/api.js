@@ -20,10 +20,11 @@ export class Problem extends Error {
 
 /**
  * Asks the shop. Resolves with {data, status, location}; rejects with a Problem,
- * or with the signal's reason where the asker lost interest.
+ * or with the signal's reason where the asker lost interest. token asks as
+ * somebody other than who is signed in.
  */
-export async function ask(method, path, { body, type = "application/json", key, signal, patience = 20_000 } = {}) {
-  const who = session.get();
+export async function ask(method, path, { body, type = "application/json", key, signal, token, patience = 20_000 } = {}) {
+  const who = token ? { token } : session.get();
   const headers = { Accept: "application/json" };
   if (who) headers.Authorization = `Bearer ${who.token}`;
   if (body !== undefined) headers["Content-Type"] = type;

@@ -1,0 +1,114 @@
+// What is to be ordered, at the prices of now, and ordering it.
+
+import { letGo, order, send, sending } from "../parts/shop-order.js";
+import { productsOf } from "../parts/shop-products.js";
+import { basket, isSignedIn, notify, session, signingIn, withQuantity } from "../store.js";
+import { Empty, Heading, Skeleton, Trouble, html, useCell, useEffect, useLoad, useState } from "../view.js";
+import { money, number, plural, sentence, total } from "../words.js";
+import { Tile, useLiveProducts } from "./shop.js";
+
+const most = 1_000_000_000; // pieces of one SKU in an order
+
+export default function Basket() {
+  const { lines, pending } = useCell(basket);
+  const state = useCell(sending);
+  const skus = lines.map((l) => l.sku);
+  const now = useLoad((signal) => productsOf(skus, signal), [skus.join()]);
+  useLiveProducts(now, true);
+  useEffect(() => { send(); }, []);
+  const bySKU = new Map(now.data?.items.map((p) => [p.sku, p]));
+  const shown = lines.map((l) => priced(l, bySKU.get(l.sku), now.data?.skus.has(l.sku)));
+  if (!lines.length) return html`<${Heading} title="Basket" /><${Unsaid} pending=${pending} state=${state} />
+    <${Empty} title="Nothing in it yet">What you put into the basket is kept in this browser until you order it. <a href="/">Look around</a><//>`;
+  return html`<${Heading} title="Basket" />
+    <${Unsaid} pending=${pending} state=${state} />
+    <${Refused} state=${pending ? {} : state} />
+    <${Trouble} problem=${now.problem} what="Prices and stock may be older than shown." retry=${now.reload} />
+    <div class="sheet">
+      <ul class="rows" aria-label="Lines">${shown.map((l) => html`<${Line} key=${l.sku} line=${l} fixed=${Boolean(pending)} wrong=${state.lines?.[l.sku]} />`)}</ul>
+      <${Sums} lines=${shown} />
+      <${Order} pending=${pending} busy=${state.busy} />
+    </div>`;
+}
+
+/** A line as catalog has it now: what it was put in at is only what it was. */
+function priced(line, product, known) {
+  if (!product) return { ...line, gone: Boolean(known) };
+  const was = product.price.amount !== line.price?.amount || product.price.currency !== line.price?.currency ? line.price : null;
+  return { ...line, title: product.title, price: product.price, was, left: product.withdrawn ? undefined : product.quantity, gone: Boolean(product.withdrawn) };
+}
+
+function Line({ line: l, fixed, wrong }) {
+  const remove = () => {
+    basket.set((b) => withQuantity(b, l.sku, 0));
+    notify(`${l.title} is out of the basket.`);
+    document.querySelector("h1")?.focus(); // the button is gone
+  };
+  const remark = wrong ? sentence(wrong) : l.gone ? "This is no longer offered: take it out to order the rest." : tooFew(l);
+  const id = `remark-${l.sku}`;
+  return html`<li class=${wrong || l.gone ? "faulty" : ""}>
+    <span class="thumb"><${Tile} sku=${l.sku} /></span>
+    <div class="grow"><a href=${`/products/${encodeURIComponent(l.sku)}`}>${l.title}</a>
+      <div class="hint">${money(l.price)} each${l.was && html` <span>(was ${money(l.was)} when you put it in)</span>`}</div>
+      <div id=${id} class=${wrong || l.gone ? "wrong" : "remark"} role="status">${remark}</div></div>
+    <${Quantity} line=${l} fixed=${fixed} describedBy=${id} />
+    <span class="price amount-of-line">${money(total([l])[0])}</span>
+    <button type="button" class="small" disabled=${fixed} aria-label=${`Take ${l.title} out of the basket`} onClick=${remove}>Remove</button>
+  </li>`;
+}
+
+function tooFew({ left, quantity }) {
+  if (left === undefined || left >= quantity) return "";
+  return left <= 0 ? "Sold out right now: an order with it would be refused as a whole." : `Only ${number(left)} left: an order of more would be refused as a whole.`;
+}
+
+function Quantity({ line: l, fixed, describedBy }) {
+  const [text, setText] = useState(null); // while it is typed
+  const take = (n) => {
+    setText(null);
+    if (Number.isFinite(n)) basket.set((b) => withQuantity(b, l.sku, Math.min(most, Math.max(1, Math.trunc(n)))));
+  };
+  const step = (by, sign, word) => html`<button type="button" class="small" disabled=${fixed || l.quantity + by < 1} aria-label=${`One ${l.title} ${word}`} onClick=${() => take(l.quantity + by)}>${sign}</button>`;
+  return html`<span class="steps">${step(-1, "−", "less")}
+    <input class="quantity" type="text" inputmode="numeric" pattern="[0-9]*" maxlength="10" disabled=${fixed} aria-label=${`Pieces of ${l.title}`} aria-describedby=${describedBy}
+      value=${text ?? String(l.quantity)} onInput=${(e) => setText(e.target.value)} onChange=${(e) => take(Number.parseInt(e.target.value, 10))}
+      onKeyDown=${(e) => { if (e.key === "Enter") take(Number.parseInt(e.target.value, 10)); }} />
+    ${step(1, "+", "more")}</span>`;
+}
+
+function Sums({ lines }) {
+  const sums = total(lines);
+  return html`<p class="sum"><span>Total</span><span role="status">${sums.map(money).join(" + ")}</span></p>
+    ${sums.length > 1 && html`<p class="wrong">An order is paid in one currency: order what is priced in the others apart.</p>`}`;
+}
+
+function Order({ pending, busy }) {
+  const who = useCell(session);
+  if (pending) return null; // Unsaid tells
+  return html`<div class="order-now">
+    <p class="hint">${who ? "All of it or nothing: the order is confirmed once the stock for every line is set aside." : "You are asked who you are, and then order."}</p>
+    <button type="button" class="primary" aria-disabled=${Boolean(busy)} onClick=${() => (isSignedIn() ? order() : signingIn.set("order"))}>
+      ${who ? `Order as ${who.subject}` : "Sign in to order"}</button></div>`;
+}
+
+/** An order that was sent and not answered. */
+function Unsaid({ pending, state }) {
+  const who = useCell(session);
+  if (!pending) return null;
+  const mine = who?.subject === pending.subject;
+  const pieces = plural(pending.body.lines.length, "line");
+  if (mine && !state.problem) return html`<div class="sheet news" role="status"><h2>Placing your order…</h2><p>${pieces} are on the way to the shop.</p><${Skeleton} lines=${1} /></div>`;
+  return html`<div class="sheet news" role="status"><h2>Your order is not answered yet</h2>
+    <p>${!mine ? `${pending.subject} sent an order of ${pieces} from this browser, and nobody knows yet whether it arrived. Sign in as ${pending.subject} to see it through.`
+      : `${state.problem.message} It is sent again by itself until the shop answers, and is placed once however often it is sent.`}</p>
+    <div class="row">${mine ? html`<button type="button" class="primary" aria-disabled=${Boolean(state.busy)} onClick=${send}>${state.busy ? "Sending…" : "Send it now"}</button>`
+      : html`<button type="button" class="primary" onClick=${() => signingIn.set("order")}>Sign in</button>`}
+      <button type="button" onClick=${letGo}>Stop sending it</button></div>
+    <p class="hint">If you stop, look at the orders before you order again: it may have arrived.</p></div>`;
+}
+
+function Refused({ state: { problem, lines = {} } }) {
+  if (!problem) return null;
+  const many = Object.keys(lines).length;
+  return html`<${Trouble} what="The order was not placed." problem=${many ? { message: `See what is said at ${many === 1 ? "the line" : `${number(many)} lines`} below.` } : problem} />`;
+}

@@ -1,0 +1,64 @@
+// What the customer waits for, with what can be had of it as it changes.
+
+import { get, withQuery } from "../api.js";
+import { session } from "../store.js";
+import { Empty, Heading, Skeleton, Trouble, html, useEvents, useLoad, useSoon, useState } from "../view.js";
+import { money, when } from "../words.js";
+import { productsOf } from "../parts/shop-products.js";
+import { Availability, Take, Tile, useLiveProducts, wish } from "./shop.js";
+
+/** All wishes, the latest first. */
+async function all(signal) {
+  const found = [];
+  for (let after = ""; after !== undefined;) {
+    const page = await get(withQuery("/wishlist", { limit: 500, after }), signal);
+    found.push(...page.items);
+    after = page.next;
+  }
+  return found.sort((a, b) => b.wished_at.localeCompare(a.wished_at));
+}
+
+export default function Wishlist() {
+  const load = useLoad(all, []);
+  const skus = load.data?.map((w) => w.sku) ?? [];
+  // Asked for apart: where catalog is away, the wishes are still here.
+  const products = useLoad((signal) => productsOf(skus, signal), [skus.join()]);
+  useLiveProducts(products, true);
+  const soon = useSoon(load.reload, 300);
+  useEvents((e) => { if (e.type.startsWith("wishlist.") && e.customer === session.get()?.subject) soon(); });
+  const bySKU = new Map(products.data?.items.map((p) => [p.sku, p]));
+  const asked = products.data?.skus;
+  return html`<${Heading} title="Wishlist" lead="What you wait for. Whatever page you have open here, it tells you when something is back." />
+    <${Trouble} problem=${load.problem} what="Your wishlist cannot be shown." retry=${load.reload} />
+    <${Trouble} problem=${products.problem} what="Your wishes are here, but not their titles and prices." retry=${products.reload} />
+    ${!load.data ? !load.problem && html`<div class="sheet"><${Skeleton} lines=${6} /></div>`
+      : skus.length === 0 ? html`<${Empty} title="You wait for nothing">Where something is sold out, press “Notify me”, and it is kept here. <a href="/">Look around</a><//>`
+      : html`<ul class="sheet rows">${load.data.map((w) => html`<${Wish} key=${w.sku} wish=${w} product=${bySKU.get(w.sku)} known=${Boolean(asked?.has(w.sku))} gone=${soon} />`)}</ul>`}`;
+}
+
+function Wish({ wish: w, product: p, known, gone }) {
+  const [busy, setBusy] = useState(false);
+  const title = p?.title ?? w.sku;
+  const remove = async () => {
+    if (busy) return;
+    setBusy(true);
+    await wish({ sku: w.sku, title }, false);
+    setBusy(false);
+    gone();
+  };
+  return html`<li>
+    <span class="thumb"><${Tile} sku=${w.sku} /></span>
+    <div class="grow">${p ? html`<a href=${`/products/${encodeURIComponent(w.sku)}`}>${title}</a>` : html`<span class="sku">${w.sku}</span>`}
+      <${State} wish=${w} product=${p} known=${known} /></div>
+    ${p && html`<span class="price">${money(p.price)}</span>`}
+    <div class="row">${p?.available && html`<${Take} product=${p} />`}
+      <button type="button" class="small" aria-disabled=${busy} aria-label=${`Take ${title} off the wishlist`} onClick=${remove}>Remove</button></div>
+  </li>`;
+}
+
+function State({ wish: w, product: p, known }) {
+  const back = w.available && w.notified_at;
+  return html`<div class="hint">${p ? html`<${Availability} product=${p} />`
+    : html`<p class=${w.available ? "stock many" : "stock none"}><span>${known ? "Not offered at the moment" : w.available ? "In stock" : "Sold out"}</span></p>`}
+    ${back ? html`<span class="badge ok">Back since ${when(w.notified_at)}</span>` : html`<span>On the list since ${when(w.wished_at)}</span>`}</div>`;
+}

@@ -1,0 +1,87 @@
+// Sending the basket as an order: once, however often it has to be sent. What was
+// sent is kept in the basket with its key until the shop has answered, so neither a
+// broken connection nor a closed browser makes it two orders, or none.
+
+import { ask, backoff } from "../api.js";
+import { go, place } from "../router.js";
+import { basket, cell, freshID, notify, session } from "../store.js";
+import { shortID } from "../words.js";
+
+/** How it stands: {busy}, or {problem, lines} of the last answer, lines being what is wrong with each SKU. */
+export const sending = cell({});
+
+/** The basket as an order that is to be sent by subject under key. */
+export const sealed = (b, subject, key) => ({
+  ...b, pending: { key, subject, body: { lines: b.lines.map(({ sku, quantity }) => ({ sku, quantity })) } },
+});
+
+/** The basket once the order under key was answered: empty if it was placed, open again if not. */
+export const opened = (b, key, placed) => (b.pending?.key === key ? { lines: placed ? [] : b.lines, pending: null } : b);
+
+/** Nobody knows whether the order was placed: it has to be sent again. */
+export const unanswered = (problem) => problem.passing || problem.status === 401 || problem.code === "idempotency_key_in_use";
+
+/** What a refusal says of single lines: {sku: sentence}. */
+export function byLine(problem, body) {
+  const lines = {};
+  for (const { pointer = "", detail } of problem.errors ?? []) {
+    const sku = body.lines[/^\/lines\/(\d+)(\/|$)/.exec(pointer)?.[1]]?.sku;
+    if (sku) lines[sku] = detail;
+  }
+  return lines;
+}
+
+let tries = 0, timer = 0;
+
+/** Orders what is in the basket. */
+export function order() {
+  const b = basket.get();
+  if (!session.get() || !b.lines.length) return;
+  if (!b.pending) basket.set(sealed(b, session.get().subject, freshID()));
+  send();
+}
+
+/** Sends what was not answered yet, now. */
+export async function send() {
+  clearTimeout(timer);
+  const { pending } = basket.get();
+  if (!pending || session.get()?.subject !== pending.subject || sending.get().busy) return;
+  sending.set({ ...sending.get(), busy: true });
+  try {
+    const { data } = await ask("POST", "/orders", { body: pending.body, key: pending.key });
+    placed(data, pending);
+  } catch (problem) {
+    refused(problem, pending);
+  }
+}
+
+function placed(data, { key }) {
+  tries = 0;
+  const here = place.get().path === "/basket";
+  basket.set((b) => opened(b, key, true));
+  sending.set({});
+  if (here) go(`/orders/${data.id}`);
+  else notify(`Your order ${shortID(data.id)} is placed.`, `/orders/${data.id}`);
+}
+
+function refused(problem, { key, body }) {
+  if (unanswered(problem)) {
+    sending.set({ problem });
+    // Signed out: it goes on with the next session.
+    if (problem.status !== 401) timer = setTimeout(send, Math.max((problem.retryAfter ?? 0) * 1000, backoff(tries++)));
+    return;
+  }
+  tries = 0;
+  basket.set((b) => opened(b, key, false));
+  sending.set({ problem, lines: byLine(problem, body) });
+}
+
+/** Gives up an order that was not answered. Whether it was placed, only the list of orders can tell. */
+export function letGo() {
+  clearTimeout(timer);
+  tries = 0;
+  basket.set((b) => ({ ...b, pending: null }));
+  sending.set({});
+}
+
+session.listen(() => setTimeout(send)); // once everything else has heard of the session
