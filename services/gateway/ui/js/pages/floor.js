@@ -1,0 +1,50 @@
+// The floor: the dance as it goes, its last hour, and what staff can do about it.
+
+import { get, withQuery } from "../api.js";
+import { go } from "../router.js";
+import { Audit } from "../parts/audit.js";
+import { Dance } from "../parts/dance.js";
+import { FloorLinks } from "../parts/floorlinks.js";
+import { useFlow } from "../parts/flow.js";
+import { LastHour } from "../parts/lasthour.js";
+import { usePoll } from "../parts/poll.js";
+import { Readers } from "../parts/readers.js";
+import { Recent } from "../parts/recent.js";
+import { Replay } from "../parts/replay.js";
+import { TraceSearch } from "../parts/tracesearch.js";
+import { Heading, html, useEvents, useRef, useSoon, useState } from "../view.js";
+
+export default function Floor() {
+  const [still, setStill] = useState(false);
+  return html`<${Heading} title="The floor" lead="Who tells whom what, at this moment."><${FloorLinks} at="/floor" /><//>
+    <${Picture} still=${still} setStill=${setStill} />
+    <div class="two"><${LastHour} /><${Recent} still=${still} /></div>
+    <${TraceSearch} onSearch=${(query) => go(withQuery("/floor/traces", query))} />
+    <div class="columns"><${Replay} services=${null} /><${Audit} /></div>`;
+}
+
+/** Apart from the rest of the page: it is drawn anew several times a second. */
+function Picture({ still, setStill }) {
+  const load = usePoll((signal) => get("/ops/services", signal), 3000, []);
+  const soon = useSoon(() => { if (!document.hidden) load.reload(); }, 1500);
+  useEvents(soon); // what passes changes who is behind
+  const now = useFlow(), held = useRef(now);
+  if (!still) held.current = now;
+  const flow = held.current;
+  return html`<section class="sheet" aria-labelledby="dance">
+    <div class="heading"><h2 id="dance">The dance</h2>
+      <button type="button" class="small" aria-pressed=${still} onClick=${() => setStill(!still)}>Hold still</button></div>
+    <${Dance} load=${load} flow=${flow} still=${still} />
+    <${Summary} services=${load.data?.items} />
+    ${load.data && html`<${Readers} services=${load.data.items} flow=${flow} />`}
+  </section>`;
+}
+
+/** What a glance at the picture says, said once when it changes. */
+function Summary({ services }) {
+  if (!services) return html`<p role="status">Asking the services how they are…</p>`;
+  const ill = services.filter((s) => s.status !== "ready").map((s) => `${s.name} is ${s.status === "away" ? "away" : "not ready"}`);
+  const dead = services.filter((s) => s.dead_letters > 0).map((s) => s.name);
+  return html`<p role="status">${ill.length ? `${ill.join(", ")}. The others go on; what it missed reaches it later.` : "All services are ready."}
+    ${dead.length > 0 && html` <a href="/floor/dead-letters">There are dead letters of ${dead.join(" and ")}.</a>`}</p>`;
+}

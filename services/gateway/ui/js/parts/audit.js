@@ -1,0 +1,55 @@
+// Do all services say the same? Asked once, answered when the shop is at rest.
+
+import { ask, get } from "../api.js";
+import { cell } from "../store.js";
+import { Trouble, html, useCell, useState } from "../view.js";
+import { number, plural, span, when } from "../words.js";
+import { usePoll } from "./poll.js";
+
+/** The ID of the audit that was asked for last: it goes on while the page is elsewhere. */
+const asked = cell("");
+
+export function Audit() {
+  const id = useCell(asked);
+  const [state, setState] = useState({});
+  const begin = async () => {
+    if (state.busy) return;
+    setState({ busy: true });
+    try {
+      asked.set((await ask("POST", "/ops/audit")).data.id);
+      setState({});
+    } catch (problem) {
+      setState({ problem });
+    }
+  };
+  return html`<section class="sheet" aria-labelledby="audit"><h2 id="audit">Audit</h2>
+    <p>Compares what all services have written down: orders, allocations, stock and products.</p>
+    <${Trouble} problem=${state.problem} what="The audit did not begin." />
+    <p><button type="button" onClick=${begin} aria-disabled=${Boolean(state.busy)}>${id ? "Audit again" : "Begin the audit"}</button></p>
+    ${id && html`<${Result} key=${id} id=${id} />`}
+  </section>`;
+}
+
+function Result({ id }) {
+  const [over, setOver] = useState(false);
+  const load = usePoll((signal) => get(`/ops/audits/${encodeURIComponent(id)}`, signal).then((d) => { setOver(d.status !== "running"); return d; }), 1000, [id], !over);
+  const d = load.data;
+  return html`<div class="verdict"><${Trouble} problem=${load.problem} what="Its result cannot be seen." retry=${load.reload} />
+    <div role="status">${!d || d.status === "running" ? html`<p>Looking…</p><progress aria-label="The audit is running"></progress>`
+      : d.status === "failed" ? html`<p><span class="badge bad">Not finished</span> Somebody could not be asked, or the shop did not come to rest. Try again when all services are ready.</p>`
+      : html`<p><span class=${`badge ${d.clean ? "ok" : "bad"}`}>${d.clean ? "✓ All agree" : `✕ ${plural(d.report.differences.length, "difference")}`}</span>
+        <span class="hint"> ${when(d.finished_at)}, in ${span(new Date(d.finished_at) - new Date(d.started_at))}</span></p>`}</div>
+    ${d?.status === "done" && html`<${Report} report=${d.report} />`}
+  </div>`;
+}
+
+const rows = { skus: "SKUs", on_hand: "On hand", reserved: "Reserved", products: "Products", allocations: "Allocations" };
+
+function Report({ report: r }) {
+  const orders = Object.entries(r.orders ?? {});
+  return html`<dl class="facts">
+      <div><dt>Orders</dt><dd>${orders.length ? orders.map(([status, n]) => `${number(n)} ${status}`).join(", ") : "none"}</dd></div>
+      ${Object.entries(rows).map(([key, name]) => r[key] !== undefined && html`<div key=${key}><dt>${name}</dt><dd>${number(r[key])}</dd></div>`)}
+    </dl>
+    ${r.differences?.length > 0 && html`<h3>What differs</h3><ul class="bullets">${r.differences.map((text) => html`<li key=${text}>${text}</li>`)}</ul>`}`;
+}

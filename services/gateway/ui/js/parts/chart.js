@@ -1,0 +1,52 @@
+// A small chart of lines over time, with its numbers as a table.
+
+import { html } from "../view.js";
+import { minute, number } from "../words.js";
+import { useWidth } from "./width.js";
+
+const height = 190, left = 44, right = 10, top = 12, bottom = 26;
+
+/**
+ * Lines over the same times: series are {name, kind, dash, values}, values as many
+ * as times, null where there is none. The table shows only times at which
+ * something was not zero.
+ */
+export function Chart({ title, times, series, none }) {
+  const [ref, width] = useWidth(500);
+  const most = nice(Math.max(1, ...series.flatMap((s) => s.values.map((v) => v ?? 0))));
+  const x = (i) => left + ((width - left - right) * i) / Math.max(1, times.length - 1);
+  const y = (v) => top + (height - top - bottom) * (1 - v / most);
+  const busy = series.filter((s) => s.values.some(Boolean));
+  return html`<figure class="chart"><figcaption><h3>${title}</h3></figcaption>
+    <div ref=${ref}><svg viewBox=${`0 0 ${width} ${height}`} height=${height} width="100%" aria-hidden="true" focusable="false">
+      ${[0, most / 2, most].map((v) => (Number.isInteger(v) ? html`<g key=${v}><path class="rule" d=${`M${left} ${y(v)}H${width - right}`} /><text class="tick end" x=${left - 8} y=${y(v) + 4}>${number(v)}</text></g>` : null))}
+      ${marks(times).map((i) => html`<text key=${i} class=${i === 0 ? "tick" : i === times.length - 1 ? "tick end" : "tick mid"} x=${x(i)} y=${height - 6}>${minute(times[i])}</text>`)}
+      ${series.map((s) => html`<path key=${s.name} class=${`line ${s.kind}`} stroke-dasharray=${s.dash} d=${line(s.values, x, y)} />`)}
+    </svg></div>
+    <p class="legend">${series.map((s) => html`<span key=${s.name}><svg class="dash" width="26" height="8" aria-hidden="true"><path class=${`line ${s.kind}`} stroke-dasharray=${s.dash} d="M1 4H25" /></svg>${s.name}</span>`)}</p>
+    ${!busy.length ? html`<p class="hint">${none}</p>` : html`<details class="numbers"><summary>${title}, as a table</summary>
+      <div class="wide tall" tabindex="0" role="region" aria-label=${title}><table><thead><tr><th scope="col">Time</th>${busy.map((s) => html`<th scope="col" class="num" key=${s.name}>${s.name}</th>`)}</tr></thead>
+        <tbody>${times.map((t, i) => busy.some((s) => s.values[i]) && html`<tr key=${t}><th scope="row">${minute(t)}</th>${busy.map((s) => html`<td class="num" key=${s.name}>${s.values[i] === null ? "–" : number(s.values[i])}</td>`)}</tr>`)}</tbody></table></div></details>`}
+  </figure>`;
+}
+
+const marks = (times) => (times.length < 2 ? [] : [0, Math.floor((times.length - 1) / 2), times.length - 1]);
+
+function line(values, x, y) {
+  let d = "", pen = "M";
+  values.forEach((v, i) => {
+    if (v === null) { pen = "M"; return; }
+    d += `${pen}${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
+    pen = "L";
+  });
+  return d;
+}
+
+/** The next of 2, 4, 10, 20, 40, 100 … that is not less: it halves well. */
+function nice(most) {
+  let step = 1;
+  for (;;) {
+    for (const m of [2, 4, 10]) if (m * step >= most) return m * step;
+    step *= 10;
+  }
+}

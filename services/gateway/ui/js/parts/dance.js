@@ -1,0 +1,58 @@
+// The dance: who hears whom, and what passes between them at this moment.
+
+import { Trouble, html } from "../view.js";
+import { number, rate } from "../words.js";
+import { streams } from "./flow.js";
+import { pathOf, planFor, usual } from "./plan.js";
+import { useWidth } from "./width.js";
+
+const states = { ready: "ready", not_ready: "not ready", away: "away" };
+export const stateOf = (s) => (s ? states[s.status] ?? s.status : "asking…");
+const kindOf = (s) => (!s ? "" : s.status === "ready" ? (s.dead_letters ? "warn" : "ok") : s.status === "away" ? "bad" : "warn");
+
+/** Every pair of reader and stream, with how the reader is where that is known. */
+export function edgesOf(services) {
+  const edges = new Map(usual.map(([from, to]) => [`${from}>${to}`, { from, to, reader: null }]));
+  for (const s of services ?? []) {
+    for (const reader of s.readers) edges.set(`${reader.stream}>${s.name}`, { from: reader.stream, to: s.name, reader });
+  }
+  return [...edges.values()];
+}
+
+export function Dance({ load, flow, still }) {
+  const services = load.data?.items;
+  const by = new Map((services ?? []).map((s) => [s.name, s]));
+  const [ref, width] = useWidth();
+  const plan = planFor(width);
+  return html`<div ref=${ref}>
+    <${Trouble} problem=${load.problem} what="How the services are cannot be seen." retry=${load.reload} />
+    <svg class=${still ? "dance still" : "dance"} viewBox=${`0 0 ${plan.box.join(" ")}`} aria-hidden="true" focusable="false">
+      <defs>${[...streams].map((s) => html`<marker key=${s} id=${`tip-${s}`} viewBox="0 0 8 8" refX="3" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path class=${s} d="M0 0L8 4 0 8z" /></marker>`)}</defs>
+      ${edgesOf(services).map((e) => html`<${Edge} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} pulse=${flow.pulses[e.from] ?? 0} rate=${flow.rates[e.from] ?? 0} />`)}
+      ${Object.entries(plan.at).map(([name, at]) => html`<${Dancer} key=${name} name=${name} at=${at} size=${plan.size} service=${by.get(name)} />`)}
+    </svg>
+    <p class="legend">${streams.map((s) => html`<span key=${s}><i class=${`swatch ${s}`}></i>${s} <b>${rate(flow.rates[s])}</b>/s</span>`)}</p>
+  </div>`;
+}
+
+function Edge({ edge: { from, to, reader }, plan, pulse, rate: perSecond }) {
+  const path = pathOf(plan, from, to);
+  if (!path) return null;
+  const lag = reader?.lag ?? 0;
+  return html`<g class=${`edge ${from}${perSecond > 0 ? " lit" : ""}`}>
+    <path class="way-between" d=${path.d} marker-end=${`url(#tip-${from})`} />
+    ${pulse > 0 && html`<path key=${pulse} class="pulse" d=${path.d} pathLength="100" />`}
+    ${lag > 0 && html`<text class="behind" x=${path.label[0]} y=${path.label[1] - 4}>${reader.replaying ? "↻ " : ""}${number(lag)} behind</text>`}
+  </g>`;
+}
+
+function Dancer({ name, at: [x, y], size: [w, h], service: s }) {
+  const kind = kindOf(s);
+  return html`<g class=${`dancer ${name} ${kind}`} transform=${`translate(${x} ${y})`}>
+    <rect x=${-w / 2} y=${-h / 2} width=${w} height=${h} rx="14" />
+    <rect class="sash" x=${-w / 2 + 12} y=${-h / 2 - 2} width=${w - 24} height="4" rx="2" />
+    <text class="name" y=${-h / 2 + 24}>${name}</text>
+    <text class=${`state ${kind}`} y=${-h / 2 + 42}>${kind === "ok" ? "● " : kind === "bad" ? "✕ " : kind === "warn" ? "▲ " : ""}${stateOf(s)}</text>
+    <text class="small" y=${-h / 2 + 58}>${s && s.status !== "away" ? `${number(s.outbox?.unsent ?? 0)} out · ${number(s.dead_letters)} dead` : ""}</text>
+  </g>`;
+}

@@ -1,0 +1,76 @@
+// A file of receipts: sent, then watched until every line is done.
+
+import { ask, get } from "../api.js";
+import { cell, kept } from "../store.js";
+import { Trouble, html, useCell, useRef, useState } from "../view.js";
+import { number, percent, plural, sentence } from "../words.js";
+import { usePoll } from "./poll.js";
+
+const most = 64 << 20; // bytes, as inventory has it
+
+/** {id, name} of the import that is watched: it goes on while the page is elsewhere. */
+const watched = kept("sessionStorage", "quadrille.import", null);
+
+const upload = cell({ busy: false, problem: null, refused: "" });
+
+async function send(file) {
+  if (!file || upload.get().busy) return;
+  const refused = file.size === 0 ? "This file is empty." : file.size > most ? "This file is larger than 64 MiB. Send it in parts." : "";
+  if (refused) return upload.set({ busy: false, problem: null, refused });
+  upload.set({ busy: true, problem: null, refused: "" });
+  try {
+    const { location } = await ask("POST", "/imports", { body: file, type: "text/csv", patience: 300_000 });
+    watched.set({ id: location.split("/").pop(), name: file.name });
+    upload.set({ busy: false, problem: null, refused: "" });
+  } catch (problem) {
+    upload.set({ busy: false, problem, refused: "" });
+  }
+}
+
+export function Import() {
+  const { busy, problem, refused } = useCell(upload);
+  const seen = useCell(watched);
+  return html`<section class="sheet" aria-labelledby="import">
+    <h2 id="import">Receive from a file</h2>
+    <${Trouble} problem=${problem} what="The file was not taken." />
+    ${refused && html`<div class="trouble" role="alert"><p>${refused}</p></div>`}
+    <${Drop} busy=${busy} />
+    ${seen && html`<${Progress} key=${seen.id} watched=${seen} />`}
+  </section>`;
+}
+
+function Drop({ busy }) {
+  const [over, setOver] = useState(false);
+  const input = useRef(null);
+  const drop = (e) => { e.preventDefault(); setOver(false); send(e.dataTransfer.files[0]); };
+  return html`<div class=${over ? "drop over" : "drop"} onDragOver=${(e) => { e.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)} onDrop=${drop}>
+    <p>Drop a CSV file here, or</p>
+    <button type="button" aria-disabled=${busy} onClick=${() => !busy && input.current.click()}>${busy ? "Sending…" : "Choose a file"}</button>
+    <input ref=${input} class="visually-hidden" type="file" accept=".csv,text/csv" tabindex="-1" aria-label="CSV file" onChange=${(e) => { send(e.target.files[0]); e.target.value = ""; }} />
+    <p class="hint">Columns <code>external_id,sku,quantity</code>, named in the first line. The same file sent twice counts once.</p>
+  </div>`;
+}
+
+function Progress({ watched: { id, name } }) {
+  const [over, setOver] = useState(false);
+  const load = usePoll((signal) => get(`/imports/${encodeURIComponent(id)}`, signal).then((d) => { setOver(d.status === "done"); return d; }), 700, [id], !over);
+  const d = load.data;
+  const share = d?.total ? d.processed / d.total : over ? 1 : 0;
+  return html`<div class="progress-box">
+    <h3 class="breaks">${name}</h3>
+    <${Trouble} problem=${load.problem} what="How far it is cannot be seen." retry=${load.reload} />
+    <progress max="1" value=${share} aria-label=${`Lines of ${name} that are done`}></progress>
+    <p role="status">${!d ? "Waiting for the first line…" : over ? done(d) : d.total ? `${number(d.processed)} of ${plural(d.total, "line")}, ${percent(share)}` : "Waiting for its turn…"}</p>
+    ${d?.rejected > 0 && html`<${Rejected} of=${d} />`}
+    ${over && html`<button type="button" class="small" onClick=${() => watched.set(null)}>Put this away</button>`}
+  </div>`;
+}
+
+const done = (d) => `Done: ${plural(d.processed - d.rejected, "line")} taken${d.rejected ? `, ${number(d.rejected)} not` : ""}.`;
+
+function Rejected({ of: { rejected, errors } }) {
+  return html`<h3>Lines that were not taken</h3>
+    <div class="wide tall" tabindex="0" role="region" aria-label="Lines that were not taken"><table><thead><tr><th scope="col" class="num">Line</th><th scope="col">Why</th></tr></thead>
+      <tbody>${errors.map((e) => html`<tr key=${e.line}><td class="num">${number(e.line)}</td><td>${sentence(e.detail)}</td></tr>`)}</tbody></table></div>
+    ${rejected > errors.length && html`<p class="hint">The first ${number(errors.length)} of ${number(rejected)}.</p>`}`;
+}

@@ -1,0 +1,63 @@
+// One dead letter: its event, what went wrong, and the two ways to close it.
+
+import { ask, get, withQuery } from "../api.js";
+import { Skeleton, Trouble, html, useEffect, useLoad, useRef, useState } from "../view.js";
+import { plural, sentence, when } from "../words.js";
+import { about, chainOf, told } from "./events.js";
+import { Reason } from "./reason.js";
+
+export function Letter({ at, id, settled, onClose }) {
+  const path = `${at}/${id}`;
+  const load = useLoad((signal) => get(path, signal), [path]);
+  const [state, setState] = useState({}), [discarding, discard] = useState(false);
+  const dialog = useRef(null);
+  useEffect(() => { dialog.current.showModal(); }, []);
+  const close = () => { dialog.current.close(); onClose(); };
+  const act = async (what, asking) => {
+    if (state.busy) return;
+    setState({ busy: what });
+    try {
+      await asking();
+      settled(what === "retry" ? "The event was handled now." : "The letter was discarded. It is kept as a record.");
+      close();
+    } catch (problem) {
+      setState({ problem });
+      if (problem.status === 422) load.reload(); // it has another error, and one attempt more
+    }
+  };
+  const l = load.data;
+  return html`<dialog ref=${dialog} class="letter" aria-labelledby="letter-title" onCancel=${(e) => { e.preventDefault(); close(); }}>
+    <div class="top"><h2 id="letter-title">${l ? (l.type ? told(l.type) : "Not an event") : "Dead letter"}</h2>
+      <button type="button" class="small" onClick=${close}>Close</button></div>
+    <${Trouble} problem=${load.problem} what="It cannot be shown." retry=${load.reload} />
+    <${Trouble} problem=${state.problem} what=${state.problem?.status === 422 ? "It failed again." : "That did not work."} />
+    ${!l ? !load.problem && html`<${Skeleton} lines=${5} />` : html`<${Facts} letter=${l} />
+      <div class="row end">
+        <button type="button" class="danger" aria-disabled=${Boolean(state.busy)} onClick=${() => discard(true)}>Discard…</button>
+        <button type="button" class="primary" aria-disabled=${Boolean(state.busy)} onClick=${() => act("retry", () => ask("POST", `${path}/retry`))}>${state.busy === "retry" ? "Retrying…" : "Retry"}</button></div>`}
+    ${discarding && html`<${Reason} title="Discard this letter?" onNo=${() => discard(false)}
+      onYes=${(reason) => { discard(false); act("discard", () => ask("DELETE", withQuery(path, { reason }))); }} />`}
+  </dialog>`;
+}
+
+function Facts({ letter: l }) {
+  const chain = l.event?.correlationid ?? l.event?.correlation;
+  return html`<p class="error-text">${sentence(l.error)}</p>
+    <dl class="facts">
+      ${l.subject && html`<div><dt>About</dt><dd>${about({ subject: l.subject, service: l.stream })}</dd></div>`}
+      <div><dt>Stream</dt><dd>${l.stream}</dd></div><div><dt>First</dt><dd>${when(l.first_at)}</dd></div>
+      <div><dt>Last</dt><dd>${when(l.last_at)}, ${plural(l.attempts, "attempt")}</dd></div></dl>
+    ${chain && html`<p><a href=${chainOf(chain)}>What led to it</a></p>`}
+    <h3>What came</h3>
+    <pre tabindex="0" aria-label="The event as it came">${l.event ? JSON.stringify(l.event, null, 2) : text(l.body)}</pre>`;
+}
+
+/** Bytes in base64 as text, where they are text. */
+function text(body) {
+  if (!body) return "Nothing was kept of it.";
+  try {
+    return new TextDecoder().decode(Uint8Array.from(atob(body), (c) => c.charCodeAt(0)));
+  } catch {
+    return body;
+  }
+}

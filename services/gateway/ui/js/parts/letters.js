@@ -1,0 +1,86 @@
+// The dead letters of one service, by what went wrong.
+
+import { ask, get, withQuery } from "../api.js";
+import { Skeleton, Trouble, html, useEffect, useLoad, useState } from "../view.js";
+import { number, plural, sentence, when } from "../words.js";
+import { about, told } from "./events.js";
+import { Letter } from "./letter.js";
+import { Reason } from "./reason.js";
+
+const pageSize = 50;
+
+export function ServiceLetters({ service, count, onTouch }) {
+  const at = `/ops/services/${service}/dead-letters`;
+  const load = useLoad((signal) => get(`${at}?limit=1`, signal), [service, count]);
+  const [said, say] = useState("");
+  const settled = (text) => { say(text); load.reload(); onTouch(); };
+  const groups = load.data?.groups;
+  return html`<section class="sheet" aria-labelledby=${`of-${service}`}>
+    <h2 id=${`of-${service}`}><i class=${`swatch ${service}`}></i>${service} <span class="count">${number(load.data?.total ?? count)}</span></h2>
+    <p role="status" class=${said ? "said" : ""}>${said}</p>
+    <${Trouble} problem=${load.problem} what=${`The dead letters of ${service} cannot be shown.`} retry=${load.reload} />
+    ${!groups ? !load.problem && html`<${Skeleton} lines=${3} />`
+      : groups.length === 0 ? html`<p class="hint">None are left.</p>`
+      : html`<ul class="rows">${groups.map((g) => html`<${Group} key=${`${g.type} ${g.cause}`} at=${at} group=${g} settled=${settled} />`)}</ul>`}
+  </section>`;
+}
+
+const nameOf = (type) => (type ? told(type) : "Not an event");
+
+function Group({ at, group: g, settled }) {
+  const [open, setOpen] = useState(false), [discarding, discard] = useState(false), [state, setState] = useState({});
+  const all = async (what, body) => {
+    if (state.busy) return;
+    setState({ busy: what });
+    try {
+      settled(outcome(what, await throughout(`${at}/${what}`, { ...(g.type && { type: g.type }), error: g.cause, ...body })));
+      setState({});
+    } catch (problem) {
+      setState({ problem });
+    }
+  };
+  return html`<li class="letters"><div class="grow">
+      <h3>${nameOf(g.type)} <span class="badge">${plural(g.count, "letter")}</span></h3>
+      <p class="error-text">${sentence(g.cause)}</p></div>
+    <div class="row">
+      <button type="button" class="small" aria-expanded=${open} onClick=${() => setOpen(!open)}>${open ? "Hide them" : "Look"}</button>
+      <button type="button" class="small primary" aria-disabled=${Boolean(state.busy)} onClick=${() => all("retry")}>${state.busy === "retry" ? "Retrying…" : "Retry all"}</button>
+      <button type="button" class="small danger" aria-disabled=${Boolean(state.busy)} onClick=${() => !state.busy && discard(true)}>${state.busy === "discard" ? "Discarding…" : "Discard all…"}</button>
+    </div>
+    <div class="whole"><${Trouble} problem=${state.problem} what="Not all of them were dealt with." /></div>
+    ${open && html`<${Members} at=${at} group=${g} settled=${settled} />`}
+    ${discarding && html`<${Reason} title=${`Discard ${plural(g.count, "letter")}?`} onYes=${(reason) => { discard(false); all("discard", { reason }); }} onNo=${() => discard(false)} />`}
+  </li>`;
+}
+
+/** Asks for a group until its end: a hundred are done at a time. */
+async function throughout(path, body) {
+  const sum = { done: 0, failed: 0 };
+  for (let after; ;) {
+    const { data } = await ask("POST", path, { body: after ? { ...body, after } : body, patience: 120_000 });
+    sum.done += data.done;
+    sum.failed += data.failed;
+    if (!data.after) return sum;
+    after = data.after;
+  }
+}
+
+function outcome(what, { done, failed }) {
+  if (what === "discard") return `${plural(done, "letter was", "letters were")} discarded. They are kept as a record.`;
+  const well = done ? `${plural(done, "event was", "events were")} handled now.` : "None could be handled.";
+  return failed ? `${well} ${plural(failed, "event")} failed again and ${failed === 1 ? "stays" : "stay"} here.` : well;
+}
+
+function Members({ at, group: g, settled }) {
+  const load = useLoad((signal) => get(withQuery(at, { type: g.type, error: g.cause, limit: pageSize }), signal), [at, g.type, g.cause, g.count]);
+  const [shown, show] = useState(null);
+  const items = load.data?.items;
+  useEffect(() => { if (shown && items && !items.some((l) => l.id === shown)) show(null); }, [items]);
+  return html`<div class="whole"><${Trouble} problem=${load.problem} what="They cannot be shown." retry=${load.reload} />
+    ${!items ? !load.problem && html`<${Skeleton} lines=${2} />` : html`<ul class="members">${items.map((l) => html`<li key=${l.id}>
+      <button type="button" class="plain" onClick=${() => show(l.id)}>${l.subject ? about({ subject: l.subject, service: l.stream }) : `Number ${number(l.id)}`}</button>
+      <span class="hint">from ${l.stream}, ${plural(l.attempts, "attempt")}, last ${when(l.last_at)}</span></li>`)}</ul>`}
+    ${items && g.count > items.length && html`<p class="hint">The first ${number(items.length)} of ${number(g.count)}.</p>`}
+    ${shown && html`<${Letter} key=${shown} at=${at} id=${shown} settled=${settled} onClose=${() => show(null)} />`}
+  </div>`;
+}

@@ -1,0 +1,67 @@
+// Goods that came in, and counts that were put right.
+
+import { notify } from "../store.js";
+import { Trouble, html, useState } from "../view.js";
+import { number } from "../words.js";
+import { outgoing, useSending } from "./sending.js";
+
+const receipts = outgoing("receipt", "/receipts");
+const adjustments = outgoing("adjustment", "/adjustments");
+
+export function Receive() {
+  const [sku, setSKU] = useState(""), [quantity, setQuantity] = useState("");
+  const sending = useSending(receipts, (r) => {
+    notify(`${number(r.quantity)} of ${r.sku} are in.`);
+    setSKU(""); setQuantity("");
+  });
+  const submit = (e) => { e.preventDefault(); if (!sending.pending) sending.send({ sku: sku.trim(), quantity: Number(quantity) }); };
+  return html`<section class="sheet" aria-labelledby="receive">
+    <h2 id="receive">Receive goods</h2>
+    <${Under} sending=${sending} what="The receipt" text=${(b) => `${number(b.quantity)} of ${b.sku}`} />
+    <form onSubmit=${submit}>
+      <${SKU} id="receive-sku" value=${sku} set=${setSKU} />
+      <div class="field"><label for="receive-quantity">How many came in</label>
+        <input id="receive-quantity" type="number" inputmode="numeric" required min="1" max="1000000000" step="1" value=${quantity} onInput=${(e) => setQuantity(e.target.value)} /></div>
+      <button type="submit" class="primary" aria-disabled=${Boolean(sending.pending)}>${sending.pending ? "Sending…" : "Receive"}</button>
+    </form>
+  </section>`;
+}
+
+export function Adjust() {
+  const [sku, setSKU] = useState(""), [delta, setDelta] = useState(""), [reason, setReason] = useState("");
+  const sending = useSending(adjustments, (a) => {
+    notify(`${a.sku} was changed by ${signed(a.delta)}.`);
+    setSKU(""); setDelta(""); setReason("");
+  });
+  const submit = (e) => { e.preventDefault(); if (!sending.pending) sending.send({ sku: sku.trim(), delta: Number(delta), reason: reason.trim() }); };
+  return html`<section class="sheet" aria-labelledby="adjust">
+    <h2 id="adjust">Put a count right</h2>
+    <${Under} sending=${sending} what="The change" text=${(b) => `${signed(b.delta)} of ${b.sku}`} />
+    <form onSubmit=${submit}>
+      <${SKU} id="adjust-sku" value=${sku} set=${setSKU} />
+      <div class="pair">
+        <div class="field"><label for="adjust-delta">More (5) or fewer (-5)</label>
+          <input id="adjust-delta" type="number" required min="-1000000000" max="1000000000" step="1" value=${delta} onInput=${(e) => setDelta(e.target.value)} /></div>
+        <div class="field"><label for="adjust-reason">Why</label>
+          <input id="adjust-reason" required maxlength="500" placeholder="broken, found, miscounted" value=${reason} onInput=${(e) => setReason(e.target.value)} /></div>
+      </div>
+      <button type="submit" aria-disabled=${Boolean(sending.pending)}>${sending.pending ? "Sending…" : "Change the count"}</button>
+    </form>
+  </section>`;
+}
+
+const signed = (n) => (n > 0 ? `+${number(n)}` : number(n));
+
+function SKU({ id, value, set }) {
+  return html`<div class="field"><label for=${id}>SKU</label>
+    <input id=${id} required maxlength="64" autocomplete="off" autocapitalize="characters" spellcheck=${false} value=${value} onInput=${(e) => set(e.target.value)} /></div>`;
+}
+
+/** What is under way, and what became of it where it was not taken. */
+function Under({ sending: { pending, problem, drop }, what, text }) {
+  if (!pending) return html`<${Trouble} problem=${problem} what=${`${what} was not taken.`} />`;
+  if (!problem) return null;
+  return html`<div class="trouble" role="alert">
+    <p><strong>${what} of ${text(pending.body)} has not been answered yet.</strong> ${problem.message} It is kept and sent again by itself; it counts once.</p>
+    <button type="button" class="small" onClick=${drop}>Forget it</button></div>`;
+}

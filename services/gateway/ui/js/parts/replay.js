@@ -1,0 +1,71 @@
+// Having a service read a stream again, and watching it catch up.
+
+import { ask, get } from "../api.js";
+import { Trouble, html, useEffect, useState } from "../view.js";
+import { number, percent, rate, sentence, span } from "../words.js";
+import { begun, leftOf, looked, shareOf, speedOf } from "./catchup.js";
+import { usual } from "./plan.js";
+import { usePoll } from "./poll.js";
+import { Sure } from "./sure.js";
+
+/** What each service reads, as far as that is known. */
+function readings(services) {
+  const pairs = services ? services.flatMap((s) => s.readers.map((r) => [r.stream, s.name])) : [];
+  const all = pairs.length ? pairs : usual;
+  const by = new Map();
+  for (const [stream, service] of all) by.set(service, [...(by.get(service) ?? []), stream]);
+  return by;
+}
+
+export function Replay({ services }) {
+  const by = readings(services);
+  const [chosen, choose] = useState({ service: "stats", stream: "sales" });
+  const service = by.has(chosen.service) ? chosen.service : [...by.keys()][0];
+  const stream = by.get(service).includes(chosen.stream) ? chosen.stream : by.get(service)[0];
+  const [since, setSince] = useState("");
+  const [state, setState] = useState({});
+  const start = async () => {
+    setState({ busy: true });
+    try {
+      const body = since ? { since: new Date(since).toISOString() } : {};
+      const { data } = await ask("POST", `/ops/services/${service}/subscriptions/${stream}/replay`, { body });
+      setState({ watched: { service, stream, from: data.from, id: `${service} ${stream} ${Date.now()}` } });
+    } catch (problem) {
+      setState({ problem });
+    }
+  };
+  return html`<section class="sheet" aria-labelledby="replay"><h2 id="replay">Read again</h2>
+    <p>Sets a service back in a stream. It goes through the events once more; nothing doubles.</p>
+    <form onSubmit=${(e) => { e.preventDefault(); if (!state.busy) setState({ asking: true }); }}>
+      <div class="pair">
+        <div class="field"><label for="replay-service">Service</label><select id="replay-service" value=${service} onChange=${(e) => choose({ service: e.target.value, stream })}>
+          ${[...by.keys()].map((s) => html`<option key=${s} value=${s}>${s}</option>`)}</select></div>
+        <div class="field"><label for="replay-stream">Stream</label><select id="replay-stream" value=${stream} onChange=${(e) => choose({ service, stream: e.target.value })}>
+          ${by.get(service).map((s) => html`<option key=${s} value=${s}>${s}</option>`)}</select></div>
+      </div>
+      <div class="field"><label for="replay-since">Since (empty: from the first event)</label>
+        <input id="replay-since" type="datetime-local" step="1" value=${since} onInput=${(e) => setSince(e.target.value)} /></div>
+      <button type="submit" aria-disabled=${Boolean(state.busy)}>${state.busy ? "Asking…" : "Read again…"}</button>
+    </form>
+    <${Trouble} problem=${state.problem} what="The replay did not begin." />
+    ${state.asking && html`<${Sure} title=${`Have ${service} read ${stream} again?`} yes="Read again" onYes=${start} onNo=${() => setState((s) => (s.asking ? {} : s))}>
+      <p>Until it has caught up, ${service} learns of new events in ${stream} late. Nothing takes effect twice.</p><//>`}
+    ${state.watched && html`<${CatchUp} key=${state.watched.id} ...${state.watched} />`}
+  </section>`;
+}
+
+function CatchUp({ service, stream, from }) {
+  const [p, setP] = useState(() => begun(from));
+  const load = usePoll((signal) => get(`/ops/services/${service}/subscriptions`, signal), 1000, [service, stream], !p.done);
+  const reader = load.data?.items.find((r) => r.stream === stream);
+  useEffect(() => { if (reader && !p.done) setP((was) => looked(was, reader, Date.now())); }, [load.data]);
+  const left = leftOf(p), share = shareOf(p);
+  return html`<div class="progress-box"><h3>${service} reads ${stream}</h3>
+    <${Trouble} problem=${load.problem} what="How far it is cannot be seen." retry=${load.reload} />
+    <progress max="1" value=${share} aria-label=${`How far ${service} is in ${stream}`}></progress>
+    <p>${p.done ? `It has caught up: event ${number(p.end)} was the last.` : !p.seen ? "It is being set back…"
+      : `${percent(share)}, at ${number(Math.max(0, p.position))} of ${number(p.end)}, ${rate(speedOf(p))} a second${left === null ? "" : `, about ${span(left)} left`}.`}</p>
+    <p class="visually-hidden" role="status">${p.done ? `${service} has caught up with ${stream}.` : ""}</p>
+    ${reader?.error && html`<p class="hint">It is held up: ${sentence(reader.error)}</p>`}
+  </div>`;
+}

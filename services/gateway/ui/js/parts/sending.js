@@ -1,0 +1,41 @@
+// Something that must arrive once: it is kept until it is answered, and sent again
+// under the same ID meanwhile, also after the page was left and come back to.
+
+import { ask, backoff } from "../api.js";
+import { freshID, kept, session } from "../store.js";
+import { useCell, useEffect, useState } from "../view.js";
+
+/** A place for one thing that is under way to path. */
+export const outgoing = (name, path) => ({ path, box: kept("localStorage", `quadrille.${name}`, null) });
+
+/**
+ * Sends what is in a place until it is answered: {pending, problem, send, drop}.
+ * What another person left there waits until they are back.
+ */
+export function useSending({ path, box }, onDone) {
+  const there = useCell(box), who = useCell(session);
+  const pending = there && there.subject === who?.subject ? there : null;
+  const [problem, setProblem] = useState(null);
+  useEffect(() => {
+    if (!pending) return undefined;
+    const control = new AbortController();
+    let timer = 0, tries = 0;
+    const attempt = () => ask("POST", path, { body: pending.body, signal: control.signal }).then(({ data }) => {
+      setProblem(null);
+      box.set(null);
+      onDone(data);
+    }, (failed) => {
+      if (control.signal.aborted) return;
+      setProblem(failed);
+      if (failed.passing) timer = setTimeout(attempt, Math.max(failed.retryAfter * 1000, backoff(tries++)));
+      else if (failed.status !== 401) box.set(null); // refused: it is the form's again
+    });
+    attempt();
+    return () => { control.abort(); clearTimeout(timer); };
+  }, [pending, who?.token]);
+  return {
+    pending, problem,
+    send: (body) => { setProblem(null); box.set({ subject: who.subject, body: { external_id: freshID(), ...body } }); },
+    drop: () => { setProblem(null); box.set(null); },
+  };
+}

@@ -1,0 +1,50 @@
+// Confirmed orders: what is to be packed, as it comes.
+
+import { ask, get, withQuery } from "../api.js";
+import { notify } from "../store.js";
+import { Empty, Skeleton, Trouble, html, useEvents, useLoad, useSoon, useState } from "../view.js";
+import { number, plural, shortID, when } from "../words.js";
+
+const pageSize = 50;
+
+export function Shipping() {
+  const load = useLoad((signal) => get(withQuery("/orders", { status: "confirmed", limit: pageSize }), signal), []);
+  const soon = useSoon(load.reload, 500);
+  const gone = (id) => load.set((d) => d && { ...d, items: d.items.filter((o) => o.id !== id) });
+  useEvents((e) => {
+    if (e.service !== "sales" || !e.type.startsWith("sales.order_")) return;
+    if (e.type === "sales.order_confirmed") soon();
+    else if (load.data?.items.some((o) => o.id === e.subject)) { gone(e.subject); if (load.data.next) soon(); }
+  });
+  const items = load.data?.items;
+  return html`<section class="sheet" aria-labelledby="ship">
+    <h2 id="ship">To ship ${items && html`<span class="count">${number(items.length)}${load.data.next ? "+" : ""}</span>`}</h2>
+    <${Trouble} problem=${load.problem} what="The orders cannot be shown." retry=${load.reload} />
+    ${!items ? !load.problem && html`<${Skeleton} lines=${6} />`
+      : items.length === 0 ? html`<${Empty} title="Nothing to ship">Orders appear here as soon as they are confirmed.<//>`
+      : html`<ul class="rows">${items.map((o) => html`<${Parcel} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
+    ${load.data?.next && html`<p class="hint">These are the first ${number(items.length)}; more come as these are shipped.</p>`}
+  </section>`;
+}
+
+function Parcel({ order: o, gone }) {
+  const [busy, setBusy] = useState(false), [problem, setProblem] = useState(null);
+  const ship = async () => {
+    if (busy) return;
+    setBusy(true); setProblem(null);
+    try {
+      await ask("POST", `/orders/${encodeURIComponent(o.id)}/ship`);
+      notify(`The order of ${o.customer} is on its way.`);
+      gone(o.id);
+    } catch (failed) {
+      setBusy(false); setProblem(failed);
+    }
+  };
+  return html`<li><div class="grow">
+      <p class="tight"><strong>${o.customer}</strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${o.customer}`}>${shortID(o.id)}</a> <span class="hint">${when(o.placed_at)}</span></p>
+      <ul class="pack">${o.lines.map((l) => html`<li key=${l.sku}><strong>${number(l.quantity)} ×</strong> ${l.title ?? l.sku} <span class="sku">${l.sku}</span></li>`)}</ul>
+      <${Trouble} problem=${problem} what="It was not shipped." />
+    </div>
+    <button type="button" class="primary" aria-disabled=${busy} aria-label=${`Ship the order of ${o.customer}, ${plural(o.lines.length, "line")}, ${shortID(o.id)}`} onClick=${ship}>${busy ? "Shipping…" : "Ship"}</button>
+  </li>`;
+}

@@ -1,0 +1,50 @@
+// One chain of events across the services: a lane for each service, a line from
+// each cause to its effects, and beside it the same in words. The list is there
+// for everybody; the drawing only adds to it.
+
+import { html } from "../view.js";
+import { plural, span, when } from "../words.js";
+import { about, told, traceOf } from "./events.js";
+
+const row = 68, lane = 26; // pixels at the usual text size; the drawing grows with the text
+
+export function Timeline({ chain, subject }) {
+  const { steps, lanes, total } = chain;
+  const title = told(steps[0].type);
+  return html`<section class="sheet" aria-label=${`${title}, ${when(chain.begin)}`}>
+    <div class="heading"><div><h2>${title}</h2><p class="lead">${when(chain.begin)} · ${plural(steps.length, "event")} in ${plural(lanes.length, "service")}</p></div>
+      <p class="total"><span class="hint">in all</span> ${span(total)}</p></div>
+    <p class="legend lanes">${lanes.map((l) => html`<span key=${l}><i class=${`swatch ${l}`}></i>${l}</span>`)}</p>
+    <div class="timeline"><${Lanes} steps=${steps} lanes=${lanes} />
+      <ol>${steps.map((s) => html`<${Step} key=${s.id} step=${s} cause=${steps[s.cause]} total=${total} own=${s.subject === subject} />`)}</ol></div>
+    <p class="hint breaks">Correlation <span class="id">${chain.correlation}</span></p>
+  </section>`;
+}
+
+const rem = (px) => `${px / 16}rem`;
+
+function Lanes({ steps, lanes }) {
+  const width = lanes.length * lane, height = steps.length * row;
+  const x = (s) => lanes.indexOf(s.service) * lane + lane / 2, y = (i) => i * row + 22;
+  return html`<svg width=${rem(width)} height=${rem(height)} viewBox=${`0 0 ${width} ${height}`} aria-hidden="true" focusable="false">
+    ${lanes.map((l, i) => html`<path key=${l} class=${`lane ${l}`} d=${`M${i * lane + lane / 2} 0V${height}`} />`)}
+    ${steps.map((s, i) => s.cause >= 0 && html`<path key=${s.id} class="cause" d=${arc(x(steps[s.cause]), y(s.cause), x(s), y(i))} />`)}
+    ${steps.map((s, i) => html`<circle key=${s.id} class=${`bead ${s.service}`} cx=${x(s)} cy=${y(i)} r="7" />`)}
+  </svg>`;
+}
+
+/** Bent to the side within a lane, so that it does not lie on the lane's own line. */
+function arc(ax, ay, bx, by) {
+  if (ax === bx) return `M${ax} ${ay}C${ax + 14} ${ay + 14} ${bx + 14} ${by - 14} ${bx} ${by}`;
+  const mid = (ay + by) / 2;
+  return `M${ax} ${ay}C${ax} ${mid} ${bx} ${mid} ${bx} ${by}`;
+}
+
+function Step({ step: s, cause, total, own }) {
+  const start = total ? (100 * (s.at - (s.took ?? 0))) / total : 0, long = total ? (100 * (s.took ?? 0)) / total : 0;
+  return html`<li class=${own ? "own" : ""}>
+    <p class="line-one"><strong>${told(s.type)}</strong> <a class="id" href=${traceOf(s.subject)} aria-label=${`${about(s)}: its traces`}>${about(s)}</a></p>
+    <p class="line-two"><span class="visually-hidden">in ${s.service}, </span>at ${span(s.at)}${cause ? html`, <b>${span(s.took)}</b> after ${told(cause.type).toLowerCase()}` : s.causation ? ", its cause is not in the notes any more" : ", the beginning"}</p>
+    <svg class=${`fall ${s.service}`} viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false"><rect class="rail" width="100" height="4" /><rect class="took" x=${Math.min(start, 99)} width=${Math.max(long, 1)} height="4" /></svg>
+  </li>`;
+}
