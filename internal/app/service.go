@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 	"gorm.io/gorm"
 
@@ -37,6 +38,9 @@ type Deps struct {
 	Wake func()                      // after a commit with outbox rows: there is something to relay
 	// Redis is what processes share beside the database; nil where there is none.
 	Redis func() (*redis.Client, error)
+	// Metrics takes what the service itself measures, for /metrics; nil in tests that
+	// do not look.
+	Metrics prometheus.Registerer
 
 	at func(point string)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -54,6 +55,7 @@ func listen(ctx context.Context, s *Shop, service Service) (*unit, error) {
 		Handler:           http.HandlerFunc(u.dispatch),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
+		ConnContext:       bounded,
 	}
 	u.running.Go(func() {
 		if err := u.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -61,6 +63,17 @@ func listen(ctx context.Context, s *Shop, service Service) (*unit, error) {
 		}
 	})
 	return u, nil
+}
+
+// sendBuffer is how many bytes the system takes for a client that does not read, of
+// thousands that may be connected: its own bound is in megabytes.
+const sendBuffer = 64 << 10
+
+func bounded(ctx context.Context, c net.Conn) context.Context {
+	if conn, is := c.(interface{ SetWriteBuffer(int) error }); is {
+		_ = conn.SetWriteBuffer(sendBuffer) // what cannot be bounded is served as it is
+	}
+	return ctx
 }
 
 func (u *unit) serve(h http.Handler) { u.handler.Store(&h) }
@@ -85,8 +98,9 @@ func (u *unit) start(ctx context.Context) (err error) {
 	if err := u.prepare(); err != nil {
 		return fmt.Errorf("%s: %w", u.service.Name, err)
 	}
+	metrics := prometheus.NewRegistry()
 	parts, err := u.service.Build(Deps{
-		DB: u.db, Bus: u.shop.bus, Log: u.log, URL: u.shop.cfg.URL, Wake: u.wake, at: u.shop.at,
+		Metrics: metrics, DB: u.db, Bus: u.shop.bus, Log: u.log, URL: u.shop.cfg.URL, Wake: u.wake, at: u.shop.at,
 		HTTP: u.shop.links.HTTP(0), Redis: u.shop.links.sharedRedis,
 	})
 	if err != nil {
@@ -96,7 +110,7 @@ func (u *unit) start(ctx context.Context) (err error) {
 	if parts.Drain != nil {
 		u.server.RegisterOnShutdown(parts.Drain)
 	}
-	api, err := u.api(parts)
+	api, err := u.api(parts, metrics)
 	if err != nil {
 		return fmt.Errorf("build %s: %w", u.service.Name, err)
 	}
@@ -126,8 +140,7 @@ func (u *unit) wake() {
 	}
 }
 
-func (u *unit) api(parts Parts) (http.Handler, error) {
-	metrics := prometheus.NewRegistry()
+func (u *unit) api(parts Parts, metrics *prometheus.Registry) (http.Handler, error) {
 	api, err := rest.New(rest.Config{
 		Service: u.service.Name, Spec: u.service.Spec, Log: u.log, Token: u.shop.cfg.Token,
 		Ops: u.ops(metrics),

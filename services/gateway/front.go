@@ -51,7 +51,10 @@ const (
 
 func newFront(cfg frontConfig) (*front, error) {
 	f := &front{cfg: cfg, e: rest.NewBare(cfg.deps.Log)}
-	r := &rates{limiter: cfg.limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: addressOf(cfg.Proxies)}
+	r := &rates{limiter: cfg.limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: addressOf(cfg.Proxies), limited: newLimited()}
+	if err := measure(cfg.deps.Metrics, cfg.notes.Open, r.limited); err != nil {
+		return nil, err
+	}
 	f.e.Use(guarded, cors(cfg.Origins), r.address429)
 	pages, err := ui.Handler()
 	if err != nil {

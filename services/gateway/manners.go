@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"quadrille/pkg/fault"
 	"quadrille/services/gateway/limit"
@@ -58,14 +59,21 @@ type rates struct {
 	byAddress limit.Rate
 	byCaller  limit.Rate
 	address   func(*http.Request) string
+	limited   *prometheus.CounterVec // by policy
 }
 
+// What requests may be too many of.
+const (
+	byAddress429 = "address"
+	byCaller429  = "caller"
+)
+
 func (r *rates) address429(next echo.HandlerFunc) echo.HandlerFunc {
-	return r.hold("address", r.byAddress, func(c echo.Context) string { return r.address(c.Request()) }, next)
+	return r.hold(byAddress429, r.byAddress, func(c echo.Context) string { return r.address(c.Request()) }, next)
 }
 
 func (r *rates) caller429(next echo.HandlerFunc) echo.HandlerFunc {
-	return r.hold("caller", r.byCaller, func(c echo.Context) string { return callerOf(c).ID() }, next)
+	return r.hold(byCaller429, r.byCaller, func(c echo.Context) string { return callerOf(c).ID() }, next)
 }
 
 // hold takes a token for each request, and says what is left as
@@ -87,6 +95,7 @@ func (r *rates) hold(policy string, rate limit.Rate, key func(echo.Context) stri
 		if got.Allowed {
 			return next(c)
 		}
+		r.limited.WithLabelValues(policy).Inc()
 		h.Set("Retry-After", strconv.Itoa(seconds(got.Retry)))
 		return fault.New(fault.TooMany, "rate_limited", "that was more than %d requests a second; ask again in %d s", rate.PerSecond, seconds(got.Retry))
 	}

@@ -86,14 +86,12 @@ func (d *Desk) Ask(ctx context.Context, by string) (Audit, error) {
 
 // take runs an audit and keeps what it found.
 func (d *Desk) take(ctx context.Context, a Audit) {
-	defer func() {
-		d.mu.Lock()
-		d.running = false
-		d.mu.Unlock()
-	}()
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	a.Status, a.Report = found(audit.AtRest(ctx, d.Shop, d.Wait))
+	d.mu.Lock()
+	d.running = false // before it can be seen to have ended: whoever sees that may ask for another
+	d.mu.Unlock()
 	end := time.Now().UTC().Truncate(time.Microsecond)
 	a.FinishedAt = &end
 	const keepWithin = 3 * time.Second
