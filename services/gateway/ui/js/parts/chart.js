@@ -37,6 +37,7 @@ function line(values, x, y) {
   values.forEach((v, i) => {
     if (v === null) { pen = "M"; return; }
     d += `${pen}${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
+    if (pen === "M" && (values[i + 1] ?? null) === null) d += "h3"; // alone, it would not be seen
     pen = "L";
   });
   return d;

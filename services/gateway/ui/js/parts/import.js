@@ -46,7 +46,7 @@ function Drop({ busy }) {
   return html`<div class=${over ? "drop over" : "drop"} onDragOver=${(e) => { e.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)} onDrop=${drop}>
     <p>Drop a CSV file here, or</p>
     <button type="button" aria-disabled=${busy} onClick=${() => !busy && input.current.click()}>${busy ? "Sending…" : "Choose a file"}</button>
-    <input ref=${input} class="visually-hidden" type="file" accept=".csv,text/csv" tabindex="-1" aria-label="CSV file" onChange=${(e) => { send(e.target.files[0]); e.target.value = ""; }} />
+    <input ref=${input} type="file" accept=".csv,text/csv" hidden onChange=${(e) => { send(e.target.files[0]); e.target.value = ""; }} />
     <p class="hint">Columns <code>external_id,sku,quantity</code>, named in the first line. The same file sent twice counts once.</p>
   </div>`;
 }

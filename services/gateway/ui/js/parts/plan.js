@@ -10,7 +10,7 @@ export const usual = [
 const wide = {
   box: [920, 410], size: [150, 70],
   at: { inventory: [90, 205], catalog: [370, 50], gateway: [370, 205], wishlist: [370, 360], sales: [650, 205], stats: [835, 205] },
-  bends: { "inventory>sales": [370, 66], "sales>inventory": [370, 344] },
+  bends: { "inventory>sales": [370, 92], "sales>inventory": [370, 318] },
 };
 
 /** The same turned by a quarter, for a phone. */
