@@ -35,7 +35,7 @@ function Result({ id }) {
   const load = usePoll((signal) => get(`/ops/audits/${encodeURIComponent(id)}`, signal).then((d) => { setOver(d.status !== "running"); return d; }), 1000, [id], !over);
   const d = load.data;
   return html`<div class="verdict"><${Trouble} problem=${load.problem} what="Its result cannot be seen." retry=${load.reload} />
-    <div role="status">${!d || d.status === "running" ? html`<p>Looking…</p><progress aria-label="The audit is running"></progress>`
+    <div role="status">${!d || d.status === "running" ? html`<p>Looking… It first waits, half a minute at the most, for what is still on its way.</p><progress aria-label="The audit is running"></progress>`
       : d.status === "failed" ? html`<p><span class="badge bad">Not finished</span> Somebody could not be asked, or the shop did not come to rest. Try again when all services are ready.</p>`
       : html`<p><span class=${`badge ${d.clean ? "ok" : "bad"}`}>${d.clean ? "✓ All agree" : `✕ ${plural(d.report.differences.length, "difference")}`}</span>
         <span class="hint"> ${when(d.finished_at)}, in ${span(new Date(d.finished_at) - new Date(d.started_at))}</span></p>`}</div>

@@ -30,20 +30,26 @@ export function Dance({ load, flow, still }) {
       <defs>${[...streams].map((s) => html`<marker key=${s} id=${`tip-${s}`} viewBox="0 0 8 8" refX="3" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path class=${s} d="M0 0L8 4 0 8z" /></marker>`)}</defs>
       ${edgesOf(services).map((e) => html`<${Edge} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} pulse=${flow.pulses[e.from] ?? 0} rate=${flow.rates[e.from] ?? 0} />`)}
       ${Object.entries(plan.at).map(([name, at]) => html`<${Dancer} key=${name} name=${name} at=${at} size=${plan.size} service=${by.get(name)} />`)}
+      ${edgesOf(services).map((e) => html`<${Behind} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} />`)}
     </svg>
     <p class="legend">${streams.map((s) => html`<span key=${s}><i class=${`swatch ${s}`}></i>${s} <b>${rate(flow.rates[s])}</b>/s</span>`)}</p>
   </div>`;
 }
 
-function Edge({ edge: { from, to, reader }, plan, pulse, rate: perSecond }) {
+function Edge({ edge: { from, to }, plan, pulse, rate: perSecond }) {
   const path = pathOf(plan, from, to);
   if (!path) return null;
-  const lag = reader?.lag ?? 0;
   return html`<g class=${`edge ${from}${perSecond > 0 ? " lit" : ""}`}>
     <path class="way-between" d=${path.d} marker-end=${`url(#tip-${from})`} />
     ${pulse > 0 && html`<path key=${pulse} class="pulse" d=${path.d} pathLength="100" />`}
-    ${lag > 0 && html`<text class="behind" x=${path.label[0]} y=${path.label[1] - 4}>${reader.replaying ? "↻ " : ""}${number(lag)} behind</text>`}
   </g>`;
+}
+
+/** How far a reader is behind, over everything else; nothing where it is not. */
+function Behind({ edge: { from, to, reader }, plan }) {
+  const path = reader?.lag > 0 && pathOf(plan, from, to);
+  if (!path) return null;
+  return html`<text class="behind" x=${path.label[0]} y=${path.label[1] - 4}>${reader.replaying ? "↻ " : ""}${number(reader.lag)} behind</text>`;
 }
 
 function Dancer({ name, at: [x, y], size: [w, h], service: s }) {

@@ -30,7 +30,7 @@ export function Letter({ at, id, settled, onClose }) {
     <div class="top"><h2 id="letter-title">${l ? (l.type ? told(l.type) : "Not an event") : "Dead letter"}</h2>
       <button type="button" class="small" onClick=${close}>Close</button></div>
     <${Trouble} problem=${load.problem} what="It cannot be shown." retry=${load.reload} />
-    <${Trouble} problem=${state.problem} what=${state.problem?.status === 422 ? "It failed again." : "That did not work."} />
+    <${Trouble} problem=${state.problem} what=${state.problem?.status === 422 ? "" : "That did not work."} />
     ${!l ? !load.problem && html`<${Skeleton} lines=${5} />` : html`<${Facts} letter=${l} />
       <div class="row end">
         <button type="button" class="danger" aria-disabled=${Boolean(state.busy)} onClick=${() => discard(true)}>Discard…</button>

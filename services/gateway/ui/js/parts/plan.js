@@ -11,6 +11,7 @@ const wide = {
   box: [920, 410], size: [150, 70],
   at: { inventory: [90, 205], catalog: [370, 50], gateway: [370, 205], wishlist: [370, 360], sales: [650, 205], stats: [835, 205] },
   bends: { "inventory>sales": [370, 92], "sales>inventory": [370, 318] },
+  labels: { "sales>stats": [742, 160] },
 };
 
 /** The same turned by a quarter, for a phone. */
@@ -18,6 +19,7 @@ const tall = {
   box: [360, 530], size: [100, 66],
   at: { inventory: [180, 40], catalog: [54, 205], gateway: [180, 205], wishlist: [306, 205], sales: [180, 370], stats: [180, 490] },
   bends: { "inventory>sales": [62, 205], "sales>inventory": [298, 205] },
+  labels: { "sales>stats": [236, 434], "inventory>gateway": [180, 130], "sales>gateway": [180, 300], "catalog>gateway": [96, 256], "wishlist>gateway": [264, 256] },
 };
 
 export const planFor = (width) => (width < 640 ? tall : wide);
@@ -29,11 +31,12 @@ export const planFor = (width) => (width < 640 ? tall : wide);
 export function pathOf(plan, from, to) {
   const a = plan.at[from], b = plan.at[to];
   if (!a || !b) return null;
+  const own = plan.labels[`${from}>${to}`]; // where the path is too short for what is written on it
   const bend = plan.bends[`${from}>${to}`];
   const [ax, ay] = edge(plan, a, bend ?? b, 0), [bx, by] = edge(plan, b, bend ?? a, 7);
-  if (!bend) return { d: `M${ax} ${ay}L${bx} ${by}`, label: [(ax + bx) / 2, (ay + by) / 2] };
+  if (!bend) return { d: `M${ax} ${ay}L${bx} ${by}`, label: own ?? [(ax + bx) / 2, (ay + by) / 2] };
   const [cx, cy] = bend;
-  return { d: `M${ax} ${ay}Q${cx} ${cy} ${bx} ${by}`, label: [0.32, 0.32].map((t, i) => quadratic([ax, ay][i], bend[i], [bx, by][i], t)) };
+  return { d: `M${ax} ${ay}Q${cx} ${cy} ${bx} ${by}`, label: [quadratic(ax, cx, bx, 0.6), quadratic(ay, cy, by, 0.6)] };
 }
 
 const quadratic = (a, c, b, t) => (1 - t) ** 2 * a + 2 * (1 - t) * t * c + t ** 2 * b;
