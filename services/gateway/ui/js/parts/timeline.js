@@ -3,7 +3,7 @@
 // for everybody; the drawing only adds to it.
 
 import { html } from "../view.js";
-import { plural, span, when } from "../words.js";
+import { plural, shortID, span, when } from "../words.js";
 import { about, told, traceOf } from "./events.js";
 
 const row = 68, lane = 26; // pixels at the usual text size; the drawing grows with the text
@@ -11,7 +11,7 @@ const row = 68, lane = 26; // pixels at the usual text size; the drawing grows w
 export function Timeline({ chain, subject }) {
   const { steps, lanes, total } = chain;
   const title = told(steps[0].type);
-  return html`<section class="sheet" aria-label=${`${title}, ${when(chain.begin)}`}>
+  return html`<section class="sheet" aria-label=${`${title}, ${when(chain.begin)}, ${shortID(chain.correlation)}`}>
     <div class="heading"><div><h2>${title}</h2><p class="lead">${when(chain.begin)} · ${plural(steps.length, "event")} in ${plural(lanes.length, "service")}</p></div>
       <p class="total"><span class="hint">in all</span> ${span(total)}</p></div>
     <p class="legend lanes">${lanes.map((l) => html`<span key=${l}><i class=${`swatch ${l}`}></i>${l}</span>`)}</p>
