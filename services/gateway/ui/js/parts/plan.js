@@ -11,7 +11,7 @@ const wide = {
   box: [920, 410], size: [150, 70],
   at: { inventory: [90, 205], catalog: [370, 50], gateway: [370, 205], wishlist: [370, 360], sales: [650, 205], stats: [835, 205] },
   bends: { "inventory>sales": [370, 92], "sales>inventory": [370, 318] },
-  labels: { "sales>stats": [742, 160] },
+  labels: { "sales>stats": [742, 160], "catalog>gateway": [370, 116], "wishlist>gateway": [370, 306] },
 };
 
 /** The same turned by a quarter, for a phone. */
@@ -36,7 +36,7 @@ export function pathOf(plan, from, to) {
   const [ax, ay] = edge(plan, a, bend ?? b, 0), [bx, by] = edge(plan, b, bend ?? a, 7);
   if (!bend) return { d: `M${ax} ${ay}L${bx} ${by}`, label: own ?? [(ax + bx) / 2, (ay + by) / 2] };
   const [cx, cy] = bend;
-  return { d: `M${ax} ${ay}Q${cx} ${cy} ${bx} ${by}`, label: [quadratic(ax, cx, bx, 0.6), quadratic(ay, cy, by, 0.6)] };
+  return { d: `M${ax} ${ay}Q${cx} ${cy} ${bx} ${by}`, label: [quadratic(ax, cx, bx, 0.72), quadratic(ay, cy, by, 0.72)] };
 }
 
 const quadratic = (a, c, b, t) => (1 - t) ** 2 * a + 2 * (1 - t) * t * c + t ** 2 * b;
