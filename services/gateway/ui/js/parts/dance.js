@@ -32,6 +32,7 @@ export function Dance({ load, flow, still }) {
       ${Object.entries(plan.at).map(([name, at]) => html`<${Dancer} key=${name} name=${name} at=${at} size=${plan.size} service=${by.get(name)} />`)}
       ${edgesOf(services).map((e) => html`<${Behind} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} />`)}
     </svg>
+    ${plan.brief && edgesOf(services).some((e) => e.reader?.lag > 0) && html`<p class="hint tight">Numbers on the paths: how many events a reader is behind.</p>`}
     <p class="legend">${streams.map((s) => html`<span key=${s}><i class=${`swatch ${s}`}></i>${s} <b>${rate(flow.rates[s])}</b>/s</span>`)}</p>
   </div>`;
 }
@@ -49,7 +50,7 @@ function Edge({ edge: { from, to }, plan, pulse, rate: perSecond }) {
 function Behind({ edge: { from, to, reader }, plan }) {
   const path = reader?.lag > 0 && pathOf(plan, from, to);
   if (!path) return null;
-  return html`<text class="behind" x=${path.label[0]} y=${path.label[1] - 4}>${reader.replaying ? "↻ " : ""}${number(reader.lag)} behind</text>`;
+  return html`<text class="behind" x=${path.label[0]} y=${path.label[1] - 4}>${reader.replaying ? "↻ " : ""}${number(reader.lag)}${plan.brief ? "" : " behind"}</text>`;
 }
 
 function Dancer({ name, at: [x, y], size: [w, h], service: s }) {

@@ -16,6 +16,7 @@ const wide = {
 
 /** The same turned by a quarter, for a phone. */
 const tall = {
+  brief: true, // no room for words on the paths
   box: [360, 530], size: [100, 66],
   at: { inventory: [180, 40], catalog: [54, 205], gateway: [180, 205], wishlist: [306, 205], sales: [180, 370], stats: [180, 490] },
   bends: { "inventory>sales": [62, 205], "sales>inventory": [298, 205] },

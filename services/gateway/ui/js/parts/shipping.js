@@ -6,9 +6,11 @@ import { Empty, Skeleton, Trouble, html, useEvents, useLoad, useSoon, useState }
 import { number, plural, shortID, when } from "../words.js";
 
 const pageSize = 50;
+const atOnce = 10; // what else there is on the page should not be far below
 
 export function Shipping() {
   const load = useLoad((signal) => get(withQuery("/orders", { status: "confirmed", limit: pageSize }), signal), []);
+  const [all, showAll] = useState(false);
   const soon = useSoon(load.reload, 500);
   const gone = (id) => load.set((d) => d && { ...d, items: d.items.filter((o) => o.id !== id) });
   useEvents((e) => {
@@ -22,8 +24,9 @@ export function Shipping() {
     <${Trouble} problem=${load.problem} what="The orders cannot be shown." retry=${load.reload} />
     ${!items ? !load.problem && html`<${Skeleton} lines=${6} />`
       : items.length === 0 ? html`<${Empty} title="Nothing to ship">Orders appear here as soon as they are confirmed.<//>`
-      : html`<ul class="rows">${items.map((o) => html`<${Parcel} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
-    ${load.data?.next && html`<p class="hint">These are the first ${number(items.length)}; more come as these are shipped.</p>`}
+      : html`<ul class="rows">${items.slice(0, all ? pageSize : atOnce).map((o) => html`<${Parcel} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
+    ${!all && items?.length > atOnce && html`<button type="button" class="small" onClick=${() => showAll(true)}>Show ${number(items.length - atOnce)} more</button>`}
+    ${all && load.data?.next && html`<p class="hint">These are the first ${number(items.length)}; more come as these are shipped.</p>`}
   </section>`;
 }
 
