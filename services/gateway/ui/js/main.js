@@ -180,5 +180,7 @@ onEvent(tell);
 const app = document.getElementById("app");
 app.textContent = "";
 render(h(App), app);
+// News of what is looked at by now is old.
+place.listen(({ path }) => notices.set((all) => (all.some((n) => n.href === path) ? all.filter((n) => n.href !== path) : all)));
 // Whoever signs out of a page for others is not left in front of its door.
 session.listen((who) => { if (!who && !signingIn.get() && match(routes, place.get().path)?.route.role) go("/"); });

@@ -53,7 +53,7 @@ function Line({ line: l, fixed, wrong }) {
       <div id=${id} class=${wrong || l.gone ? "wrong" : "remark"} role="status">${remark}</div></div>
     <${Quantity} line=${l} fixed=${fixed} describedBy=${id} />
     <span class="price amount-of-line">${money(total([l])[0])}</span>
-    <button type="button" class="small" disabled=${fixed} aria-label=${`Take ${l.title} out of the basket`} onClick=${remove}>Remove</button>
+    <button type="button" class="small" disabled=${fixed} onClick=${remove}>Remove<span class="visually-hidden"> ${l.title}</span></button>
   </li>`;
 }
 

@@ -33,7 +33,7 @@ export function merged(orders, fresh) {
 
 export default function Orders({ query }) {
   const status = statuses.includes(query.get("status")) ? query.get("status") : "";
-  const who = session.get().subject;
+  const who = session.get()?.subject;
   const load = useLoad((signal) => history(who, signal), [who]);
   useLiveOrders(load, who);
   const [shown, setShown] = useState(pageSize);

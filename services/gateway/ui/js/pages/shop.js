@@ -117,7 +117,7 @@ export function Take({ product: p }) {
     basket.set((b) => withProduct(b, p));
     notify(`${p.title} is in the basket.`, "/basket");
   };
-  return html`<button type="button" class="take" onClick=${add} aria-label=${`Add ${p.title} to the basket`}>Add to basket</button>`;
+  return html`<button type="button" class="take" onClick=${add}>Add to basket<span class="visually-hidden">: ${p.title}</span></button>`;
 }
 
 /** The SKUs that the customer waits for; null where they are not known. */
@@ -154,8 +154,9 @@ function Notify({ product: p }) {
   const who = useCell(session);
   useEffect(knowWishes, [who]);
   const turn = () => (isSignedIn() ? wish(p, !waited) : signingIn.set("wish"));
-  return html`<button type="button" class="take wish" aria-pressed=${waited} aria-label=${`Notify me when ${p.title} is back`} onClick=${turn}>
-    ${waited ? "✓ You will be told" : "Notify me"}</button>`;
+  // One text for eyes and ears: the name says the state, so no aria-pressed beside it.
+  return html`<button type="button" class=${waited ? "take wish waited" : "take wish"} onClick=${turn}>
+    ${waited ? "✓ You will be told" : "Notify me"}<span class="visually-hidden"> when ${p.title} is back${waited ? ". Press to take it off your wishlist" : ""}</span></button>`;
 }
 
 /** A pattern of four that belongs to one SKU alone, as there are no pictures. */

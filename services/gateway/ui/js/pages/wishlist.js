@@ -52,7 +52,7 @@ function Wish({ wish: w, product: p, known, gone }) {
       <${State} wish=${w} product=${p} known=${known} /></div>
     ${p && html`<span class="price">${money(p.price)}</span>`}
     <div class="row">${p?.available && html`<${Take} product=${p} />`}
-      <button type="button" class="small" aria-disabled=${busy} aria-label=${`Take ${title} off the wishlist`} onClick=${remove}>Remove</button></div>
+      <button type="button" class="small" aria-disabled=${busy} onClick=${remove}>Remove<span class="visually-hidden"> ${title}</span></button></div>
   </li>`;
 }
 

@@ -1,0 +1,68 @@
+// What is tried again, and when; cells, and what is kept.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Problem, backoff, withQuery } from "../js/api.js";
+import { merged } from "../js/pages/orders.js";
+import { mayCancel, statuses, way } from "../js/parts/shop-status.js";
+import { cell, kept } from "../js/store.js";
+
+test("each wait is longer than the one before, up to half a minute", () => {
+  const longest = Array.from({ length: 50 }, (_, n) => backoff(n, () => 1));
+  assert.deepEqual(longest.slice(0, 6), [1000, 2000, 4000, 8000, 16_000, 30_000]);
+  assert.equal(longest.at(-1), 30_000);
+});
+
+test("no two browsers wait alike, and none comes at once", () => {
+  assert.equal(backoff(3, () => 0), 4000);
+  for (let i = 0; i < 100; i++) assert.ok(backoff(0) >= 500 && backoff(0) <= 1000);
+});
+
+test("what passes by itself is told from what does not", () => {
+  for (const status of [0, 429, 500, 503]) assert.ok(new Problem({ status }).passing, status);
+  for (const status of [400, 401, 403, 404, 409, 422]) assert.ok(!new Problem({ status }).passing, status);
+});
+
+test("empty parts of a query are left out, lists repeated, the rest escaped", () => {
+  assert.equal(withQuery("/p", { q: "", a: undefined, b: null }), "/p");
+  assert.equal(withQuery("/p", { q: "a&b", sku: ["x", "y/z"], n: 0 }), "/p?q=a%26b&sku=x&sku=y%2Fz&n=0");
+});
+
+test("a cell tells of changes alone, and those alone who still listen", () => {
+  const c = cell(1), heard = [];
+  const stop = c.listen((v) => heard.push(v));
+  c.set(1);
+  c.set((v) => v + 1);
+  stop();
+  c.set(3);
+  assert.deepEqual(heard, [2]);
+});
+
+test("what is kept outlives the page, and nonsense in the storage does no harm", () => {
+  const box = new Map();
+  Object.defineProperty(globalThis, "testStorage", { value: {
+    getItem: (k) => box.get(k) ?? null, setItem: (k, v) => box.set(k, v), removeItem: (k) => box.delete(k) } });
+  kept("testStorage", "k", null).set({ a: 1 });
+  assert.deepEqual(kept("testStorage", "k", null).get(), { a: 1 });
+  kept("testStorage", "k", null).set(null);
+  assert.equal(box.size, 0);
+  box.set("k", "{broken");
+  assert.equal(kept("testStorage", "k", "initial").get(), "initial");
+});
+
+test("orders are renewed in place, new ones come first, and none goes back in time", () => {
+  const known = [{ id: "b", version: 2 }, { id: "a", version: 1 }];
+  assert.deepEqual(merged(known, [{ id: "c", version: 1 }, { id: "a", version: 2 }, { id: "b", version: 1 }, { id: "d", version: 1 }]),
+    [{ id: "d", version: 1 }, { id: "c", version: 1 }, { id: "b", version: 2 }, { id: "a", version: 2 }]);
+});
+
+test("each status has its way, and only what is not settled for good is cancelled", () => {
+  for (const s of statuses) assert.equal(way(s)[0].state, "done", s);
+  assert.deepEqual(way("rejected").at(-1), { label: "Not filled", state: "bad" });
+  const may = (status, who) => mayCancel({ status, customer: "ann" }, who);
+  const ann = { subject: "ann", roles: ["customer"] };
+  assert.deepEqual(statuses.filter((s) => may(s, ann)), ["placed", "confirmed"]);
+  assert.ok(!may("placed", { subject: "bob", roles: ["warehouse"] }));
+  assert.ok(may("placed", { subject: "bob", roles: ["staff"] }));
+  assert.ok(!may("placed", null));
+});
