@@ -1,0 +1,23 @@
+package ui_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"quadrille/internal/testparts"
+)
+
+// The modules that touch no page are tested where they are written, in JavaScript.
+func TestModules(t *testing.T) {
+	t.Parallel()
+	node := testparts.Node(t)
+	suites, err := filepath.Glob("test/*.test.js")
+	if err != nil || len(suites) == 0 {
+		t.Fatalf("no tests of the modules: %v", err)
+	}
+	args := append([]string{"--test"}, suites...)
+	if out, err := exec.CommandContext(t.Context(), node, args...).CombinedOutput(); err != nil {
+		t.Fatalf("node --test: %v\n%s", err, out)
+	}
+}
