@@ -77,6 +77,12 @@ func (m *machine) ready() {
 	m.readyAre(app.Names()...)
 }
 
+// up waits until all services and the gateway are.
+func (m *machine) up() {
+	m.t.Helper()
+	m.readyAre(append([]string{app.Gateway}, app.Names()...)...)
+}
+
 func (m *machine) readyAre(services ...string) {
 	m.t.Helper()
 	for _, service := range services {

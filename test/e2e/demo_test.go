@@ -15,18 +15,18 @@ import (
 func TestTheDemonstration(t *testing.T) {
 	m := newMachine(t)
 	shop := m.Start(nil, "up", "--demo", "--demo-pace", "5ms")
-	m.ready()
+	m.up()
 	m.orders(10)
 	shop.Kill()
 	shop = m.Start(nil, "up", "--demo", "--demo-pace", "5ms")
-	m.ready()
+	m.up()
 	m.orders(10)
 	if said := shop.Output.String(); !strings.Contains(said, "demonstration's assortment") {
 		t.Errorf("it says\n%s", said)
 	}
 	m.stop(shop)
 	m.Start(nil, "up")
-	m.ready()
+	m.up()
 	if report := m.audit(); report.Products != 40 || report.SKUs != 40 {
 		t.Errorf("totals are %+v", report)
 	}

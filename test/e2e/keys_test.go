@@ -122,7 +122,7 @@ func TestKeysThatCannotBeMade(t *testing.T) {
 	}
 	refused()
 	m.Start([]string{"INTERNAL_TOKEN=inner"}, "up")
-	m.ready()
+	m.up()
 	for _, env := range []string{"INTERNAL_TOKEN=", "INTERNAL_TOKEN=wrong"} {
 		m.Env = append(m.Env, env)
 		for _, args := range [][]string{{"keys", "list"}, {"dead", "list", "gateway"}, {"replay", "gateway"}} {

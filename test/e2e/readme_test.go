@@ -26,7 +26,7 @@ func TestReadme(t *testing.T) {
 	}
 	m := newMachine(t)
 	m.Start(nil, "up")
-	m.ready()
+	m.up()
 	for n := range 5 {
 		block = strings.ReplaceAll(block, "localhost:"+strconv.Itoa(8080+n), "127.0.0.1:"+strconv.Itoa(m.Port+n))
 	}
