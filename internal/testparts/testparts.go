@@ -1,5 +1,5 @@
 // Package testparts finds the real parts that tests run against: PostgreSQL,
-// RabbitMQ, Redis, Ruby, Node.js, and network namespaces. Servers are those of
+// RabbitMQ, Redis, Ruby, Node.js, Chromium, and network namespaces. Servers are those of
 // TEST_POSTGRES_URL, TEST_AMQP_URL and TEST_REDIS_URL, else whatever answers at the
 // standard local port, else a container where Docker answers. A part that cannot be
 // had skips the test, unless QUADRILLE_TEST_REQUIRE names it: then the test fails,

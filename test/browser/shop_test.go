@@ -1,0 +1,110 @@
+package browser_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+
+	"context"
+
+	"quadrille/internal/app"
+	"quadrille/internal/testbinary"
+	"quadrille/internal/testenv"
+)
+
+// shop is a running shop of a test's own, and somebody who may do everything in it.
+type shop struct {
+	*testbinary.Machine
+
+	t     *testing.T
+	token string
+}
+
+// up starts the whole shop as one process, as people do on their own machines.
+func up(t *testing.T, args ...string) *shop {
+	t.Helper()
+	s := &shop{Machine: testbinary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
+	s.Start(nil, append([]string{"up"}, args...)...)
+	s.ready(slices.Concat(app.Names(), []string{app.Gateway})...)
+	s.token = s.signedIn("stella", "customer", "warehouse", "staff")
+	return s
+}
+
+// ready waits until services are.
+func (s *shop) ready(services ...string) {
+	s.t.Helper()
+	for _, service := range services {
+		testenv.Eventually(s.t, func(ctx context.Context) error { return s.Ready(ctx, service) })
+	}
+}
+
+// base is where the pages are.
+func (s *shop) base() string { return s.URL(app.Gateway) }
+
+func (s *shop) signedIn(subject string, roles ...string) string {
+	s.t.Helper()
+	var answer struct{ Token string }
+	body := s.ask("POST", "/dev/token", map[string]any{"subject": subject, "roles": roles}, http.StatusOK)
+	if err := json.Unmarshal(body, &answer); err != nil {
+		s.t.Fatal(err)
+	}
+	return answer.Token
+}
+
+// ask asks the shop behind the pages, and returns its answer of this status.
+func (s *shop) ask(method, path string, body any, status int) []byte {
+	s.t.Helper()
+	sent, err := json.Marshal(body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.base()+path, bytes.NewReader(sent))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Close = true
+	if s.token != "" {
+		r.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	got, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != status {
+		s.t.Fatalf("%s %s: %d, want %d: %s (%v)", method, path, answer.StatusCode, status, got, err)
+	}
+	return got
+}
+
+// offer offers a product and receives so many of it; it waits until the shop shows
+// them.
+func (s *shop) offer(sku, title string, quantity int) {
+	s.t.Helper()
+	s.ask("PUT", "/api/v1/products/"+sku, map[string]any{
+		"title": title, "description": "Made by hand.", "price": map[string]string{"amount": "2.55", "currency": "GBP"},
+	}, http.StatusCreated)
+	if quantity == 0 {
+		return
+	}
+	s.receive("opening "+sku, sku, quantity)
+	testenv.Eventually(s.t, func(context.Context) error {
+		var p struct{ Quantity int }
+		if err := json.Unmarshal(s.ask("GET", "/api/v1/products/"+sku, nil, http.StatusOK), &p); err != nil || p.Quantity != quantity {
+			return fmt.Errorf("the shop shows %d of %s, want %d: %w", p.Quantity, sku, quantity, err)
+		}
+		return nil
+	})
+}
+
+// receive has goods come in.
+func (s *shop) receive(id, sku string, quantity int) {
+	s.t.Helper()
+	s.ask("POST", "/api/v1/receipts", map[string]any{"external_id": id, "sku": sku, "quantity": quantity}, http.StatusCreated)
+}

@@ -1,0 +1,24 @@
+package browser_test
+
+import "testing"
+
+// Where nothing is configured, a menu lets anybody be anybody; what is shown then is
+// theirs, also after the page is loaded anew, until they leave.
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	b := open(t, up(t).base(), "/orders")
+	b.sees("Please sign in")
+	b.missesNow("Wishlist")
+	b.signIn("ann")
+	b.sees("No orders yet", "Wishlist")
+	b.missesNow("The floor")
+	b.visit("/floor")
+	b.sees("Not for you", "You are signed in as ann")
+	b.press(".person", "ann")
+	b.press("dialog .people button", "stella")
+	b.sees("The dance", "Warehouse")
+	b.press(".person", "stella")
+	b.press("dialog button", "Sign out")
+	b.until(`location.pathname === "/" && !document.querySelector(".person")`)
+	b.missesNow("The floor")
+}

@@ -1,0 +1,91 @@
+package browser_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+)
+
+// watch notes what a page says to nobody: errors on its console, exceptions that
+// nobody caught, and what its content security policy forbade; and what it loads.
+type watch struct {
+	mu       sync.Mutex
+	troubles []string
+	requests int
+	bytes    float64 // received, headers included
+	expected []string
+}
+
+// note takes an event of the browser. It runs between messages, so it only notes.
+func (w *watch) note(event any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventConsoleAPICalled:
+		if kind := string(e.Type); kind == "error" || kind == "warning" || kind == "assert" {
+			w.trouble("console %s: %s", kind, said(e.Args))
+		}
+	case *runtime.EventExceptionThrown:
+		text := e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			text += " " + e.ExceptionDetails.Exception.Description
+		}
+		w.trouble("uncaught: %s", text)
+	case *log.EventEntryAdded:
+		if e.Entry.Level == "error" || e.Entry.Source == "security" {
+			w.trouble("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
+		}
+	case *network.EventRequestWillBeSent:
+		w.requests++
+	case *network.EventDataReceived:
+		w.bytes += float64(e.EncodedDataLength)
+	}
+}
+
+func (w *watch) trouble(format string, args ...any) {
+	w.troubles = append(w.troubles, fmt.Sprintf(format, args...))
+}
+
+func said(args []*runtime.RemoteObject) string {
+	var words []string
+	for _, a := range args {
+		words = append(words, string(a.Value)+a.Description)
+	}
+	return strings.Join(words, " ")
+}
+
+// expect allows troubles that hold a text: what the test itself brings about.
+func (w *watch) expect(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.expected = append(w.expected, text)
+}
+
+// unexpected is the troubles so far that nobody said would come; they are forgotten.
+func (w *watch) unexpected() (found []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+trouble:
+	for _, t := range w.troubles {
+		for _, e := range w.expected {
+			if strings.Contains(t, e) {
+				continue trouble
+			}
+		}
+		found = append(found, t)
+	}
+	w.troubles = nil
+	return found
+}
+
+// behaved fails the test for each trouble.
+func (b *tab) behaved() {
+	b.t.Helper()
+	for _, trouble := range b.unexpected() {
+		b.t.Error(trouble)
+	}
+}
