@@ -30,7 +30,7 @@ func open(t *testing.T, base, path string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	b := &tab{t: t, ctx: ctx, base: base, watch: &watch{}}
+	b := &tab{t: t, ctx: ctx, base: base, watch: &watch{over: func() bool { return t.Context().Err() != nil }}}
 	b.must(chromedp.Listen(ctx, b.note))
 	// Chromium shows one tab at a time, and pages rest while nobody looks.
 	_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})

@@ -14,6 +14,7 @@ import (
 // nobody caught, and what its content security policy forbade; and what it loads.
 type watch struct {
 	mu       sync.Mutex
+	over     func() bool // the test has ended, and its shop with it
 	troubles []string
 	requests int
 	bytes    float64 // received, headers included
@@ -24,6 +25,9 @@ type watch struct {
 func (w *watch) note(event any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.over() {
+		return
+	}
 	switch e := event.(type) {
 	case *runtime.EventConsoleAPICalled:
 		if kind := string(e.Type); kind == "error" || kind == "warning" || kind == "assert" {
@@ -41,8 +45,8 @@ func (w *watch) note(event any) {
 		}
 	case *network.EventRequestWillBeSent:
 		w.requests++
-	case *network.EventDataReceived:
-		w.bytes += float64(e.EncodedDataLength)
+	case *network.EventLoadingFinished:
+		w.bytes += e.EncodedDataLength
 	}
 }
 

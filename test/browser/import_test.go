@@ -1,0 +1,49 @@
+package browser_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A file of receipts is sent, its progress is seen, and so is each line that was
+// not taken.
+func TestAFileOfReceipts(t *testing.T) {
+	t.Parallel()
+	const lines = 20_000
+	s := up(t)
+	b := open(t, s.base(), "/warehouse")
+	b.signIn("walt")
+	b.sees("Receive from a file")
+	// Each thing that is said on the way is kept, as it may be gone when it is looked at.
+	b.until(`(window.saw = [], new MutationObserver(() => {
+		const e = document.querySelector(".progress-box [role=status]");
+		if (e) window.saw.push(e.innerText);
+	}).observe(document.body, { subtree: true, childList: true, characterData: true }), true)`)
+	b.must(chromedp.Do(b.ctx, chromedp.SetUploadFiles(chromedp.CSS(`input[type=file]`), []string{receipts(t, lines)})))
+	b.sees("receipts.csv", fmt.Sprintf("Done: %d,%03d lines taken, 1 not.", (lines-1)/1000, (lines-1)%1000), "Lines that were not taken")
+	b.until(`window.saw.some((s) => / of 20,000 lines, \d+/.test(s))`)
+	b.until(`document.querySelector(".progress-box progress").value === 1`)
+	b.press("button", "Put this away")
+	b.until(`!document.querySelector(".progress-box")`)
+}
+
+// receipts is a file of so many receipts, the last of which cannot be.
+func receipts(t *testing.T, lines int) string {
+	t.Helper()
+	var all strings.Builder
+	all.WriteString("external_id,sku,quantity\n")
+	for i := range lines - 1 {
+		fmt.Fprintf(&all, "r%d,SKU%d,1\n", i, i%100)
+	}
+	all.WriteString("bad,SKU1,none\n")
+	path := filepath.Join(t.TempDir(), "receipts.csv")
+	if err := os.WriteFile(path, []byte(all.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,29 @@
+package browser_test
+
+import "testing"
+
+// Somebody finds the last one and buys it, while another watches it go.
+func TestTheLastOneGoes(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	s.offer("VASE", "Blue vase", 1)
+	s.offer("BOWL", "Green bowl", 9)
+	other := open(t, s.base(), "/")
+	other.sees("Blue vase", "Green bowl", "Only 1 left")
+	ann := open(t, s.base(), "/")
+	ann.signIn("ann")
+	ann.enter("#q", "vase")
+	ann.until(`location.search === "?q=vase"`)
+	ann.until(`document.querySelectorAll(".grid .card").length === 1`)
+	ann.sees("Blue vase")
+	ann.missesNow("Green bowl")
+	ann.press("button.take", "Add Blue vase to the basket")
+	ann.press("header a", "Basket")
+	ann.sees("£2.55")
+	ann.press("button", "Order as ann")
+	ann.until(`location.pathname.startsWith("/orders/")`)
+	ann.sees("Everything is set aside for you", "Blue vase")
+	other.sees("Sold out")
+	other.until(`[...document.querySelectorAll(".card.out .title")].some((e) => e.innerText === "Blue vase")`)
+	other.missesNow("Only 1 left")
+}

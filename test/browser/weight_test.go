@@ -1,0 +1,22 @@
+package browser_test
+
+import "testing"
+
+// What somebody waits for who comes for the first time.
+func TestTheFirstLoadIsLight(t *testing.T) {
+	t.Parallel()
+	const mostBytes, mostRequests = 150_000, 15
+	s := up(t)
+	for _, sku := range []string{"A", "B", "C", "D"} {
+		s.offer(sku, "Vase "+sku, 0)
+	}
+	b := open(t, s.base(), "/")
+	b.sees("Vase A")
+	b.mu.Lock()
+	requests, bytes := b.requests, b.bytes
+	b.mu.Unlock()
+	t.Logf("%d requests, %.0f bytes", requests, bytes)
+	if requests == 0 || requests > mostRequests || bytes == 0 || bytes > mostBytes {
+		t.Errorf("the shop takes %d requests and %.0f bytes, want at most %d and %d", requests, bytes, mostRequests, mostBytes)
+	}
+}

@@ -1,0 +1,23 @@
+package browser_test
+
+import "testing"
+
+// Whoever waits for something is told when it is back, whatever page they look at.
+func TestWhoWaitsIsTold(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	s.offer("VASE", "Blue vase", 0)
+	b := open(t, s.base(), "/products/VASE")
+	b.sees("Sold out")
+	b.press("button.take", "Notify me")
+	b.sees("The shop has to know whom to tell")
+	b.press("dialog .people button", "bob")
+	b.press("button.take[aria-pressed=false]", "Notify me")
+	b.sees("You will be told")
+	b.press("nav a", "Orders")
+	b.sees("No orders yet")
+	s.receive("r1", "VASE", 3)
+	b.until(`[...document.querySelectorAll(".notice")].some((e) => e.innerText.includes("Blue vase is back."))`)
+	b.press("nav a", "Wishlist")
+	b.sees("Blue vase", "Back since", "Only 3 left")
+}
