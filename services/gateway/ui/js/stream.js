@@ -135,9 +135,20 @@ export function start() {
   addEventListener("online", () => { if (!control) restart(); });
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hiding);
-    if (document.hidden) hiding = setTimeout(() => { const c = control; control = null; c?.abort(); clearTimeout(timer); }, hiddenFor);
+    if (document.hidden) hiding = setTimeout(leave, hiddenFor);
     else if (!control) restart();
   });
+  // A page that was left may be kept to be gone back to, and would keep its connection:
+  // after six of them no page of the shop would load.
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", (e) => { if (e.persisted && !control) restart(); });
+}
+
+function leave() {
+  const old = control;
+  control = null;
+  clearTimeout(timer);
+  old?.abort();
 }
 
 /** Tries now rather than later. */
