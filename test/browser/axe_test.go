@@ -1,0 +1,64 @@
+package browser_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"quadrille/internal/testparts"
+)
+
+var (
+	axeOnce sync.Once
+	axeCode string
+	errAxe  error
+)
+
+// axe is the code of the accessibility checks, which npm fetches where it is missing.
+func axe(t *testing.T) string {
+	t.Helper()
+	const file = "node_modules/axe-core/axe.min.js"
+	axeOnce.Do(func() {
+		if _, err := os.Stat(file); err != nil {
+			if out, err := exec.Command(testparts.NPM(t), "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
+				errAxe = fmt.Errorf("npm ci: %w: %s", err, out)
+				return
+			}
+		}
+		code, err := os.ReadFile(file)
+		axeCode, errAxe = string(code), err
+	})
+	if errAxe != nil {
+		t.Fatal(errAxe)
+	}
+	return axeCode
+}
+
+// barriers is what keeps people out of the page as it is now: the serious and critical
+// findings of axe-core, a line for each.
+func (b *tab) barriers() []string {
+	b.t.Helper()
+	// The code is the tool's, not the page's: it is put in as a debugger puts it.
+	_, err := js[bool](b, "(window.axe || (() => {"+axe(b.t)+"\n})(), true)")
+	b.must(err)
+	found, err := js[[]string](b, `axe.run(document, { resultTypes: ["violations"], preload: false }).then((r) => r.violations
+		.filter((v) => v.impact === "serious" || v.impact === "critical")
+		.flatMap((v) => v.nodes.map((n) => v.id + ": " + v.help + ": " + n.target.join(" ") + ": " + (n.any[0]?.message ?? ""))))`)
+	b.must(err)
+	return found
+}
+
+// A check that finds nothing proves nothing.
+func TestBarriersAreFound(t *testing.T) {
+	t.Parallel()
+	b := open(t, up(t).base(), "/")
+	b.sees("Nothing is offered yet")
+	_, err := js[bool](b, `(document.querySelector("main").append(Object.assign(document.createElement("input"), { type: "text" })), true)`)
+	b.must(err)
+	if found := strings.Join(b.barriers(), "\n"); !strings.Contains(found, "label") {
+		t.Errorf("a field without a name is no finding: %s", found)
+	}
+}
