@@ -1,0 +1,60 @@
+package browser_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"testing"
+
+	"quadrille/internal/app"
+	"quadrille/internal/db"
+
+	"strings"
+)
+
+// An event that catalog could not handle is looked at and retried on the floor. One
+// that still cannot be handled stays.
+func TestADeadLetterIsRetried(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	s.offer("VASE", "Blue vase", 3)
+	s.bury("VASE", "the owner did not answer")
+	s.bury(strings.Repeat("x", 300), "the owner refused")
+	b := open(t, s.base(), "/floor")
+	b.signIn("stella")
+	b.sees("There are dead letters of catalog.")
+	b.press("a", "There are dead letters of catalog.")
+	b.sees("The owner did not answer", "The owner refused")
+	b.expect("422 (Unprocessable Entity)")
+	b.press("li.letters:has(.error-text) button", "Look")
+	b.press(".members button", "VASE")
+	b.sees("What came")
+	b.press("dialog button", "Retry")
+	b.sees("The event was handled now.")
+	b.until(`!document.body.innerText.includes("The owner did not answer")`)
+	b.press("button", "Retry all")
+	b.sees("None could be handled. 1 event failed again and stays here.")
+}
+
+// bury plants a dead letter of catalog's: that the stock of a SKU changed.
+func (s *shop) bury(sku, why string) {
+	s.t.Helper()
+	event, err := json.Marshal(map[string]any{
+		"specversion": "1.0", "id": "planted " + why, "source": "/inventory", "type": "inventory.sku_processed", "subject": sku,
+		"time": "2026-01-02T03:04:05Z", "version": 1, "correlationid": "c", "data": map[string]string{"href": "/skus/" + sku},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	conn, err := sql.Open("sqlite", db.DSN(strings.TrimPrefix(app.Config{Data: s.Data}.Database("catalog"), "sqlite:")))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = conn.ExecContext(s.t.Context(), `INSERT INTO dead_letters
+		(subscriber, stream, position, event_id, type, subject, body, error, cause, attempts, first_at, last_at, state, reason)
+		VALUES ('catalog', 'inventory', 0, ?, 'inventory.sku_processed', ?, ?, ?, ?, 5, '2026-01-02 03:04:05', '2026-01-02 03:04:05', 'open', '')`,
+		"planted "+why, sku, event, why, why)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}

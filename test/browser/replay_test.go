@@ -1,0 +1,25 @@
+package browser_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+)
+
+// Staff have a service read a stream again, and watch it until it has caught up.
+func TestAReplayIsWatched(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	s.offer("VASE", "Blue vase", 50)
+	for n := range 20 {
+		s.ask("POST", "/api/v1/orders", map[string]any{"lines": []map[string]any{{"sku": "VASE", "quantity": 1}}, "external_id": fmt.Sprint("o", n)}, http.StatusCreated)
+	}
+	b := open(t, s.base(), "/floor")
+	b.signIn("stella")
+	b.sees("All services are ready.")
+	b.press("button", "Read again…")
+	b.sees("Have stats read sales again?")
+	b.press("dialog button", "Read again")
+	b.sees("stats reads sales", "It has caught up: event ")
+	b.until(`document.querySelector(".progress-box progress").value === 1`)
+}
