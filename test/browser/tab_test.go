@@ -114,7 +114,7 @@ func (b *tab) missesNow(text string) {
 // within is the first element that fits the selector, says the text, and is where a
 // pointer would meet it.
 const within = `((selector, text) => {
-	const said = (e) => (e.getAttribute("aria-label") ?? e.innerText ?? "").replace(/\s+/g, " ").trim();
+	const said = (e) => (e.getAttribute("aria-label") ?? e.textContent ?? "").replace(/\s+/g, " ").trim();
 	for (const e of document.querySelectorAll(selector)) {
 		if (!said(e).includes(text) || e.disabled || e.ariaDisabled === "true") continue;
 		e.scrollIntoView({ block: "center", behavior: "instant" });

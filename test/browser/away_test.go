@@ -1,0 +1,49 @@
+package browser_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"quadrille/internal/app"
+	"quadrille/internal/testbinary"
+	"quadrille/internal/testidentity"
+)
+
+// A service is killed: the pages say so, what does not need it works, and all is well
+// again by itself when it is back.
+func TestAServiceIsAwayAndBack(t *testing.T) {
+	t.Parallel()
+	s := &shop{Machine: testbinary.New(t, append(testidentity.Env(), "GATEWAY_TIMEOUT=2s")...), t: t}
+	s.token = testidentity.Token("stella", "warehouse", "staff")
+	others := slices.Concat([]string{app.Gateway}, slices.DeleteFunc(app.Names(), func(n string) bool { return n == "sales" }))
+	s.Start(nil, append([]string{"serve"}, others...)...)
+	sales := s.Start(nil, "serve", "sales")
+	s.ready(append(others, "sales")...)
+	s.offer("VASE", "Blue vase", 3)
+	s.ask("POST", "/api/v1/orders", map[string]any{"lines": []map[string]any{{"sku": "VASE", "quantity": 1}}, "external_id": "o1"}, http.StatusCreated)
+	b := open(t, s.base(), "/")
+	b.expect("503 (Service Unavailable)")
+	b.expect("404 (Not Found) " + s.base() + "/dev/token") // how it is found out that there is no such sign-in
+	b.press("header button", "Sign in")
+	b.enter("#signin-token", s.token)
+	b.press("dialog form button", "Sign in")
+	b.until(`document.querySelector(".person")?.innerText.includes("stella")`)
+	b.press("nav a", "The floor")
+	b.sees("All services are ready.")
+	sales.Kill()
+	b.sees("sales is away")
+	b.press("nav a", "Orders")
+	b.sees("Your orders cannot be shown.", "It is being tried again by itself.")
+	b.press("nav a", "Shop")
+	b.sees("Blue vase", "Only 2 left")
+	s.receive("r2", "VASE", 2)
+	b.sees("Only 4 left")
+	b.press("nav a", "Orders")
+	b.sees("Your orders cannot be shown.")
+	s.Start(nil, "serve", "sales")
+	b.sees("Confirmed", "Blue vase")
+	b.missesNow("cannot be shown")
+	b.press("nav a", "The floor")
+	b.sees("All services are ready.")
+}
