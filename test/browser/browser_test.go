@@ -48,6 +48,6 @@ func browser(t *testing.T) context.Context {
 		release()
 		t.Fatalf("start %s: %v", program, err)
 	}
-	chromium.ctx, chromium.close = ctx, func() { _ = chromedp.Cancel(ctx); release() }
+	chromium.ctx, chromium.close = ctx, func() { _ = chromedp.Cancel(ctx); release() } //nolint:fatcontext // one browser for all tests
 	return ctx
 }

@@ -31,17 +31,17 @@ func (w *watch) note(event any) {
 	switch e := event.(type) {
 	case *runtime.EventConsoleAPICalled:
 		if kind := string(e.Type); kind == "error" || kind == "warning" || kind == "assert" {
-			w.trouble("console %s: %s", kind, said(e.Args))
+			w.troublef("console %s: %s", kind, said(e.Args))
 		}
 	case *runtime.EventExceptionThrown:
 		text := e.ExceptionDetails.Text
 		if e.ExceptionDetails.Exception != nil {
 			text += " " + e.ExceptionDetails.Exception.Description
 		}
-		w.trouble("uncaught: %s", text)
+		w.troublef("uncaught: %s", text)
 	case *log.EventEntryAdded:
 		if e.Entry.Level == "error" || e.Entry.Source == "security" {
-			w.trouble("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
+			w.troublef("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
 		}
 	case *network.EventRequestWillBeSent:
 		w.requests++
@@ -50,7 +50,7 @@ func (w *watch) note(event any) {
 	}
 }
 
-func (w *watch) trouble(format string, args ...any) {
+func (w *watch) troublef(format string, args ...any) {
 	w.troubles = append(w.troubles, fmt.Sprintf(format, args...))
 }
 

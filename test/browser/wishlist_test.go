@@ -12,6 +12,7 @@ func TestWhoWaitsIsTold(t *testing.T) {
 	b.press("button.take", "Notify me")
 	b.sees("The shop has to know whom to tell")
 	b.press("dialog .people button", "bob")
+	b.until(`!document.querySelector("dialog") && document.querySelector(".person")?.innerText.includes("bob")`)
 	b.press("button.take.wish", "Notify me")
 	b.sees("You will be told")
 	b.press("nav a", "Orders")
