@@ -11,32 +11,44 @@ import (
 	"quadrille/internal/testparts"
 )
 
-// chromium is the one browser: made by whoever needs it first, and closed after all.
-var chromium struct {
-	sync.Mutex
-
+// running is a browser: the context below which tabs are opened, and its end.
+type running struct {
 	ctx   context.Context
 	close func()
 }
 
+// chromium is the one browser: made by whoever needs it first, and closed after all.
+var chromium struct {
+	sync.Mutex
+	*running
+}
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if chromium.close != nil {
+	if chromium.running != nil {
 		chromium.close()
 	}
 	os.Exit(code)
 }
 
-// browser is the context of the browser, below which tabs are opened. Its profile is
-// fresh, and removed with it.
+// browser is the context of the browser.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	program := testparts.Chromium(t)
 	chromium.Lock()
 	defer chromium.Unlock()
-	if chromium.ctx != nil {
-		return chromium.ctx
+	if chromium.running == nil {
+		started, err := launch(program)
+		if err != nil {
+			t.Fatalf("start %s: %v", program, err)
+		}
+		chromium.running = started
 	}
+	return chromium.ctx
+}
+
+// launch starts a browser with a fresh profile, which is removed with it.
+func launch(program string) (*running, error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true),
@@ -46,8 +58,7 @@ func browser(t *testing.T) context.Context {
 	if err := chromedp.Do(ctx); err != nil {
 		cancel()
 		release()
-		t.Fatalf("start %s: %v", program, err)
+		return nil, err
 	}
-	chromium.ctx, chromium.close = ctx, func() { _ = chromedp.Cancel(ctx); release() } //nolint:fatcontext // one browser for all tests
-	return ctx
+	return &running{ctx, func() { _ = chromedp.Cancel(ctx); release() }}, nil
 }

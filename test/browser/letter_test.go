@@ -3,12 +3,11 @@ package browser_test
 import (
 	"database/sql"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"quadrille/internal/app"
 	"quadrille/internal/db"
-
-	"strings"
 )
 
 // An event that catalog could not handle is looked at and retried on the floor. One

@@ -2,14 +2,13 @@ package browser_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"testing"
-
-	"context"
 
 	"quadrille/internal/app"
 	"quadrille/internal/testbinary"
