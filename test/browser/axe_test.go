@@ -18,7 +18,7 @@ var (
 )
 
 // axe is the code of the accessibility checks, which npm fetches where it is missing.
-func axe(t *testing.T) string {
+func axe(t testing.TB) string {
 	t.Helper()
 	const file = "node_modules/axe-core/axe.min.js"
 	axeOnce.Do(func() {

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 // browser is the context of the browser.
-func browser(t *testing.T) context.Context {
+func browser(t testing.TB) context.Context {
 	t.Helper()
 	program := testparts.Chromium(t)
 	chromium.Lock()

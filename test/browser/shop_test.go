@@ -19,12 +19,12 @@ import (
 type shop struct {
 	*testbinary.Machine
 
-	t     *testing.T
+	t     testing.TB
 	token string
 }
 
 // up starts the whole shop as one process, as people do on their own machines.
-func up(t *testing.T, args ...string) *shop {
+func up(t testing.TB, args ...string) *shop {
 	t.Helper()
 	s := &shop{Machine: testbinary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
 	s.Start(nil, append([]string{"up"}, args...)...)

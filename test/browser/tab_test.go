@@ -18,7 +18,7 @@ const patience = 30 * time.Second
 
 // tab is a page that a person has open, in a profile of their own.
 type tab struct {
-	t    *testing.T
+	t    testing.TB
 	ctx  context.Context
 	base string // where the shop is
 	*watch
@@ -26,7 +26,7 @@ type tab struct {
 
 // open opens a page of the shop in a new profile, and holds it to the manners that
 // all pages have: see watch.
-func open(t *testing.T, base, path string) *tab {
+func open(t testing.TB, base, path string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)

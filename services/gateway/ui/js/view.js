@@ -60,16 +60,21 @@ export function useLoad(load, deps) {
   return { ...state, reload: () => run.current(), set: (data) => setState((s) => ({ ...s, data: typeof data === "function" ? data(s.data) : data })) };
 }
 
-/** Calls what after a pause, however often it is asked to in between. */
-export function useSoon(what, ms = 250) {
+/**
+ * Calls what after a pause, however often it is asked to in between: at the most
+ * once in ms, and where it has been quiet for so long, after first already.
+ */
+export function useSoon(what, ms = 250, first = ms) {
   const timer = useRef(0);
+  const last = useRef(-Infinity);
   const latest = useRef(what);
   latest.current = what;
   useEffect(() => () => clearTimeout(timer.current), []);
   return () => {
     // Not put off by each new call: a steady flow of events would keep it away forever.
     if (timer.current) return;
-    timer.current = setTimeout(() => { timer.current = 0; latest.current(); }, ms);
+    const quiet = performance.now() - last.current >= ms;
+    timer.current = setTimeout(() => { timer.current = 0; last.current = performance.now(); latest.current(); }, quiet ? first : ms);
   };
 }
 

@@ -72,7 +72,7 @@ export function useLiveProducts(load, filtered) {
     if (!fresh) return void load.reload();
     const bySKU = new Map(fresh.items.map((p) => [p.sku, p]));
     load.set((d) => d && { ...d, items: d.items.map((p) => newer(p, bySKU.get(p.sku), skus.includes(p.sku))) });
-  }, 300);
+  }, 300, 10);
   const reload = useSoon(load.reload, 1000);
   useEvents((e) => {
     if (e.service !== "catalog") return;

@@ -1,0 +1,54 @@
+package browser_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// BenchmarkPixel is from a receipt to the page that shows it, which somebody has had
+// open: over inventory, catalog, the gateway's notes and the event stream, until the
+// browser has painted.
+func BenchmarkPixel(b *testing.B) {
+	s := up(b)
+	s.offer("VASE", "Blue vase", 10)
+	page := open(b, s.base(), "/")
+	page.sees("10 in stock")
+	const watched = `new Promise((done) => {
+		const look = () => {
+			if (!document.body.innerText.includes(%q)) return false;
+			requestAnimationFrame(() => setTimeout(() => done(Date.now())));
+			return true;
+		};
+		if (!look()) { const o = new MutationObserver(() => look() && o.disconnect()); o.observe(document.body, { subtree: true, childList: true, characterData: true }); }
+	})`
+	const receipts = 30
+	for range b.N {
+		var took []time.Duration
+		for range receipts {
+			var before int
+			text, err := js[string](page, `document.querySelector(".card").innerText.match(/(\d+) in stock/)[1]`)
+			page.must(err)
+			before, err = strconv.Atoi(text)
+			page.must(err)
+			painted := make(chan float64, 1)
+			go func() {
+				at, err := js[float64](page, fmt.Sprintf(watched, strconv.Itoa(before+1)+" in stock"))
+				if err != nil {
+					b.Error(err)
+				}
+				painted <- at
+			}()
+			time.Sleep(400 * time.Millisecond) // somebody watches a quiet shop; in a busy one news are gathered for 300 ms
+			began := time.Now()
+			s.receive(fmt.Sprint("r", began.UnixNano()), "VASE", 1)
+			took = append(took, time.UnixMilli(int64(<-painted)).Sub(began))
+		}
+		slices.Sort(took)
+		b.ReportMetric(float64(took[receipts/2].Milliseconds()), "p50_ms")
+		b.ReportMetric(float64(took[receipts-1].Milliseconds()), "worst_ms")
+		b.ReportMetric(0, "ns/op")
+	}
+}
