@@ -40,7 +40,7 @@ func TestEveryPage(t *testing.T) {
 		{"warehouse", "/warehouse", "Receive goods"},
 		{"floor", "/floor", "All services are ready."},
 		{"traces", "/floor/traces?subject=" + order, "sales"},
-		{"dead-letters", "/floor/dead-letters", "handle"},
+		{"dead-letters", "/floor/dead-letters", "The owner did not answer"},
 		{"nowhere", "/nowhere", "There is nothing here"},
 	} {
 		t.Run(page.name, func(t *testing.T) {
@@ -108,6 +108,7 @@ func (s *shop) furnish() string {
 	s.offer("BOWL", "Green bowl with a name that is longer than most names of bowls are", 4)
 	s.offer("LAMP", "Gold lamp", 0)
 	s.ask("PUT", "/api/v1/wishlist/LAMP", nil, http.StatusCreated)
+	s.bury("VASE", "the owner did not answer")
 	var order struct{ ID string }
 	placed := s.ask("POST", "/api/v1/orders", map[string]any{"lines": []map[string]any{{"sku": "VASE", "quantity": 2}, {"sku": "BOWL", "quantity": 1}}, "external_id": "first"}, http.StatusCreated)
 	if err := json.Unmarshal(placed, &order); err != nil || order.ID == "" {
