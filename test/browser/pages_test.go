@@ -41,6 +41,7 @@ func TestEveryPage(t *testing.T) {
 		{"floor", "/floor", "All services are ready."},
 		{"traces", "/floor/traces?subject=" + order, "sales"},
 		{"dead-letters", "/floor/dead-letters", "The owner did not answer"},
+		{"docs", "/api/v1/docs", "OpenAPI document"},
 		{"nowhere", "/nowhere", "There is nothing here"},
 	} {
 		t.Run(page.name, func(t *testing.T) {
