@@ -152,9 +152,9 @@ func (u *unit) api(parts Parts, metrics *prometheus.Registry) (http.Handler, err
 		parts.Routes(api)
 	}
 	if parts.Front != nil {
-		return parts.Front(api), nil
+		return parts.Front(rest.Heads(api)), nil
 	}
-	return api, nil
+	return rest.Heads(api), nil
 }
 
 // loop runs until its context ends.

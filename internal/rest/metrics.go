@@ -22,7 +22,7 @@ func measure(registry *prometheus.Registry) (echo.MiddlewareFunc, error) {
 		return func(c echo.Context) error {
 			start := time.Now()
 			err := next(c)
-			seconds.WithLabelValues(c.Request().Method, c.Path(), strconv.Itoa(c.Response().Status)).Observe(time.Since(start).Seconds())
+			seconds.WithLabelValues(methodOf(c), c.Path(), strconv.Itoa(c.Response().Status)).Observe(time.Since(start).Seconds())
 			return err
 		}
 	}, nil

@@ -21,7 +21,7 @@ func problems(log *slog.Logger) echo.HTTPErrorHandler {
 		}
 		f := faultOf(err)
 		if f.Kind == fault.Internal {
-			log.Error("request failed", "request_id", requestID(c), "method", c.Request().Method, "path", c.Path(), "error", err)
+			log.Error("request failed", "request_id", requestID(c), "method", methodOf(c), "path", c.Path(), "error", err)
 			f = fault.New(fault.Internal, "internal", "something went wrong on our side; the log knows more under request %s", requestID(c))
 		}
 		status := f.Kind.Status()

@@ -29,7 +29,8 @@ type Config struct {
 	Ops       Ops
 }
 
-// New makes a server with the common endpoints. The service adds its routes.
+// New makes a server with the common endpoints. The service adds its routes. Heads
+// belongs around it.
 func New(cfg Config) (*echo.Echo, error) {
 	if cfg.BodyLimit == 0 {
 		cfg.BodyLimit = 1 << 20
@@ -53,7 +54,7 @@ func New(cfg Config) (*echo.Echo, error) {
 		return nil, err
 	}
 	e := NewBare(cfg.Log)
-	e.Pre(measured)
+	e.Pre(measured, allowHead)
 	e.Use(authorize(cfg.Token), rememberURL, cause, Deadline(cfg.Timeout), check)
 	return e, cfg.Ops.register(e, document)
 }
@@ -123,7 +124,7 @@ func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 			if c.Response().Status >= http.StatusInternalServerError {
 				level = slog.LevelError
 			}
-			log.Log(c.Request().Context(), level, "request", "method", c.Request().Method, "path", c.Path(),
+			log.Log(c.Request().Context(), level, "request", "method", methodOf(c), "path", c.Path(),
 				"status", c.Response().Status, "ms", time.Since(start).Milliseconds(), "request_id", requestID(c))
 			return nil
 		}

@@ -45,7 +45,7 @@ func auditRoutes(api *echo.Group, desk *audits.Desk) {
 		c.Response().Header().Set("Location", prefix+"/ops/audits/"+a.ID)
 		return c.JSON(http.StatusAccepted, auditViewOf(a))
 	})
-	api.GET("/ops/audits/:id", func(c echo.Context) error {
+	api.Match(reads, "/ops/audits/:id", func(c echo.Context) error {
 		a, err := desk.Get(c.Request().Context(), c.Param("id"))
 		if err != nil {
 			return err

@@ -21,7 +21,7 @@ var document []byte
 func documentRoutes(e *echo.Echo) {
 	rest.Publish(e, prefix, document)
 	for _, path := range []string{"/openapi.yaml", "/docs"} {
-		e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error {
+		e.Match(reads, path, func(c echo.Context) error {
 			return c.Redirect(http.StatusPermanentRedirect, prefix+path)
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -69,18 +70,20 @@ func newFront(cfg frontConfig) (*front, error) {
 		devRoutes(f.e, cfg.dev)
 	}
 	// A stream has no deadline: it goes around what bounds a request's time.
-	f.e.GET(prefix+"/events", echo.WrapHandler(cfg.notes.Events()), known(cfg.who), r.caller429)
+	f.e.Match(reads, prefix+"/events", echo.WrapHandler(cfg.notes.Events()), known(cfg.who), r.caller429)
 	api := f.e.Group(prefix, known(cfg.who), r.caller429, rest.Deadline(cfg.Timeout), rest.BodyLimit(mostJSON, mostCSV), whole)
-	api.GET("/me", getMe)
+	api.Match(reads, "/me", getMe)
 	again := answers.Middleware(cfg.answers, func(ctx context.Context) string { return identity.Of(ctx).ID() })
 	allowed := api.Group("", policy, again)
 	keyRoutes(allowed, keyring.Kept{Rows: cfg.keys})
 	auditRoutes(allowed, cfg.desk)
-	allowed.GET("/ops/traces", echo.WrapHandler(cfg.notes.Traces()))
-	allowed.GET("/ops/history", echo.WrapHandler(cfg.notes.History()))
+	allowed.Match(reads, "/ops/traces", echo.WrapHandler(cfg.notes.Traces()))
+	allowed.Match(reads, "/ops/history", echo.WrapHandler(cfg.notes.History()))
 	f.servicesRoute(allowed)
-	allowed.RouteNotFound("", func(echo.Context) error { return nothingHere() })
-	allowed.RouteNotFound("/*", func(echo.Context) error { return nothingHere() })
+	for _, path := range []string{"", "/*"} {
+		api.RouteNotFound(path, func(echo.Context) error { return nothingHere() })
+	}
+	refuseOthers(f.e)
 	return f, f.forwarding(allowed)
 }
 
@@ -133,12 +136,19 @@ func (f *front) brief(w http.ResponseWriter, r *http.Request, inside http.Handle
 	}
 	whole := httptest.NewRecorder()
 	inside.ServeHTTP(whole, r)
+	status := "ready"
+	switch whole.Code {
+	case http.StatusOK:
+	case http.StatusServiceUnavailable:
+		status = "not_ready"
+	default: // it was not asked whether it is ready
+		maps.Copy(w.Header(), whole.Header())
+		w.WriteHeader(whole.Code)
+		_, _ = w.Write(whole.Body.Bytes())
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(whole.Code)
-	status := "ready"
-	if whole.Code != http.StatusOK {
-		status = "not_ready"
-	}
 	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", status)
 }
 

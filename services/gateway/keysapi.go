@@ -10,7 +10,7 @@ import (
 
 // keyRoutes is keys, for staff and for the command on this machine.
 func keyRoutes(api *echo.Group, keys keyring.Ring) {
-	api.GET("/ops/keys", func(c echo.Context) error {
+	api.Match(reads, "/ops/keys", func(c echo.Context) error {
 		items, err := keys.Keys(c.Request().Context())
 		if err != nil {
 			return err

@@ -30,7 +30,7 @@ const stateWithin = 3 * time.Second
 // is part of it.
 func (f *front) servicesRoute(api *echo.Group) {
 	hc := &http.Client{Transport: f.cfg.deps.HTTP.Transport}
-	api.GET("/ops/services", func(c echo.Context) error {
+	api.Match(reads, "/ops/services", func(c echo.Context) error {
 		names := everyService()
 		items := make([]serviceState, len(names))
 		var asking sync.WaitGroup

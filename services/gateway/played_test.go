@@ -175,7 +175,7 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, c
 	}
 	inside := rest.NewBare(deps.Log)
 	inside.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "inside: "+c.Request().URL.Path) })
-	server := httptest.NewServer(f.over(inside))
+	server := httptest.NewServer(f.over(rest.Heads(inside)))
 	t.Cleanup(server.Close)
 	d.url, d.http, d.shut, d.front, d.db = server.URL, server.Client(), server.Close, f, conn
 	return d

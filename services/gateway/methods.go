@@ -1,0 +1,52 @@
+package gateway
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// reads are the methods of what is only looked at (RFC 9110, section 9.1: whoever
+// has GET has HEAD).
+var reads = []string{http.MethodGet, http.MethodHead}
+
+// refused names a route that is there to be refused.
+const refused = "refused"
+
+// refuseOthers has each path of e that takes some methods refuse the rest, and tell
+// which it takes (RFC 9110, section 15.5.6). echo would do so itself, but not beside
+// routes that catch whatever is not found.
+func refuseOthers(e *echo.Echo) {
+	taken := map[string][]string{}
+	for _, r := range e.Routes() {
+		if r.Method != echo.RouteNotFound {
+			taken[r.Path] = append(taken[r.Path], r.Method)
+		}
+	}
+	for path, methods := range taken {
+		slices.Sort(methods)
+		refuse := refuseBut(append(slices.Clone(methods), http.MethodOptions))
+		for _, method := range []string{
+			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+		} {
+			if !slices.Contains(methods, method) {
+				e.Add(method, path, refuse).Name = refused
+			}
+		}
+	}
+}
+
+// refuseBut says which methods there are, to who asks for that and to who takes
+// another.
+func refuseBut(methods []string) echo.HandlerFunc {
+	allow := strings.Join(methods, ", ")
+	return func(c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderAllow, allow)
+		if c.Request().Method == http.MethodOptions {
+			return c.NoContent(http.StatusNoContent)
+		}
+		return echo.ErrMethodNotAllowed
+	}
+}
