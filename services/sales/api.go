@@ -49,15 +49,22 @@ func (h *handlers) GetOrder(ctx context.Context, r api.GetOrderRequestObject) (a
 	return api.GetOrder200JSONResponse{Body: orderModel(o), Headers: api.GetOrder200ResponseHeaders{ETag: &etag}}, nil
 }
 
-const orderCursor = "orders"
+const (
+	orderCursor  = "orders"
+	newestCursor = "orders, newest first"
+)
 
 // ListOrders is GET /orders.
 func (h *handlers) ListOrders(ctx context.Context, r api.ListOrdersRequestObject) (api.ListOrdersResponseObject, error) {
-	after, err := rest.DecodeCursor(orderCursor, r.Params.After)
+	newest, cursor := false, orderCursor
+	if r.Params.Sort != nil && *r.Params.Sort == api.MinusId {
+		newest, cursor = true, newestCursor
+	}
+	after, err := rest.DecodeCursor(cursor, r.Params.After)
 	if err != nil {
 		return nil, err
 	}
-	q := Query{IDs: rest.Values(r.Params.Id), Customer: rest.Value(r.Params.Customer), ExternalID: rest.Value(r.Params.ExternalId)}
+	q := Query{IDs: rest.Values(r.Params.Id), Customer: rest.Value(r.Params.Customer), ExternalID: rest.Value(r.Params.ExternalId), Newest: newest}
 	if r.Params.Status != nil {
 		q.Status = string(*r.Params.Status)
 	}
@@ -66,7 +73,7 @@ func (h *handlers) ListOrders(ctx context.Context, r api.ListOrdersRequestObject
 	if err != nil {
 		return nil, err
 	}
-	rows, next := rest.Page(orderCursor, rows, limit, func(o Order) string { return o.ID })
+	rows, next := rest.Page(cursor, rows, limit, func(o Order) string { return o.ID })
 	return api.ListOrders200JSONResponse{
 		Body:    api.OrderPage{Items: rest.Map(rows, orderModel), Next: next},
 		Headers: api.ListOrders200ResponseHeaders{Link: rest.Link(ctx, next)},

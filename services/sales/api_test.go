@@ -152,27 +152,42 @@ func TestOrdersArePagedThrough(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		e := serve(t, s)
 		want := []string{place(t, s, one("A")).ID, place(t, s, one("A")).ID, place(t, s, one("A")).ID}
-		var got []string
-		path := "/orders?customer=17850&limit=2"
-		for path != "" {
-			resp := ask(t, e, http.MethodGet, path, "")
-			page := decode[struct {
-				Items []orderJSON `json:"items"`
-				Next  *string     `json:"next"`
-			}](t, resp)
-			for _, o := range page.Items {
-				got = append(got, o.ID)
-			}
-			link, _, more := strings.Cut(strings.TrimPrefix(resp.Header.Get("Link"), "<"), ">")
-			if more != (page.Next != nil) {
-				t.Errorf("Link is %q, next %v", link, page.Next)
-			}
-			path = link
-		}
-		if !slices.Equal(got, want) {
+		if got := paged(t, e, "/orders?customer=17850&limit=2"); !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
+		slices.Reverse(want)
+		if got := paged(t, e, "/orders?customer=17850&limit=2&sort=-id"); !slices.Equal(got, want) {
+			t.Errorf("newest first: got %v, want %v", got, want)
+		}
+		for from, to := range map[string]string{"sort=-id": "sort=id", "sort=id": "sort=-id"} {
+			page := decode[struct{ Next string }](t, ask(t, e, http.MethodGet, "/orders?limit=2&"+from, ""))
+			other := ask(t, e, http.MethodGet, "/orders?limit=2&"+to+"&after="+page.Next, "")
+			if other.StatusCode != http.StatusBadRequest {
+				t.Errorf("a cursor of %s with %s gives %d", from, to, other.StatusCode)
+			}
+		}
 	})
+}
+
+// paged is the IDs on all pages of a list.
+func paged(t *testing.T, e *echo.Echo, path string) (ids []string) {
+	t.Helper()
+	for path != "" {
+		resp := ask(t, e, http.MethodGet, path, "")
+		page := decode[struct {
+			Items []orderJSON `json:"items"`
+			Next  *string     `json:"next"`
+		}](t, resp)
+		for _, o := range page.Items {
+			ids = append(ids, o.ID)
+		}
+		link, _, more := strings.Cut(strings.TrimPrefix(resp.Header.Get("Link"), "<"), ">")
+		if more != (page.Next != nil) {
+			t.Errorf("Link is %q, next %v", link, page.Next)
+		}
+		path = link
+	}
+	return ids
 }
 
 func TestAnOrderNotChangedIsNotSentAgain(t *testing.T) {

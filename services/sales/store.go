@@ -195,11 +195,20 @@ func (s *store) Order(ctx context.Context, id string) (Order, error) {
 type Query struct {
 	Customer, Status, ExternalID string
 	IDs                          []string
+	Newest                       bool // first; else the oldest
 }
 
-// Orders lists up to limit orders after the ID after.
+// Orders lists up to limit orders from the one after the ID after on, which is empty
+// at the start.
 func (s *store) Orders(ctx context.Context, query Query, after string, limit int) ([]Order, error) {
-	q := s.db.WithContext(ctx).Preload("Lines", inOrder).Where("id > ?", after)
+	q := s.db.WithContext(ctx).Preload("Lines", inOrder).Order(clause.OrderByColumn{Column: clause.Column{Name: "id"}, Desc: query.Newest})
+	switch {
+	case after == "":
+	case query.Newest:
+		q = q.Where("id < ?", after)
+	default:
+		q = q.Where("id > ?", after)
+	}
 	for column, value := range map[string]string{"customer": query.Customer, "status": query.Status, "external_id": query.ExternalID} {
 		if value != "" {
 			q = q.Where(clause.Eq{Column: column, Value: value})
@@ -209,7 +218,7 @@ func (s *store) Orders(ctx context.Context, query Query, after string, limit int
 		q = q.Where("id IN ?", query.IDs)
 	}
 	var rows []Order
-	return rows, db.Wrap(q.Order("id").Limit(limit).Find(&rows).Error, "list orders")
+	return rows, db.Wrap(q.Limit(limit).Find(&rows).Error, "list orders")
 }
 
 func inOrder(q *gorm.DB) *gorm.DB { return q.Order("order_id, n") }

@@ -43,6 +43,9 @@ func TestListsAreCutAndNarrowed(t *testing.T) {
 			"by ID":            {Query{IDs: []string{all[5], "none", all[0]}}, "", 50, []string{all[0], all[5]}},
 			"by external ID":   {Query{ExternalID: "x4"}, "", 50, all[4:5]},
 			"after the last":   {Query{}, all[6], 50, nil},
+			"newest first":     {Query{Newest: true}, "", 3, []string{all[6], all[5], all[4]}},
+			"the next of it":   {Query{Newest: true}, all[4], 3, []string{all[3], all[2], all[1]}},
+			"newest of one":    {Query{Newest: true, Customer: "bob"}, all[3], 50, all[1:2]},
 			"unknown customer": {Query{Customer: "eve"}, "", 50, nil},
 		} {
 			rows, err := s.Orders(t.Context(), tc.query, tc.after, tc.limit)

@@ -42,6 +42,24 @@ func (e OrderStatus) Valid() bool {
 	}
 }
 
+// Defines values for ListOrdersParamsSort.
+const (
+	Id      ListOrdersParamsSort = "id"
+	MinusId ListOrdersParamsSort = "-id"
+)
+
+// Valid indicates whether the value is a known member of the ListOrdersParamsSort enum.
+func (e ListOrdersParamsSort) Valid() bool {
+	switch e {
+	case Id:
+		return true
+	case MinusId:
+		return true
+	default:
+		return false
+	}
+}
+
 // Money defines model for Money.
 type Money struct {
 	// Amount Example: 2.55
@@ -169,12 +187,18 @@ type ListOrdersParams struct {
 	Id         *[]string `form:"id,omitempty" json:"id,omitempty"`
 	ExternalId *string   `form:"external_id,omitempty" json:"external_id,omitempty"`
 
+	// Sort IDs sort as the orders were placed: id is the oldest first, -id the newest first. A cursor holds for its own direction.
+	Sort *ListOrdersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit How many, at the most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// After The cursor that the page before gave as next.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
+
+// ListOrdersParamsSort defines parameters for ListOrders.
+type ListOrdersParamsSort string
 
 // PlaceOrderParams defines parameters for PlaceOrder.
 type PlaceOrderParams struct {
@@ -272,6 +296,13 @@ func (w *ServerInterfaceWrapper) ListOrders(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
 	}
 
 	// ------------- Optional query parameter "limit" -------------

@@ -44,6 +44,24 @@ func (e OrderStatus) Valid() bool {
 	}
 }
 
+// Defines values for ListOrdersParamsSort.
+const (
+	Id      ListOrdersParamsSort = "id"
+	MinusId ListOrdersParamsSort = "-id"
+)
+
+// Valid indicates whether the value is a known member of the ListOrdersParamsSort enum.
+func (e ListOrdersParamsSort) Valid() bool {
+	switch e {
+	case Id:
+		return true
+	case MinusId:
+		return true
+	default:
+		return false
+	}
+}
+
 // Money defines model for Money.
 type Money struct {
 	// Amount Example: 2.55
@@ -171,12 +189,18 @@ type ListOrdersParams struct {
 	Id         *[]string `form:"id,omitempty" json:"id,omitempty"`
 	ExternalId *string   `form:"external_id,omitempty" json:"external_id,omitempty"`
 
+	// Sort IDs sort as the orders were placed: id is the oldest first, -id the newest first. A cursor holds for its own direction.
+	Sort *ListOrdersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit How many, at the most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// After The cursor that the page before gave as next.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
+
+// ListOrdersParamsSort defines parameters for ListOrders.
+type ListOrdersParamsSort string
 
 // PlaceOrderParams defines parameters for PlaceOrder.
 type PlaceOrderParams struct {
@@ -521,6 +545,18 @@ func NewListOrdersRequest(server string, params *ListOrdersParams) (*http.Reques
 		if params.ExternalId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "external_id", *params.ExternalId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Problem, backoff, withQuery } from "../js/api.js";
 import { merged } from "../js/pages/orders.js";
+import { joined } from "../js/parts/more.js";
 import { mayCancel, statuses, way } from "../js/parts/shop-status.js";
 import { cell, kept } from "../js/store.js";
 
@@ -51,9 +52,17 @@ test("what is kept outlives the page, and nonsense in the storage does no harm",
 });
 
 test("orders are renewed in place, new ones come first, and none goes back in time", () => {
-  const known = [{ id: "b", version: 2 }, { id: "a", version: 1 }];
-  assert.deepEqual(merged(known, [{ id: "c", version: 1 }, { id: "a", version: 2 }, { id: "b", version: 1 }, { id: "d", version: 1 }]),
-    [{ id: "d", version: 1 }, { id: "c", version: 1 }, { id: "b", version: 2 }, { id: "a", version: 2 }]);
+  const known = { items: [{ id: "c", version: 2 }, { id: "b", version: 1 }], next: "…" };
+  const fresh = ["d", "b", "c", "e", "a"].map((id) => ({ id, version: id === "b" ? 2 : 1 }));
+  const items = [{ id: "e", version: 1 }, { id: "d", version: 1 }, { id: "c", version: 2 }, { id: "b", version: 2 }];
+  assert.deepEqual(merged(known, fresh), { items, next: "…" }, "the next page will bring a");
+  assert.deepEqual(merged({ ...known, next: undefined }, fresh).items.at(-1), { id: "a", version: 1 });
+  assert.deepEqual(merged({ items: [] }, fresh).items.length, 5);
+});
+
+test("a further page brings nothing twice", () => {
+  assert.deepEqual(joined({ items: [{ id: 2 }, { id: 1 }], next: "x" }, { items: [{ id: 1 }, { id: 0 }] }, (i) => i.id),
+    { items: [{ id: 2 }, { id: 1 }, { id: 0 }] });
 });
 
 test("each status has its way, and only what is not settled for good is cancelled", () => {

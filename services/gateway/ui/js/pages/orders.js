@@ -1,53 +1,46 @@
 // The customer's orders, the latest first.
 
 import { get, withQuery } from "../api.js";
+import { More } from "../parts/more.js";
 import { Status, statusWord, statuses } from "../parts/shop-status.js";
 import { go } from "../router.js";
 import { session } from "../store.js";
-import { Empty, Heading, Skeleton, Trouble, html, useEvents, useLoad, useRef, useSoon, useState } from "../view.js";
-import { money, number, plural, shortID, when } from "../words.js";
+import { Empty, Heading, Skeleton, Trouble, html, useEvents, useLoad, useRef, useSoon } from "../view.js";
+import { money, plural, shortID, when } from "../words.js";
 
 const pageSize = 20;
 
-/** All orders of a customer, the latest first. The API lists the oldest first, so they are all needed to begin with. */
-export async function history(customer, signal, read = get) {
-  const all = [];
-  for (let after = ""; after !== undefined;) {
-    const page = await read(withQuery("/orders", { customer, limit: 500, after }), signal);
-    all.push(...page.items);
-    after = page.next;
+/**
+ * The orders of a {items, next} with those in fresh in place of what they were, and
+ * new ones where they belong: IDs sort by time. Of those further back than what is
+ * known so far, the next page will tell.
+ */
+export function merged(known, fresh) {
+  const byID = new Map(known.items.map((o) => [o.id, o]));
+  const oldest = known.next ? known.items.at(-1).id : "";
+  for (const f of fresh) {
+    const before = byID.get(f.id);
+    if (before ? f.version > before.version : f.id > oldest) byID.set(f.id, f);
   }
-  return all.reverse();
-}
-
-/** The orders with those in fresh in place of what they were, and new ones at the beginning. */
-export function merged(orders, fresh) {
-  const byID = new Map(fresh.map((o) => [o.id, o]));
-  const renewed = orders.map((o) => {
-    const f = byID.get(o.id);
-    byID.delete(o.id);
-    return f && f.version > o.version ? f : o;
-  });
-  return [...[...byID.values()].sort((a, b) => (a.id < b.id ? 1 : -1)), ...renewed];
+  return { ...known, items: [...byID.values()].sort((a, b) => (a.id < b.id ? 1 : -1)) };
 }
 
 export default function Orders({ query }) {
   const status = statuses.includes(query.get("status")) ? query.get("status") : "";
   const who = session.get()?.subject;
-  const load = useLoad((signal) => history(who, signal), [who]);
+  const page = (after, signal) => get(withQuery("/orders", { customer: who, status, sort: "-id", limit: pageSize, after }), signal);
+  const load = useLoad((signal) => page("", signal), [who, status]);
   useLiveOrders(load, who);
-  const [shown, setShown] = useState(pageSize);
-  const all = load.data?.filter((o) => !status || o.status === status);
+  const orders = load.data?.items.filter((o) => !status || o.status === status);
   return html`<${Heading} title="Orders" lead="What you ordered, and how far it is." />
     <${Trouble} problem=${load.problem} what="Your orders cannot be shown." retry=${load.reload} />
-    ${load.data?.length > 0 && html`<${Filter} status=${status} />
-      <p class="visually-hidden" role="status">${plural(all.length, "order")}</p>`}
-    ${!load.data ? !load.problem && html`<div class="sheet"><${Skeleton} lines=${8} /></div>`
-      : load.data.length === 0 ? html`<${Empty} title="No orders yet">What you order appears here. <a href="/">Look around</a><//>`
-      : all.length === 0 ? html`<${Empty} title="None of these">No order of yours is in this state. <a href="/orders">Show all</a><//>`
-      : html`<ul class="sheet rows">${all.slice(0, shown).map((o) => html`<${Row} key=${o.id} order=${o} />`)}</ul>`}
-    ${all?.length > shown && html`<div class="more"><p class="hint">${number(shown)} of ${number(all.length)} shown</p>
-      <button type="button" onClick=${() => setShown(shown + pageSize)}>Show more</button></div>`}`;
+    ${(orders?.length > 0 || status) && html`<${Filter} status=${status} />
+      <p class="visually-hidden" role="status">${orders && !load.busy ? `${plural(orders.length, "order")} shown` : ""}</p>`}
+    ${!orders ? !load.problem && html`<div class="sheet"><${Skeleton} lines=${8} /></div>`
+      : orders.length > 0 ? html`<ul class="sheet rows">${orders.map((o) => html`<${Row} key=${o.id} order=${o} />`)}</ul>`
+      : status ? html`<${Empty} title="None of these">No order of yours is in this state. <a href="/orders">Show all</a><//>`
+      : html`<${Empty} title="No orders yet">What you order appears here. <a href="/">Look around</a><//>`}
+    <${More} load=${load} pageAfter=${page} keyOf=${(o) => o.id} />`;
 }
 
 /** Asks for the orders that something happened to, and for those alone. */

@@ -2,6 +2,7 @@
 
 import { ask, get, withQuery } from "../api.js";
 import { go } from "../router.js";
+import { More } from "../parts/more.js";
 import { basket, cell, isSignedIn, notify, session, signingIn, withProduct } from "../store.js";
 import { Empty, Heading, Skeleton, Trouble, html, useCell, useEffect, useEvents, useLoad, useRef, useSoon, useState } from "../view.js";
 import { money, number, plural } from "../words.js";
@@ -10,7 +11,8 @@ const pageSize = 24;
 
 export default function Shop({ query }) {
   const q = query.get("q") ?? "", available = query.get("available") ?? "";
-  const load = useLoad((signal) => get(withQuery("/products", { q, available, limit: pageSize }), signal), [q, available]);
+  const page = (after, signal) => get(withQuery("/products", { q, available, limit: pageSize, after }), signal);
+  const load = useLoad((signal) => page("", signal), [q, available]);
   useLiveProducts(load, q || available);
   const items = load.data?.items;
   return html`
@@ -21,7 +23,7 @@ export default function Shop({ query }) {
     ${!items ? !load.problem && html`<${SkeletonGrid} />`
       : items.length === 0 ? html`<${Nothing} q=${q} available=${available} />`
       : html`<ul class="grid" aria-busy=${load.busy}>${items.map((p) => html`<${Card} key=${p.sku} product=${p} />`)}</ul>`}
-    ${load.data?.next && html`<${More} load=${load} q=${q} available=${available} />`}`;
+    <${More} load=${load} pageAfter=${page} keyOf=${(p) => p.sku} />`;
 }
 
 function Search({ q, available }) {
@@ -42,22 +44,6 @@ function Search({ q, available }) {
 function Nothing({ q, available }) {
   if (!q && !available) return html`<${Empty} title="Nothing is offered yet">As soon as somebody offers a product, it appears here by itself.<//>`;
   return html`<${Empty} title="Nothing found">${q ? `No product fits “${q}”.` : "Nothing is in stock at the moment."} <a href="/">Show everything</a><//>`;
-}
-
-function More({ load, q, available }) {
-  const [state, setState] = useState({});
-  const more = async () => {
-    setState({ busy: true });
-    try {
-      const page = await get(withQuery("/products", { q, available, limit: pageSize, after: load.data.next }));
-      load.set((d) => ({ ...page, items: [...d.items, ...page.items.filter((p) => !d.items.some((o) => o.sku === p.sku))] }));
-      setState({});
-    } catch (problem) {
-      setState({ problem });
-    }
-  };
-  return html`<div class="more"><${Trouble} problem=${state.problem} />
-    <button type="button" onClick=${more} aria-disabled=${Boolean(state.busy)}>${state.busy ? "Loading…" : "Show more"}</button></div>`;
 }
 
 /** Keeps the products of a load as catalog has them now: what changed is asked for, a few at a time. */
