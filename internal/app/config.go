@@ -43,7 +43,6 @@ type Config struct {
 	LogFormat       string        `env:"LOG_FORMAT"` // text or json; empty: text on a terminal
 
 	// Whom the gateway knows, and what it lets pass; services/gateway checks it.
-	GatewayToken   string   `env:"GATEWAY_TOKEN"`   // lets whoever bears it do everything
 	JWKSURL        string   `env:"JWKS_URL"`        // of the issuer's keys
 	JWTKey         string   `env:"JWT_KEY"`         // instead: public keys in PEM, or a secret
 	JWTIssuer      string   `env:"JWT_ISSUER"`      // iss of tokens

@@ -12,7 +12,7 @@ func environment(t *testing.T, set ...string) {
 	t.Helper()
 	for _, name := range []string{
 		"HOST", "PORT", "DYNO", "DATABASE_URL", "DATABASE_POOL", "AMQP_URL", "CLOUDAMQP_URL", "REDIS_URL", "REDIS_TLS_UNVERIFIED",
-		"BUS_PREFIX", "GATEWAY_TOKEN", "GATEWAY_TIMEOUT", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL", "GATEWAY_DATABASE_URL", "GATEWAY_URL",
+		"BUS_PREFIX", "GATEWAY_TIMEOUT", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL", "GATEWAY_DATABASE_URL", "GATEWAY_URL",
 	} {
 		t.Setenv(name, "")
 		if name == "GATEWAY_TIMEOUT" { // which has a default where it is not set at all

@@ -15,7 +15,7 @@ func FromConfig(c app.Config) (Config, error) {
 			JWKS: c.JWKSURL, Key: c.JWTKey, Issuer: c.JWTIssuer, Audience: c.JWTAudience,
 			RolesClaim: c.JWTRolesClaim, Algorithms: c.JWTAlgorithms,
 		},
-		Token: c.GatewayToken, Dev: c.Dev, InternalToken: c.Token, Alone: c.Alone(),
+		Dev: c.Dev, InternalToken: c.Token, Alone: c.Alone(),
 		Origins: c.CORSOrigins, Proxies: c.TrustedProxies, Redis: c.RedisURL != "", RedisKey: c.BusPrefix,
 		EventsKeep: c.EventsKeep(), Timeout: c.GatewayTimeout,
 	}

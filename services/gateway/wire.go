@@ -22,8 +22,6 @@ import (
 // Config says whom the gateway knows, what it lets pass, and how long it waits.
 type Config struct {
 	Issuer IssuerConfig
-	// Token lets whoever bears it do everything; empty: there is none.
-	Token string
 	// Dev offers the development sign-in: anybody may be anybody.
 	Dev bool
 	// InternalToken is what the services demand of each other; whoever has it may ask
@@ -113,7 +111,7 @@ func build(d app.Deps, cfg Config) (app.Parts, error) {
 // callers is whom the gateway knows: people by their issuer's tokens, machines by
 // keys, and on a laptop whoever one chooses to be.
 func callers(d app.Deps, cfg Config) (*identity.Authenticator, *identity.DevSignIn, error) {
-	who := &identity.Authenticator{Keys: &identity.Keys{DB: d.DB, Log: d.Log}, Master: cfg.Token}
+	who := &identity.Authenticator{Keys: &identity.Keys{DB: d.DB, Log: d.Log}}
 	if !cfg.Issuer.none() {
 		tokens, err := cfg.Issuer.tokens(d.Log)
 		if err != nil {

@@ -44,7 +44,6 @@ const (
 	User Kind = "user" // a person, by a token of the issuer
 	Key  Kind = "key"  // a machine, by an API key
 	Dev  Kind = "dev"  // a person, by a token of the development sign-in
-	All  Kind = "all"  // whoever bears the one token that lets do everything
 )
 
 // Caller is who asks. The zero Caller is anybody.

@@ -297,20 +297,3 @@ func TestCallerInContext(t *testing.T) {
 		t.Error("nobody is somebody")
 	}
 }
-
-// A shop without an issuer may have one token that lets do everything.
-func TestOneTokenForEverything(t *testing.T) {
-	a := &Authenticator{Master: "letmein"}
-	caller, err := a.Authenticate(t.Context(), "bearer  letmein ")
-	if err != nil || caller.Kind != All || !slices.Equal(caller.Roles, AllRoles()) {
-		t.Errorf("is %+v, %v", caller, err)
-	}
-	for _, header := range []string{"Bearer letmei", "Bearer letmeinn", "Bearer LETMEIN", "Bearer", "Basic letmein", "letmein"} {
-		if caller, err := a.Authenticate(t.Context(), header); !fault.Is(err, fault.Unauthorized) || !caller.Anonymous() {
-			t.Errorf("%q: %+v, %v", header, caller, err)
-		}
-	}
-	if _, err := (&Authenticator{}).Authenticate(t.Context(), "Bearer "); !fault.Is(err, fault.Unauthorized) {
-		t.Errorf("where there is none: %v", err)
-	}
-}
