@@ -58,7 +58,9 @@ func (l *Live) history(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.count(counted)
-	h.Lag = l.lags.since(h.From)
+	if h.Lag, err = l.store.lags(r.Context(), h.From); err != nil {
+		return err
+	}
 	answer(w, r, h)
 	return nil
 }

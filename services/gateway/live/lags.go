@@ -2,77 +2,89 @@ package live
 
 import (
 	"context"
-	"slices"
-	"sync"
+	"log/slog"
 	"time"
+
+	"gorm.io/gorm/clause"
+
+	"quadrille/internal/db"
 )
 
-// Lag is how many events a reader was behind at a moment.
+// Lag is how many events a reader was behind, at the most within a minute.
 type Lag struct {
-	At         time.Time `json:"at"` // filled in when it is sampled
-	Subscriber string    `json:"subscriber"`
-	Stream     string    `json:"stream"`
+	At         time.Time `json:"at"         gorm:"primaryKey"` // when the minute began; filled in by who samples
+	Subscriber string    `json:"subscriber" gorm:"primaryKey"`
+	Stream     string    `json:"stream"     gorm:"primaryKey"`
 	Lag        int64     `json:"lag"`
 }
 
-// lagsFor is for how long samples are kept, and the longest history of them.
-const lagsFor = time.Hour
-
-// lags is an hour of samples, in memory: each instance has its own, from its start
-// on.
-type lags struct {
+// lagger samples how far behind readers are. It runs in the instance that takes the
+// notes; what it finds is for all of them, and outlives it.
+type lagger struct {
+	store *store
+	log   *slog.Logger
 	ask   func(context.Context) []Lag
 	every time.Duration
-
-	mu      sync.Mutex
-	samples []Lag // oldest first
 }
 
-func newLags(cfg Config) *lags { return &lags{ask: cfg.Lags, every: cfg.LagEvery} }
-
-// run samples until ctx ends.
-func (s *lags) run(ctx context.Context) {
-	tick := time.NewTicker(s.every)
+// run samples until ctx ends; then it returns nil.
+func (l *lagger) run(ctx context.Context) error {
+	tick := time.NewTicker(l.every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		s.runOnce(ctx, time.Now())
+		if err := l.runOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			l.log.Warn("how far readers are behind is not kept; trying again soon", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
 	}
+	return nil
 }
 
 // mostLags bounds one sample: more readers than any shop has.
 const mostLags = 100
 
-// runOnce takes a sample and drops those that are too old.
-func (s *lags) runOnce(ctx context.Context, at time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, s.every)
+// runOnce takes a sample, and drops what no history reaches back to.
+func (l *lagger) runOnce(ctx context.Context, at time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, l.every)
 	defer cancel()
-	found := s.ask(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	old := slices.IndexFunc(s.samples, func(l Lag) bool { return at.Sub(l.At) < lagsFor })
-	if old < 0 {
-		old = len(s.samples)
+	found := l.ask(ctx)
+	found = found[:min(len(found), mostLags)]
+	minute := at.UTC().Truncate(time.Minute)
+	for i := range found {
+		found[i].At = minute
 	}
-	s.samples = slices.Delete(s.samples, 0, old)
-	for _, l := range found[:min(len(found), mostLags)] {
-		l.At = at.UTC().Truncate(time.Second)
-		s.samples = append(s.samples, l)
+	if err := l.store.keepLags(ctx, found); err != nil {
+		return err
 	}
+	return l.store.dropLags(ctx, minute.Add(-mostHistory*time.Minute))
 }
 
-// since is the samples taken from then on.
-func (s *lags) since(from time.Time) []Lag {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	recent := []Lag{}
-	for _, l := range s.samples {
-		if !l.At.Before(from) {
-			recent = append(recent, l)
-		}
+// keepLags keeps the larger where the minute has one already.
+func (s *store) keepLags(ctx context.Context, found []Lag) error {
+	if len(found) == 0 {
+		return nil
 	}
-	return recent
+	larger := clause.OnConflict{
+		Columns:   []clause.Column{{Name: "at"}, {Name: "subscriber"}, {Name: "stream"}},
+		DoUpdates: clause.AssignmentColumns([]string{"lag"}),
+		Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "excluded.lag > lags.lag"}}},
+	}
+	return db.Wrap(s.db.WithContext(ctx).Clauses(larger).Create(&found).Error, "keep lags")
+}
+
+func (s *store) dropLags(ctx context.Context, before time.Time) error {
+	return db.Wrap(s.db.WithContext(ctx).Where("at < ?", before).Delete(&Lag{}).Error, "drop lags")
+}
+
+// lags is what was kept from then on, oldest first.
+func (s *store) lags(ctx context.Context, from time.Time) ([]Lag, error) {
+	kept := []Lag{}
+	err := s.db.WithContext(ctx).Where("at >= ?", from.UTC()).Order("at, subscriber, stream").Find(&kept).Error
+	for i := range kept {
+		kept[i].At = kept[i].At.UTC()
+	}
+	return kept, db.Wrap(err, "read lags")
 }

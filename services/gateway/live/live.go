@@ -44,7 +44,6 @@ type Live struct {
 	hub   *hub
 	tail  *tail
 	door  *door
-	lags  *lags
 
 	drain   sync.Once
 	drained chan struct{}
@@ -58,7 +57,7 @@ func New(cfg Config) (*Live, error) {
 	cfg.fill()
 	rows, h := &store{db: cfg.DB}, newHub(cfg)
 	return &Live{
-		cfg: cfg, store: rows, hub: h, door: newDoor(cfg.Streams, cfg.EachStreams), lags: newLags(cfg),
+		cfg: cfg, store: rows, hub: h, door: newDoor(cfg.Streams, cfg.EachStreams),
 		tail:    &tail{store: rows, hub: h, log: cfg.Log, poll: cfg.Poll, news: make(chan struct{}, 1)},
 		drained: make(chan struct{}),
 	}, nil
@@ -67,9 +66,6 @@ func New(cfg Config) (*Live, error) {
 func (c *Config) fill() {
 	if c.Still == nil {
 		c.Still = func(*http.Request) bool { return true }
-	}
-	if c.Lags == nil {
-		c.Lags = func(context.Context) []Lag { return nil }
 	}
 	orElse(&c.Heartbeat, 15*time.Second)
 	orElse(&c.WriteWithin, 10*time.Second)
@@ -90,15 +86,11 @@ func orElse[T comparable](value *T, otherwise T) {
 	}
 }
 
-// Run follows the notes for the streams of this instance, and samples lags, until
-// ctx ends; then it returns nil, and the streams end. Every instance runs it,
-// whoever takes the notes.
+// Run follows the notes for the streams of this instance until ctx ends; then it
+// returns nil, and the streams end. Every instance runs it, whoever takes the notes.
 func (l *Live) Run(ctx context.Context) error {
 	defer l.Drain()
-	var running sync.WaitGroup
-	running.Go(func() { l.tail.run(ctx) })
-	running.Go(func() { l.lags.run(ctx) })
-	running.Wait()
+	l.tail.run(ctx)
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -136,7 +138,15 @@ func TestAHistoryCountsOrdersByMinute(t *testing.T) {
 		if found != 3 {
 			t.Errorf("%d of 3 minutes in %+v", found, h.Orders)
 		}
-		if len(h.Lag) != 1 || h.Lag[0].Subscriber != "stats" || h.Lag[0].Stream != "sales" || h.Lag[0].Lag != 7 || h.Lag[0].At.IsZero() {
+		if len(h.Lag) != 0 {
+			t.Errorf("lag %+v, and nobody looked", h.Lag)
+		}
+		now := time.Now()
+		if err := i.lagger().runOnce(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		i.read(t, "/api/v1/ops/history?minutes=9", &h)
+		if len(h.Lag) != 1 || h.Lag[0] != (Lag{now.UTC().Truncate(time.Minute), "stats", "sales", 7}) {
 			t.Errorf("lag %+v", h.Lag)
 		}
 		i.read(t, "/api/v1/ops/history", &h)
@@ -146,24 +156,44 @@ func TestAHistoryCountsOrdersByMinute(t *testing.T) {
 	})
 }
 
-func TestSamplesAreKeptForAnHour(t *testing.T) {
+// The most of each minute is kept, for as long as a history may reach back, whichever
+// instance looked.
+func TestLagsAreKeptByMinute(t *testing.T) {
 	t.Parallel()
-	n := int64(0)
-	s := newLags(Config{LagEvery: 10 * time.Second, Lags: func(context.Context) []Lag {
-		n++
-		return []Lag{{Stream: "a", Lag: n}, {Stream: "b", Lag: n}}
-	}})
-	begun := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for at := begun; at.Sub(begun) < 3*time.Hour; at = at.Add(10 * time.Second) {
-		s.runOnce(t.Context(), at)
-	}
-	all := s.since(time.Time{})
-	if len(all) != 2*360 || all[0].Lag != n-359 || all[719].Lag != n {
-		t.Errorf("%d samples, %+v to %+v of %d", len(all), all[0], all[len(all)-1], n)
-	}
-	if recent := s.since(all[719].At.Add(-time.Minute)); len(recent) != 14 {
-		t.Errorf("%d samples of a minute", len(recent))
-	}
+	each(t, func(t *testing.T, conn *gorm.DB) {
+		n := int64(0)
+		instances := []*lagger{}
+		for range 2 {
+			instances = append(instances, &lagger{&store{conn}, slog.New(slog.DiscardHandler), func(context.Context) []Lag {
+				n++
+				return []Lag{{Stream: "a", Lag: n % 7}, {Stream: "b", Lag: n}}
+			}, patience})
+		}
+		begun := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		for at := begun; at.Sub(begun) < 3*time.Minute; at = at.Add(10 * time.Second) {
+			if err := instances[n%2].runOnce(t.Context(), at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		minute := begun.Truncate(time.Minute)
+		want := []Lag{
+			{minute, "", "a", 6}, {minute, "", "b", 6}, // 1 to 6
+			{minute.Add(time.Minute), "", "a", 5}, {minute.Add(time.Minute), "", "b", 12}, // 7 to 12
+			{minute.Add(2 * time.Minute), "", "a", 6}, {minute.Add(2 * time.Minute), "", "b", 18}, // 13 to 18
+		}
+		if got, err := instances[0].store.lags(t.Context(), minute); err != nil || !slices.Equal(got, want) {
+			t.Errorf("kept %v, %v", got, err)
+		}
+		if got, err := instances[1].store.lags(t.Context(), minute.Add(time.Second)); err != nil || !slices.Equal(got, want[2:]) {
+			t.Errorf("kept since then %v, %v", got, err)
+		}
+		if err := instances[0].runOnce(t.Context(), begun.Add(mostHistory*time.Minute+time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := instances[1].store.lags(t.Context(), minute); err != nil || len(got) != 6 || got[0] != want[2] {
+			t.Errorf("kept after a day %v, %v", got, err)
+		}
+	})
 }
 
 func TestPruningLeavesNoGap(t *testing.T) {

@@ -9,12 +9,17 @@ import (
 )
 
 // Workers are what else the instance runs that takes the notes.
-func (l *Live) Workers() []func(context.Context) error {
-	if l.cfg.Keep == 0 {
-		return nil
+func (l *Live) Workers() (all []func(context.Context) error) {
+	if l.cfg.Keep > 0 {
+		all = append(all, l.prune)
 	}
-	return []func(context.Context) error{l.prune}
+	if l.cfg.Lags != nil {
+		all = append(all, l.lagger().run)
+	}
+	return all
 }
+
+func (l *Live) lagger() *lagger { return &lagger{l.store, l.cfg.Log, l.cfg.Lags, l.cfg.LagEvery} }
 
 const (
 	pruneEvery = time.Minute
