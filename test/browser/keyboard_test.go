@@ -1,0 +1,110 @@
+package browser_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// Somebody without a pointer signs in, searches, orders and cancels: everything is
+// reached by Tab, shows that it is, and the focus is never lost.
+func TestByKeyboardAlone(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	s.offer("BOWL", "Green bowl", 9)
+	s.offer("VASE", "Blue vase", 9)
+	b := open(t, s.base(), "/")
+	b.sees("Blue vase")
+	b.tabTo("Skip to the content")
+	b.keys(kb.Enter)
+	b.focusIs("#main")
+	b.tabTo("Search the products")
+	b.keys("vase" + kb.Enter)
+	b.until(`document.querySelectorAll(".grid .card").length === 1`)
+	b.tabTo("Add to basket: Blue vase")
+	b.keys(kb.Enter)
+	b.sees("Blue vase is in the basket.")
+	b.backTo("Basket")
+	b.keys(kb.Enter)
+	b.sees("£2.55")
+	b.focusIs("h1")
+	b.tabTo("One Blue vase more")
+	b.keys(" ")
+	b.sees("£5.10")
+	b.tabTo("Sign in to order")
+	b.keys(kb.Enter)
+	b.sees("An order needs a name.")
+	b.keys(kb.Escape)
+	b.until(`!document.querySelector("dialog")`)
+	b.tabbed("Sign in to order") // the focus came back
+	b.keys(kb.Enter)
+	b.tabTo("ann")
+	b.keys(kb.Enter)
+	b.until(`!document.querySelector("dialog") && document.querySelector(".person")?.innerText.includes("ann")`)
+	b.focusIs("h1") // of the page, which is ann's now
+	b.tabTo("Order as ann")
+	b.keys(kb.Enter)
+	b.sees("Everything is set aside for you")
+	b.focusIs("h1")
+	b.tabTo("Cancel the order")
+	b.keys(kb.Enter)
+	b.tabbed("Yes, cancel it")
+	b.keys(kb.Enter)
+	b.sees("The order was cancelled.")
+	b.focusIs("h1")
+}
+
+func (b *tab) keys(keys string) {
+	b.t.Helper()
+	b.must(chromedp.Do(b.ctx, chromedp.KeyEvent(keys)))
+}
+
+// focused is how what has the focus is called, and whether that shows.
+const focused = `(() => {
+	const e = document.activeElement;
+	if (e === document.body) return ["", "true"]; // round the page, past its end
+	const named = e.getAttribute("aria-label") ?? (e.labels?.[0] ?? e).textContent ?? "";
+	const style = getComputedStyle(e);
+	return [named.replace(/\s+/g, " ").trim(), String(style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2)];
+})()`
+
+func (b *tab) tabTo(name string) { b.t.Helper(); b.move(name, kb.Tab) }
+func (b *tab) backTo(name string) {
+	b.t.Helper()
+	b.move(name, kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift))
+}
+
+// move presses a key until what has the focus is called so. Nothing on the way takes
+// the focus unseen.
+func (b *tab) move(name, key string, with ...chromedp.KeyOption) {
+	b.t.Helper()
+	var passed []string
+	for range 40 {
+		b.must(chromedp.Do(b.ctx, chromedp.KeyEvent(key, with...)))
+		at, err := js[[]string](b, focused)
+		b.must(err)
+		if at[1] != "true" {
+			b.t.Errorf("%q has the focus, and nothing shows it", at[0])
+		}
+		if strings.Contains(at[0], name) {
+			return
+		}
+		passed = append(passed, at[0])
+	}
+	b.t.Fatalf("%q is not reached; what is: %q", name, passed)
+}
+
+// tabbed waits until what has the focus is called so.
+func (b *tab) tabbed(name string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(`%s[0].includes(%s)`, focused, quoted(name)))
+}
+
+// focusIs waits until an element has the focus.
+func (b *tab) focusIs(selector string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(`document.activeElement === document.querySelector(%s)`, quoted(selector)))
+}

@@ -1,0 +1,55 @@
+package browser_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+)
+
+// A customer watches an order until it is on its way, without touching the page, and
+// learns of one that could not be filled what was missing.
+func TestAnOrderIsWatched(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	s.offer("VASE", "Blue vase", 3)
+	filled, short := s.order("ann", 2), s.order("ann", 2)
+	ann := open(t, s.base(), "/orders/"+filled)
+	ann.signIn("ann")
+	ann.sees("Everything is set aside for you")
+	ann.until(step("Confirmed, done"))
+	ann.missesNow("It is on its way to you.")
+	walt := open(t, s.base(), "/warehouse")
+	walt.signIn("walt")
+	walt.press("button", "Ship the order of ann")
+	walt.sees("The order of ann is on its way.", "Nothing to ship")
+	ann.sees("It is on its way to you.")
+	ann.until(step("Shipped, done"))
+	ann.press("a", "All orders")
+	ann.sees("Shipped", "Not filled")
+	ann.visit("/orders/" + short)
+	ann.sees("The order could not be filled", "1 of 2 were missing.")
+	ann.until(step("Not filled, the end of it"))
+	ann.press("button", "Put what was there into the basket")
+	ann.press("header a", "Basket")
+	ann.sees("£2.55")
+}
+
+// step says that the way of the order shown has come to this step.
+func step(said string) string {
+	return fmt.Sprintf(`document.querySelector(".way [aria-current=step]")?.textContent.replace(/\s+/g, " ").includes(%s)`, quoted(said))
+}
+
+// order orders so many vases in a customer's name, and returns the order's ID.
+func (s *shop) order(customer string, quantity int) string {
+	s.t.Helper()
+	staff := s.token
+	defer func() { s.token = staff }()
+	s.token = s.signedIn(customer, "customer")
+	var o struct{ ID string }
+	placed := s.ask("POST", "/api/v1/orders", map[string]any{"lines": []map[string]any{{"sku": "VASE", "quantity": quantity}}}, http.StatusCreated)
+	if err := json.Unmarshal(placed, &o); err != nil || o.ID == "" {
+		s.t.Fatalf("the order is %s (%v)", placed, err)
+	}
+	return o.ID
+}
