@@ -209,7 +209,7 @@ func TestStreamsAreInTheDocument(t *testing.T) {
 // noted has the gateway note an event that says everything that one may.
 func noted(t *testing.T, d *door) {
 	t.Helper()
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	at := time.Now().UTC().Truncate(time.Microsecond)
 	if err := d.db.Create(&live.Note{
 		Seq: 1, Stream: "sales", EventID: "e", Type: "sales.order_placed", Subject: "o-1", Version: 1, Customer: "ann",
 		Correlation: "c", Causation: "w", Time: at, SeenAt: at,

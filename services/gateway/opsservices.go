@@ -35,7 +35,7 @@ func (f *front) servicesRoute(api *echo.Group) {
 		items := make([]serviceState, len(names))
 		var asking sync.WaitGroup
 		for i, name := range names {
-			asking.Go(func() { items[i] = stateOf(c.Request().Context(), name, opsclient.New(f.insideOf(name), hc)) })
+			asking.Go(func() { items[i] = stateOf(c.Request().Context(), name, opsclient.New(insideOf(f.cfg.deps, name), hc)) })
 		}
 		asking.Wait()
 		return c.JSON(http.StatusOK, map[string]any{"items": items})
@@ -43,8 +43,8 @@ func (f *front) servicesRoute(api *echo.Group) {
 }
 
 // insideOf is where a service's common endpoints are.
-func (f *front) insideOf(service string) string {
-	base := strings.TrimSuffix(f.cfg.deps.URL(service), "/")
+func insideOf(d app.Deps, service string) string {
+	base := strings.TrimSuffix(d.URL(service), "/")
 	if service == app.Gateway {
 		return base + "/internal"
 	}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"quadrille/internal/app"
@@ -39,21 +41,30 @@ func still(who authenticate) func(*http.Request) bool {
 	}
 }
 
-// lags asks every service how far behind its readers are. One that does not answer
-// is left out.
+// lags asks every service how far behind its readers are, all at once. One that does
+// not answer in time is left out, and keeps nobody waiting but who waits for it.
 func lags(d app.Deps) func(context.Context) []live.Lag {
-	return func(ctx context.Context) (all []live.Lag) {
+	return func(ctx context.Context) []live.Lag {
 		ctx, cancel := context.WithTimeout(ctx, stateWithin)
 		defer cancel()
-		for _, name := range app.Names() {
-			found, err := opsclient.New(d.URL(name), d.HTTP).Subscriptions(ctx)
-			if err != nil {
-				continue
-			}
-			for _, s := range found.Items {
-				all = append(all, live.Lag{Subscriber: s.Subscriber, Stream: s.Stream, Lag: s.Lag})
-			}
+		names := everyService()
+		found := make([][]live.Lag, len(names))
+		var asking sync.WaitGroup
+		for i, name := range names {
+			asking.Go(func() { found[i] = lagsOf(ctx, opsclient.New(insideOf(d, name), d.HTTP)) })
 		}
-		return all
+		asking.Wait()
+		return slices.Concat(found...)
 	}
+}
+
+func lagsOf(ctx context.Context, c *opsclient.Client) (all []live.Lag) {
+	found, err := c.Subscriptions(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, s := range found.Items {
+		all = append(all, live.Lag{Subscriber: s.Subscriber, Stream: s.Stream, Lag: s.Lag})
+	}
+	return all
 }

@@ -19,7 +19,8 @@ const patience = 20 * time.Second
 // frameRead is one server-sent event as a client reads it.
 type frameRead struct {
 	event, data string
-	id          string
+	id          string // without its epoch
+	epoch       string
 	comment     string
 }
 
@@ -120,7 +121,7 @@ func (c *client) read() (f frameRead, err error) {
 		case name == "event":
 			f.event = value
 		case name == "id":
-			f.id = value
+			f.epoch, f.id, _ = strings.Cut(value, "-")
 		case name == "data":
 			f.data = value
 		}

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"time"
 
@@ -44,50 +45,76 @@ func (l *Live) taker() *taker {
 	return &taker{store: l.store, orders: l.cfg.Orders, keep: l.cfg.Keep}
 }
 
-// taker takes notes. It is no bus.Lister: a list says what there is, not what
-// happened, and only that is noted. After history was cut it reads on with what is
-// left.
+// taker takes notes.
 type taker struct {
 	store  *store
 	orders Orders
 	keep   time.Duration // what is older is not noted any more; 0: everything is
 }
 
+// taken is what a batch comes to.
+type taken struct {
+	notes  []Note
+	missed bool // some would have been news, and is too old by now
+}
+
 // Fetch makes notes of the events, and asks sales whose the orders are that no
 // note tells of.
-func (t *taker) Fetch(ctx context.Context, batch []events.Event) ([]Note, error) {
-	notes := t.notes(batch)
-	owners, err := t.owners(ctx, notes)
+func (t *taker) Fetch(ctx context.Context, batch []events.Event) (taken, error) {
+	all, err := t.notes(ctx, batch)
 	if err != nil {
-		return nil, err
+		return all, err
 	}
-	for i, n := range notes {
+	owners, err := t.owners(ctx, all.notes)
+	if err != nil {
+		return all, err
+	}
+	for i, n := range all.notes {
 		if n.ofOrder() {
-			notes[i].Customer = owners[n.Subject]
+			all.notes[i].Customer = owners[n.Subject]
 		}
 	}
-	return notes, nil
+	return all, nil
 }
 
 // Apply appends the notes.
-func (t *taker) Apply(_ context.Context, tx bus.Tx, _ []events.Event, notes []Note) error {
-	return t.store.append(tx, notes)
+func (t *taker) Apply(_ context.Context, tx bus.Tx, _ []events.Event, all taken) error {
+	if all.missed {
+		if err := t.store.skip(tx); err != nil {
+			return err
+		}
+	}
+	return t.store.append(tx, all.notes)
+}
+
+// List is bus.Lister's. It names nothing: a list says what there is, not what
+// happened, and only that is noted. But history was cut or replaced, so something
+// may be missing among the notes, and whoever comes to it is told.
+func (t *taker) List(ctx context.Context) iter.Seq2[events.Event, error] {
+	return func(yield func(events.Event, error) bool) {
+		if err := t.store.skip(t.store.db.WithContext(ctx)); err != nil {
+			yield(events.Event{}, err)
+		}
+	}
 }
 
 // notes leaves out what would be pruned already. So whatever is read again, after
 // a reset or because history was published anew, either has its note still or gets
 // none: nobody is told last month's news.
-func (t *taker) notes(batch []events.Event) []Note {
-	notes := make([]Note, 0, len(batch))
+func (t *taker) notes(ctx context.Context, batch []events.Event) (all taken, err error) {
+	o, err := t.store.origin(ctx)
 	for _, e := range batch {
 		if e.Time.IsZero() {
 			e.Time = time.Now() // it does not say
 		}
-		if t.keep == 0 || time.Since(e.Time) < t.keep {
-			notes = append(notes, noteOf(e))
+		switch {
+		case t.keep == 0 || time.Since(e.Time) < t.keep:
+			all.notes = append(all.notes, noteOf(e))
+		case !e.Time.Before(o.Born):
+			all.missed = true
 		}
 	}
-	return notes
+	return all, err
 }
 
 // owners is whose the orders are, by ID. One that sales does not have is nobody's.

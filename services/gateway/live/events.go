@@ -1,9 +1,9 @@
 package live
 
 import (
+	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"quadrille/pkg/fault"
@@ -18,7 +18,11 @@ func (l *Live) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	after, resumes, err := lastEventID(r)
+	o, err := l.store.origin(r.Context())
+	if err != nil {
+		return err
+	}
+	from, err := o.place(r)
 	if err != nil {
 		return err
 	}
@@ -31,15 +35,11 @@ func (l *Live) events(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
-	head, err := l.store.head(r.Context())
-	if err != nil {
+	if err := l.located(r.Context(), &from); err != nil {
 		return err
 	}
-	if !resumes {
-		after = head
-	}
 	announce(w)
-	if err := l.stream(w, r, f, after, head); err != nil {
+	if err := l.stream(w, r, f, from); err != nil {
 		l.cfg.Log.Debug("stream ended", "error", err)
 	}
 	return nil
@@ -59,49 +59,81 @@ func (l *Live) enter(c Caller) (leave func(), err error) {
 // what follows.
 func announce(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Cache-Control", "no-store, no-transform")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 }
 
-// stream tells a client what comes after a number until one of both ends it.
-func (l *Live) stream(w http.ResponseWriter, r *http.Request, f filter, after, head int64) error {
+// place is where a stream begins.
+type place struct {
+	origin
+
+	after   int64
+	head    int64 // the number given out last
+	resumes bool  // the client named after
+	lost    bool  // what the client has seen last is not of these notes, or something behind it is missing
+}
+
+// located completes a place with what there is.
+func (l *Live) located(ctx context.Context, p *place) (err error) {
+	if p.head, err = l.store.head(ctx); err != nil {
+		return err
+	}
+	newest, err := l.store.newest(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !p.resumes:
+		p.after = p.head
+	case p.lost, p.after > p.head, p.after < p.head && newest < p.head:
+		p.after, p.lost = p.head, true
+	}
+	return nil
+}
+
+// stream tells a client what comes after a place until one of both ends it.
+func (l *Live) stream(w http.ResponseWriter, r *http.Request, f filter, from place) error {
+	ctx := r.Context()
+	if !f.caller.Until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, f.caller.Until)
+		defer cancel()
+	}
 	p := newPen(w, l.cfg.WriteWithin)
 	defer p.close()
 	s := &stream{
-		live: l, l: newListener(f, p, after), pen: p,
+		live: l, from: from.origin, l: newListener(f, p, from.after), pen: p,
 		beat: time.NewTicker(l.cfg.Heartbeat), ok: func() bool { return l.cfg.Still(r) },
 	}
 	defer s.beat.Stop()
-	if err := s.begin(head); err != nil {
+	if err := s.begin(from.head); err != nil {
 		return err
 	}
-	if after > head { // of notes that are lost
-		if err := s.reset(r.Context()); err != nil {
+	if from.lost {
+		if err := s.reset(ctx); err != nil {
 			return err
 		}
 	}
 	l.hub.join(s.l)
 	defer l.hub.leave(s.l)
-	return s.run(r.Context())
+	return s.run(ctx)
 }
 
-// lastEventID is where the client wants to go on. A reconnecting client's header
-// is newer than the address it was given.
-func lastEventID(r *http.Request) (seq int64, named bool, err error) {
-	at, text := "#/header/Last-Event-ID", r.Header.Get("Last-Event-ID")
-	if text == "" {
-		at, text = "#/query/last_event_id", r.URL.Query().Get("last_event_id")
+// place is where the client wants to go on. A reconnecting client's header is newer
+// than the address it was given.
+func (o origin) place(r *http.Request) (p place, err error) {
+	p.origin = o
+	at, id := "#/header/Last-Event-ID", r.Header.Get("Last-Event-ID")
+	if id == "" {
+		at, id = "#/query/last_event_id", r.URL.Query().Get("last_event_id")
 	}
-	if text == "" {
-		return 0, false, nil
+	if id == "" {
+		return p, nil
 	}
-	seq, err = strconv.ParseInt(text, 10, 64)
-	if err != nil || seq < 0 {
-		return 0, false, fault.New(fault.Malformed, "last_event_id_malformed", "a Last-Event-ID is the id of an event of this stream").
-			With(at, "%.40q is no whole number of 0 or more", text)
-	}
-	return seq, true, nil
+	var ours bool
+	p.after, ours, err = o.number(id, at)
+	p.resumes, p.lost = true, !ours
+	return p, err
 }
 
 // mostTypes is how many types a stream can be narrowed to.

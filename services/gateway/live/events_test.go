@@ -37,7 +37,7 @@ func TestAClientIsToldWhatHappensFromNowOn(t *testing.T) {
 		if got := f.told(t); got != want {
 			t.Errorf("told %+v\nwant %+v", got, want)
 		}
-		for name, want := range map[string]string{"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"} {
+		for name, want := range map[string]string{"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"} {
 			if got := c.answer.Header.Get(name); got != want {
 				t.Errorf("%s is %q", name, got)
 			}

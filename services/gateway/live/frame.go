@@ -1,17 +1,14 @@
 package live
 
-import (
-	"encoding/json"
-	"fmt"
-	"strings"
-	"time"
-)
+import "time"
 
-// told is a note on its way to a browser, written out once for all who see it.
+// told is a note on its way to browsers, written out once for all who see it.
 type told struct {
 	Note
 
-	frame []byte
+	past     bool   // it happened before there were notes
+	frame    []byte // for those who may know what it followed from
+	discreet []byte // for the others; nil: frame is for everybody
 }
 
 // body is what a stream says of a note.
@@ -23,31 +20,39 @@ type body struct {
 	Subject     string    `json:"subject"`
 	Version     int64     `json:"version"`
 	Customer    string    `json:"customer,omitempty"`
-	Correlation string    `json:"correlation"`
+	Correlation string    `json:"correlation,omitempty"`
 	Causation   string    `json:"causation,omitempty"`
 	Time        time.Time `json:"time"`
 	Href        string    `json:"href"`
 }
 
 // tell writes a note out.
-func tell(n Note) *told {
-	return &told{Note: n, frame: frame(n.Type, n.Seq, body{
+func (o origin) tell(n Note) *told {
+	b := body{
 		Seq: n.Seq, ID: n.EventID, Type: n.Type, Service: n.Stream, Subject: n.Subject, Version: n.Version,
 		Customer: n.Customer, Correlation: n.Correlation, Causation: n.Causation, Time: n.Time.UTC(), Href: n.href(),
-	})}
-}
-
-// frame is one server-sent event: what a reconnect names as Last-Event-ID, the
-// event's name and its data, which is one line.
-func frame(event string, id int64, data any) []byte {
-	text, err := json.Marshal(data)
-	if err != nil {
-		panic(err) // these types always can be written
 	}
-	line := strings.NewReplacer("\r", "", "\n", "").Replace(event) // a line break would begin another field
-	return fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", id, line, text)
+	t := &told{Note: n, past: n.Time.Before(o.Born), frame: o.frame(n.Type, n.Seq, b)}
+	if n.othersDoing() {
+		b.Correlation, b.Causation = "", ""
+		t.discreet = o.frame(n.Type, n.Seq, b)
+	}
+	return t
 }
 
-// bareID is a heartbeat that also moves Last-Event-ID on: a frame without data is
-// no event to a client, but its id counts.
-func bareID(id int64) []byte { return fmt.Appendf(nil, ": heartbeat\nid: %d\n\n", id) }
+// tellAll writes notes out.
+func (o origin) tellAll(notes []Note) []*told {
+	all := make([]*told, len(notes))
+	for i, n := range notes {
+		all[i] = o.tell(n)
+	}
+	return all
+}
+
+// frameFor is the note as the caller may know it.
+func (t *told) frameFor(c Caller) []byte {
+	if t.discreet != nil && !c.wide() {
+		return t.discreet
+	}
+	return t.frame
+}

@@ -29,7 +29,7 @@ func (h *hub) push(notes []*told) {
 // catching up has the time for a write as its only bound.
 func (h *hub) tell(to set, t *told, now time.Time) {
 	for l := range to {
-		if !l.live || t.Seq <= l.cursor || !l.filter.shows(&t.Note) {
+		if !l.live || t.Seq <= l.cursor || !l.filter.shows(t) {
 			continue
 		}
 		if l.waiting == 0 {

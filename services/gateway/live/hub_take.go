@@ -46,7 +46,7 @@ func (h *hub) take(l *listener) ([]*told, where) {
 func (h *hub) scan(l *listener) (page []*told) {
 	end := min(l.cursor+1+scanSize, h.ring.next)
 	for seq := l.cursor + 1; seq < end && len(page) < pageSize; seq++ {
-		if t := h.ring.at(seq); l.filter.shows(&t.Note) {
+		if t := h.ring.at(seq); l.filter.shows(t) {
 			page = append(page, t)
 		}
 		l.cursor = seq

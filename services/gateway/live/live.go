@@ -43,6 +43,7 @@ type Live struct {
 	store *store
 	hub   *hub
 	tail  *tail
+	pages *pages
 	door  *door
 
 	drain   sync.Once
@@ -56,10 +57,14 @@ func New(cfg Config) (*Live, error) {
 	}
 	cfg.fill()
 	rows, h := &store{db: cfg.DB}, newHub(cfg)
+	behind, err := newPages(rows)
+	if err != nil {
+		return nil, err
+	}
 	return &Live{
 		cfg: cfg, store: rows, hub: h, door: newDoor(cfg.Streams, cfg.EachStreams),
-		tail:    &tail{store: rows, hub: h, log: cfg.Log, poll: cfg.Poll, news: make(chan struct{}, 1)},
-		drained: make(chan struct{}),
+		tail:  &tail{store: rows, hub: h, log: cfg.Log, poll: cfg.Poll, news: make(chan struct{}, 1)},
+		pages: behind, drained: make(chan struct{}),
 	}, nil
 }
 

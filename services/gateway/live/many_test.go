@@ -78,7 +78,7 @@ func TestManyStreams(t *testing.T) {
 	var batch []events.Event
 	var reading sync.WaitGroup
 	for n, l := range lines {
-		want := []string{fmt.Sprintf("id: %d\nevent: catalog", manyStreams/10+1)}
+		want := []string{fmt.Sprintf("-%d\nevent: catalog", manyStreams/10+1)}
 		if n%10 == 0 {
 			batch = append(batch, sales.placed(fmt.Sprint("o", n), fmt.Sprint("c", n)))
 			want = slices.Insert(want, 0, fmt.Sprintf("event: %s\ndata: {\"seq\":%d,", events.SalesOrderPlaced, len(batch)))
@@ -141,7 +141,7 @@ func (i *instance) fanOut(b *testing.B, lines []*line, seq int) []time.Duration 
 	has := make([]time.Time, len(lines))
 	for n, l := range lines {
 		reading.Go(func() {
-			if err := l.until(fmt.Sprintf("id: %d\n", seq)); err != nil {
+			if err := l.until(fmt.Sprintf("-%d\n", seq)); err != nil {
 				b.Error(err)
 			}
 			has[n] = time.Now()

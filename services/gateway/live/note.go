@@ -50,6 +50,12 @@ func (n Note) ofOrder() bool {
 // ofWish: its subject is a customer and a SKU.
 func (n Note) ofWish() bool { return n.Stream == "wishlist" }
 
+// othersDoing: it may be told to somebody who is not to know what it followed from.
+// A product changes, and a wish comes true, by other people's orders.
+func (n Note) othersDoing() bool {
+	return n.Stream == "catalog" || n.Type == events.WishlistItemAvailable
+}
+
 // wish takes the subject of a wish apart. A SKU has no slash in it.
 func (n Note) wish() (customer, code string) {
 	at := max(0, strings.LastIndexByte(n.Subject, '/'))

@@ -82,6 +82,29 @@ func TestATraceShowsWhatFollowedFromWhat(t *testing.T) {
 	})
 }
 
+// Streams are noted apart, so an effect may be noted before its cause; and clocks
+// differ. A trace has causes first all the same.
+func TestATraceHasCausesFirst(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, conn *gorm.DB) {
+		sales := newSales()
+		i := start(t, conn, sales)
+		o := sales.order("o1") // placed, stock, allocated, confirmed
+		o[2].Time = o[0].Time.Add(-time.Second)
+		shown := events.ProductChanged("A", 1).Stamp(events.CausedBy(t.Context(), o[1]))
+		i.note(t, shown, o[1])
+		i.note(t, o[3], o[2])
+		i.note(t, o[0])
+		if got := i.trace(t, "subject=o1"); got != "5 4 2 1 3" && got != "5 4 2 3 1" && got != "5 4 3 2 1" {
+			t.Errorf("traced %s", got)
+		}
+		loop := []Note{{EventID: "a", Causation: "b"}, {EventID: "b", Causation: "a"}, {EventID: "c", Causation: "c"}}
+		if got := causesFirst(loop); len(got) != 3 {
+			t.Errorf("of a circle came %v", got)
+		}
+	})
+}
+
 func TestATraceIsBounded(t *testing.T) {
 	t.Parallel()
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales())
@@ -164,7 +187,7 @@ func TestLagsAreKeptByMinute(t *testing.T) {
 		n := int64(0)
 		instances := []*lagger{}
 		for range 2 {
-			instances = append(instances, &lagger{&store{conn}, slog.New(slog.DiscardHandler), func(context.Context) []Lag {
+			instances = append(instances, &lagger{&store{db: conn}, slog.New(slog.DiscardHandler), func(context.Context) []Lag {
 				n++
 				return []Lag{{Stream: "a", Lag: n % 7}, {Stream: "b", Lag: n}}
 			}, patience})

@@ -3,6 +3,7 @@ package live
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // The roles that see more than what is their own.
@@ -19,6 +20,7 @@ type Caller struct {
 	// Address is where an anonymous caller's streams are counted under; empty: they
 	// are only counted among all.
 	Address string
+	Until   time.Time // the caller is not let in any more from then on; zero: for ever
 }
 
 func (c Caller) is(role string) bool { return c.Subject != "" && slices.Contains(c.Roles, role) }
@@ -56,9 +58,9 @@ type filter struct {
 	subject string   // empty: all
 }
 
-func (f *filter) shows(n *Note) bool {
-	return (f.subject == "" || f.subject == n.Subject) &&
-		(len(f.types) == 0 || slices.Contains(f.types, n.Type)) && f.caller.sees(n)
+func (f *filter) shows(t *told) bool {
+	return !t.past && (f.subject == "" || f.subject == t.Subject) &&
+		(len(f.types) == 0 || slices.Contains(f.types, t.Type)) && f.caller.sees(&t.Note)
 }
 
 // split takes "a,b" apart.

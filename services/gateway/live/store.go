@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -12,7 +13,8 @@ import (
 
 // store keeps the notes.
 type store struct {
-	db *gorm.DB
+	db    *gorm.DB
+	known atomic.Pointer[origin] // once it was read
 }
 
 func columns() []string {
@@ -75,6 +77,13 @@ func unnoted(tx *gorm.DB, notes []Note) ([]Note, error) {
 	return fresh, nil
 }
 
+// skip gives out a number for what is missing among the notes, so that whoever comes
+// to it knows. One is enough until the next note.
+func (s *store) skip(tx *gorm.DB) error {
+	err := tx.Exec("UPDATE activity_head SET last = last + 1 WHERE one = 1 AND EXISTS (SELECT 1 FROM activity WHERE seq = activity_head.last)").Error
+	return db.Wrap(err, "skip a number")
+}
+
 // take gives out n numbers and returns the last of them.
 func take(tx *gorm.DB, n int) (last int64, err error) {
 	err = tx.Raw("UPDATE activity_head SET last = last + ? WHERE one = 1 RETURNING last", n).Scan(&last).Error
@@ -88,6 +97,20 @@ func take(tx *gorm.DB, n int) (last int64, err error) {
 func (s *store) head(ctx context.Context) (last int64, err error) {
 	err = s.db.WithContext(ctx).Raw("SELECT last FROM activity_head WHERE one = 1").Scan(&last).Error
 	return last, db.Wrap(err, "read head of notes")
+}
+
+// between is the notes after one number, up to another, in order.
+func (s *store) between(ctx context.Context, after, upTo int64) ([]Note, error) {
+	var notes []Note
+	err := s.db.WithContext(ctx).Where("seq > ? AND seq <= ?", after, upTo).Order("seq").Find(&notes).Error
+	return notes, db.Wrap(err, "read notes")
+}
+
+// newest is the number of the newest note; 0 before the first. It is less than head
+// where something is missing behind it.
+func (s *store) newest(ctx context.Context) (seq int64, err error) {
+	err = s.db.WithContext(ctx).Raw("SELECT COALESCE(MAX(seq), 0) FROM activity").Scan(&seq).Error
+	return seq, db.Wrap(err, "read number of the newest note")
 }
 
 // after is up to limit notes that come after seq, in order.

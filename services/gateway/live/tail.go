@@ -76,7 +76,7 @@ func (t *tail) begin(ctx context.Context) (last int64, err error) {
 	if last, err = t.store.head(ctx); err != nil {
 		return 0, err
 	}
-	last = max(0, last-min(tailPage, t.hub.size()))
+	last = max(0, last-t.hub.size())
 	t.hub.begin(last)
 	return last, nil
 }
@@ -89,15 +89,16 @@ func (t *tail) step(ctx context.Context, last int64) (now int64, more bool, err 
 	}
 	if notes[0].Seq != last+1 {
 		now = notes[0].Seq - 1
-		t.hub.begin(now) // they were pruned before this instance came to read them
+		t.hub.begin(now) // what is missing was pruned before this instance came to read it, or never noted
 		return now, true, nil
 	}
-	news := make([]*told, len(notes))
-	for i, n := range notes {
-		news[i] = tell(n)
+	o, err := t.store.origin(ctx)
+	if err != nil {
+		return last, false, err
 	}
+	news := behind(o.tellAll(notes), last)
 	t.hub.push(news)
-	return notes[len(notes)-1].Seq, len(notes) == tailPage, nil
+	return news[len(news)-1].Seq, len(news) < len(notes) || len(notes) == tailPage, nil
 }
 
 // pause waits for d, for news or for ctx.

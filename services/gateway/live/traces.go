@@ -12,7 +12,7 @@ import (
 )
 
 // Traces is GET /api/v1/ops/traces: what followed from what, by subject or by
-// correlation, oldest first. Who may ask is the caller's business.
+// correlation, causes first. Who may ask is the caller's business.
 func (l *Live) Traces() http.Handler { return answering(l.cfg.Log, l.traces) }
 
 // mostTraced is how many events a trace has at the most.
@@ -57,15 +57,40 @@ func (l *Live) traces(w http.ResponseWriter, r *http.Request) error {
 }
 
 func tracedOf(notes []Note) []traced {
-	slices.SortFunc(notes, func(a, b Note) int { return cmp.Compare(a.Seq, b.Seq) })
 	items := make([]traced, len(notes))
-	for i, n := range notes {
+	for i, n := range causesFirst(notes) {
 		items[i] = traced{
 			Seq: n.Seq, ID: n.EventID, Type: n.Type, Service: n.Stream, Subject: n.Subject, Version: n.Version,
 			Correlation: n.Correlation, Causation: n.Causation, Time: n.Time.UTC(), SeenAt: n.SeenAt.UTC(),
 		}
 	}
 	return items
+}
+
+// causesFirst is the notes by the time at which they happened, but none before what
+// it followed from: clocks of machines differ, and the streams are noted apart.
+func causesFirst(notes []Note) []Note {
+	slices.SortFunc(notes, func(a, b Note) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Seq, b.Seq)) })
+	byID := make(map[string]Note, len(notes))
+	for _, n := range notes {
+		byID[n.EventID] = n
+	}
+	ordered := make([]Note, 0, len(notes))
+	var add func(n Note)
+	add = func(n Note) {
+		if _, waits := byID[n.EventID]; !waits {
+			return
+		}
+		delete(byID, n.EventID) // first, so that a circle ends
+		if cause, waits := byID[n.Causation]; waits {
+			add(cause)
+		}
+		ordered = append(ordered, n)
+	}
+	for _, n := range notes {
+		add(n)
+	}
+	return ordered
 }
 
 // whole is a number of the query, from 1 to most.
