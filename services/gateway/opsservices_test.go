@@ -1,13 +1,16 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"quadrille/internal/app"
+	"quadrille/services/gateway/live"
 )
 
 // playOps plays a service's common endpoints.
@@ -76,6 +79,35 @@ func TestHowTheServicesAre(t *testing.T) {
 			}
 		}
 	})
+}
+
+// One service that hangs takes its own readers out of the chart, and no others; the
+// gateway's are in it, too.
+func TestHowFarReadersAreBehindWhileOneHangs(t *testing.T) {
+	t.Parallel()
+	hangs := make(chan struct{})
+	defer close(hangs)
+	behind := func(name string) http.Handler {
+		return playOps(http.StatusOK, fmt.Sprintf(`{"items":[{"subscriber":%q,"stream":"catalog","lag":2}],"outbox":{"unsent":0}}`, name))
+	}
+	transport, url := overHTTP(t, map[string]http.Handler{
+		"inventory": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			select {
+			case <-hangs:
+			case <-r.Context().Done():
+			}
+		}),
+		"sales": behind("sales"), "stats": behind("stats"), app.Gateway: http.StripPrefix("/internal", behind("gateway")),
+	})
+	sample := lags(app.Deps{HTTP: &http.Client{Transport: transport}, URL: url})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	want := []live.Lag{
+		{Subscriber: "gateway", Stream: "catalog", Lag: 2}, {Subscriber: "sales", Stream: "catalog", Lag: 2}, {Subscriber: "stats", Stream: "catalog", Lag: 2},
+	}
+	if got := sample(ctx); !slices.Equal(got, want) {
+		t.Errorf("sampled %v, want %v", got, want)
+	}
 }
 
 func TestHowTheServicesAreIsForStaff(t *testing.T) {
