@@ -2,9 +2,10 @@
 
 import { html } from "../view.js";
 import { minute, number } from "../words.js";
-import { useWidth } from "./width.js";
+import { rem, useWidth } from "./width.js";
 
-const height = 190, left = 44, right = 10, top = 12, bottom = 26;
+const height = 190, right = 10, top = 12, bottom = 26; // pixels at the usual text size
+const digit = 7.6, hour = 66; // how wide a digit is, and what is written below
 
 /**
  * Lines over the same times: series are {name, kind, dash, values}, values as many
@@ -14,13 +15,14 @@ const height = 190, left = 44, right = 10, top = 12, bottom = 26;
 export function Chart({ title, times, series, none }) {
   const [ref, width] = useWidth(500);
   const most = nice(Math.max(1, ...series.flatMap((s) => s.values.map((v) => v ?? 0))));
+  const left = 12 + digit * Math.max(2, number(most).length);
   const x = (i) => left + ((width - left - right) * i) / Math.max(1, times.length - 1);
   const y = (v) => top + (height - top - bottom) * (1 - v / most);
   const busy = series.filter((s) => s.values.some(Boolean));
   return html`<figure class="chart"><figcaption><h3>${title}</h3></figcaption>
-    <div ref=${ref}><svg viewBox=${`0 0 ${width} ${height}`} height=${height} width="100%" aria-hidden="true" focusable="false">
+    <div ref=${ref}><svg viewBox=${`0 0 ${width} ${height}`} height=${rem(height)} width="100%" aria-hidden="true" focusable="false">
       ${[0, most / 2, most].map((v) => (Number.isInteger(v) ? html`<g key=${v}><path class="rule" d=${`M${left} ${y(v)}H${width - right}`} /><text class="tick end" x=${left - 8} y=${y(v) + 4}>${number(v)}</text></g>` : null))}
-      ${marks(times).map((i) => html`<text key=${i} class=${i === 0 ? "tick" : i === times.length - 1 ? "tick end" : "tick mid"} x=${x(i)} y=${height - 6}>${minute(times[i])}</text>`)}
+      ${marks(times, (width - left) / hour).map((i) => html`<text key=${i} class=${i === 0 ? "tick" : i === times.length - 1 ? "tick end" : "tick mid"} x=${x(i)} y=${height - 6}>${minute(times[i])}</text>`)}
       ${series.map((s) => html`<path key=${s.name} class=${`line ${s.kind}`} stroke-dasharray=${s.dash} d=${line(s.values, x, y)} />`)}
     </svg></div>
     <p class="legend">${series.map((s) => html`<span key=${s.name}><svg class="dash" width="26" height="8" aria-hidden="true"><path class=${`line ${s.kind}`} stroke-dasharray=${s.dash} d="M1 4H25" /></svg>${s.name}</span>`)}</p>
@@ -30,7 +32,8 @@ export function Chart({ title, times, series, none }) {
   </figure>`;
 }
 
-const marks = (times) => (times.length < 2 ? [] : [0, Math.floor((times.length - 1) / 2), times.length - 1]);
+/** Which times are written below: the ends, and the middle where there is room for a third. */
+const marks = ({ length }, room) => (length < 2 ? [] : room < 3.5 ? [0, length - 1] : [0, Math.floor((length - 1) / 2), length - 1]);
 
 function line(values, x, y) {
   let d = "", pen = "M";

@@ -26,10 +26,10 @@ export function Dance({ load, flow, still }) {
   const plan = planFor(width);
   return html`<div ref=${ref}>
     <${Trouble} problem=${load.problem} what="How the services are cannot be seen." retry=${load.reload} />
-    <svg class=${still ? "dance still" : "dance"} viewBox=${`0 0 ${plan.box.join(" ")}`} aria-hidden="true" focusable="false">
+    <svg class=${`dance${still ? " still" : ""}${plan.few ? " few" : ""}`} viewBox=${`0 0 ${plan.box.join(" ")}`} aria-hidden="true" focusable="false">
       <defs>${[...streams].map((s) => html`<marker key=${s} id=${`tip-${s}`} viewBox="0 0 8 8" refX="3" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path class=${s} d="M0 0L8 4 0 8z" /></marker>`)}</defs>
       ${edgesOf(services).map((e) => html`<${Edge} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} pulse=${flow.pulses[e.from] ?? 0} rate=${flow.rates[e.from] ?? 0} />`)}
-      ${Object.entries(plan.at).map(([name, at]) => html`<${Dancer} key=${name} name=${name} at=${at} size=${plan.size} service=${by.get(name)} />`)}
+      ${Object.entries(plan.at).map(([name, at]) => html`<${Dancer} key=${name} name=${name} at=${at} plan=${plan} service=${by.get(name)} />`)}
       ${edgesOf(services).map((e) => html`<${Behind} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} />`)}
     </svg>
     ${plan.brief && edgesOf(services).some((e) => e.reader?.lag > 0) && html`<p class="hint tight">Numbers on the paths: how many events a reader is behind.</p>`}
@@ -53,13 +53,15 @@ function Behind({ edge: { from, to, reader }, plan }) {
   return html`<text class="behind" x=${path.label[0]} y=${path.label[1] - 4}>${reader.replaying ? "↻ " : ""}${number(reader.lag)}${plan.brief ? "" : " behind"}</text>`;
 }
 
-function Dancer({ name, at: [x, y], size: [w, h], service: s }) {
+function Dancer({ name, at: [x, y], plan: { size: [w, h], few }, service: s }) {
   const kind = kindOf(s);
+  const mark = kind === "ok" ? "● " : kind === "bad" ? "✕ " : kind === "warn" ? "▲ " : "";
+  const dead = few && s?.status === "ready" && s.dead_letters > 0; // the worst that there is to say, where there is room for one thing
   return html`<g class=${`dancer ${name} ${kind}`} transform=${`translate(${x} ${y})`}>
     <rect x=${-w / 2} y=${-h / 2} width=${w} height=${h} rx="14" />
     <rect class="sash" x=${-w / 2 + 12} y=${-h / 2 - 2} width=${w - 24} height="4" rx="2" />
     <text class="name" y=${-h / 2 + 24}>${name}</text>
-    <text class=${`state ${kind}`} y=${-h / 2 + 42}>${kind === "ok" ? "● " : kind === "bad" ? "✕ " : kind === "warn" ? "▲ " : ""}${stateOf(s)}</text>
-    <text class="small" y=${-h / 2 + 58}>${s && s.status !== "away" ? `${number(s.outbox?.unsent ?? 0)} out · ${number(s.dead_letters)} dead` : ""}</text>
+    <text class=${`state ${kind}`} y=${-h / 2 + 43}>${mark}${dead ? `${number(s.dead_letters)} dead` : stateOf(s)}</text>
+    ${!few && html`<text class="small" y=${-h / 2 + 60}>${s && s.status !== "away" ? `${number(s.outbox?.unsent ?? 0)} out · ${number(s.dead_letters)} dead` : ""}</text>`}
   </g>`;
 }

@@ -1,4 +1,6 @@
-// Where the dancers stand, and how the paths between them run.
+// Where the dancers stand, and how the paths between them run. All lengths are
+// pixels at the usual text size: a plan is made for the room that there is, not
+// shrunk into it, so what is written in it can be read.
 
 /** Who reads whom: what is drawn before, and where, somebody does not answer. */
 export const usual = [
@@ -7,23 +9,45 @@ export const usual = [
 ];
 
 /** Four around the gateway, which watches them all. */
-const wide = {
-  box: [920, 410], size: [150, 70],
-  at: { inventory: [90, 205], catalog: [370, 50], gateway: [370, 205], wishlist: [370, 360], sales: [650, 205], stats: [835, 205] },
-  bends: { "inventory>sales": [370, 92], "sales>inventory": [370, 318] },
-  labels: { "sales>stats": [742, 160], "catalog>gateway": [370, 116], "wishlist>gateway": [370, 306] },
-};
+function wide(width) {
+  const w = Math.min(150, 120 + (width - 680) / 8), short = 34;
+  const left = 10 + w / 2, stats = width - 10 - w / 2, right = stats - w - short, mid = (left + right) / 2;
+  return {
+    brief: width < 840, // no room for words on the paths
+    box: [width, 410], size: [w, 70],
+    at: { inventory: [left, 205], catalog: [mid, 50], gateway: [mid, 205], wishlist: [mid, 360], sales: [right, 205], stats: [stats, 205] },
+    bends: { "inventory>sales": [mid, 92], "sales>inventory": [mid, 318] },
+    labels: { "sales>stats": [(right + stats) / 2, 160], "catalog>gateway": [mid, 116], "wishlist>gateway": [mid, 306] },
+  };
+}
 
 /** The same turned by a quarter, for a phone. */
-const tall = {
-  brief: true, // no room for words on the paths
-  box: [360, 530], size: [100, 66],
-  at: { inventory: [180, 40], catalog: [54, 205], gateway: [180, 205], wishlist: [306, 205], sales: [180, 370], stats: [180, 490] },
-  bends: { "inventory>sales": [62, 205], "sales>inventory": [298, 205] },
-  labels: { "sales>stats": [236, 434], "inventory>gateway": [180, 130], "sales>gateway": [180, 300], "catalog>gateway": [96, 256], "wishlist>gateway": [264, 256] },
-};
+function tall(width) {
+  const w = Math.min(140, (width - 48) / 3), few = w < 116, h = few ? 58 : 70;
+  const left = 2 + w / 2, mid = width / 2, right = width - left;
+  const gap = Math.max((left + mid) / 2, mid - w / 2 - 22); // where a path goes by the gateway
+  return {
+    brief: true, few, // no room for numbers on the dancers
+    box: [width, 520], size: [w, h],
+    at: { inventory: [mid, 40], catalog: [left, 200], gateway: [mid, 200], wishlist: [right, 200], sales: [mid, 365], stats: [mid, 480] },
+    bends: { "inventory>sales": [2 * gap - mid, 200], "sales>inventory": [width - 2 * gap + mid, 200] },
+    labels: { "sales>stats": [mid + 40, 426], "inventory>gateway": [mid, 124], "sales>gateway": [mid, 296], "catalog>gateway": [(left + mid) / 2 - 12, 252], "wishlist>gateway": [(mid + right) / 2 + 12, 252] },
+  };
+}
 
-export const planFor = (width) => (width < 640 ? tall : wide);
+/** One below the other, for a small phone or large text; paths that pass somebody go round at a side. */
+function slim(width) {
+  const names = ["inventory", "catalog", "wishlist", "gateway", "sales", "stats"];
+  return {
+    brief: true, few: true,
+    box: [width, 530], size: [width - 68, 54],
+    at: Object.fromEntries(names.map((name, i) => [name, [width / 2, 30 + 94 * i]])),
+    bends: {}, labels: {},
+    sides: { "inventory>wishlist": -1, "inventory>gateway": -1, "inventory>sales": -1, "catalog>gateway": 1, "catalog>sales": 1, "sales>inventory": 1 },
+  };
+}
+
+export const planFor = (width) => (width < 300 ? slim(Math.max(150, width)) : width < 680 ? tall(width) : wide(Math.min(920, width)));
 
 /**
  * The path from one to another: {d, label}. It begins and ends at the edges of
@@ -32,6 +56,8 @@ export const planFor = (width) => (width < 640 ? tall : wide);
 export function pathOf(plan, from, to) {
   const a = plan.at[from], b = plan.at[to];
   if (!a || !b) return null;
+  const side = plan.sides?.[`${from}>${to}`];
+  if (side) return around(plan, a, b, side);
   const own = plan.labels[`${from}>${to}`]; // where the path is too short for what is written on it
   const bend = plan.bends[`${from}>${to}`];
   const [ax, ay] = edge(plan, a, bend ?? b, 0), [bx, by] = edge(plan, b, bend ?? a, 7);
@@ -42,12 +68,19 @@ export function pathOf(plan, from, to) {
 
 const quadratic = (a, c, b, t) => (1 - t) ** 2 * a + 2 * (1 - t) * t * c + t ** 2 * b;
 
+/** Out at a side and in again, the further out the more it passes. */
+function around({ size: [w] }, [x, ay], [, by], side) {
+  const down = Math.sign(by - ay), out = x + side * (w / 2 + 8 + Math.abs(by - ay) / 10);
+  const from = [x + side * (w / 2), ay + 9 * down], to = [x + side * (w / 2 + 7), by - 9 * down];
+  return { d: `M${from.map(tenth).join(" ")}C${tenth(out)} ${from[1]} ${tenth(out)} ${to[1]} ${to.map(tenth).join(" ")}`, label: [x + side * (w / 2 + 18), (ay + by) / 2] };
+}
+
 /** Where the line from the middle of a box towards a point leaves it, and a gap further. */
 function edge({ size: [w, h] }, [x, y], [tx, ty], gap) {
   const dx = tx - x, dy = ty - y;
   const scale = Math.min(dx ? w / 2 / Math.abs(dx) : Infinity, dy ? h / 2 / Math.abs(dy) : Infinity);
   const long = Math.hypot(dx, dy) || 1;
-  return [round(x + dx * scale + (dx / long) * gap), round(y + dy * scale + (dy / long) * gap)];
+  return [tenth(x + dx * scale + (dx / long) * gap), tenth(y + dy * scale + (dy / long) * gap)];
 }
 
-const round = (n) => Math.round(n * 10) / 10;
+const tenth = (n) => Math.round(n * 10) / 10;
