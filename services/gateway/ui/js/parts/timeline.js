@@ -2,11 +2,12 @@
 // each cause to its effects, and beside it the same in words. The list is there
 // for everybody; the drawing only adds to it.
 
-import { html } from "../view.js";
+import { html, useEffect, useRef, useState } from "../view.js";
 import { plural, shortID, span, when } from "../words.js";
 import { about, told, traceOf } from "./events.js";
+import { rem, usual } from "./width.js";
 
-const row = 68, lane = 26; // pixels at the usual text size; the drawing grows with the text
+const first = 22; // from the top of a row to the middle of its first line; all are pixels at the usual text size
 
 export function Timeline({ chain, subject }) {
   const { steps, lanes, total } = chain;
@@ -15,18 +16,38 @@ export function Timeline({ chain, subject }) {
     <div class="heading"><div><h2>${title}</h2><p class="lead">${when(chain.begin)} · ${plural(steps.length, "event")} in ${plural(lanes.length, "service")}</p></div>
       <p class="total"><span class="hint">in all</span> ${span(total)}</p></div>
     <p class="legend lanes">${lanes.map((l) => html`<span key=${l}><i class=${`swatch ${l}`}></i>${l}</span>`)}</p>
-    <div class="timeline"><${Lanes} steps=${steps} lanes=${lanes} />
-      <ol>${steps.map((s) => html`<${Step} key=${s.id} step=${s} cause=${steps[s.cause]} total=${total} own=${s.subject === subject} />`)}</ol></div>
+    <${Drawn} steps=${steps} lanes=${lanes} total=${total} subject=${subject} />
     <p class="hint breaks">Correlation <span class="id">${chain.correlation}</span></p>
   </section>`;
 }
 
-const rem = (px) => `${px / 16}rem`;
+function Drawn({ steps, lanes, total, subject }) {
+  const [ref, { width, height, tops }] = useRows(steps.length);
+  return html`<div class="timeline" ref=${ref}><${Lanes} steps=${steps} lanes=${lanes} lane=${width < 480 ? 16 : 26} height=${height} y=${(i) => (tops[i] ?? 0) + first} />
+    <ol>${steps.map((s) => html`<${Step} key=${s.id} step=${s} cause=${steps[s.cause]} total=${total} own=${s.subject === subject} />`)}</ol></div>`;
+}
 
-function Lanes({ steps, lanes }) {
-  const width = lanes.length * lane, height = steps.length * row;
-  const x = (s) => lanes.indexOf(s.service) * lane + lane / 2, y = (i) => i * row + 22;
-  return html`<svg width=${rem(width)} height=${rem(height)} viewBox=${`0 0 ${width} ${height}`} aria-hidden="true" focusable="false">
+/** [ref, {width, height, tops}]: how the rows of the list lie, which are as high as their words need. */
+function useRows(count) {
+  const ref = useRef(null);
+  const [rows, setRows] = useState({ width: 700, height: 0, tops: [] });
+  useEffect(() => {
+    const list = ref.current.querySelector("ol");
+    const watch = new ResizeObserver(() => {
+      const scale = usual(), top = list.getBoundingClientRect().top;
+      setRows({ width: ref.current.clientWidth * scale, height: list.offsetHeight * scale, tops: [...list.children].map((li) => (li.getBoundingClientRect().top - top) * scale) });
+    });
+    watch.observe(ref.current);
+    watch.observe(list);
+    return () => watch.disconnect();
+  }, [count]);
+  return [ref, rows];
+}
+
+function Lanes({ steps, lanes, lane, height, y }) {
+  const width = lanes.length * lane;
+  const x = (s) => lanes.indexOf(s.service) * lane + lane / 2;
+  return html`<svg width=${rem(width)} height=${rem(height)} viewBox=${`0 0 ${width} ${height || 1}`} aria-hidden="true" focusable="false">
     ${lanes.map((l, i) => html`<path key=${l} class=${`lane ${l}`} d=${`M${i * lane + lane / 2} 0V${height}`} />`)}
     ${steps.map((s, i) => s.cause >= 0 && html`<path key=${s.id} class="cause" d=${arc(x(steps[s.cause]), y(s.cause), x(s), y(i))} />`)}
     ${steps.map((s, i) => html`<circle key=${s.id} class=${`bead ${s.service}`} cx=${x(s)} cy=${y(i)} r="7" />`)}
