@@ -81,7 +81,7 @@ function Person() {
   const who = useCell(session);
   if (!who) return html`<button type="button" class="small primary" onClick=${() => signingIn.set("asked")}>Sign in</button>`;
   return html`<button type="button" class="small person" onClick=${() => signingIn.set("asked")}>
-    <span class="visually-hidden">Signed in as </span>${who.subject}</button>`;
+    <span class="visually-hidden">Signed in as </span><span class="name">${who.subject}</span></button>`;
 }
 
 function Page({ route, params, query }) {

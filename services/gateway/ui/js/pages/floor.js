@@ -18,9 +18,9 @@ export default function Floor() {
   const [still, setStill] = useState(false);
   return html`<${Heading} title="The floor" lead="Who tells whom what, at this moment."><${FloorLinks} at="/floor" /><//>
     <${Picture} still=${still} setStill=${setStill} />
-    <div class="two"><${LastHour} /><${Recent} still=${still} /></div>
+    <${LastHour} />
     <${TraceSearch} onSearch=${(query) => go(withQuery("/floor/traces", query))} />
-    <div class="columns"><${Replay} services=${null} /><${Audit} /></div>`;
+    <div class="two level"><${Recent} still=${still} /><div><${Replay} services=${null} /><${Audit} /></div></div>`;
 }
 
 /** Apart from the rest of the page: it is drawn anew several times a second. */

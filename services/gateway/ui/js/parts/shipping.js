@@ -44,7 +44,7 @@ function Parcel({ order: o, gone }) {
     }
   };
   return html`<li><div class="grow">
-      <p class="tight"><strong>${o.customer}</strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${o.customer}`}>${shortID(o.id)}</a> <span class="hint">${when(o.placed_at)}</span></p>
+      <p class="tight"><strong>${o.customer}</strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${o.customer}`}>${shortID(o.id)}</a> <span class="hint date">${when(o.placed_at)}</span></p>
       <ul class="pack">${o.lines.map((l) => html`<li key=${l.sku}><strong>${number(l.quantity)} ×</strong> ${l.title ?? l.sku} <span class="sku">${l.sku}</span></li>`)}</ul>
       <${Trouble} problem=${problem} what="It was not shipped." />
     </div>
