@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -15,9 +16,14 @@ import (
 type view struct {
 	width   int64
 	colours string
+	text    int // percent of the usual size
 }
 
-var views = []view{{390, "light"}, {390, "dark"}, {1440, "light"}, {1440, "dark"}}
+// Room is short on a small phone, and for who reads with text twice as large.
+var (
+	views = []view{{390, "light", 100}, {390, "dark", 100}, {1440, "light", 100}, {1440, "dark", 100}}
+	tight = []view{{320, "light", 100}, {390, "light", 200}}
+)
 
 // Every page, narrow and wide, light and dark: nothing keeps people out, nothing goes
 // wrong unseen, nothing is cut off; and a picture of it.
@@ -72,20 +78,77 @@ func (b *tab) in(t *testing.T) *tab {
 func (b *tab) seen(name string) {
 	b.t.Helper()
 	for _, v := range views {
-		b.look(v.width, v.colours)
-		_, err := js[bool](b, "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
-		b.must(err)
-		over, err := js[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth")
-		b.must(err)
-		if over > 0 {
-			b.t.Errorf("at %d px the page is %d px too wide", v.width, over)
-		}
-		b.picture(fmt.Sprintf("%s-%d-%s.png", name, v.width, v.colours))
+		b.looked(name, v)
 		for _, barrier := range b.barriers() {
 			b.t.Errorf("at %d px, %s: %s", v.width, v.colours, barrier)
 		}
 	}
+	for _, v := range tight {
+		b.looked(name, v)
+	}
+	b.text(100)
 	b.behaved()
+}
+
+// looked looks at the page in one way.
+func (b *tab) looked(name string, v view) {
+	b.t.Helper()
+	b.look(v.width, v.colours)
+	b.text(v.text)
+	for _, what := range b.cramped() {
+		b.t.Errorf("at %d px, text at %d %%: %s", v.width, v.text, what)
+	}
+	b.picture(fmt.Sprintf("%s-%d-%s-%d.png", name, v.width, v.colours, v.text))
+}
+
+// text gives the page's text a size, in percent of the usual one.
+func (b *tab) text(percent int) {
+	b.t.Helper()
+	_, err := js[bool](b, fmt.Sprintf(`(document.documentElement.style.fontSize = "%d%%", true)`, percent))
+	b.must(err)
+}
+
+// cramped is what has too little room on the page as it is: the page itself where it is
+// wider than the window, and text in a drawing that is smaller than 11 px.
+func (b *tab) cramped() []string {
+	b.t.Helper()
+	// Drawings are told of their size after one frame, and are drawn anew before the next.
+	_, err := js[bool](b, "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 20, true))))")
+	b.must(err)
+	found, err := js[[]string](b, `(() => {
+		const page = document.documentElement, over = page.scrollWidth - page.clientWidth;
+		const size = (text) => parseFloat(getComputedStyle(text).fontSize) * Math.abs(text.getScreenCTM().d);
+		return [
+			...(over > 0 ? ["the page is " + over + " px too wide"] : []),
+			...[...document.querySelectorAll("svg text")].filter((text) => text.textContent && size(text) < 11)
+				.map((text) => "“" + text.textContent + "” in a drawing is " + size(text).toFixed(1) + " px high"),
+		];
+	})()`)
+	b.must(err)
+	return found
+}
+
+// A check that finds nothing proves nothing.
+func TestCrampedPagesAreFound(t *testing.T) {
+	t.Parallel()
+	b := open(t, up(t).base(), "/")
+	b.sees("Nothing is offered yet")
+	if found := b.cramped(); len(found) > 0 {
+		t.Errorf("there is room, but: %q", found)
+	}
+	_, err := js[bool](b, `(() => {
+		document.querySelector("main").append(Object.assign(document.createElement("pre"), { textContent: "wide".repeat(999) }));
+		const drawing = document.querySelector("svg").appendChild(document.createElementNS("http://www.w3.org/2000/svg", "text"));
+		drawing.textContent = "tiny"; // 16 in a drawing that is shrunk to half its size
+		return true;
+	})()`)
+	b.must(err)
+	found := strings.Join(b.cramped(), "\n")
+	for _, want := range []string{"too wide", "“tiny” in a drawing"} {
+		if !strings.Contains(found, want) {
+			t.Errorf("%q is not found: %s", want, found)
+		}
+	}
 }
 
 // picture leaves a picture of the whole page where pictures are wanted.
