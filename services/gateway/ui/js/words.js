@@ -11,6 +11,9 @@ function intl(kind, options) {
 
 export const number = (n) => intl(Intl.NumberFormat, {}).format(n);
 
+/** A number where there is little room: 999, 1.2K, 57K. */
+export const compact = (n) => intl(Intl.NumberFormat, { notation: "compact" }).format(n);
+
 /** A rate that says 0.4 but not 123.4. */
 export const rate = (n) => intl(Intl.NumberFormat, { maximumFractionDigits: n < 10 ? 1 : 0 }).format(n);
 

@@ -1,7 +1,7 @@
 // A small chart of lines over time, with its numbers as a table.
 
 import { html } from "../view.js";
-import { minute, number } from "../words.js";
+import { compact, minute, number } from "../words.js";
 import { rem, useWidth } from "./width.js";
 
 const height = 190, right = 10, top = 12, bottom = 26; // pixels at the usual text size
@@ -15,13 +15,13 @@ const digit = 7.6, hour = 66; // how wide a digit is, and what is written below
 export function Chart({ title, times, series, none }) {
   const [ref, width] = useWidth(500);
   const most = nice(Math.max(1, ...series.flatMap((s) => s.values.map((v) => v ?? 0))));
-  const left = 12 + digit * Math.max(2, number(most).length);
+  const left = 12 + digit * Math.max(2, compact(most).length, compact(most / 2).length);
   const x = (i) => left + ((width - left - right) * i) / Math.max(1, times.length - 1);
   const y = (v) => top + (height - top - bottom) * (1 - v / most);
   const busy = series.filter((s) => s.values.some(Boolean));
   return html`<figure class="chart"><figcaption><h3>${title}</h3></figcaption>
     <div ref=${ref}><svg viewBox=${`0 0 ${width} ${height}`} height=${rem(height)} width="100%" aria-hidden="true" focusable="false">
-      ${[0, most / 2, most].map((v) => (Number.isInteger(v) ? html`<g key=${v}><path class="rule" d=${`M${left} ${y(v)}H${width - right}`} /><text class="tick end" x=${left - 8} y=${y(v) + 4}>${number(v)}</text></g>` : null))}
+      ${[0, most / 2, most].map((v) => (Number.isInteger(v) ? html`<g key=${v}><path class="rule" d=${`M${left} ${y(v)}H${width - right}`} /><text class="tick end" x=${left - 8} y=${y(v) + 4}>${compact(v)}</text></g>` : null))}
       ${marks(times, (width - left) / hour).map((i) => html`<text key=${i} class=${i === 0 ? "tick" : i === times.length - 1 ? "tick end" : "tick mid"} x=${x(i)} y=${height - 6}>${minute(times[i])}</text>`)}
       ${series.map((s) => html`<path key=${s.name} class=${`line ${s.kind}`} stroke-dasharray=${s.dash} d=${line(s.values, x, y)} />`)}
     </svg></div>

@@ -1,7 +1,7 @@
 // The dance: who hears whom, and what passes between them at this moment.
 
 import { Trouble, html } from "../view.js";
-import { number, rate } from "../words.js";
+import { compact, rate } from "../words.js";
 import { streams } from "./flow.js";
 import { pathOf, planFor, usual } from "./plan.js";
 import { useWidth } from "./width.js";
@@ -50,7 +50,7 @@ function Edge({ edge: { from, to }, plan, pulse, rate: perSecond }) {
 function Behind({ edge: { from, to, reader }, plan }) {
   const path = reader?.lag > 0 && pathOf(plan, from, to);
   if (!path) return null;
-  return html`<text class="behind" x=${path.label[0]} y=${path.label[1] - 4}>${reader.replaying ? "↻ " : ""}${number(reader.lag)}${plan.brief ? "" : " behind"}</text>`;
+  return html`<text class="behind" x=${path.label[0]} y=${path.label[1] - 4}>${reader.replaying ? "↻ " : ""}${compact(reader.lag)}${plan.brief ? "" : " behind"}</text>`;
 }
 
 function Dancer({ name, at: [x, y], plan: { size: [w, h], few }, service: s }) {
@@ -61,7 +61,7 @@ function Dancer({ name, at: [x, y], plan: { size: [w, h], few }, service: s }) {
     <rect x=${-w / 2} y=${-h / 2} width=${w} height=${h} rx="14" />
     <rect class="sash" x=${-w / 2 + 12} y=${-h / 2 - 2} width=${w - 24} height="4" rx="2" />
     <text class="name" y=${-h / 2 + 24}>${name}</text>
-    <text class=${`state ${kind}`} y=${-h / 2 + 43}>${mark}${dead ? `${number(s.dead_letters)} dead` : stateOf(s)}</text>
-    ${!few && html`<text class="small" y=${-h / 2 + 60}>${s && s.status !== "away" ? `${number(s.outbox?.unsent ?? 0)} out · ${number(s.dead_letters)} dead` : ""}</text>`}
+    <text class=${`state ${kind}`} y=${-h / 2 + 43}>${mark}${dead ? `${compact(s.dead_letters)} dead` : stateOf(s)}</text>
+    ${!few && html`<text class="small" y=${-h / 2 + 60}>${s && s.status !== "away" ? `${compact(s.outbox?.unsent ?? 0)} out · ${compact(s.dead_letters)} dead` : ""}</text>`}
   </g>`;
 }

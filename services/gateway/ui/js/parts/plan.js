@@ -30,20 +30,21 @@ function tall(width) {
     brief: true, few, // no room for numbers on the dancers
     box: [width, 520], size: [w, h],
     at: { inventory: [mid, 40], catalog: [left, 200], gateway: [mid, 200], wishlist: [right, 200], sales: [mid, 365], stats: [mid, 480] },
-    bends: { "inventory>sales": [2 * gap - mid, 200], "sales>inventory": [width - 2 * gap + mid, 200] },
-    labels: { "sales>stats": [mid + 40, 426], "inventory>gateway": [mid, 124], "sales>gateway": [mid, 296], "catalog>gateway": [(left + mid) / 2 - 12, 252], "wishlist>gateway": [(mid + right) / 2 + 12, 252] },
+    bends: { "inventory>sales": [2 * gap - mid, 200, 0.84], "sales>inventory": [width - 2 * gap + mid, 200] },
+    labels: { "sales>stats": [mid + 40, 426], "inventory>gateway": [mid, 124], "sales>gateway": [mid, 296], "catalog>gateway": [(left + mid) / 2, 248], "wishlist>gateway": [(mid + right) / 2 + 4, 248], "catalog>sales": [left, 274] },
   };
 }
 
 /** One below the other, for a small phone or large text; paths that pass somebody go round at a side. */
 function slim(width) {
   const names = ["inventory", "catalog", "wishlist", "gateway", "sales", "stats"];
+  const beside = (i) => [width / 2 + 28, 86 + 94 * i]; // the path to the next
   return {
     brief: true, few: true,
     box: [width, 530], size: [width - 68, 54],
     at: Object.fromEntries(names.map((name, i) => [name, [width / 2, 30 + 94 * i]])),
-    bends: {}, labels: {},
-    sides: { "inventory>wishlist": -1, "inventory>gateway": -1, "inventory>sales": -1, "catalog>gateway": 1, "catalog>sales": 1, "sales>inventory": 1 },
+    bends: {}, labels: { "inventory>catalog": beside(0), "wishlist>gateway": beside(2), "sales>gateway": beside(3), "sales>stats": beside(4) },
+    sides: { "inventory>wishlist": [-1, 0.5], "inventory>gateway": [-1, 0.6], "inventory>sales": [-1, 0.7], "catalog>gateway": [1, 0.4], "catalog>sales": [1, 0.65], "sales>inventory": [1, 0.8] },
   };
 }
 
@@ -57,22 +58,22 @@ export function pathOf(plan, from, to) {
   const a = plan.at[from], b = plan.at[to];
   if (!a || !b) return null;
   const side = plan.sides?.[`${from}>${to}`];
-  if (side) return around(plan, a, b, side);
+  if (side) return around(plan, a, b, ...side);
   const own = plan.labels[`${from}>${to}`]; // where the path is too short for what is written on it
   const bend = plan.bends[`${from}>${to}`];
   const [ax, ay] = edge(plan, a, bend ?? b, 0), [bx, by] = edge(plan, b, bend ?? a, 7);
   if (!bend) return { d: `M${ax} ${ay}L${bx} ${by}`, label: own ?? [(ax + bx) / 2, (ay + by) / 2] };
-  const [cx, cy] = bend;
-  return { d: `M${ax} ${ay}Q${cx} ${cy} ${bx} ${by}`, label: [quadratic(ax, cx, bx, 0.72), quadratic(ay, cy, by, 0.72)] };
+  const [cx, cy, t = 0.72] = bend; // and where its label is
+  return { d: `M${ax} ${ay}Q${cx} ${cy} ${bx} ${by}`, label: [quadratic(ax, cx, bx, t), quadratic(ay, cy, by, t)] };
 }
 
 const quadratic = (a, c, b, t) => (1 - t) ** 2 * a + 2 * (1 - t) * t * c + t ** 2 * b;
 
-/** Out at a side and in again, the further out the more it passes. */
-function around({ size: [w] }, [x, ay], [, by], side) {
+/** Out at a side and in again, the further out the more it passes; its label is at t of the way. */
+function around({ size: [w] }, [x, ay], [, by], side, t) {
   const down = Math.sign(by - ay), out = x + side * (w / 2 + 8 + Math.abs(by - ay) / 10);
   const from = [x + side * (w / 2), ay + 9 * down], to = [x + side * (w / 2 + 7), by - 9 * down];
-  return { d: `M${from.map(tenth).join(" ")}C${tenth(out)} ${from[1]} ${tenth(out)} ${to[1]} ${to.map(tenth).join(" ")}`, label: [x + side * (w / 2 + 18), (ay + by) / 2] };
+  return { d: `M${from.map(tenth).join(" ")}C${tenth(out)} ${from[1]} ${tenth(out)} ${to[1]} ${to.map(tenth).join(" ")}`, label: [from[0] + 3 * t * (1 - t) * (out - from[0]), ay + (by - ay) * t * t * (3 - 2 * t) + 4] };
 }
 
 /** Where the line from the middle of a box towards a point leaves it, and a gap further. */

@@ -23,7 +23,7 @@ export function Timeline({ chain, subject }) {
 
 function Drawn({ steps, lanes, total, subject }) {
   const [ref, { width, height, tops }] = useRows(steps.length);
-  return html`<div class="timeline" ref=${ref}><${Lanes} steps=${steps} lanes=${lanes} lane=${width < 480 ? 16 : 26} height=${height} y=${(i) => (tops[i] ?? 0) + first} />
+  return html`<div class="timeline" ref=${ref}><${Lanes} steps=${steps} lanes=${lanes} lane=${width < 480 ? 15 : 26} height=${height} y=${(i) => (tops[i] ?? 0) + first} />
     <ol>${steps.map((s) => html`<${Step} key=${s.id} step=${s} cause=${steps[s.cause]} total=${total} own=${s.subject === subject} />`)}</ol></div>`;
 }
 
