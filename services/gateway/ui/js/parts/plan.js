@@ -16,7 +16,7 @@ function wide(width) {
     brief: width < 840, // no room for words on the paths
     box: [width, 410], size: [w, 70],
     at: { inventory: [left, 205], catalog: [mid, 50], gateway: [mid, 205], wishlist: [mid, 360], sales: [right, 205], stats: [stats, 205] },
-    bends: { "inventory>sales": [mid, 92], "sales>inventory": [mid, 318] },
+    bends: { "inventory>sales": [mid, 92, 0.6], "sales>inventory": [mid, 318, 0.55] },
     labels: { "sales>stats": [(right + stats) / 2, 160], "catalog>gateway": [mid, 116], "wishlist>gateway": [mid, 306] },
   };
 }
@@ -31,7 +31,7 @@ function tall(width) {
     box: [width, 520], size: [w, h],
     at: { inventory: [mid, 40], catalog: [left, 200], gateway: [mid, 200], wishlist: [right, 200], sales: [mid, 365], stats: [mid, 480] },
     bends: { "inventory>sales": [2 * gap - mid, 200, 0.84], "sales>inventory": [width - 2 * gap + mid, 200] },
-    labels: { "sales>stats": [mid + 40, 426], "inventory>gateway": [mid, 124], "sales>gateway": [mid, 296], "catalog>gateway": [(left + mid) / 2, 248], "wishlist>gateway": [(mid + right) / 2 + 4, 248], "catalog>sales": [left, 274] },
+    labels: { "sales>stats": [mid + 40, 426], "inventory>gateway": [mid, 124], "sales>gateway": [mid, 296], "catalog>gateway": [(left + mid) / 2, 248], "wishlist>gateway": [(mid + right) / 2 + 4, 248], ...(few && { "catalog>sales": [left, 274] }) },
   };
 }
 
