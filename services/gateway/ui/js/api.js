@@ -83,8 +83,8 @@ async function read(answer, who) {
 /** The session ended; everything else stays as it is, so that signing in goes on from here. */
 export function signedOut(who) {
   if (who && session.get()?.token === who.token) {
+    signingIn.set("expired"); // first: whoever is about to sign in is not sent away
     session.set(null);
-    signingIn.set("expired");
   }
 }
 

@@ -36,6 +36,12 @@ const routes = [
 
 const rooms = { customer: "your own things", warehouse: "people of the warehouse", staff: "the shop's staff" };
 
+/** Around everything: where the frame itself fails, there is still a way on. */
+function Root() {
+  const [failed] = useErrorBoundary();
+  return failed ? html`<main id="main"><${Broken} /></main>` : html`<${App} />`;
+}
+
 function App() {
   useCell(theme);
   useCell(session);
@@ -179,7 +185,7 @@ start();
 onEvent(tell);
 const app = document.getElementById("app");
 app.textContent = "";
-render(h(App), app);
+render(h(Root), app);
 // News of what is looked at by now is old.
 place.listen(({ path }) => notices.set((all) => (all.some((n) => n.href === path) ? all.filter((n) => n.href !== path) : all)));
 // Whoever signs out of a page for others is not left in front of its door.

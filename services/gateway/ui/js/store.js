@@ -21,21 +21,25 @@ export function cell(value) {
 
 /**
  * A cell that is kept in storage under key, and follows what other tabs write
- * there. Where storage is refused (private windows) it works as a plain cell.
+ * there. What does not fit is as good as nothing: a page must not fail for good on
+ * what an older version, or a person, left there. Where storage is refused (private
+ * windows) it works as a plain cell.
  */
-export function kept(storage, key, initial) {
+export function kept(storage, key, initial, fits) {
   const parse = (text) => {
     try {
-      return text ? JSON.parse(text) : initial;
+      const value = JSON.parse(text ?? "null");
+      return value !== null && fits(value) ? value : initial;
     } catch {
-      return initial; // of an older version, or tampered with
+      return initial;
     }
   };
-  let box = null;
+  let box = null, there = null;
   try {
     box = globalThis[storage] ?? null;
+    there = box?.getItem(key) ?? null;
   } catch { /* refused */ }
-  const c = cell(parse(box?.getItem(key)));
+  const c = cell(parse(there));
   c.listen((value) => {
     try {
       if (value === initial || value === null) box?.removeItem(key);
@@ -48,14 +52,25 @@ export function kept(storage, key, initial) {
   return c;
 }
 
+export const isText = (v) => typeof v === "string" && v !== "";
+const isList = (v, each) => Array.isArray(v) && v.every(each);
+const isPrice = (v) => /^\d+(\.\d+)?$/.test(v?.amount) && isText(v.currency);
+const isCount = (v) => Number.isSafeInteger(v) && v > 0;
+const isLine = (v) => isText(v?.sku) && isCount(v.quantity);
+
+export const isSession = (v) => isText(v.token) && isText(v.subject) && isList(v.roles, isText);
+
+export const isBasket = (v) => isList(v.lines, (l) => isLine(l) && isText(l.title) && (!l.price || isPrice(l.price)))
+  && (v.pending === null || (isText(v.pending?.key) && isText(v.pending.subject) && isList(v.pending.body?.lines, isLine)));
+
 /** {token, subject, roles, kind, expires_at} of who is signed in in this tab, or null. */
-export const session = kept("sessionStorage", "quadrille.session", null);
+export const session = kept("sessionStorage", "quadrille.session", null, isSession);
 
 /** Why the sign-in dialog is open ("asked", "expired", "order"), or null. */
 export const signingIn = cell(null);
 
 /** "light", "dark", or null where the system decides. */
-export const theme = kept("localStorage", "quadrille.theme", null);
+export const theme = kept("localStorage", "quadrille.theme", null, (v) => v === "light" || v === "dark");
 
 /** Short news that come and go: [{id, text, href}]. */
 export const notices = cell([]);
@@ -81,7 +96,7 @@ export const isSignedIn = (role) => {
  * that was sent and not answered yet, {key, subject, body}: it is sent again
  * under the same key, so that it is placed once however often it is sent.
  */
-export const basket = kept("localStorage", "quadrille.basket", { lines: [], pending: null });
+export const basket = kept("localStorage", "quadrille.basket", { lines: [], pending: null }, isBasket);
 
 /** The basket with quantity more of a product in it. */
 export function withProduct(b, { sku, title, price }, quantity = 1) {

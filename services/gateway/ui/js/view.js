@@ -91,6 +91,11 @@ export function Heading({ title, lead, children }) {
   </header>`;
 }
 
+/** Gives the focus to the page's heading where what had it is gone: at the body, a keyboard would begin at the top. */
+export function refocus() {
+  if (!document.activeElement || document.activeElement === document.body) document.querySelector("h1")?.focus({ preventScroll: true });
+}
+
 /** Says what failed in plain words, with a way on. */
 export function Trouble({ problem, what, retry }) {
   if (!problem) return null;

@@ -6,7 +6,7 @@ import { Problem, backoff, withQuery } from "../js/api.js";
 import { merged } from "../js/pages/orders.js";
 import { joined } from "../js/parts/more.js";
 import { mayCancel, statuses, way } from "../js/parts/shop-status.js";
-import { cell, kept } from "../js/store.js";
+import { cell, isBasket, isSession, kept } from "../js/store.js";
 
 test("each wait is longer than the one before, up to half a minute", () => {
   const longest = Array.from({ length: 50 }, (_, n) => backoff(n, () => 1));
@@ -43,12 +43,30 @@ test("what is kept outlives the page, and nonsense in the storage does no harm",
   const box = new Map();
   Object.defineProperty(globalThis, "testStorage", { value: {
     getItem: (k) => box.get(k) ?? null, setItem: (k, v) => box.set(k, v), removeItem: (k) => box.delete(k) } });
-  kept("testStorage", "k", null).set({ a: 1 });
-  assert.deepEqual(kept("testStorage", "k", null).get(), { a: 1 });
-  kept("testStorage", "k", null).set(null);
+  const fits = (v) => v.a === 1;
+  kept("testStorage", "k", null, fits).set({ a: 1 });
+  assert.deepEqual(kept("testStorage", "k", null, fits).get(), { a: 1 });
+  kept("testStorage", "k", null, fits).set(null);
   assert.equal(box.size, 0);
-  box.set("k", "{broken");
-  assert.equal(kept("testStorage", "k", "initial").get(), "initial");
+  for (const nonsense of ["{broken", "null", "[]", "7", '{"a":2}']) {
+    box.set("k", nonsense);
+    assert.equal(kept("testStorage", "k", "initial", fits).get(), "initial", nonsense);
+  }
+});
+
+test("a storage that may not be read is none", () => {
+  Object.defineProperty(globalThis, "closedStorage", { value: { getItem() { throw new Error("SecurityError"); } } });
+  assert.equal(kept("closedStorage", "k", "initial", Boolean).get(), "initial");
+});
+
+test("a basket or a session of another shape is none", () => {
+  const line = { sku: "A", title: "Vase", price: { amount: "2.55", currency: "GBP" }, quantity: 2 };
+  const pending = { key: "k", subject: "ann", body: { lines: [{ sku: "A", quantity: 2 }] } };
+  for (const b of [{ lines: [], pending: null }, { lines: [line], pending }, { lines: [{ ...line, price: undefined }], pending: null }]) assert.ok(isBasket(b), JSON.stringify(b));
+  for (const b of [[], "x", 7, {}, { lines: "x", pending: null }, { lines: [null], pending: null }, { lines: [{ ...line, quantity: "2" }], pending: null },
+    { lines: [{ ...line, price: { amount: "x", currency: "GBP" } }], pending: null }, { lines: [], pending: {} }, { lines: [] }]) assert.ok(!isBasket(b), JSON.stringify(b));
+  assert.ok(isSession({ token: "t", subject: "ann", roles: ["customer"] }));
+  for (const s of [{ token: "x" }, [], "x", { token: "t", subject: "ann", roles: "staff" }]) assert.ok(!isSession(s), JSON.stringify(s));
 });
 
 test("orders are renewed in place, new ones come first, and none goes back in time", () => {

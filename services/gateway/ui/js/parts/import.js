@@ -1,7 +1,7 @@
 // A file of receipts: sent, then watched until every line is done.
 
 import { ask, get } from "../api.js";
-import { cell, kept } from "../store.js";
+import { cell, isText, kept } from "../store.js";
 import { Trouble, html, useCell, useRef, useState } from "../view.js";
 import { number, percent, plural, sentence } from "../words.js";
 import { usePoll } from "./poll.js";
@@ -9,7 +9,7 @@ import { usePoll } from "./poll.js";
 const most = 64 << 20; // bytes, as inventory has it
 
 /** {id, name} of the import that is watched: it goes on while the page is elsewhere. */
-const watched = kept("sessionStorage", "quadrille.import", null);
+const watched = kept("sessionStorage", "quadrille.import", null, (v) => isText(v.id) && isText(v.name));
 
 const upload = cell({ busy: false, problem: null, refused: "" });
 

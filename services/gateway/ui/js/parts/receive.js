@@ -5,8 +5,8 @@ import { Trouble, html, useState } from "../view.js";
 import { number } from "../words.js";
 import { outgoing, useSending } from "./sending.js";
 
-const receipts = outgoing("receipt", "/receipts");
-const adjustments = outgoing("adjustment", "/adjustments");
+const receipts = outgoing("receipt", "/receipts", "quantity");
+const adjustments = outgoing("adjustment", "/adjustments", "delta");
 
 export function Receive() {
   const [sku, setSKU] = useState(""), [quantity, setQuantity] = useState("");

@@ -2,11 +2,13 @@
 // under the same ID meanwhile, also after the page was left and come back to.
 
 import { ask, backoff } from "../api.js";
-import { freshID, kept, session } from "../store.js";
+import { freshID, isText, kept, session } from "../store.js";
 import { useCell, useEffect, useState } from "../view.js";
 
-/** A place for one thing that is under way to path. */
-export const outgoing = (name, path) => ({ path, box: kept("localStorage", `quadrille.${name}`, null) });
+const isSending = (v) => isText(v.subject) && isText(v.body?.external_id) && isText(v.body.sku);
+
+/** A place for one thing that is under way to path; count names the number in it. */
+export const outgoing = (name, path, count) => ({ path, box: kept("localStorage", `quadrille.${name}`, null, (v) => isSending(v) && Number.isFinite(v.body[count])) });
 
 /**
  * Sends what is in a place until it is answered: {pending, problem, send, drop}.

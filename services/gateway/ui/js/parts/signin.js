@@ -3,7 +3,7 @@
 
 import { ask, get } from "../api.js";
 import { session, signingIn } from "../store.js";
-import { Skeleton, Trouble, html, useCell, useEffect, useLoad, useRef, useState } from "../view.js";
+import { Skeleton, Trouble, html, refocus, useCell, useEffect, useLoad, useRef, useState } from "../view.js";
 
 const reasons = {
   expired: "Your session ended. Sign in again and go on where you were: your basket is kept.",
@@ -20,7 +20,7 @@ export default function SignIn({ why }) {
   useEffect(() => { if (!box.current.open) box.current.showModal(); }, []);
   // Closed first, so that the focus goes back to where it was.
   const enter = (next) => { box.current.close(); signingIn.set(null); session.set(next); };
-  return html`<dialog ref=${box} aria-labelledby="signin-title" onClose=${() => signingIn.set(null)}
+  return html`<dialog ref=${box} aria-labelledby="signin-title" onClose=${() => { signingIn.set(null); refocus(); }}
       onClick=${(e) => { if (e.target === box.current) box.current.close(); }}>
     <div class="top"><h2 id="signin-title">${who ? "You are signed in" : "Sign in"}</h2>
       <button type="button" class="small" onClick=${() => box.current.close()}>Close</button></div>

@@ -1,0 +1,50 @@
+package browser_test
+
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+)
+
+// A session ends while somebody works: they are told, may look the question away
+// without losing their place, and go on where they were once they signed in again.
+func TestASessionEnds(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	b := open(t, s.base(), "/warehouse")
+	b.expect("401 (Unauthorized)")
+	b.signIn("walt")
+	b.sees("Receive goods")
+	b.run(`const s = JSON.parse(sessionStorage["quadrille.session"]); sessionStorage["quadrille.session"] = JSON.stringify({ ...s, token: "stale" })`)
+	b.visit("/warehouse")
+	b.sees("Your session ended.")
+	b.keys(kb.Escape)
+	b.until(`!document.querySelector("dialog")`)
+	b.focusIs("h1")
+	b.until(`location.pathname === "/warehouse"`)
+	b.press("main button", "Sign in")
+	b.press("dialog .people button", "walt")
+	b.sees("Receive goods")
+	b.until(`location.pathname === "/warehouse"`)
+}
+
+// What an older version left in the browser, or a person, does no harm: neither when
+// a page is loaded nor when another tab writes it.
+func TestWhatIsKeptIsOfAnotherShape(t *testing.T) {
+	t.Parallel()
+	b := open(t, up(t).base(), "/")
+	b.run(`localStorage["quadrille.basket"] = '{"lines":"x"}'; sessionStorage["quadrille.session"] = '{"token":"x"}'`)
+	b.visit("/basket")
+	b.sees("Nothing in it yet", "Sign in")
+	for _, left := range []string{`[]`, `{"lines":[{"sku":"A"}]}`, `7`} {
+		b.run(`dispatchEvent(new StorageEvent("storage", { key: "quadrille.basket", newValue: ` + quoted(left) + `, storageArea: localStorage }))`)
+		b.sees("Nothing in it yet")
+	}
+}
+
+// run runs statements in the page.
+func (b *tab) run(statements string) {
+	b.t.Helper()
+	_, err := js[bool](b, "(() => { "+statements+"; return true; })()")
+	b.must(err)
+}
