@@ -1,6 +1,6 @@
 // How the shop is asked, and what a failure is.
 
-import { session, signingIn } from "./store.js";
+import { cell, session, signingIn } from "./store.js";
 import { explain } from "./words.js";
 
 export const base = "/api/v1";
@@ -15,6 +15,20 @@ export class Problem extends Error {
   /** It may go well the next time, without anything being changed. */
   get passing() {
     return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** Grows when the shop answers again after it could not be reached: what waits for its next try need not wait. */
+export const reached = cell(0);
+
+let lost = false;
+
+export const unreachable = () => { lost = true; };
+
+export function answered() {
+  if (lost) {
+    lost = false;
+    reached.set((n) => n + 1);
   }
 }
 
@@ -39,6 +53,7 @@ export async function ask(method, path, { body, type = "application/json", key, 
   } catch (err) {
     if (err instanceof Problem) throw err;
     if (signal?.aborted) throw signal.reason;
+    unreachable();
     throw new Problem({ code: cut.aborted ? "timeout" : "network" });
   } finally {
     done();
@@ -74,6 +89,7 @@ async function read(answer, who) {
   } catch {
     if (answer.ok) throw new Problem({ status: answer.status, code: "unreadable" });
   }
+  answered();
   if (answer.ok) return { data, status: answer.status, location: answer.headers.get("Location") ?? "" };
   if (answer.status === 401) signedOut(who);
   const { code, detail, errors } = data ?? {};
@@ -88,7 +104,10 @@ export function signedOut(who) {
   }
 }
 
-/** How long to wait before the nth try again: 1 s doubled, capped, and jittered so that not all come at once. */
-export function backoff(tries, random = Math.random) {
-  return Math.min(30_000, 1000 * 2 ** Math.min(tries, 10)) * (0.5 + random() / 2);
+/**
+ * How long to wait before the nth try again: 1 s doubled, up to what somebody who
+ * looks at it bears, and jittered so that not all come at once.
+ */
+export function backoff(tries, random = Math.random, hidden = globalThis.document?.hidden) {
+  return Math.min(hidden ? 30_000 : 8000, 1000 * 2 ** Math.min(tries, 10)) * (0.5 + random() / 2);
 }

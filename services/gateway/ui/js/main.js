@@ -1,11 +1,11 @@
 // Where it begins: the frame around the pages, and which page is shown in it.
 
 import { h, render, useErrorBoundary } from "../vendor/preact.js";
-import { get } from "./api.js";
+import { Problem, get, unreachable } from "./api.js";
 import { follow, go, match, place } from "./router.js";
 import { basket, dismiss, isSignedIn, notices, notify, pieces, session, signingIn, theme } from "./store.js";
 import { link, onEvent, retryNow, start } from "./stream.js";
-import { Figure, Heading, Skeleton, html, useCell, useEffect, useRef, useState } from "./view.js";
+import { Figure, Heading, Skeleton, html, useCell, useEffect, useLoad, useRef, useState } from "./view.js";
 import { number, shortID } from "./words.js";
 
 const here = new URL("..", import.meta.url);
@@ -17,7 +17,9 @@ function style(file) {
   const href = new URL(file, here).href;
   if (document.querySelector(`link[href="${href}"]`)) return undefined;
   return new Promise((done, fail) => {
-    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: done, onerror: fail }));
+    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: done });
+    link.onerror = () => { link.remove(); fail(new Error(`${file} did not come`)); };
+    document.head.append(link);
   });
 }
 
@@ -90,26 +92,44 @@ function Person() {
     <span class="visually-hidden">Signed in as </span><span class="name">${who.subject}</span></button>`;
 }
 
+/** The page of a route: at once where it came before, and tried again where it does not come. */
 function Page({ route, params, query }) {
-  const [page, setPage] = useState(null);
   const [failed] = useErrorBoundary();
-  useEffect(() => {
-    let wanted = true;
-    route.load().then(
-      (m) => wanted && setPage({ view: m.default }),
-      () => wanted && setPage({ failed: true }),
-    );
-    return () => { wanted = false; };
-  }, []);
-  if (failed || page?.failed) return html`<${Broken} />`;
-  if (!page) return html`<${Skeleton} lines=${6} />`;
-  return h(page.view, { params, query });
+  const load = useLoad(() => viewOf(route), []);
+  const view = route.view ?? load.data;
+  // Some browsers do not ask again for a module that did not come once: there, the whole page is loaded anew.
+  if (failed) return html`<${Broken} />`;
+  if (view) return h(view, { params, query });
+  return load.problem ? html`<${Missing} retry=${() => (link.get() === "open" ? location.reload() : load.reload())} />` : html`<${Skeleton} lines=${6} />`;
+}
+
+async function viewOf(route) {
+  try {
+    route.view ??= (await route.load()).default;
+  } catch {
+    unreachable();
+    throw new Problem({ code: "network" });
+  }
+  return route.view;
+}
+
+function Missing({ retry }) {
+  return html`<${Heading} title="This page did not come" />
+    <p>The shop cannot be reached: this device is offline, or the shop is being restarted. The page is asked for again by itself. Your basket is kept.</p>
+    <p><button type="button" class="primary" onClick=${retry}>Try now</button></p>`;
 }
 
 function Broken() {
-  return html`<${Heading} title="This page did not come" />
-    <p>Part of it could not be loaded, or it met something it did not expect. The shop may be being renewed right now. Your basket is kept.</p>
+  return html`<${Heading} title="This page went wrong" />
+    <p>It met something it did not expect. Your basket is kept.</p>
     <p><button type="button" class="primary" onClick=${() => location.reload()}>Load it again</button></p>`;
+}
+
+/** What a customer may need while the shop is away is fetched while nobody waits for anything. */
+function beReady() {
+  if (navigator.connection?.saveData) return;
+  for (const route of routes) if (!route.view && (!route.role || route.role === "customer")) viewOf(route).catch(() => {});
+  import("./parts/signin.js").catch(() => {});
 }
 
 function Nowhere() {
@@ -186,6 +206,7 @@ onEvent(tell);
 const app = document.getElementById("app");
 app.textContent = "";
 render(h(Root), app);
+setTimeout(() => (globalThis.requestIdleCallback ?? setTimeout)(beReady), 4000);
 // News of what is looked at by now is old.
 place.listen(({ path }) => notices.set((all) => (all.some((n) => n.href === path) ? all.filter((n) => n.href !== path) : all)));
 // Whoever signs out of a page for others is not left in front of its door.

@@ -2,7 +2,7 @@
 // because EventSource cannot say who is asking.
 
 import { cell, session } from "./store.js";
-import { backoff, base, signedOut } from "./api.js";
+import { answered, backoff, base, reached, signedOut, unreachable } from "./api.js";
 
 /** "connecting", "open", or "waiting" for the next try. */
 export const link = cell("connecting");
@@ -79,7 +79,7 @@ async function connect() {
   const who = session.get();
   let watch = setTimeout(() => mine.abort(), silence);
   const alive = () => { clearTimeout(watch); watch = setTimeout(() => mine.abort(), silence); };
-  let pause = 0;
+  let pause = 0, refused = false;
   try {
     const headers = { Accept: "text/event-stream" };
     if (who) headers.Authorization = `Bearer ${who.token}`;
@@ -87,6 +87,7 @@ async function connect() {
     const answer = await fetch(`${base}/events`, { headers, signal: mine.signal, cache: "no-store", credentials: "omit" });
     if (answer.status === 401 && who) return signedOut(who); // the change of session connects again
     if (!answer.ok || !answer.body) {
+      refused = true;
       pause = (Number(answer.headers.get("Retry-After")) || 0) * 1000;
       throw new Error(String(answer.status));
     }
@@ -97,7 +98,9 @@ async function connect() {
       alive();
       feed(part.value);
     }
-  } catch { /* told by link */ } finally {
+  } catch {
+    if (control === mine && !refused) unreachable(); // the rest is told by link
+  } finally {
     clearTimeout(watch);
     if (control === mine) again(pause);
   }
@@ -105,6 +108,7 @@ async function connect() {
 
 function opened() {
   link.set("open");
+  answered();
   // Without a place to go on from, nobody knows what was missed meanwhile.
   if (tries > 0 && !last) breaks.set((n) => n + 1);
   tries = 0;
@@ -132,6 +136,7 @@ export function start() {
   let hiding = 0;
   connect();
   session.listen(restart);
+  reached.listen(() => { if (link.get() === "waiting" && !document.hidden) retryNow(); });
   addEventListener("online", () => { if (!control) restart(); });
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hiding);

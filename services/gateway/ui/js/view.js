@@ -2,7 +2,7 @@
 // the focus, and plain words where there is nothing or something failed.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
-import { backoff } from "./api.js";
+import { backoff, reached } from "./api.js";
 import { signingIn } from "./store.js";
 import { breaks, onEvent } from "./stream.js";
 
@@ -30,16 +30,18 @@ export function useEvents(heard) {
 /**
  * Loads while the view is shown: {data, problem, busy, reload, set}. What was
  * loaded stays while it is loaded anew, so nothing jumps. What fails for the
- * moment is tried again by itself. deps are what load depends on.
+ * moment is tried again by itself, and at once when the shop answers somebody
+ * else. deps are what load depends on.
  */
 export function useLoad(load, deps) {
   const [state, setState] = useState({ data: undefined, problem: null, busy: true });
   const run = useRef(() => {});
   useEffect(() => {
     const control = new AbortController();
-    let timer = 0, tries = 0, turn = 0;
+    let timer = 0, tries = 0, turn = 0, lost = false;
     run.current = async () => {
       clearTimeout(timer);
+      lost = false;
       const mine = ++turn;
       setState((s) => ({ ...s, busy: true }));
       try {
@@ -50,12 +52,13 @@ export function useLoad(load, deps) {
       } catch (problem) {
         if (control.signal.aborted || mine !== turn) return;
         setState((s) => ({ ...s, problem, busy: false }));
+        lost = problem.status === 0;
         if (problem.passing) timer = setTimeout(() => run.current(), Math.max(problem.retryAfter * 1000, backoff(tries++)));
       }
     };
     run.current();
-    const stop = breaks.listen(() => run.current());
-    return () => { stop(); clearTimeout(timer); control.abort(); };
+    const stops = [breaks.listen(() => run.current()), reached.listen(() => { if (lost) run.current(); })];
+    return () => { for (const stop of stops) stop(); clearTimeout(timer); control.abort(); };
   }, deps);
   return { ...state, reload: () => run.current(), set: (data) => setState((s) => ({ ...s, data: typeof data === "function" ? data(s.data) : data })) };
 }

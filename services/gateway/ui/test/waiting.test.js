@@ -2,16 +2,29 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Problem, backoff, withQuery } from "../js/api.js";
+import { Problem, answered, backoff, reached, unreachable, withQuery } from "../js/api.js";
 import { merged } from "../js/pages/orders.js";
 import { joined } from "../js/parts/more.js";
 import { mayCancel, statuses, way } from "../js/parts/shop-status.js";
 import { cell, isBasket, isSession, kept } from "../js/store.js";
 
-test("each wait is longer than the one before, up to half a minute", () => {
-  const longest = Array.from({ length: 50 }, (_, n) => backoff(n, () => 1));
-  assert.deepEqual(longest.slice(0, 6), [1000, 2000, 4000, 8000, 16_000, 30_000]);
-  assert.equal(longest.at(-1), 30_000);
+test("each wait is longer than the one before, up to what is borne by who looks", () => {
+  const longest = (hidden) => Array.from({ length: 50 }, (_, n) => backoff(n, () => 1, hidden));
+  assert.deepEqual(longest(false).slice(0, 6), [1000, 2000, 4000, 8000, 8000, 8000]);
+  assert.deepEqual(longest(true).slice(3, 6), [8000, 16_000, 30_000]);
+  assert.equal(longest(true).at(-1), 30_000);
+});
+
+test("the first answer after none is told, and no other", () => {
+  let told = 0;
+  const stop = reached.listen(() => told++);
+  answered();
+  unreachable();
+  unreachable();
+  answered();
+  answered();
+  stop();
+  assert.equal(told, 1);
 });
 
 test("no two browsers wait alike, and none comes at once", () => {

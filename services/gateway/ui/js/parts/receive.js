@@ -58,10 +58,11 @@ function SKU({ id, value, set }) {
 }
 
 /** What is under way, and what became of it where it was not taken. */
-function Under({ sending: { pending, problem, drop }, what, text }) {
+function Under({ sending: { pending, problem, now, drop }, what, text }) {
   if (!pending) return html`<${Trouble} problem=${problem} what=${`${what} was not taken.`} />`;
   if (!problem) return null;
   return html`<div class="trouble" role="alert">
     <p><strong>${what} of ${text(pending.body)} has not been answered yet.</strong> ${problem.message} It is kept and sent again by itself; it counts once.</p>
-    <button type="button" class="small" onClick=${drop}>Forget it</button></div>`;
+    <div class="row"><button type="button" class="small" onClick=${now}>Send it now</button>
+      <button type="button" class="small" onClick=${drop}>Forget it</button></div></div>`;
 }

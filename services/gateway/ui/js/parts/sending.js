@@ -1,9 +1,9 @@
 // Something that must arrive once: it is kept until it is answered, and sent again
 // under the same ID meanwhile, also after the page was left and come back to.
 
-import { ask, backoff } from "../api.js";
+import { ask, backoff, reached } from "../api.js";
 import { freshID, isText, kept, session } from "../store.js";
-import { useCell, useEffect, useState } from "../view.js";
+import { useCell, useEffect, useRef, useState } from "../view.js";
 
 const isSending = (v) => isText(v.subject) && isText(v.body?.external_id) && isText(v.body.sku);
 
@@ -11,17 +11,18 @@ const isSending = (v) => isText(v.subject) && isText(v.body?.external_id) && isT
 export const outgoing = (name, path, count) => ({ path, box: kept("localStorage", `quadrille.${name}`, null, (v) => isSending(v) && Number.isFinite(v.body[count])) });
 
 /**
- * Sends what is in a place until it is answered: {pending, problem, send, drop}.
- * What another person left there waits until they are back.
+ * Sends what is in a place until it is answered: {pending, problem, send, now,
+ * drop, clear}, of which clear forgets a refusal. What another person left there waits until they are back.
  */
 export function useSending({ path, box }, onDone) {
   const there = useCell(box), who = useCell(session);
   const pending = there && there.subject === who?.subject ? there : null;
   const [problem, setProblem] = useState(null);
+  const retry = useRef(() => {});
   useEffect(() => {
     if (!pending) return undefined;
     const control = new AbortController();
-    let timer = 0, tries = 0;
+    let timer = 0, tries = 0, lost = false;
     const attempt = () => ask("POST", path, { body: pending.body, signal: control.signal }).then(({ data }) => {
       setProblem(null);
       box.set(null);
@@ -29,14 +30,20 @@ export function useSending({ path, box }, onDone) {
     }, (failed) => {
       if (control.signal.aborted) return;
       setProblem(failed);
+      lost = failed.status === 0;
       if (failed.passing) timer = setTimeout(attempt, Math.max(failed.retryAfter * 1000, backoff(tries++)));
       else if (failed.status !== 401) box.set(null); // refused: it is the form's again
     });
-    attempt();
-    return () => { control.abort(); clearTimeout(timer); };
+    const now = () => { clearTimeout(timer); lost = false; attempt(); };
+    retry.current = now;
+    now();
+    const stop = reached.listen(() => { if (lost) now(); });
+    return () => { stop(); control.abort(); clearTimeout(timer); };
   }, [pending, who?.token]);
   return {
     pending, problem,
+    now: () => retry.current(),
+    clear: () => { if (!pending) setProblem(null); },
     send: (body) => { setProblem(null); box.set({ subject: who.subject, body: { external_id: freshID(), ...body } }); },
     drop: () => { setProblem(null); box.set(null); },
   };

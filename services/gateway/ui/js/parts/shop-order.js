@@ -2,7 +2,7 @@
 // sent is kept in the basket with its key until the shop has answered, so neither a
 // broken connection nor a closed browser makes it two orders, or none.
 
-import { ask, backoff } from "../api.js";
+import { ask, backoff, reached } from "../api.js";
 import { go, place } from "../router.js";
 import { basket, cell, freshID, notify, session } from "../store.js";
 import { shortID } from "../words.js";
@@ -84,4 +84,5 @@ export function letGo() {
   sending.set({});
 }
 
+reached.listen(() => { if (sending.get().problem?.status === 0) send(); });
 session.listen(() => setTimeout(send)); // once everything else has heard of the session

@@ -1,0 +1,42 @@
+package browser_test
+
+import (
+	"slices"
+	"testing"
+
+	"quadrille/internal/app"
+	"quadrille/internal/testbinary"
+)
+
+// The whole shop goes down and comes back: what a customer has is there meanwhile,
+// and a page that could not be loaded comes by itself.
+func TestTheShopIsAwayAndBack(t *testing.T) {
+	t.Parallel()
+	s := &shop{Machine: testbinary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
+	all := slices.Concat(app.Names(), []string{app.Gateway})
+	running := s.Start(nil, "up")
+	s.ready(all...)
+	s.token = s.signedIn("stella", "customer", "warehouse", "staff")
+	s.offer("VASE", "Blue vase", 3)
+	b := open(t, s.base(), "/")
+	b.expect("net::ERR_CONNECTION_REFUSED")
+	b.expect("net::ERR_INCOMPLETE_CHUNKED_ENCODING")
+	b.expect("net::ERR_EMPTY_RESPONSE")
+	b.expect("net::ERR_CONNECTION_RESET")
+	b.expect("503 (Service Unavailable)")
+	b.signIn("stella")
+	b.press("button.take", "Add to basket: Blue vase")
+	for _, module := range []string{"basket.js", "wishlist.js", "signin.js"} { // fetched when nothing else is to do
+		b.until(`performance.getEntriesByType("resource").some((e) => e.name.endsWith(` + quoted("/"+module) + `))`)
+	}
+	running.Kill()
+	b.press("header a", "Basket")
+	b.sees("Prices and stock may be older than shown.", "Blue vase", "£2.55")
+	b.press("nav a", "Warehouse")
+	b.sees("This page did not come")
+	s.Start(nil, "up")
+	s.ready(all...)
+	b.sees("Receive goods")
+	b.missesNow("This page did not come")
+	b.until(`!document.querySelector(".offline p")`)
+}
