@@ -5,6 +5,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/pr
 import { backoff, reached } from "./api.js";
 import { signingIn } from "./store.js";
 import { breaks, onEvent } from "./stream.js";
+import { isolated } from "./words.js";
 
 export { html, useEffect, useRef, useState };
 
@@ -87,11 +88,29 @@ let pagesShown = 0;
 export function Heading({ title, lead, children }) {
   const h = useRef(null);
   useEffect(() => { if (pagesShown++ > 0) h.current?.focus({ preventScroll: true }); }, []);
-  useEffect(() => { document.title = `${title} · Quadrille`; }, [title]);
+  useEffect(() => { document.title = `${isolated(title)} · Quadrille`; }, [title]);
   return html`<header class="heading">
     <div><h1 ref=${h} tabindex="-1">${title}</h1>${lead && html`<p class="lead">${lead}</p>`}</div>
     ${children}
   </header>`;
+}
+
+/**
+ * Hands the focus on when what ref is on goes away with it: to what fits selector
+ * in a neighbour, else to the heading of the section around it.
+ */
+export function useHandOn(ref, selector) {
+  useEffect(() => {
+    const from = ref.current;
+    return () => { if (from?.contains(document.activeElement)) handOn(from, selector); };
+  }, []);
+}
+
+export function handOn(from, selector) {
+  const next = selector && [from.nextElementSibling, from.previousElementSibling].map((e) => e?.querySelector(selector)).find(Boolean);
+  const to = next ?? from.closest("section")?.querySelector("h2") ?? document.querySelector("h1");
+  if (!next) to?.setAttribute("tabindex", "-1");
+  to?.focus({ preventScroll: true });
 }
 
 /** Gives the focus to the page's heading where what had it is gone: at the body, a keyboard would begin at the top. */
@@ -99,14 +118,14 @@ export function refocus() {
   if (!document.activeElement || document.activeElement === document.body) document.querySelector("h1")?.focus({ preventScroll: true });
 }
 
-/** Says what failed in plain words, with a way on. */
-export function Trouble({ problem, what, retry }) {
+/** Says what failed in plain words, with a way on. Without again, retry is what happens by itself, only sooner. */
+export function Trouble({ problem, what, retry, again }) {
   if (!problem) return null;
   const signIn = problem.status === 401;
-  return html`<div class="trouble" role="alert">
-    <p>${what && html`<strong>${what}</strong> `}${problem.message}${problem.passing && retry ? " It is being tried again by itself." : ""}</p>
+  return html`<div class="trouble" role="alert" tabindex="-1">
+    <p>${what && html`<strong>${what}</strong> `}${problem.message}${problem.passing && retry && !again ? " It is being tried again by itself." : ""}</p>
     ${signIn ? html`<button type="button" class="small" onClick=${() => signingIn.set("asked")}>Sign in</button>`
-      : retry && html`<button type="button" class="small" onClick=${retry}>Try now</button>`}
+      : retry && html`<button type="button" class="small" onClick=${retry}>${again ?? "Try now"}</button>`}
   </div>`;
 }
 

@@ -62,6 +62,16 @@ export function span(ms) {
   return `${number(Math.round(ms / 60_000))} min`;
 }
 
+export const list = (items) => intl(Intl.ListFormat, {}).format(items);
+
+const otherWay = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/**
+ * What people named, for the middle of a text without markup: what is written from
+ * right to left in it does not turn the rest around. In markup, <bdi> does this.
+ */
+export const isolated = (text = "") => (otherWay.test(text) ? `\u2068${text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "")}\u2069` : text);
+
 export const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 
 /** The first letters of an ID, enough to tell it from others on the screen. */
@@ -83,6 +93,9 @@ const sentences = {
   import_unknown: "There is no import with this ID.",
   wish_unknown: "This is not on your wishlist.",
   dead_letter_unknown: "This dead letter is gone.",
+  csv_malformed: "This is no CSV file: its first line cannot be read.",
+  delta_zero: "A change by 0 changes nothing.",
+  external_id_reused: "This was sent before with something else in it.",
   cursor_invalid: "This page of the list is no longer there. Start again at its beginning.",
 };
 
@@ -96,10 +109,30 @@ export function explain({ status = 0, code = "", detail = "", errors = [] }) {
   const known = sentences[code] ?? sentences[byStatus[status]];
   if (known) return known;
   if (status < 400 || status >= 500) return sentences.internal;
+  if (code === "request_invalid" || code === "request_malformed") return [...new Set(errors.map(rule))].join(" ") || "The shop did not understand this.";
   const parts = errors.map((e) => e.detail).filter(Boolean);
   const text = parts.length ? parts.join("; ") : detail;
   return text ? sentence(text) : "The shop did not accept this.";
 }
+
+const names = { sku: "The SKU", quantity: "The number of pieces", delta: "The change", reason: "The reason", q: "What is searched for", since: "The time" };
+
+/** What the shop's validator says of one place in a request: it speaks to programmers. */
+function rule({ pointer = "", detail = "" }) {
+  const place = pointer.split("/").pop();
+  const name = names[place] ?? "Something in it";
+  if (place === "sku" && /match|length/.test(detail)) return skuRule;
+  const [, bound, most] = /(least|most|minimum|maximum)\D*([\d.,]+)/.exec(detail) ?? [];
+  const least = bound === "least" || bound === "minimum", limit = number(Number(most));
+  if (/required|missing|minimum string length is 1$/.test(detail)) return `${name} is missing.`;
+  if (!bound) return `${name} is not written as the shop needs it.`;
+  return /length/.test(detail) ? `${name} has to have ${least ? "at least" : "at most"} ${limit} letters.` : `${name} has to be ${least ? "at least" : "at most"} ${limit}.`;
+}
+
+/** What every SKU is made of. */
+export const skuRule = "A SKU has up to 64 letters, digits, dots, hyphens and underscores, and no spaces.";
+
+export const isSKU = (text) => /^[A-Za-z0-9._-]{1,64}$/.test(text);
 
 /** Text with a capital at its beginning and a full stop at its end. */
 export function sentence(text) {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Problem, answered, backoff, reached, unreachable, withQuery } from "../js/api.js";
 import { merged } from "../js/pages/orders.js";
+import { lineFault } from "../js/parts/import.js";
 import { joined } from "../js/parts/more.js";
 import { mayCancel, statuses, way } from "../js/parts/shop-status.js";
 import { cell, isBasket, isSession, kept } from "../js/store.js";
@@ -89,6 +90,12 @@ test("orders are renewed in place, new ones come first, and none goes back in ti
   assert.deepEqual(merged(known, fresh), { items, next: "…" }, "the next page will bring a");
   assert.deepEqual(merged({ ...known, next: undefined }, fresh).items.at(-1), { id: "a", version: 1 });
   assert.deepEqual(merged({ items: [] }, fresh).items.length, 5);
+});
+
+test("what is wrong with a line of a file is said to people", () => {
+  assert.equal(lineFault('extraneous or missing " in quoted-field'), "A quotation mark is missing, or one too many.");
+  assert.equal(lineFault('bare " in non-quoted field'), "A quotation mark is missing, or one too many.");
+  assert.equal(lineFault('quantity "x" is not a whole number'), 'Quantity "x" is not a whole number.');
 });
 
 test("a further page brings nothing twice", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { explain, money, plural, rate, sentence, shortID, span, total } from "../js/words.js";
+import { explain, isSKU, isolated, list, money, plural, rate, sentence, shortID, span, total } from "../js/words.js";
 
 const line = (amount, quantity, currency = "GBP") => ({ price: { amount, currency }, quantity });
 
@@ -39,6 +39,36 @@ test("what a refusal says of the request is passed on as a sentence", () => {
   assert.equal(explain({ status: 422, code: "x", detail: "no", errors: [{ detail: "a is wrong" }, { detail: "b too" }] }), "A is wrong; b too.");
   assert.equal(explain({ status: 418 }), "The shop did not accept this.");
   assert.equal(sentence("why?"), "Why?");
+});
+
+test("what the validator says to programmers is said to people", () => {
+  const said = (pointer, detail, code = "request_invalid") => explain({ status: 422, code, detail: "the request breaks the rules", errors: [{ pointer, detail }] });
+  assert.match(said("/sku", "does not match ^[A-Za-z0-9._-]{1,64}$"), /^A SKU has .* no spaces\.$/);
+  assert.equal(said("/reason", "minimum string length is 1"), "The reason is missing.");
+  assert.equal(said("#/query/q", "maximum string length is 200"), "What is searched for has to have at most 200 letters.");
+  assert.equal(said("/quantity", "number must be at least 1"), "The number of pieces has to be at least 1.");
+  assert.equal(said("/lines/0/quantity", "number must be at most 1000000000"), "The number of pieces has to be at most 1,000,000,000.");
+  assert.equal(said("/sku", "is required"), "The SKU is missing.");
+  assert.equal(said("#/query/available", "value maybe: an invalid boolean: invalid syntax", "request_malformed"), "Something in it is not written as the shop needs it.");
+  assert.equal(explain({ status: 400, code: "request_malformed" }), "The shop did not understand this.");
+  assert.equal(explain({ status: 422, code: "delta_zero", detail: "x", errors: [{ pointer: "/delta", detail: "is 0" }] }), "A change by 0 changes nothing.");
+});
+
+test("what cannot be a SKU is told from what can", () => {
+  for (const sku of ["85123A", "a.b_c-d", "x".repeat(64)]) assert.ok(isSKU(sku), sku);
+  for (const sku of ["", "a b", "a/b", "é", "x".repeat(65)]) assert.ok(!isSKU(sku), sku);
+});
+
+test("a name keeps its direction to itself", () => {
+  assert.equal(isolated("Blue vase"), "Blue vase");
+  assert.equal(isolated("a\u202eb"), "\u2068ab\u2069");
+  assert.equal(isolated("\u05d0"), "\u2068\u05d0\u2069");
+  assert.equal(isolated(undefined), "");
+});
+
+test("lists end in words", () => {
+  assert.equal(list(["catalog"]), "catalog");
+  assert.match(list(["gateway", "catalog", "wishlist"]), /^gateway, catalog,? and wishlist$/);
 });
 
 test("spans, rates and counts", () => {

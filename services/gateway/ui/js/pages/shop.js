@@ -10,7 +10,8 @@ import { money, number, plural } from "../words.js";
 const pageSize = 24;
 
 export default function Shop({ query }) {
-  const q = query.get("q") ?? "", available = query.get("available") ?? "";
+  // An address may say anything; the shop is asked only what it can answer.
+  const q = (query.get("q") ?? "").slice(0, 200), available = query.get("available") === "true" ? "true" : "";
   const page = (after, signal) => get(withQuery("/products", { q, available, limit: pageSize, after }), signal);
   const load = useLoad((signal) => page("", signal), [q, available]);
   useLiveProducts(load, q || available);

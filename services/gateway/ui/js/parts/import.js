@@ -2,39 +2,43 @@
 
 import { ask, get } from "../api.js";
 import { cell, isText, kept } from "../store.js";
-import { Trouble, html, useCell, useRef, useState } from "../view.js";
-import { number, percent, plural, sentence } from "../words.js";
+import { Trouble, html, useCell, useEffect, useHandOn, useRef, useState } from "../view.js";
+import { isolated, number, percent, plural, sentence } from "../words.js";
 import { usePoll } from "./poll.js";
 
 const most = 64 << 20; // bytes, as inventory has it
 
-/** {id, name} of the import that is watched: it goes on while the page is elsewhere. */
+/** {id, name, over} of the import that is watched: it goes on while the page is elsewhere. */
 const watched = kept("sessionStorage", "quadrille.import", null, (v) => isText(v.id) && isText(v.name));
 
-const upload = cell({ busy: false, problem: null, refused: "" });
+/** How the file chosen last gets on: {busy}, or {refused} before it was sent, or {problem} after. */
+const upload = cell({});
+
+const faultOf = ({ name, size }) => (size === 0 ? `${isolated(name)} is empty.` : size > most ? `${isolated(name)} is larger than 64 MiB. Send it in parts.` : "");
 
 async function send(file) {
   if (!file || upload.get().busy) return;
-  const refused = file.size === 0 ? "This file is empty." : file.size > most ? "This file is larger than 64 MiB. Send it in parts." : "";
-  if (refused) return upload.set({ busy: false, problem: null, refused });
-  upload.set({ busy: true, problem: null, refused: "" });
+  if (watched.get()?.over) watched.set(null); // what is said now is of this file
+  const refused = faultOf(file);
+  if (refused) return upload.set({ refused });
+  upload.set({ busy: true });
   try {
     const { location } = await ask("POST", "/imports", { body: file, type: "text/csv", patience: 300_000 });
     watched.set({ id: location.split("/").pop(), name: file.name });
-    upload.set({ busy: false, problem: null, refused: "" });
+    upload.set({});
   } catch (problem) {
-    upload.set({ busy: false, problem, refused: "" });
+    upload.set({ problem, file });
   }
 }
 
 export function Import() {
-  const { busy, problem, refused } = useCell(upload);
+  const { busy, problem, file, refused } = useCell(upload);
   const seen = useCell(watched);
   return html`<section class="sheet" aria-labelledby="import">
     <h2 id="import">Receive from a file</h2>
-    <${Trouble} problem=${problem} what="The file was not taken." />
+    <${Trouble} problem=${problem} what=${`${isolated(file?.name)} was not taken.`} retry=${problem?.passing && (() => send(file))} again="Send it again" />
     ${refused && html`<div class="trouble" role="alert"><p>${refused}</p></div>`}
-    <${Drop} busy=${busy} />
+    <${Drop} busy=${Boolean(busy)} />
     ${seen && html`<${Progress} key=${seen.id} watched=${seen} />`}
   </section>`;
 }
@@ -53,24 +57,33 @@ function Drop({ busy }) {
 
 function Progress({ watched: { id, name } }) {
   const [over, setOver] = useState(false);
+  const box = useRef(null);
+  useHandOn(box);
   const load = usePoll((signal) => get(`/imports/${encodeURIComponent(id)}`, signal).then((d) => { setOver(d.status === "done"); return d; }), 700, [id], !over);
+  useEffect(() => { if (over) watched.set((w) => (w?.id === id ? { ...w, over } : w)); }, [over]);
   const d = load.data;
   const share = d?.total ? d.processed / d.total : over ? 1 : 0;
-  return html`<div class="progress-box">
+  return html`<div class="progress-box" ref=${box}>
     <h3 class="breaks">${name}</h3>
     <${Trouble} problem=${load.problem} what="How far it is cannot be seen." retry=${load.reload} />
-    <progress max="1" value=${share} aria-label=${`Lines of ${name} that are done`}></progress>
+    <progress max="1" value=${share} aria-label=${`Lines of ${isolated(name)} that are done`}></progress>
     <p role="status">${!d ? "Waiting for the first line…" : over ? done(d) : d.total ? `${number(d.processed)} of ${plural(d.total, "line")}, ${percent(share)}` : "Waiting for its turn…"}</p>
     ${d?.rejected > 0 && html`<${Rejected} of=${d} />`}
     ${over && html`<button type="button" class="small" onClick=${() => watched.set(null)}>Put this away</button>`}
   </div>`;
 }
 
-const done = (d) => `Done: ${plural(d.processed - d.rejected, "line")} taken${d.rejected ? `, ${number(d.rejected)} not` : ""}.`;
+const done = (d) => !d.processed ? "Done: there was nothing in it. Each line below the first is a receipt." : `Done: ${plural(d.processed - d.rejected, "line")} taken${d.rejected ? `, ${number(d.rejected)} not` : ""}.`;
+
+/** What is wrong with a line: what the reader of such files says is for programmers. */
+export function lineFault(detail) {
+  if (/" in (non-)?quoted.field$/.test(detail)) return "A quotation mark is missing, or one too many.";
+  return sentence(detail);
+}
 
 function Rejected({ of: { rejected, errors } }) {
   return html`<h3>Lines that were not taken</h3>
     <div class="wide tall" tabindex="0" role="region" aria-label="Lines that were not taken"><table><thead><tr><th scope="col" class="num">Line</th><th scope="col">Why</th></tr></thead>
-      <tbody>${errors.map((e) => html`<tr key=${e.line}><td class="num">${number(e.line)}</td><td>${sentence(e.detail)}</td></tr>`)}</tbody></table></div>
+      <tbody>${errors.map((e) => html`<tr key=${e.line}><td class="num">${number(e.line)}</td><td>${lineFault(e.detail)}</td></tr>`)}</tbody></table></div>
     ${rejected > errors.length && html`<p class="hint">The first ${number(errors.length)} of ${number(rejected)}.</p>`}`;
 }

@@ -2,7 +2,7 @@
 
 import { notify } from "../store.js";
 import { Trouble, html, useState } from "../view.js";
-import { number } from "../words.js";
+import { number, skuRule } from "../words.js";
 import { outgoing, useSending } from "./sending.js";
 
 const receipts = outgoing("receipt", "/receipts", "quantity");
@@ -13,12 +13,13 @@ export function Receive() {
   const sending = useSending(receipts, (r) => {
     notify(`${number(r.quantity)} of ${r.sku} are in.`);
     setSKU(""); setQuantity("");
+    nextIn("receive");
   });
   const submit = (e) => { e.preventDefault(); if (!sending.pending) sending.send({ sku: sku.trim(), quantity: Number(quantity) }); };
   return html`<section class="sheet" aria-labelledby="receive">
     <h2 id="receive">Receive goods</h2>
     <${Under} sending=${sending} what="The receipt" text=${(b) => `${number(b.quantity)} of ${b.sku}`} />
-    <form onSubmit=${submit}>
+    <form onSubmit=${submit} onInput=${sending.clear}>
       <${SKU} id="receive-sku" value=${sku} set=${setSKU} />
       <div class="field"><label for="receive-quantity">How many came in</label>
         <input id="receive-quantity" type="number" inputmode="numeric" required min="1" max="1000000000" step="1" value=${quantity} onInput=${(e) => setQuantity(e.target.value)} /></div>
@@ -32,29 +33,39 @@ export function Adjust() {
   const sending = useSending(adjustments, (a) => {
     notify(`${a.sku} was changed by ${signed(a.delta)}.`);
     setSKU(""); setDelta(""); setReason("");
+    nextIn("adjust");
   });
   const submit = (e) => { e.preventDefault(); if (!sending.pending) sending.send({ sku: sku.trim(), delta: Number(delta), reason: reason.trim() }); };
   return html`<section class="sheet" aria-labelledby="adjust">
     <h2 id="adjust">Put a count right</h2>
     <${Under} sending=${sending} what="The change" text=${(b) => `${signed(b.delta)} of ${b.sku}`} />
-    <form onSubmit=${submit}>
+    <form onSubmit=${submit} onInput=${sending.clear}>
       <${SKU} id="adjust-sku" value=${sku} set=${setSKU} />
       <div class="pair">
         <div class="field"><label for="adjust-delta">More (5) or fewer (-5)</label>
-          <input id="adjust-delta" type="number" required min="-1000000000" max="1000000000" step="1" value=${delta} onInput=${(e) => setDelta(e.target.value)} /></div>
+          <input id="adjust-delta" type="number" required min="-1000000000" max="1000000000" step="1" value=${delta} onInput=${(e) => { e.target.setCustomValidity(Number(e.target.value) === 0 ? "A change by 0 changes nothing." : ""); setDelta(e.target.value); }} /></div>
         <div class="field"><label for="adjust-reason">Why</label>
-          <input id="adjust-reason" required maxlength="500" placeholder="broken, found, miscounted" value=${reason} onInput=${(e) => setReason(e.target.value)} /></div>
+          <input id="adjust-reason" required pattern=".*\\S.*" maxlength="500" aria-describedby="adjust-reasons" value=${reason} onInput=${(e) => setReason(e.target.value)} /></div>
       </div>
+      <p class="hint" id="adjust-reasons">Why, in a word or two: broken, found, miscounted.</p>
       <button type="submit" aria-disabled=${Boolean(sending.pending)}>${sending.pending ? "Sending…" : "Change the count"}</button>
     </form>
   </section>`;
+}
+
+/** The next one begins with its SKU, for whoever is still at this form. */
+function nextIn(form) {
+  const sku = document.getElementById(`${form}-sku`);
+  if (sku?.form.contains(document.activeElement)) sku.focus();
 }
 
 const signed = (n) => (n > 0 ? `+${number(n)}` : number(n));
 
 function SKU({ id, value, set }) {
   return html`<div class="field"><label for=${id}>SKU</label>
-    <input id=${id} required maxlength="64" autocomplete="off" autocapitalize="characters" spellcheck=${false} value=${value} onInput=${(e) => set(e.target.value)} /></div>`;
+    <input id=${id} required pattern="\\s*[A-Za-z0-9._\\-]{1,64}\\s*" title=${skuRule} maxlength="70" autocomplete="off" autocapitalize="characters" spellcheck=${false}
+      aria-describedby=${`${id}-rule`} value=${value} onInput=${(e) => set(e.target.value)} />
+    <span class="hint" id=${`${id}-rule`}>Letters, digits, dots, hyphens and underscores.</span></div>`;
 }
 
 /** What is under way, and what became of it where it was not taken. */
