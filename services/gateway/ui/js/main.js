@@ -6,7 +6,7 @@ import { follow, go, match, place } from "./router.js";
 import { basket, dismiss, isSignedIn, notices, notify, pieces, session, signingIn, theme } from "./store.js";
 import { link, onEvent, retryNow, start } from "./stream.js";
 import { Figure, Heading, Skeleton, html, useCell, useEffect, useLoad, useRef, useState } from "./view.js";
-import { number, shortID } from "./words.js";
+import { isolated, number, shortID } from "./words.js";
 
 const here = new URL("..", import.meta.url);
 
@@ -89,7 +89,7 @@ function Person() {
   const who = useCell(session);
   if (!who) return html`<button type="button" class="small primary" onClick=${() => signingIn.set("asked")}>Sign in</button>`;
   return html`<button type="button" class="small person" onClick=${() => signingIn.set("asked")}>
-    <span class="visually-hidden">Signed in as </span><span class="name">${who.subject}</span></button>`;
+    <span class="visually-hidden">Signed in as </span><bdi class="name">${who.subject}</bdi></button>`;
 }
 
 /** The page of a route: at once where it came before, and tried again where it does not come. */
@@ -196,7 +196,7 @@ async function tell(e) {
   if (e.type !== "wishlist.item_available") return;
   const sku = decodeURIComponent(e.subject.split("/").pop());
   const product = await get(`/products/${encodeURIComponent(sku)}`).catch(() => null);
-  notify(`${product?.title ?? sku} is back.`, `/products/${encodeURIComponent(sku)}`);
+  notify(`${isolated(product?.title ?? sku)} is back.`, `/products/${encodeURIComponent(sku)}`);
 }
 
 if (theme.get()) document.documentElement.dataset.theme = theme.get();

@@ -3,6 +3,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { backoff, reached } from "./api.js";
+import { place } from "./router.js";
 import { signingIn } from "./store.js";
 import { breaks, onEvent } from "./stream.js";
 import { isolated } from "./words.js";
@@ -82,12 +83,20 @@ export function useSoon(what, ms = 250, first = ms) {
   };
 }
 
-let pagesShown = 0;
+let pagesShown = 0, landing = "";
+
+/** The page that is shown next gives the focus to what fits selector, if it has that, rather than to its heading. */
+export const landOn = (selector) => { landing = selector; };
 
 /** A page's heading. It takes the focus when the page was gone to, so that a screen reader begins here. */
 export function Heading({ title, lead, children }) {
   const h = useRef(null);
-  useEffect(() => { if (pagesShown++ > 0) h.current?.focus({ preventScroll: true }); }, []);
+  useEffect(() => {
+    const at = landing && document.querySelector(landing);
+    landing = "";
+    if (at) at.focus();
+    else if (pagesShown++ > 0 && !place.get().back) h.current?.focus({ preventScroll: true });
+  }, []);
   useEffect(() => { document.title = `${isolated(title)} · Quadrille`; }, [title]);
   return html`<header class="heading">
     <div><h1 ref=${h} tabindex="-1">${title}</h1>${lead && html`<p class="lead">${lead}</p>`}</div>
@@ -119,10 +128,10 @@ export function refocus() {
 }
 
 /** Says what failed in plain words, with a way on. Without again, retry is what happens by itself, only sooner. */
-export function Trouble({ problem, what, retry, again }) {
+export function Trouble({ problem, what, retry, again, kind = "" }) {
   if (!problem) return null;
   const signIn = problem.status === 401;
-  return html`<div class="trouble" role="alert" tabindex="-1">
+  return html`<div class=${`trouble ${kind}`} role="alert" tabindex="-1">
     <p>${what && html`<strong>${what}</strong> `}${problem.message}${problem.passing && retry && !again ? " It is being tried again by itself." : ""}</p>
     ${signIn ? html`<button type="button" class="small" onClick=${() => signingIn.set("asked")}>Sign in</button>`
       : retry && html`<button type="button" class="small" onClick=${retry}>${again ?? "Try now"}</button>`}

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Problem } from "../js/api.js";
-import { byLine, opened, sealed, unanswered } from "../js/parts/shop-order.js";
-import { freshID, pieces, withProduct, withQuantity } from "../js/store.js";
+import { piecesIn } from "../js/pages/basket.js";
+import { byLine, opened, sealed, sending, unanswered } from "../js/parts/shop-order.js";
+import { basket, freshID, pieces, withProduct, withQuantity } from "../js/store.js";
 
 const price = { amount: "2.55", currency: "GBP" };
 const empty = { lines: [], pending: null };
@@ -23,6 +24,19 @@ test("none of a product is no line", () => {
   assert.deepEqual(withQuantity(two, "B", 0).lines.map((l) => l.sku), ["85123A"]);
   assert.equal(withQuantity(two, "B", 7).lines[1].quantity, 7);
   assert.deepEqual(withQuantity(two, "C", 7).lines, two.lines);
+});
+
+test("pieces are whole, and not guessed at", () => {
+  for (const [text, n] of [["1", 1], [" 12 ", 12], ["007", 7], ["1000000000", 1e9]]) assert.equal(piecesIn(text), n, text);
+  for (const text of ["", "0", "-1", "1.5", "1e9", "abc", "1,000", "1000000001", "99999999999", "Infinity"]) assert.equal(piecesIn(text), null, text);
+});
+
+test("what is said of a refused line goes when the basket changes", () => {
+  basket.set(sealed(two, "ann", "k1"));
+  basket.set((b) => opened(b, "k1", false));
+  sending.set({ problem: {}, lines: { B: "not enough" } });
+  basket.set((b) => withQuantity(b, "B", 2));
+  assert.deepEqual(sending.get(), {});
 });
 
 test("what is sent is kept as it was sent, whatever is in the basket later", () => {

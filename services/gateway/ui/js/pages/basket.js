@@ -3,8 +3,8 @@
 import { letGo, order, send, sending } from "../parts/shop-order.js";
 import { productsOf } from "../parts/shop-products.js";
 import { basket, isSignedIn, notify, session, signingIn, withQuantity } from "../store.js";
-import { Empty, Heading, Skeleton, Trouble, html, useCell, useEffect, useLoad, useState } from "../view.js";
-import { money, number, plural, sentence, total } from "../words.js";
+import { Empty, Heading, Skeleton, Trouble, html, useCell, useEffect, useLoad, useRef, useState } from "../view.js";
+import { isolated, money, number, plural, sentence, total } from "../words.js";
 import { Tile, useLiveProducts } from "./shop.js";
 
 const most = 1_000_000_000; // pieces of one SKU in an order
@@ -16,6 +16,7 @@ export default function Basket() {
   const now = useLoad((signal) => productsOf(skus, signal), [skus.join()]);
   useLiveProducts(now, true);
   useEffect(() => { send(); }, []);
+  useFollow(Boolean(pending), state.problem);
   const bySKU = new Map(now.data?.items.map((p) => [p.sku, p]));
   const shown = lines.map((l) => priced(l, bySKU.get(l.sku), now.data?.skus.has(l.sku)));
   if (!lines.length) return html`<${Heading} title="Basket" /><${Unsaid} pending=${pending} state=${state} />
@@ -31,6 +32,17 @@ export default function Basket() {
     </div>`;
 }
 
+/** What is pressed goes away once it is pressed, so the focus follows the order: to what is said of it, or what to do. */
+function useFollow(pending, problem) {
+  const first = useRef(true);
+  useEffect(() => {
+    const shown = first.current;
+    first.current = false;
+    if (shown || (document.activeElement !== document.body && document.activeElement?.tagName !== "H1")) return;
+    (document.querySelector(".news button.primary, .trouble.refused") ?? document.querySelector("h1"))?.focus();
+  }, [pending, problem]);
+}
+
 /** A line as catalog has it now: what it was put in at is only what it was. */
 function priced(line, product, known) {
   if (!product) return { ...line, gone: Boolean(known) };
@@ -41,17 +53,21 @@ function priced(line, product, known) {
 function Line({ line: l, fixed, wrong }) {
   const remove = () => {
     basket.set((b) => withQuantity(b, l.sku, 0));
-    notify(`${l.title} is out of the basket.`);
+    notify(`${isolated(l.title)} is out of the basket.`);
     document.querySelector("h1")?.focus(); // the button is gone
   };
-  const remark = wrong ? sentence(wrong) : l.gone ? "This is no longer offered: take it out to order the rest." : tooFew(l);
+  const [text, setText] = useState(null); // while it is typed, and where it is no number of pieces
+  const [typed, setTyped] = useState(false); // nobody is told that what is half typed is wrong
+  const odd = typed && text !== null && piecesIn(text) === null;
+  const remark = odd ? `Whole pieces from 1 to ${number(most)}. It stays at ${number(l.quantity)}.` : wrong ? sentence(wrong) : l.gone ? "This is no longer offered: take it out to order the rest." : tooFew(l);
   const id = `remark-${l.sku}`;
-  return html`<li class=${wrong || l.gone ? "faulty" : ""}>
+  const faulty = odd || wrong || l.gone;
+  return html`<li class=${faulty ? "faulty" : ""}>
     <span class="thumb"><${Tile} sku=${l.sku} /></span>
-    <div class="grow"><a href=${`/products/${encodeURIComponent(l.sku)}`}>${l.title}</a>
+    <div class="grow"><a href=${`/products/${encodeURIComponent(l.sku)}`}><bdi>${l.title}</bdi></a>
       <div class="hint">${money(l.price)} each${l.was && html` <span>(was ${money(l.was)} when you put it in)</span>`}</div>
-      <div id=${id} class=${wrong || l.gone ? "wrong" : "remark"} role="status">${remark}</div></div>
-    <${Quantity} line=${l} fixed=${fixed} describedBy=${id} />
+      <div id=${id} class=${faulty ? "wrong" : "remark"} role="status">${remark}</div></div>
+    <${Quantity} line=${l} fixed=${fixed} describedBy=${id} text=${text} setText=${setText} setTyped=${setTyped} odd=${odd} />
     <span class="price amount-of-line">${money(total([l])[0])}</span>
     <button type="button" class="small" disabled=${fixed} onClick=${remove}>Remove<span class="visually-hidden"> ${l.title}</span></button>
   </li>`;
@@ -62,17 +78,27 @@ function tooFew({ left, quantity }) {
   return left <= 0 ? "Sold out right now: an order with it would be refused as a whole." : `Only ${number(left)} left: an order of more would be refused as a whole.`;
 }
 
-function Quantity({ line: l, fixed, describedBy }) {
-  const [text, setText] = useState(null); // while it is typed
+/** The pieces that a text says, or null where it says none that can be ordered. */
+export function piecesIn(text) {
+  const n = /^\d+$/.test(text.trim()) ? Number(text) : 0;
+  return n >= 1 && n <= most ? n : null;
+}
+
+function Quantity({ line: l, fixed, describedBy, text, setText, setTyped, odd }) {
   const take = (n) => {
-    setText(null);
-    if (Number.isFinite(n)) basket.set((b) => withQuantity(b, l.sku, Math.min(most, Math.max(1, Math.trunc(n)))));
+    setText(null); setTyped(false);
+    basket.set((b) => withQuantity(b, l.sku, n));
   };
-  const step = (by, sign, word) => html`<button type="button" class="small" disabled=${fixed || l.quantity + by < 1} aria-label=${`One ${l.title} ${word}`} onClick=${() => take(l.quantity + by)}>${sign}</button>`;
+  const typed = (e) => {
+    const n = piecesIn(e.target.value);
+    if (n === null) setTyped(true);
+    else take(n);
+  };
+  const step = (by, sign, word) => html`<button type="button" class="small" disabled=${fixed || piecesIn(String(l.quantity + by)) === null} aria-label=${`One ${isolated(l.title)} ${word}`} onClick=${() => take(l.quantity + by)}>${sign}</button>`;
   return html`<span class="steps">${step(-1, "−", "less")}
-    <input class="quantity" type="text" inputmode="numeric" pattern="[0-9]*" maxlength="10" disabled=${fixed} aria-label=${`Pieces of ${l.title}`} aria-describedby=${describedBy}
-      value=${text ?? String(l.quantity)} onInput=${(e) => setText(e.target.value)} onChange=${(e) => take(Number.parseInt(e.target.value, 10))}
-      onKeyDown=${(e) => { if (e.key === "Enter") take(Number.parseInt(e.target.value, 10)); }} />
+    <input class="quantity" type="text" inputmode="numeric" maxlength="20" disabled=${fixed} aria-label=${`Pieces of ${isolated(l.title)}`} aria-describedby=${describedBy} aria-invalid=${odd}
+      value=${text ?? String(l.quantity)} onInput=${(e) => setText(e.target.value)} onChange=${typed}
+      onKeyDown=${(e) => { if (e.key === "Enter") typed(e); }} />
     ${step(1, "+", "more")}</span>`;
 }
 
@@ -96,10 +122,10 @@ function Unsaid({ pending, state }) {
   const who = useCell(session);
   if (!pending) return null;
   const mine = who?.subject === pending.subject;
-  const pieces = plural(pending.body.lines.length, "line");
-  if (mine && !state.problem) return html`<div class="sheet news" role="status"><h2>Placing your order…</h2><p>${pieces} are on the way to the shop.</p><${Skeleton} lines=${1} /></div>`;
+  const count = pending.body.lines.length;
+  if (mine && !state.problem) return html`<div class="sheet news" role="status"><h2>Placing your order…</h2><p>${plural(count, "line is", "lines are")} on the way to the shop.</p><${Skeleton} lines=${1} /></div>`;
   return html`<div class="sheet news" role="status"><h2>Your order is not answered yet</h2>
-    <p>${!mine ? `${pending.subject} sent an order of ${pieces} from this browser, and nobody knows yet whether it arrived. Sign in as ${pending.subject} to see it through.`
+    <p>${!mine ? `${pending.subject} sent an order of ${plural(count, "line")} from this browser, and nobody knows yet whether it arrived. Sign in as ${pending.subject} to see it through.`
       : `${state.problem.message} It is sent again by itself until the shop answers, and is placed once however often it is sent.`}</p>
     <div class="row">${mine ? html`<button type="button" class="primary" aria-disabled=${Boolean(state.busy)} onClick=${send}>${state.busy ? "Sending…" : "Send it now"}</button>`
       : html`<button type="button" class="primary" onClick=${() => signingIn.set("order")}>Sign in</button>`}
@@ -110,5 +136,5 @@ function Unsaid({ pending, state }) {
 function Refused({ state: { problem, lines = {} } }) {
   if (!problem) return null;
   const many = Object.keys(lines).length;
-  return html`<${Trouble} what="The order was not placed." problem=${many ? { message: `See what is said at ${many === 1 ? "the line" : `${number(many)} lines`} below.` } : problem} />`;
+  return html`<${Trouble} kind="refused" what="The order was not placed." problem=${many ? { message: `See what is said at ${many === 1 ? "the line" : `${number(many)} lines`} below.` } : problem} />`;
 }

@@ -13,6 +13,7 @@ import { Recent } from "../parts/recent.js";
 import { Replay } from "../parts/replay.js";
 import { TraceSearch } from "../parts/tracesearch.js";
 import { Heading, html, useEvents, useRef, useSoon, useState } from "../view.js";
+import { list } from "../words.js";
 
 export default function Floor() {
   const [still, setStill] = useState(false);
@@ -46,5 +47,5 @@ function Summary({ services }) {
   const ill = services.filter((s) => s.status !== "ready").map((s) => `${s.name} is ${s.status === "away" ? "away" : "not ready"}`);
   const dead = services.filter((s) => s.dead_letters > 0).map((s) => s.name);
   return html`<p role="status">${ill.length ? `${ill.join(", ")}. The others go on; what it missed reaches it later.` : "All services are ready."}
-    ${dead.length > 0 && html` <a href="/floor/dead-letters">There are dead letters of ${dead.join(" and ")}.</a>`}</p>`;
+    ${dead.length > 0 && html` <a href="/floor/dead-letters">There are dead letters of ${list(dead)}.</a>`}</p>`;
 }

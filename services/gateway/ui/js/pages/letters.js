@@ -5,7 +5,7 @@ import { FloorLinks } from "../parts/floorlinks.js";
 import { ServiceLetters } from "../parts/letters.js";
 import { usePoll } from "../parts/poll.js";
 import { Empty, Heading, Skeleton, Trouble, html, useState } from "../view.js";
-import { plural } from "../words.js";
+import { list, plural } from "../words.js";
 
 export default function Letters() {
   const load = usePoll((signal) => get("/ops/services", signal), 5000, []);
@@ -17,7 +17,7 @@ export default function Letters() {
   const total = services?.reduce((sum, s) => sum + s.dead_letters, 0) ?? 0;
   return html`<${Heading} title="Dead letters" lead="Events that a service could not handle. Everything else went on without them."><${FloorLinks} at="/floor/dead-letters" /><//>
     <${Trouble} problem=${load.problem} what="Who has dead letters cannot be seen." retry=${load.reload} />
-    ${unknown.length > 0 && html`<p class="hint">${unknown.join(", ")} ${unknown.length === 1 ? "is" : "are"} away: what is there cannot be seen until ${unknown.length === 1 ? "it is" : "they are"} back.</p>`}
+    ${unknown.length > 0 && html`<p class="hint">${list(unknown)} ${unknown.length === 1 ? "is" : "are"} away: what is there cannot be seen until ${unknown.length === 1 ? "it is" : "they are"} back.</p>`}
     <p class="visually-hidden" role="status">${services ? plural(total, "dead letter") : ""}</p>
     ${!services ? !load.problem && html`<${Skeleton} lines=${6} />`
       : shown.length === 0 ? html`<${Empty} title="No dead letters">Every event that came was handled.<//>`

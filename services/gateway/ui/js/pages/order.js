@@ -4,7 +4,7 @@ import { ask, get } from "../api.js";
 import { Status, mayCancel, way } from "../parts/shop-status.js";
 import { basket, notify, session, withProduct } from "../store.js";
 import { Heading, Skeleton, Trouble, html, useCell, useEffect, useEvents, useLoad, useRef, useSoon, useState } from "../view.js";
-import { money, number, plural, shortID, total, when } from "../words.js";
+import { isolated, money, number, plural, shortID, total, when } from "../words.js";
 import { Tile } from "./shop.js";
 
 export default function OrderPage({ params: { id } }) {
@@ -16,7 +16,7 @@ export default function OrderPage({ params: { id } }) {
   if (!order && load.problem?.status === 404) return html`<${Heading} title="No such order" />
     <p>There is no order with this ID, or it is not yours.</p><p><a class="button primary" href="/orders">Your orders</a></p>`;
   return html`<p class="back"><a href="/orders">All orders</a></p>
-    <${Heading} title=${`Order ${shortID(id)}`} lead=${order && html`Placed ${when(order.placed_at)}${order.customer !== session.get()?.subject ? ` by ${order.customer}` : ""}`}>
+    <${Heading} title=${`Order ${shortID(id)}`} lead=${order && html`Placed ${when(order.placed_at)}${order.customer !== session.get()?.subject ? ` by ${isolated(order.customer)}` : ""}`}>
       ${order && html`<${Status} status=${order.status} />`}<//>
     <${Trouble} problem=${load.problem} what="This order cannot be shown as it is now." retry=${load.reload} />
     ${order ? html`<${Progress} order=${order} /><${Lines} order=${order} /><${Cancel} order=${order} took=${load.set} />
@@ -54,15 +54,16 @@ function Progress({ order: o }) {
 }
 
 function shortTale(o) {
-  const short = o.lines.filter((l) => l.short > 0).length;
-  return `The order could not be filled: there was not enough of ${short ? plural(short, "line") : "it"}. Nothing was set aside, and nothing is to be paid.`;
+  const short = o.lines.filter((l) => l.short > 0);
+  const of = short.length === 1 ? isolated(short[0].title) : short.length ? plural(short.length, "line") : "it";
+  return `The order could not be filled: there was not enough of ${of}. Nothing was set aside, and nothing is to be paid.`;
 }
 
 function Lines({ order: o }) {
   return html`<section class="sheet" aria-labelledby="lines"><h2 id="lines">What was ordered</h2>
     <ul class="rows">${o.lines.map((l) => html`<li key=${l.sku} class=${l.short ? "faulty" : ""}>
       <span class="thumb"><${Tile} sku=${l.sku} /></span>
-      <div class="grow"><a href=${`/products/${encodeURIComponent(l.sku)}`}>${l.title}</a>
+      <div class="grow"><a href=${`/products/${encodeURIComponent(l.sku)}`}><bdi>${l.title}</bdi></a>
         <div class="hint">${number(l.quantity)} × ${money(l.price)}</div>
         ${l.short > 0 && html`<div class="wrong">${l.short >= l.quantity ? "None of it was there." : `${number(l.short)} of ${number(l.quantity)} were missing.`}</div>`}</div>
       <span class="price amount-of-line">${money(total([l])[0])}</span></li>`)}</ul>
@@ -85,8 +86,9 @@ function Again({ order: o }) {
 function Cancel({ order: o, took }) {
   const who = useCell(session);
   const [state, setState] = useState({});
-  const yes = useRef(null);
+  const yes = useRef(null), open = useRef(null);
   useEffect(() => { if (state.asked) yes.current?.focus(); }, [state.asked]);
+  const keep = () => { setState({}); setTimeout(() => open.current?.focus()); }; // once it is there again
   if (!mayCancel(o, who)) return html`<${Trouble} problem=${state.problem} />`;
   const cancel = async () => {
     if (state.busy) return;
@@ -103,6 +105,6 @@ function Cancel({ order: o, took }) {
   return html`<${Trouble} what="The order was not cancelled." problem=${state.problem} />
     ${state.asked ? html`<div class="row" role="group" aria-label="Cancel the order?"><span>Cancel the whole order?</span>
         <button type="button" class="danger" ref=${yes} aria-disabled=${Boolean(state.busy)} onClick=${cancel}>${state.busy ? "Cancelling…" : "Yes, cancel it"}</button>
-        <button type="button" onClick=${() => setState({})}>No, keep it</button></div>`
-      : html`<p><button type="button" class="danger" onClick=${() => setState({ asked: true })}>Cancel the order</button></p>`}`;
+        <button type="button" onClick=${keep}>No, keep it</button></div>`
+      : html`<p><button type="button" class="danger" ref=${open} onClick=${() => setState({ asked: true })}>Cancel the order</button></p>`}`;
 }

@@ -68,9 +68,9 @@ function Filter({ status }) {
 }
 
 function Row({ order: o }) {
-  const titles = o.lines.map((l) => l.title);
+  const titles = o.lines.slice(0, 2).flatMap((l, i) => [i ? ", " : "", html`<bdi key=${l.sku}>${l.title}</bdi>`]), others = o.lines.length - 2;
   return html`<li><div class="grow"><a href=${`/orders/${encodeURIComponent(o.id)}`}>Order <span class="id">${shortID(o.id)}</span></a>
       <div class="hint">${when(o.placed_at)}</div>
-      <div class="titles">${titles.slice(0, 2).join(", ")}${titles.length > 2 ? ` and ${plural(titles.length - 2, "other")}` : ""}</div></div>
+      <div class="titles">${titles}${others > 0 ? ` and ${plural(others, "other")}` : ""}</div></div>
     <${Status} status=${o.status} /><span class="price amount-of-line">${money(o.total)}</span></li>`;
 }

@@ -2,12 +2,16 @@
 
 import { get } from "../api.js";
 import { Heading, Skeleton, Trouble, html, useEvents, useLoad, useSoon } from "../view.js";
-import { money } from "../words.js";
+import { isSKU, money } from "../words.js";
 import { Availability, Take, Tile } from "./shop.js";
 
 const gone = (problem) => problem?.status === 404;
 
 export default function Product({ params: { sku } }) {
+  return isSKU(sku) ? html`<${Offer} sku=${sku} />` : html`<${Nothing} sku=${sku} />`;
+}
+
+function Offer({ sku }) {
   const load = useLoad((signal) => get(`/products/${encodeURIComponent(sku)}`, signal), [sku]);
   const soon = useSoon(load.reload, 150);
   useEvents((e) => { if (e.service === "catalog" && e.subject === sku.toUpperCase()) soon(); });
@@ -18,23 +22,22 @@ export default function Product({ params: { sku } }) {
   return html`
     <p class="back"><a href="/">All products</a></p>
     ${!gone(load.problem) && html`<${Trouble} problem=${load.problem} what="This product cannot be shown as it is now." retry=${load.reload} />`}
-    ${product ? html`<${Details} product=${product} />` : !load.problem && html`<div class="product"><div class="picture"></div><${Skeleton} lines=${6} /></div>`}`;
+    <article class="product">
+      <div class=${product && !product.available ? "picture out" : "picture"}><${Tile} sku=${product?.sku ?? sku} /></div>
+      <div><${Heading} title=${product?.title ?? sku} lead=${product && html`<span class="sku">${product.sku}</span>`} />
+        ${product ? html`<${Details} product=${product} />` : !load.problem && html`<${Skeleton} lines=${6} />`}</div>
+    </article>`;
 }
 
 function Details({ product: p }) {
-  return html`<article class="product">
-    <div class=${p.available ? "picture" : "picture out"}><${Tile} sku=${p.sku} /></div>
-    <div>
-      <${Heading} title=${p.title} lead=${html`<span class="sku">${p.sku}</span>`} />
+  return html`
       <p class="amount">${money(p.price)}</p>
       <div role="status"><${Availability} product=${p} /></div>
       <p class="what"><${Take} product=${p} /></p>
       ${!p.available && html`<p class="hint">${p.withdrawn
         ? "The shop does not offer this any more. Orders placed before are not affected."
         : "All that came in is promised to others. Ask to be notified, and this page, or any other you have open here, tells you when it is back."}</p>`}
-      ${p.description && html`<p class="description">${p.description}</p>`}
-    </div>
-  </article>`;
+      ${p.description && html`<p class="description" dir="auto">${p.description}</p>`}`;
 }
 
 function Nothing({ sku }) {

@@ -5,7 +5,7 @@ import { go } from "../router.js";
 import { More } from "../parts/more.js";
 import { basket, cell, isSignedIn, notify, session, signingIn, withProduct } from "../store.js";
 import { Empty, Heading, Skeleton, Trouble, html, useCell, useEffect, useEvents, useLoad, useRef, useSoon, useState } from "../view.js";
-import { money, number, plural } from "../words.js";
+import { isolated, money, number, plural } from "../words.js";
 
 const pageSize = 24;
 
@@ -43,7 +43,8 @@ function Search({ q, available }) {
 }
 
 function Nothing({ q, available }) {
-  if (!q && !available) return html`<${Empty} title="Nothing is offered yet">As soon as somebody offers a product, it appears here by itself.<//>`;
+  if (!q && !available) return html`<${Empty} title="Nothing is offered yet">As soon as somebody offers a product, it appears here by itself.
+    ${isSignedIn("staff") && html` Staff offer products through <a href="/docs">the API</a>; a shop that is started with <code>quadrille up --demo</code> invents some.`}<//>`;
   return html`<${Empty} title="Nothing found">${q ? `No product fits “${q}”.` : "Nothing is in stock at the moment."} <a href="/">Show everything</a><//>`;
 }
 
@@ -77,7 +78,7 @@ function newer(old, fresh, asked) {
 
 function Card({ product: p }) {
   return html`<li class=${p.available ? "card" : "card out"}>
-    <a class="cover" href=${`/products/${encodeURIComponent(p.sku)}`}><${Tile} sku=${p.sku} /><span class="title">${p.title}</span></a>
+    <a class="cover" href=${`/products/${encodeURIComponent(p.sku)}`}><${Tile} sku=${p.sku} /><span class="title"><bdi>${p.title}</bdi></span></a>
     <p class="sku">${p.sku}</p>
     <p class="price">${money(p.price)}</p>
     <${Availability} product=${p} />
@@ -102,9 +103,9 @@ export function Take({ product: p }) {
   const add = () => {
     if (basket.get().pending) return notify("An order is on its way. Its basket can be changed once it is answered.", "/basket");
     basket.set((b) => withProduct(b, p));
-    notify(`${p.title} is in the basket.`, "/basket");
+    notify(`${isolated(p.title)} is in the basket.`, "/basket");
   };
-  return html`<button type="button" class="take" onClick=${add}>Add to basket<span class="visually-hidden">: ${p.title}</span></button>`;
+  return html`<button type="button" class="take" onClick=${add}>Add to basket<span class="visually-hidden">: <bdi>${p.title}</bdi></span></button>`;
 }
 
 /** The SKUs that the customer waits for; null where they are not known. */
@@ -112,25 +113,42 @@ export const wishes = cell(null);
 
 let askedFor = null;
 
+let changes = 0;
+
 function knowWishes() {
   const who = session.get();
   if (!who || askedFor === who.token) return;
   askedFor = who.token;
-  get("/wishlist?limit=500").then((d) => wishes.set(new Set(d.items.map((w) => w.sku))), () => { askedFor = null; });
+  const before = changes;
+  get("/wishlist?limit=500").then((d) => {
+    if (before === changes) return wishes.set(new Set(d.items.map((w) => w.sku)));
+    askedFor = null; // it may be from before what was wished meanwhile
+    return knowWishes();
+  }, () => { askedFor = null; });
 }
 
-session.listen(() => { wishes.set(null); askedFor = null; });
+/** What somebody wants to be told of who has to say first who they are. */
+let wished = null;
+
+signingIn.listen((why) => { if (why && why !== "wish") wished = null; }); // they came to sign in for something else
+session.listen((who) => {
+  wishes.set(null);
+  askedFor = null;
+  if (who && wished) wish(wished, true);
+  wished = null;
+});
 
 /** Puts a wish on the list or takes it off, and says so. */
 export async function wish(product, wanted) {
   try {
     await ask(wanted ? "PUT" : "DELETE", `/wishlist/${encodeURIComponent(product.sku)}`);
+    changes++;
     wishes.set((all) => {
       const next = new Set(all ?? []);
       next[wanted ? "add" : "delete"](product.sku);
       return next;
     });
-    notify(wanted ? `You will hear here when ${product.title} is back.` : `${product.title} is off your wishlist.`, "/wishlist");
+    notify(wanted ? `You will hear here when ${isolated(product.title)} is back.` : `${isolated(product.title)} is off your wishlist.`, "/wishlist");
   } catch (problem) {
     notify(problem.message);
   }
@@ -140,10 +158,15 @@ function Notify({ product: p }) {
   const waited = useCell(wishes)?.has(p.sku) ?? false;
   const who = useCell(session);
   useEffect(knowWishes, [who]);
-  const turn = () => (isSignedIn() ? wish(p, !waited) : signingIn.set("wish"));
+  const turn = () => {
+    if (isSignedIn()) return wish(p, !waited);
+    signingIn.set("wish");
+    wished = p;
+    return undefined;
+  };
   // One text for eyes and ears: the name says the state, so no aria-pressed beside it.
   return html`<button type="button" class=${waited ? "take wish waited" : "take wish"} onClick=${turn}>
-    ${waited ? "✓ You will be told" : "Notify me"}<span class="visually-hidden"> when ${p.title} is back${waited ? ". Press to take it off your wishlist" : ""}</span></button>`;
+    ${waited ? "✓ You will be told" : "Notify me"}<span class="visually-hidden"> when <bdi>${p.title}</bdi> is back${waited ? ". Press to take it off your wishlist" : ""}</span></button>`;
 }
 
 /** A pattern of four that belongs to one SKU alone, as there are no pictures. */

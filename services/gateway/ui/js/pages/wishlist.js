@@ -2,7 +2,7 @@
 
 import { get, withQuery } from "../api.js";
 import { session } from "../store.js";
-import { Empty, Heading, Skeleton, Trouble, html, useEvents, useLoad, useSoon, useState } from "../view.js";
+import { Empty, Heading, Skeleton, Trouble, html, useEvents, useHandOn, useLoad, useRef, useSoon, useState } from "../view.js";
 import { money, when } from "../words.js";
 import { productsOf } from "../parts/shop-products.js";
 import { Availability, Take, Tile, useLiveProducts, wish } from "./shop.js";
@@ -38,6 +38,8 @@ export default function Wishlist() {
 
 function Wish({ wish: w, product: p, known, gone }) {
   const [busy, setBusy] = useState(false);
+  const row = useRef(null);
+  useHandOn(row, "button.remove");
   const title = p?.title ?? w.sku;
   const remove = async () => {
     if (busy) return;
@@ -46,13 +48,13 @@ function Wish({ wish: w, product: p, known, gone }) {
     setBusy(false);
     gone();
   };
-  return html`<li>
+  return html`<li ref=${row}>
     <span class="thumb"><${Tile} sku=${w.sku} /></span>
-    <div class="grow">${p ? html`<a href=${`/products/${encodeURIComponent(w.sku)}`}>${title}</a>` : html`<span class="sku">${w.sku}</span>`}
+    <div class="grow">${p ? html`<a href=${`/products/${encodeURIComponent(w.sku)}`}><bdi>${title}</bdi></a>` : html`<span class="sku">${w.sku}</span>`}
       <${State} wish=${w} product=${p} known=${known} /></div>
     ${p && html`<span class="price">${money(p.price)}</span>`}
     <div class="row">${p?.available && html`<${Take} product=${p} />`}
-      <button type="button" class="small" aria-disabled=${busy} onClick=${remove}>Remove<span class="visually-hidden"> ${title}</span></button></div>
+      <button type="button" class="small remove" aria-disabled=${busy} onClick=${remove}>Remove<span class="visually-hidden"> ${title}</span></button></div>
   </li>`;
 }
 

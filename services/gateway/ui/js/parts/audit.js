@@ -43,6 +43,17 @@ function Result({ id }) {
   </div>`;
 }
 
+/** The audit is also read in a terminal, and names a command there; here the same is a page. */
+export function saidOf(text) {
+  const [, said] = /^(.*) \(quadrille dead list [\w-]+\)$/.exec(text) ?? [];
+  return { said: said ?? text, letters: said !== undefined };
+}
+
+function Difference({ text }) {
+  const { said, letters } = saidOf(text);
+  return html`${said}${letters && html` <a href="/floor/dead-letters">Look at them</a>`}`;
+}
+
 const rows = { skus: "SKUs", on_hand: "On hand", reserved: "Reserved", products: "Products", allocations: "Allocations" };
 
 function Report({ report: r }) {
@@ -51,5 +62,5 @@ function Report({ report: r }) {
       <div><dt>Orders</dt><dd>${orders.length ? orders.map(([status, n]) => `${number(n)} ${status}`).join(", ") : "none"}</dd></div>
       ${Object.entries(rows).map(([key, name]) => r[key] !== undefined && html`<div key=${key}><dt>${name}</dt><dd>${number(r[key])}</dd></div>`)}
     </dl>
-    ${r.differences?.length > 0 && html`<h3>What differs</h3><ul class="bullets">${r.differences.map((text) => html`<li key=${text}>${text}</li>`)}</ul>`}`;
+    ${r.differences?.length > 0 && html`<h3>What differs</h3><ul class="bullets">${r.differences.map((text) => html`<li key=${text}><${Difference} text=${text} /></li>`)}</ul>`}`;
 }

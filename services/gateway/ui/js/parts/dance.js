@@ -7,7 +7,13 @@ import { pathOf, planFor, usual } from "./plan.js";
 import { useWidth } from "./width.js";
 
 const states = { ready: "ready", not_ready: "not ready", away: "away" };
-export const stateOf = (s) => (s ? states[s.status] ?? s.status : "asking…");
+
+/** How a service is, in a word or two; one that had to set events aside is not called ready. */
+export function stateOf(s) {
+  if (!s) return "asking…";
+  return s.status === "ready" && s.dead_letters ? `${number(s.dead_letters)} dead` : states[s.status] ?? s.status;
+}
+
 const kindOf = (s) => (!s ? "" : s.status === "ready" ? (s.dead_letters ? "warn" : "ok") : s.status === "away" ? "bad" : "warn");
 
 /** Every pair of reader and stream, with how the reader is where that is known. */

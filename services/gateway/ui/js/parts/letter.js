@@ -2,9 +2,12 @@
 
 import { ask, get, withQuery } from "../api.js";
 import { Skeleton, Trouble, html, useEffect, useLoad, useRef, useState } from "../view.js";
-import { plural, sentence, when } from "../words.js";
+import { plural, when } from "../words.js";
+import { Cause } from "./cause.js";
 import { about, chainOf, told } from "./events.js";
 import { Reason } from "./reason.js";
+
+const failedAgain = (problem) => problem?.status === 422;
 
 export function Letter({ at, id, settled, onClose }) {
   const path = `${at}/${id}`;
@@ -22,7 +25,7 @@ export function Letter({ at, id, settled, onClose }) {
       close();
     } catch (problem) {
       setState({ problem });
-      if (problem.status === 422) load.reload(); // it has another error, and one attempt more
+      if (failedAgain(problem)) load.reload(); // it has another error, and one attempt more
     }
   };
   const l = load.data;
@@ -30,7 +33,7 @@ export function Letter({ at, id, settled, onClose }) {
     <div class="top"><h2 id="letter-title">${l ? (l.type ? told(l.type) : "Not an event") : "Dead letter"}</h2>
       <button type="button" class="small" onClick=${close}>Close</button></div>
     <${Trouble} problem=${load.problem} what="It cannot be shown." retry=${load.reload} />
-    <${Trouble} problem=${state.problem} what=${state.problem?.status === 422 ? "" : "That did not work."} />
+    <${Trouble} problem=${failedAgain(state.problem) ? { message: "It failed again: what is said below is new." } : state.problem} what=${failedAgain(state.problem) ? "" : "That did not work."} />
     ${!l ? !load.problem && html`<${Skeleton} lines=${5} />` : html`<${Facts} letter=${l} />
       <div class="row end">
         <button type="button" class="danger" aria-disabled=${Boolean(state.busy)} onClick=${() => discard(true)}>Discard…</button>
@@ -42,7 +45,7 @@ export function Letter({ at, id, settled, onClose }) {
 
 function Facts({ letter: l }) {
   const chain = l.event?.correlationid ?? l.event?.correlation;
-  return html`<p class="error-text">${sentence(l.error)}</p>
+  return html`<${Cause} text=${l.error} />
     <dl class="facts">
       ${l.subject && html`<div><dt>About</dt><dd>${about({ subject: l.subject, service: l.stream })}</dd></div>`}
       <div><dt>Stream</dt><dd>${l.stream}</dd></div><div><dt>First</dt><dd>${when(l.first_at)}</dd></div>

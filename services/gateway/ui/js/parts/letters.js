@@ -1,8 +1,9 @@
 // The dead letters of one service, by what went wrong.
 
 import { ask, get, withQuery } from "../api.js";
-import { Skeleton, Trouble, html, useEffect, useLoad, useState } from "../view.js";
-import { number, plural, sentence, when } from "../words.js";
+import { Skeleton, Trouble, html, useEffect, useHandOn, useLoad, useRef, useState } from "../view.js";
+import { number, plural, when } from "../words.js";
+import { Cause } from "./cause.js";
 import { about, told } from "./events.js";
 import { Letter } from "./letter.js";
 import { Reason } from "./reason.js";
@@ -29,6 +30,8 @@ const nameOf = (type) => (type ? told(type) : "Not an event");
 
 function Group({ at, group: g, settled }) {
   const [open, setOpen] = useState(false), [discarding, discard] = useState(false), [state, setState] = useState({});
+  const row = useRef(null);
+  useHandOn(row);
   const all = async (what, body) => {
     if (state.busy) return;
     setState({ busy: what });
@@ -39,9 +42,9 @@ function Group({ at, group: g, settled }) {
       setState({ problem });
     }
   };
-  return html`<li class="letters"><div class="grow">
+  return html`<li class="letters" ref=${row}><div class="grow">
       <h3>${nameOf(g.type)} <span class="badge">${plural(g.count, "letter")}</span></h3>
-      <p class="error-text">${sentence(g.cause)}</p></div>
+      <${Cause} text=${g.cause} /></div>
     <div class="row">
       <button type="button" class="small" aria-expanded=${open} onClick=${() => setOpen(!open)}>${open ? "Hide them" : "Look"}</button>
       <button type="button" class="small primary" aria-disabled=${Boolean(state.busy)} onClick=${() => all("retry")}>${state.busy === "retry" ? "Retrying…" : "Retry all"}</button>

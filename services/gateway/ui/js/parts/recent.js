@@ -18,7 +18,7 @@ export function Recent({ still }) {
   });
   return html`<section class="sheet" aria-labelledby="recent"><h2 id="recent">Just now</h2>
     ${list.length === 0 ? html`<p class="hint">Nothing has happened since you opened this page. Events appear here as they pass.</p>`
-      : html`<div class="tall" tabindex="0" role="region" aria-labelledby="recent"><ol class="events">${list.map((e) => html`<li key=${e.seq}>
+      : html`<div class="tall" tabindex="0" role="region" aria-label="The latest events"><ol class="events">${list.map((e) => html`<li key=${e.seq}>
         <i class=${`swatch ${e.service}`}></i><time datetime=${e.time}>${clock(e.time)}</time>
         <span class="what">${told(e.type)}</span> <a class="id" href=${traceOf(e.subject)} aria-label=${`${about(e)}: see what led to what`}>${about(e)}</a></li>`)}</ol></div>`}
   </section>`;

@@ -24,6 +24,7 @@ export function Replay({ services }) {
   const stream = by.get(service).includes(chosen.stream) ? chosen.stream : by.get(service)[0];
   const [since, setSince] = useState("");
   const [state, setState] = useState({});
+  const pick = (next) => { choose(next); setState((s) => ({ ...s, problem: null })); };
   const start = async () => {
     setState({ busy: true });
     try {
@@ -38,9 +39,9 @@ export function Replay({ services }) {
     <p>Sets a service back in a stream. It goes through the events once more; nothing doubles.</p>
     <form onSubmit=${(e) => { e.preventDefault(); if (!state.busy) setState({ asking: true }); }}>
       <div class="pair">
-        <div class="field"><label for="replay-service">Service</label><select id="replay-service" value=${service} onChange=${(e) => choose({ service: e.target.value, stream })}>
+        <div class="field"><label for="replay-service">Service</label><select id="replay-service" value=${service} onChange=${(e) => pick({ service: e.target.value, stream })}>
           ${[...by.keys()].map((s) => html`<option key=${s} value=${s}>${s}</option>`)}</select></div>
-        <div class="field"><label for="replay-stream">Stream</label><select id="replay-stream" value=${stream} onChange=${(e) => choose({ service, stream: e.target.value })}>
+        <div class="field"><label for="replay-stream">Stream</label><select id="replay-stream" value=${stream} onChange=${(e) => pick({ service, stream: e.target.value })}>
           ${by.get(service).map((s) => html`<option key=${s} value=${s}>${s}</option>`)}</select></div>
       </div>
       <div class="field"><label for="replay-since">Since (empty: from the first event)</label>
@@ -54,6 +55,8 @@ export function Replay({ services }) {
   </section>`;
 }
 
+const wholeSeconds = (ms) => Math.max(1, Math.round(ms / 1000)) * 1000;
+
 function CatchUp({ service, stream, from }) {
   const [p, setP] = useState(() => begun(from));
   const load = usePoll((signal) => get(`/ops/services/${service}/subscriptions`, signal), 1000, [service, stream], !p.done);
@@ -64,7 +67,7 @@ function CatchUp({ service, stream, from }) {
     <${Trouble} problem=${load.problem} what="How far it is cannot be seen." retry=${load.reload} />
     <progress max="1" value=${share} aria-label=${`How far ${service} is in ${stream}`}></progress>
     <p>${p.done ? `It has caught up: event ${number(p.end)} was the last.` : !p.seen ? "It is being set back…"
-      : `${percent(share)}, at ${number(Math.max(0, p.position))} of ${number(p.end)}, ${rate(speedOf(p))} a second${left === null ? "" : `, about ${span(left)} left`}.`}</p>
+      : `${percent(share)}, at ${number(Math.max(0, p.position))} of ${number(p.end)}, ${rate(speedOf(p))} a second${left === null ? "" : `, about ${span(wholeSeconds(left))} left`}.`}</p>
     <p class="visually-hidden" role="status">${p.done ? `${service} has caught up with ${stream}.` : ""}</p>
     ${reader?.error && html`<p class="hint">It is held up: ${sentence(reader.error)}</p>`}
   </div>`;

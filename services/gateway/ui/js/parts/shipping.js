@@ -2,8 +2,8 @@
 
 import { ask, get, withQuery } from "../api.js";
 import { notify } from "../store.js";
-import { Empty, Skeleton, Trouble, html, useEvents, useLoad, useSoon, useState } from "../view.js";
-import { number, plural, shortID, when } from "../words.js";
+import { Empty, Skeleton, Trouble, html, useEffect, useEvents, useHandOn, useLoad, useRef, useSoon, useState } from "../view.js";
+import { isolated, number, plural, shortID, when } from "../words.js";
 
 const pageSize = 50;
 const atOnce = 10; // what else there is on the page should not be far below
@@ -11,6 +11,8 @@ const atOnce = 10; // what else there is on the page should not be far below
 export function Shipping() {
   const load = useLoad((signal) => get(withQuery("/orders", { status: "confirmed", limit: pageSize }), signal), []);
   const [all, showAll] = useState(false);
+  const list = useRef(null);
+  useEffect(() => { if (all) list.current?.children[atOnce]?.querySelector("a")?.focus(); }, [all]); // the button is gone
   const soon = useSoon(load.reload, 500);
   const gone = (id) => load.set((d) => d && { ...d, items: d.items.filter((o) => o.id !== id) });
   useEvents((e) => {
@@ -24,7 +26,7 @@ export function Shipping() {
     <${Trouble} problem=${load.problem} what="The orders cannot be shown." retry=${load.reload} />
     ${!items ? !load.problem && html`<${Skeleton} lines=${6} />`
       : items.length === 0 ? html`<${Empty} title="Nothing to ship">Orders appear here as soon as they are confirmed.<//>`
-      : html`<ul class="rows">${items.slice(0, all ? pageSize : atOnce).map((o) => html`<${Parcel} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
+      : html`<ul class="rows" ref=${list}>${items.slice(0, all ? pageSize : atOnce).map((o) => html`<${Parcel} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
     ${!all && items?.length > atOnce && html`<button type="button" class="small" onClick=${() => showAll(true)}>Show ${number(items.length - atOnce)} more</button>`}
     ${all && load.data?.next && html`<p class="hint">These are the first ${number(items.length)}; more come as these are shipped.</p>`}
   </section>`;
@@ -32,22 +34,30 @@ export function Shipping() {
 
 function Parcel({ order: o, gone }) {
   const [busy, setBusy] = useState(false), [problem, setProblem] = useState(null);
+  const row = useRef(null);
+  useHandOn(row, "button.primary");
   const ship = async () => {
     if (busy) return;
     setBusy(true); setProblem(null);
     try {
       await ask("POST", `/orders/${encodeURIComponent(o.id)}/ship`);
-      notify(`The order of ${o.customer} is on its way.`);
+      notify(`The order of ${isolated(o.customer)} is on its way.`);
       gone(o.id);
     } catch (failed) {
       setBusy(false); setProblem(failed);
     }
   };
+<<<<<<< HEAD
   return html`<li><div class="grow">
       <p class="tight"><strong>${o.customer}</strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${o.customer}`}>${shortID(o.id)}</a> <span class="hint date">${when(o.placed_at)}</span></p>
       <ul class="pack">${o.lines.map((l) => html`<li key=${l.sku}><strong>${number(l.quantity)} ×</strong> ${l.title ?? l.sku} <span class="sku">${l.sku}</span></li>`)}</ul>
+=======
+  return html`<li ref=${row}><div class="grow">
+      <p class="tight"><strong><bdi>${o.customer}</bdi></strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${isolated(o.customer)}`}>${shortID(o.id)}</a> <span class="hint">${when(o.placed_at)}</span></p>
+      <ul class="pack">${o.lines.map((l) => html`<li key=${l.sku}><strong>${number(l.quantity)} ×</strong> <bdi>${l.title ?? l.sku}</bdi> <span class="sku">${l.sku}</span></li>`)}</ul>
+>>>>>>> 0cc8cd6 (The focus follows what happens, baskets are not corrected behind one's back, names keep their direction)
       <${Trouble} problem=${problem} what="It was not shipped." />
     </div>
-    <button type="button" class="primary" aria-disabled=${busy} aria-label=${`Ship the order of ${o.customer}, ${plural(o.lines.length, "line")}, ${shortID(o.id)}`} onClick=${ship}>${busy ? "Shipping…" : "Ship"}</button>
+    <button type="button" class="primary" aria-disabled=${busy} aria-label=${`Ship the order of ${isolated(o.customer)}, ${plural(o.lines.length, "line")}, ${shortID(o.id)}`} onClick=${ship}>${busy ? "Shipping…" : "Ship"}</button>
   </li>`;
 }

@@ -84,5 +84,12 @@ export function letGo() {
   sending.set({});
 }
 
+// What was said of lines is not true of other lines.
+let refusedLines = basket.get().lines;
+basket.listen(({ lines, pending }) => {
+  if (lines !== refusedLines && !pending && sending.get().problem) sending.set({});
+  refusedLines = lines;
+});
+
 reached.listen(() => { if (sending.get().problem?.status === 0) send(); });
 session.listen(() => setTimeout(send)); // once everything else has heard of the session

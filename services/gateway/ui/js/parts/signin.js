@@ -3,7 +3,7 @@
 
 import { ask, get } from "../api.js";
 import { session, signingIn } from "../store.js";
-import { Skeleton, Trouble, html, refocus, useCell, useEffect, useLoad, useRef, useState } from "../view.js";
+import { Skeleton, Trouble, html, landOn, refocus, useCell, useEffect, useLoad, useRef, useState } from "../view.js";
 
 const reasons = {
   expired: "Your session ended. Sign in again and go on where you were: your basket is kept.",
@@ -19,7 +19,12 @@ export default function SignIn({ why }) {
   const who = useCell(session);
   useEffect(() => { if (!box.current.open) box.current.showModal(); }, []);
   // Closed first, so that the focus goes back to where it was.
-  const enter = (next) => { box.current.close(); signingIn.set(null); session.set(next); };
+  const enter = (next) => {
+    box.current.close();
+    signingIn.set(null);
+    if (next && why === "order") landOn(".order-now button"); // what they were about to press
+    session.set(next);
+  };
   return html`<dialog ref=${box} aria-labelledby="signin-title" onClose=${() => { signingIn.set(null); refocus(); }}
       onClick=${(e) => { if (e.target === box.current) box.current.close(); }}>
     <div class="top"><h2 id="signin-title">${who ? "You are signed in" : "Sign in"}</h2>
@@ -31,7 +36,7 @@ export default function SignIn({ why }) {
 }
 
 function Present({ who, leave }) {
-  return html`<div class="present"><p>As <strong>${who.subject}</strong> <span class="hint">${said(who.roles)}</span></p>
+  return html`<div class="present"><p>As <strong><bdi>${who.subject}</bdi></strong> <span class="hint">${said(who.roles)}</span></p>
     <button type="button" onClick=${leave}>Sign out</button></div>`;
 }
 
@@ -83,7 +88,7 @@ function FreeName({ as }) {
   return html`<form class="other-name" onSubmit=${submit} novalidate>
     <div class="field"><label for="signin-name">Or under another name</label>
       <input id="signin-name" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64" value=${name}
-        aria-invalid=${Boolean(wrong)} aria-describedby="signin-name-wrong" onInput=${(e) => setName(e.target.value)} />
+        aria-invalid=${Boolean(wrong)} aria-describedby="signin-name-wrong" onInput=${(e) => { setWrong(""); setName(e.target.value); }} />
       <span id="signin-name-wrong" class="wrong" role="alert">${wrong}</span></div>
     <div class="row">${["warehouse", "staff"].map((r) => html`<label class="check" key=${r}>
       <input type="checkbox" checked=${more.includes(r)} onChange=${() => turn(r)} /> ${r === "staff" ? "Staff" : "Warehouse"}</label>`)}
@@ -110,7 +115,7 @@ function Token({ enter }) {
   return html`<form onSubmit=${submit} novalidate>
     <div class="field"><label for="signin-token">Token or API key</label>
       <input id="signin-token" type="password" autocomplete="off" spellcheck="false" value=${text}
-        aria-invalid=${Boolean(state.wrong)} aria-describedby="signin-token-wrong signin-token-hint" onInput=${(e) => setText(e.target.value)} />
+        aria-invalid=${Boolean(state.wrong)} aria-describedby="signin-token-wrong signin-token-hint" onInput=${(e) => { setState({}); setText(e.target.value); }} />
       <span id="signin-token-wrong" class="wrong" role="alert">${state.wrong}</span>
       <span id="signin-token-hint" class="hint">A token comes from your company's sign-in; an API key begins with <code>qk_</code> and comes from the shop's staff.
         It is kept in this tab only, and forgotten when the tab is closed.</span></div>
