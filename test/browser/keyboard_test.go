@@ -44,12 +44,16 @@ func TestByKeyboardAlone(t *testing.T) {
 	b.tabTo("ann")
 	b.keys(kb.Enter)
 	b.until(`!document.querySelector("dialog") && document.querySelector(".person")?.innerText.includes("ann")`)
-	b.focusIs("h1") // of the page, which is ann's now
-	b.tabTo("Order as ann")
+	b.tabbed("Order as ann") // what one was about to do
 	b.keys(kb.Enter)
 	b.sees("Everything is set aside for you")
 	b.focusIs("h1")
 	b.tabTo("Cancel the order")
+	b.keys(kb.Enter)
+	b.tabbed("Yes, cancel it")
+	b.tabTo("No, keep it")
+	b.keys(kb.Enter)
+	b.tabbed("Cancel the order")
 	b.keys(kb.Enter)
 	b.tabbed("Yes, cancel it")
 	b.keys(kb.Enter)

@@ -30,8 +30,19 @@ func TestADeadLetterIsRetried(t *testing.T) {
 	b.press("dialog button", "Retry")
 	b.sees("The event was handled now.")
 	b.until(`!document.body.innerText.includes("The owner did not answer")`)
+	b.press("li.letters button", "Look")
+	b.press(".members button", "xxx")
+	b.press("dialog button", "Retry")
+	b.until(`document.querySelector("dialog .trouble")?.innerText.includes("It failed again")`)
+	b.press("dialog button", "Close")
+	b.sees("Somebody who was told of it did not take it.") // it is in another group now
 	b.press("button", "Retry all")
 	b.sees("None could be handled. 1 event failed again and stays here.")
+	b.press("button", "Discard all")
+	b.enter("#reason", "planted")
+	b.press("dialog button", "Discard")
+	b.sees("1 letter was discarded.")
+	b.focusIs("section h2")
 }
 
 // bury plants a dead letter of catalog's: that the stock of a SKU changed.

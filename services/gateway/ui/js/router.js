@@ -1,13 +1,28 @@
 // Which page belongs to an address, and going there without loading anew.
 
-import { cell } from "./store.js";
+import { cell, freshID } from "./store.js";
 
-/** The address shown: {path, query}. */
+/** The address shown: {path, query, entry}, entry being its own in the browser's history. */
 export const place = cell(read(globalThis.location));
 
 function read(location) {
-  return { path: location?.pathname ?? "/", query: new URLSearchParams(location?.search ?? "") };
+  return { path: location?.pathname ?? "/", query: new URLSearchParams(location?.search ?? ""), entry: globalThis.history?.state?.entry ?? "" };
 }
+
+const notes = new Map();
+const mostNotes = 50;
+
+/** What is remembered of an entry of the history, to be found by who goes back to it. Pages may add to it. */
+export function noteOf(entry) {
+  if (!notes.has(entry)) notes.set(entry, {});
+  if (notes.size > mostNotes) notes.delete(notes.keys().next().value);
+  return notes.get(entry) ?? {};
+}
+
+let returning = false;
+
+/** Whether the page shown is one that was gone back to: there, one is where one was. */
+export const isReturning = () => returning;
 
 /**
  * The route whose pattern a path fits, with what stands for its :parts. Routes
@@ -47,9 +62,50 @@ function decoded(part) {
 
 /** Goes to an address of this site. replace leaves no step to go back to. */
 export function go(href, { replace = false } = {}) {
-  if (replace) history.replaceState(null, "", href);
-  else if (href !== location.pathname + location.search) history.pushState(null, "", href);
+  returning = false;
+  if (replace) history.replaceState(history.state, "", href);
+  else {
+    leave();
+    if (href !== location.pathname + location.search) history.pushState({ entry: freshID() }, "", href);
+    scrollTo(0, 0);
+  }
   place.set(read(location));
+}
+
+function leave() {
+  const link = document.activeElement?.closest("main a[href]")?.getAttribute("href");
+  Object.assign(noteOf(place.get().entry), { y: scrollY, link });
+}
+
+const own = () => { if (!history.state?.entry) history.replaceState({ entry: freshID() }, ""); };
+
+function goneBack() {
+  leave();
+  own();
+  comeTo({ y: history.state.y, ...noteOf(history.state.entry) });
+  place.set(read(location));
+}
+
+function comeTo(note) {
+  returning = true;
+  settle(note, performance.now() + 5000);
+}
+
+/** Scrolls to where one was once the page is there again, and gives the focus back; not against who goes on meanwhile. */
+function settle({ y = 0, link }, until) {
+  const mine = new AbortController();
+  const over = () => { returning = false; mine.abort(); };
+  for (const type of ["wheel", "touchstart", "pointerdown", "keydown", "popstate"]) addEventListener(type, over, { signal: mine.signal, passive: true });
+  let frames = 0;
+  const look = () => {
+    if (mine.signal.aborted || !returning) return;
+    const there = ++frames > 2 && !document.querySelector("main .skeleton");
+    if (there) scrollTo(0, y);
+    if ((!there || Math.abs(scrollY - y) > 1) && performance.now() < until) return void requestAnimationFrame(look);
+    if (link) document.querySelector(`main a[href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
+    over();
+  };
+  requestAnimationFrame(look);
 }
 
 /** An address of one of these pages, rather than of the API, its documents or another site. */
@@ -59,7 +115,12 @@ export function isOurs(url, origin) {
 
 /** Takes over clicks on links to these pages, and the browser's back and forward. */
 export function follow() {
-  addEventListener("popstate", () => place.set(read(location)));
+  own();
+  place.set(read(location));
+  history.scrollRestoration = "manual"; // the browser would scroll before the page is there
+  addEventListener("pagehide", () => history.replaceState({ ...history.state, y: scrollY }, "")); // for after a reload
+  if (history.state.y) comeTo(history.state);
+  addEventListener("popstate", goneBack);
   document.addEventListener("click", (e) => {
     const a = e.target.closest?.("a[href]");
     if (!a || e.defaultPrevented || e.button || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
@@ -68,6 +129,5 @@ export function follow() {
     if (url.hash && url.pathname === location.pathname) return; // within the page
     e.preventDefault();
     go(url.pathname + url.search);
-    scrollTo(0, 0);
   });
 }

@@ -3,7 +3,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { backoff, reached } from "./api.js";
-import { place } from "./router.js";
+import { isReturning } from "./router.js";
 import { signingIn } from "./store.js";
 import { breaks, onEvent } from "./stream.js";
 import { isolated } from "./words.js";
@@ -33,10 +33,10 @@ export function useEvents(heard) {
  * Loads while the view is shown: {data, problem, busy, reload, set}. What was
  * loaded stays while it is loaded anew, so nothing jumps. What fails for the
  * moment is tried again by itself, and at once when the shop answers somebody
- * else. deps are what load depends on.
+ * else. deps are what load depends on; before is shown until something came.
  */
-export function useLoad(load, deps) {
-  const [state, setState] = useState({ data: undefined, problem: null, busy: true });
+export function useLoad(load, deps, before) {
+  const [state, setState] = useState({ data: before, problem: null, busy: true });
   const run = useRef(() => {});
   useEffect(() => {
     const control = new AbortController();
@@ -88,14 +88,17 @@ let pagesShown = 0, landing = "";
 /** The page that is shown next gives the focus to what fits selector, if it has that, rather than to its heading. */
 export const landOn = (selector) => { landing = selector; };
 
-/** A page's heading. It takes the focus when the page was gone to, so that a screen reader begins here. */
+/**
+ * A page's heading. It takes the focus when the page was gone to, so that a screen
+ * reader begins here; not when it was gone back to.
+ */
 export function Heading({ title, lead, children }) {
-  const h = useRef(null);
+  const h = useRef(null), back = useRef(isReturning());
   useEffect(() => {
     const at = landing && document.querySelector(landing);
     landing = "";
     if (at) at.focus();
-    else if (pagesShown++ > 0 && !place.get().back) h.current?.focus({ preventScroll: true });
+    else if (pagesShown++ > 0 && !back.current) h.current?.focus({ preventScroll: true });
   }, []);
   useEffect(() => { document.title = `${isolated(title)} · Quadrille`; }, [title]);
   return html`<header class="heading">

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Problem, answered, backoff, reached, unreachable, withQuery } from "../js/api.js";
 import { merged } from "../js/pages/orders.js";
 import { lineFault } from "../js/parts/import.js";
-import { joined } from "../js/parts/more.js";
+import { joined, upTo } from "../js/parts/more.js";
 import { mayCancel, statuses, way } from "../js/parts/shop-status.js";
 import { cell, isBasket, isSession, kept } from "../js/store.js";
 
@@ -101,6 +101,18 @@ test("what is wrong with a line of a file is said to people", () => {
 test("a further page brings nothing twice", () => {
   assert.deepEqual(joined({ items: [{ id: 2 }, { id: 1 }], next: "x" }, { items: [{ id: 1 }, { id: 0 }] }, (i) => i.id),
     { items: [{ id: 2 }, { id: 1 }, { id: 0 }] });
+});
+
+test("a list that is loaded anew is as long as it was", async () => {
+  const all = Array.from({ length: 1300 }, (_, i) => i), asked = [];
+  const pageOf = async (after, limit) => {
+    asked.push(limit);
+    const from = Number(after), items = all.slice(from, from + limit);
+    return { items, next: from + limit < all.length ? String(from + limit) : undefined };
+  };
+  const loaded = async (count) => (await upTo(count, 24, pageOf, (i) => i)).items.length;
+  assert.deepEqual([await loaded(0), await loaded(48), await loaded(600), await loaded(9999)], [24, 48, 1000, 1300]);
+  assert.deepEqual(asked, [24, 48, 500, 500, 500, 500, 500]);
 });
 
 test("each status has its way, and only what is not settled for good is cancelled", () => {

@@ -1,11 +1,11 @@
 // The customer's orders, the latest first.
 
 import { get, withQuery } from "../api.js";
-import { More } from "../parts/more.js";
+import { More, useList } from "../parts/more.js";
 import { Status, statusWord, statuses } from "../parts/shop-status.js";
-import { go } from "../router.js";
+import { go, place } from "../router.js";
 import { session } from "../store.js";
-import { Empty, Heading, Skeleton, Trouble, html, useEvents, useLoad, useRef, useSoon } from "../view.js";
+import { Empty, Heading, Skeleton, Trouble, html, useEvents, useRef, useSoon } from "../view.js";
 import { money, plural, shortID, when } from "../words.js";
 
 const pageSize = 20;
@@ -27,12 +27,16 @@ export function merged(known, fresh) {
 
 export default function Orders({ query }) {
   const status = statuses.includes(query.get("status")) ? query.get("status") : "";
+  return html`<${Heading} title="Orders" lead="What you ordered, and how far it is." /><${List} key=${place.get().entry} status=${status} />`;
+}
+
+function List({ status }) {
   const who = session.get()?.subject;
-  const page = (after, signal) => get(withQuery("/orders", { customer: who, status, sort: "-id", limit: pageSize, after }), signal);
-  const load = useLoad((signal) => page("", signal), [who, status]);
+  const page = (after, limit, signal) => get(withQuery("/orders", { customer: who, status, sort: "-id", limit, after }), signal);
+  const load = useList(page, pageSize, (o) => o.id, [who, status]);
   useLiveOrders(load, who);
   const orders = load.data?.items.filter((o) => !status || o.status === status);
-  return html`<${Heading} title="Orders" lead="What you ordered, and how far it is." />
+  return html`
     <${Trouble} problem=${load.problem} what="Your orders cannot be shown." retry=${load.reload} />
     ${(orders?.length > 0 || status) && html`<${Filter} status=${status} />
       <p class="visually-hidden" role="status">${orders && !load.busy ? `${plural(orders.length, "order")} shown` : ""}</p>`}
@@ -40,7 +44,7 @@ export default function Orders({ query }) {
       : orders.length > 0 ? html`<ul class="sheet rows">${orders.map((o) => html`<${Row} key=${o.id} order=${o} />`)}</ul>`
       : status ? html`<${Empty} title="None of these">No order of yours is in this state. <a href="/orders">Show all</a><//>`
       : html`<${Empty} title="No orders yet">What you order appears here. <a href="/">Look around</a><//>`}
-    <${More} load=${load} pageAfter=${page} keyOf=${(o) => o.id} />`;
+    <${More} list=${load} />`;
 }
 
 /** Asks for the orders that something happened to, and for those alone. */

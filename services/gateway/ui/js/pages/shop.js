@@ -1,10 +1,10 @@
 // The shop: search and browse, with what can be had shown as it changes.
 
 import { ask, get, withQuery } from "../api.js";
-import { go } from "../router.js";
-import { More } from "../parts/more.js";
+import { go, place } from "../router.js";
+import { More, useList } from "../parts/more.js";
 import { basket, cell, isSignedIn, notify, session, signingIn, withProduct } from "../store.js";
-import { Empty, Heading, Skeleton, Trouble, html, useCell, useEffect, useEvents, useLoad, useRef, useSoon, useState } from "../view.js";
+import { Empty, Heading, Skeleton, Trouble, html, useCell, useEffect, useEvents, useRef, useSoon, useState } from "../view.js";
 import { isolated, money, number, plural } from "../words.js";
 
 const pageSize = 24;
@@ -12,19 +12,24 @@ const pageSize = 24;
 export default function Shop({ query }) {
   // An address may say anything; the shop is asked only what it can answer.
   const q = (query.get("q") ?? "").slice(0, 200), available = query.get("available") === "true" ? "true" : "";
-  const page = (after, signal) => get(withQuery("/products", { q, available, limit: pageSize, after }), signal);
-  const load = useLoad((signal) => page("", signal), [q, available]);
-  useLiveProducts(load, q || available);
-  const items = load.data?.items;
   return html`
     <${Heading} title="Shop" lead="What is here, and what can be had right now." />
     <${Search} q=${q} available=${available} />
+    <${Products} key=${place.get().entry} q=${q} available=${available} />`;
+}
+
+function Products({ q, available }) {
+  const page = (after, limit, signal) => get(withQuery("/products", { q, available, limit, after }), signal);
+  const load = useList(page, pageSize, (p) => p.sku, [q, available]);
+  useLiveProducts(load, q || available);
+  const items = load.data?.items;
+  return html`
     <${Trouble} problem=${load.problem} what="The products cannot be shown." retry=${load.reload} />
     <p class="visually-hidden" role="status">${items && !load.busy ? `${plural(items.length, "product")} shown` : ""}</p>
     ${!items ? !load.problem && html`<${SkeletonGrid} />`
       : items.length === 0 ? html`<${Nothing} q=${q} available=${available} />`
       : html`<ul class="grid" aria-busy=${load.busy}>${items.map((p) => html`<${Card} key=${p.sku} product=${p} />`)}</ul>`}
-    <${More} load=${load} pageAfter=${page} keyOf=${(p) => p.sku} />`;
+    <${More} list=${load} />`;
 }
 
 function Search({ q, available }) {

@@ -9,7 +9,7 @@ const plain = [
   [/connection refused|no such host|unavailable|away|\b50[234]\b/i, "Somebody who had to be asked about it was away."],
   [/deadline exceeded|timeout|timed out/i, "Somebody who had to be asked about it took too long to answer."],
   [/not found|\b404\b/i, "What it is about is not known any more."],
-  [/\b(400|409|422)\b|invalid|refused/i, "Somebody who was told of it did not take it."],
+  [/\b(400|409|422)\b|request_(invalid|malformed)/i, "Somebody who was told of it did not take it."],
   [/constraint|sqlite|pq:|SQLSTATE|database/i, "The service could not write it down."],
 ];
 

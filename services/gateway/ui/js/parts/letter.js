@@ -15,17 +15,18 @@ export function Letter({ at, id, settled, onClose }) {
   const [state, setState] = useState({}), [discarding, discard] = useState(false);
   const dialog = useRef(null);
   useEffect(() => { dialog.current.showModal(); }, []);
-  const close = () => { dialog.current.close(); onClose(); };
+  const close = () => { dialog.current.close(); onClose(state.again); };
   const act = async (what, asking) => {
     if (state.busy) return;
-    setState({ busy: what });
+    setState((s) => ({ ...s, busy: what, problem: null }));
     try {
       await asking();
       settled(what === "retry" ? "The event was handled now." : "The letter was discarded. It is kept as a record.");
       close();
     } catch (problem) {
-      setState({ problem });
-      if (failedAgain(problem)) load.reload(); // it has another error, and one attempt more
+      const again = failedAgain(problem);
+      setState((s) => ({ problem, again: s.again || again }));
+      if (again) load.reload(); // it has another error, and one attempt more
     }
   };
   const l = load.data;

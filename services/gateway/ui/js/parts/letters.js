@@ -70,6 +70,7 @@ async function throughout(path, body) {
 
 function outcome(what, { done, failed }) {
   if (what === "discard") return `${plural(done, "letter was", "letters were")} discarded. They are kept as a record.`;
+  if (!done && !failed) return "There are none of these any more.";
   const well = done ? `${plural(done, "event was", "events were")} handled now.` : "None could be handled.";
   return failed ? `${well} ${plural(failed, "event")} failed again and ${failed === 1 ? "stays" : "stay"} here.` : well;
 }
@@ -84,6 +85,6 @@ function Members({ at, group: g, settled }) {
       <button type="button" class="plain" onClick=${() => show(l.id)}>${l.subject ? about({ subject: l.subject, service: l.stream }) : `Number ${number(l.id)}`}</button>
       <span class="hint">from ${l.stream}, ${plural(l.attempts, "attempt")}, last ${when(l.last_at)}</span></li>`)}</ul>`}
     ${items && g.count > items.length && html`<p class="hint">The first ${number(items.length)} of ${number(g.count)}.</p>`}
-    ${shown && html`<${Letter} key=${shown} at=${at} id=${shown} settled=${settled} onClose=${() => show(null)} />`}
+    ${shown && html`<${Letter} key=${shown} at=${at} id=${shown} settled=${settled} onClose=${(again) => { show(null); if (again) settled(""); }} />`}
   </div>`;
 }

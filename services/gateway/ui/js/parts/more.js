@@ -1,6 +1,10 @@
-// The next page of a list, below what is shown of it.
+// A list that comes in pages: the next of them below what is shown, and all of them
+// again for who comes back.
 
-import { Trouble, html, useState } from "../view.js";
+import { noteOf, place } from "../router.js";
+import { Trouble, html, useEffect, useLoad, useRef, useState } from "../view.js";
+
+const mostAtOnce = 500; // as the shop has it
 
 /** What is known of a list with the page that follows it. */
 export function joined(known, page, keyOf) {
@@ -8,21 +12,54 @@ export function joined(known, page, keyOf) {
   return { ...page, items: [...known.items, ...page.items.filter((item) => !shown.has(keyOf(item)))] };
 }
 
-/** Asks pageAfter(cursor) for more of a load's {items, next}, while there is more. */
-export function More({ load, pageAfter, keyOf }) {
+/** The beginning of a list, with as many of it as were shown before. */
+export async function upTo(count, pageSize, pageOf, keyOf) {
+  let all = await pageOf("", Math.min(mostAtOnce, Math.max(pageSize, count)));
+  while (all.next && all.items.length < count) all = joined(all, await pageOf(all.next, mostAtOnce), keyOf);
+  return all;
+}
+
+/**
+ * Loads a list as useLoad does: {items, next}. pageOf(after, limit, signal) asks for
+ * a page. What was loaded further stays, also when the list is loaded anew or gone
+ * back to. deps are what pageOf depends on.
+ */
+export function useList(pageOf, pageSize, keyOf, deps) {
+  const of = JSON.stringify(deps);
+  const note = noteOf(place.get().entry);
+  const latest = useRef(note.list);
+  const asked = (after, limit, signal) => pageOf(after, limit, signal).then((page) => ({ ...page, of }));
+  const load = useLoad((signal) => {
+    const count = latest.current?.of === of ? latest.current.items.length : 0;
+    return upTo(count, pageSize, (after, limit) => asked(after, limit, signal), keyOf);
+  }, deps, note.list?.of === of ? note.list : undefined);
+  latest.current = load.data ?? latest.current;
+  note.list = latest.current;
+  return { ...load, keyOf, pageAfter: (after) => asked(after, pageSize) };
+}
+
+/** Asks for more of a list, while there is more. */
+export function More({ list }) {
   const [state, setState] = useState({});
-  if (!load.data?.next) return null;
+  const box = useRef(null), before = useRef(-1);
+  useEffect(() => {
+    if (before.current < 0) return;
+    // The button is below the new ones, or gone: one goes on with the first of them.
+    box.current?.previousElementSibling?.children[before.current]?.querySelector("a")?.focus();
+    before.current = -1;
+  }, [list.data]);
   const more = async () => {
     if (state.busy) return;
     setState({ busy: true });
     try {
-      const page = await pageAfter(load.data.next);
-      load.set((d) => joined(d, page, keyOf));
+      const page = await list.pageAfter(list.data.next);
+      before.current = box.current?.previousElementSibling?.children.length ?? -1;
+      list.set((d) => joined(d, page, list.keyOf));
       setState({});
     } catch (problem) {
       setState({ problem });
     }
   };
-  return html`<div class="more"><${Trouble} problem=${state.problem} />
-    <button type="button" onClick=${more} aria-disabled=${Boolean(state.busy)}>${state.busy ? "Loading…" : "Show more"}</button></div>`;
+  return html`<div class="more" ref=${box}>${list.data?.next && html`<${Trouble} problem=${state.problem} />
+    <button type="button" onClick=${more} aria-disabled=${Boolean(state.busy)}>${state.busy ? "Loading…" : "Show more"}</button>`}</div>`;
 }

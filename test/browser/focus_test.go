@@ -1,0 +1,81 @@
+package browser_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+)
+
+// What is pressed goes away when it is pressed: the focus goes on to what comes next.
+// What is filled in wrongly is said in words, and nothing is put right unasked.
+func TestTheFocusGoesOn(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	s.offer("VASE", "Blue vase", 5)
+	s.offer("BOWL", "Green bowl", 0)
+	s.offer("LAMP", "Gold lamp", 0)
+	s.order("ann", 1)
+	s.order("bob", 1)
+	s.ask("PUT", "/api/v1/wishlist/BOWL", nil, http.StatusCreated)
+	s.ask("PUT", "/api/v1/wishlist/LAMP", nil, http.StatusCreated)
+	b := open(t, s.base(), "/")
+	b.signIn("stella")
+	t.Run("shipping", func(t *testing.T) {
+		b := b.in(t)
+		b.press("nav a", "Warehouse")
+		b.press("button", "Ship the order of ann")
+		b.tabbed("Ship the order of bob")
+		b.keys(kb.Enter)
+		b.sees("Nothing to ship")
+		b.focusIs("#ship")
+	})
+	t.Run("receiving", func(t *testing.T) {
+		b := b.in(t)
+		b.enter("#receive-sku", "a b")
+		b.until(`!document.querySelector("#receive-sku").checkValidity()`)
+		b.enter("#receive-sku", "VASE")
+		b.until(`document.querySelector("#receive-sku").checkValidity()`)
+		b.enter("#receive-quantity", "2")
+		b.keys(kb.Enter)
+		b.sees("2 of VASE are in.")
+		b.focusIs("#receive-sku")
+		b.enter("#adjust-delta", "0")
+		b.enter("#adjust-reason", " ")
+		b.until(`!document.querySelector("#adjust-delta").checkValidity() && !document.querySelector("#adjust-reason").checkValidity()`)
+	})
+	t.Run("wishes", func(t *testing.T) {
+		b := b.in(t)
+		b.press("nav a", "Wishlist")
+		b.press("button", "Remove Gold lamp")
+		b.tabbed("Remove Green bowl")
+		b.keys(kb.Enter)
+		b.sees("You wait for nothing")
+		b.focusIs("h1")
+	})
+	t.Run("ordering", func(t *testing.T) {
+		b := b.in(t)
+		b.expect("422 (Unprocessable Entity)")
+		b.expect("503 (Service Unavailable)")
+		b.press("nav a", "Shop")
+		b.press("button.take", "Add to basket: Blue vase")
+		b.press("header a", "Basket")
+		for _, odd := range []string{"1.5", "0", "99999999999"} {
+			b.enter(".quantity", odd)
+			b.keys(kb.Enter)
+			b.sees("Whole pieces from 1 to 1,000,000,000. It stays at 1.")
+			b.until(`document.querySelector(".quantity").getAttribute("aria-invalid") === "true"`)
+		}
+		b.enter(".quantity", "2")
+		b.keys(kb.Enter)
+		b.sees("£5.10")
+		b.missesNow("Whole pieces")
+		s.ask("DELETE", "/api/v1/products/VASE", nil, http.StatusNoContent)
+		b.sees("This is no longer offered")
+		b.press("button", "Order as stella")
+		b.sees("The order was not placed.")
+		b.focusIs(".trouble.refused")
+		b.press("button", "One Blue vase more")
+		b.until(`!document.querySelector(".trouble.refused")`)
+	})
+}
