@@ -30,6 +30,22 @@ func TestAFileOfReceipts(t *testing.T) {
 	b.until(`document.querySelector(".progress-box progress").value === 1`)
 	b.press("button", "Put this away")
 	b.until(`!document.querySelector(".progress-box")`)
+	b.focusIs("#import")
+	b.upload("header.csv", "external_id,sku,quantity\n")
+	b.sees("header.csv", "Done: there was nothing in it.")
+	b.upload("quote.csv", "external_id,sku,quantity\nr,\"SKU1,1\n")
+	b.sees("quote.csv", "Done: 0 lines taken, 1 not.", "A quotation mark is missing, or one too many.")
+	b.upload("empty.csv", "")
+	b.sees("empty.csv is empty.")
+	b.until(`!document.querySelector(".progress-box")`)
+}
+
+// upload chooses a file that holds text.
+func (b *tab) upload(name, text string) {
+	b.t.Helper()
+	path := filepath.Join(b.t.TempDir(), name)
+	b.must(os.WriteFile(path, []byte(text), 0o600))
+	b.must(chromedp.Do(b.ctx, chromedp.SetUploadFiles(chromedp.CSS(`input[type=file]`), []string{path})))
 }
 
 // receipts is a file of so many receipts, the last of which cannot be.
