@@ -144,9 +144,17 @@ function Gate({ role }) {
     <p><button type="button" class="primary" onClick=${() => signingIn.set("asked")}>${who ? "Sign in as somebody else" : "Sign in"}</button></p>`;
 }
 
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+
 function ThemeButton() {
   const chosen = useCell(theme);
-  const dark = (chosen ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const [preferred, prefer] = useState(prefersDark.matches);
+  useEffect(() => {
+    const changed = () => prefer(prefersDark.matches);
+    prefersDark.addEventListener("change", changed);
+    return () => prefersDark.removeEventListener("change", changed);
+  }, []);
+  const dark = chosen ? chosen === "dark" : preferred;
   useEffect(() => {
     if (chosen) document.documentElement.dataset.theme = chosen;
     else delete document.documentElement.dataset.theme;

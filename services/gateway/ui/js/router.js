@@ -19,10 +19,10 @@ export function noteOf(entry) {
   return notes.get(entry) ?? {};
 }
 
-let returning = false;
+let returning = null; // aborted when somebody goes on
 
 /** Whether the page shown is one that was gone back to: there, one is where one was. */
-export const isReturning = () => returning;
+export const isReturning = () => returning !== null;
 
 /**
  * The route whose pattern a path fits, with what stands for its :parts. Routes
@@ -62,7 +62,7 @@ function decoded(part) {
 
 /** Goes to an address of this site. replace leaves no step to go back to. */
 export function go(href, { replace = false } = {}) {
-  returning = false;
+  stay();
   if (replace) history.replaceState(history.state, "", href);
   else {
     leave();
@@ -86,24 +86,29 @@ function goneBack() {
   place.set(read(location));
 }
 
+function stay() {
+  returning?.abort();
+  returning = null;
+}
+
 function comeTo(note) {
-  returning = true;
-  settle(note, performance.now() + 5000);
+  stay();
+  returning = new AbortController();
+  const { signal } = returning;
+  for (const type of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(type, stay, { signal, passive: true });
+  settle(note, signal, performance.now() + 5000);
 }
 
 /** Scrolls to where one was once the page is there again, and gives the focus back; not against who goes on meanwhile. */
-function settle({ y = 0, link }, until) {
-  const mine = new AbortController();
-  const over = () => { returning = false; mine.abort(); };
-  for (const type of ["wheel", "touchstart", "pointerdown", "keydown", "popstate"]) addEventListener(type, over, { signal: mine.signal, passive: true });
+function settle({ y = 0, link }, signal, until) {
   let frames = 0;
   const look = () => {
-    if (mine.signal.aborted || !returning) return;
+    if (signal.aborted) return;
     const there = ++frames > 2 && !document.querySelector("main .skeleton");
     if (there) scrollTo(0, y);
     if ((!there || Math.abs(scrollY - y) > 1) && performance.now() < until) return void requestAnimationFrame(look);
     if (link) document.querySelector(`main a[href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
-    over();
+    stay();
   };
   requestAnimationFrame(look);
 }

@@ -60,6 +60,6 @@ export function More({ list }) {
       setState({ problem });
     }
   };
-  return html`<div class="more" ref=${box}>${list.data?.next && html`<${Trouble} problem=${state.problem} />
+  return html`<div class=${list.data?.next ? "more" : ""} ref=${box}>${list.data?.next && html`<${Trouble} problem=${state.problem} />
     <button type="button" onClick=${more} aria-disabled=${Boolean(state.busy)}>${state.busy ? "Loading…" : "Show more"}</button>`}</div>`;
 }
