@@ -127,7 +127,9 @@ export function handOn(from, selector) {
 
 /** Gives the focus to the page's heading where what had it is gone: at the body, a keyboard would begin at the top. */
 export function refocus() {
-  if (!document.activeElement || document.activeElement === document.body) document.querySelector("h1")?.focus({ preventScroll: true });
+  const at = document.activeElement;
+  // A browser notices only with its next picture that what has the focus went away with a dialog.
+  if (!at || at === document.body || at.closest("dialog:not([open])")) document.querySelector("h1")?.focus({ preventScroll: true });
 }
 
 /** Says what failed in plain words, with a way on. Without again, retry is what happens by itself, only sooner. */
