@@ -58,6 +58,6 @@ func probeInside(ctx context.Context, url string, hc *http.Client) inside {
 	case http.StatusServiceUnavailable:
 		return inside{url: url, runs: true, why: fmt.Errorf("the gateway at %s is not ready yet; try again in a moment", at)}
 	default:
-		return inside{url: url, runs: true, why: fmt.Errorf("what answers at %s does not let this command in (%s): show it the INTERNAL_TOKEN that the gateway was started with, or is it no gateway? (PORT or --port)", at, answer.Status)}
+		return inside{url: url, runs: true, why: fmt.Errorf("what answers at %s does not let this command in (%s): show it the INTERNAL_TOKEN that the gateway was started with, or, where it keeps files and has none, name their folder (QUADRILLE_DATA); or is it no gateway? (PORT or --port)", at, answer.Status)}
 	}
 }

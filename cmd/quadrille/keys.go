@@ -28,7 +28,8 @@ func newKeysCommand() *cobra.Command {
 Authorization: Bearer qk_.... Keys are kept in the gateway's database, as hashes, and
 these commands work there, whether or not the gateway runs. A SQLite file belongs to
 one process: while a gateway runs on one, it is asked to do it, on this machine's PORT
-and with INTERNAL_TOKEN where it has one.
+and with INTERNAL_TOKEN where it has one, else with the pass that it left beside its
+database.
 
 A key has roles: warehouse (receive, adjust, ship), staff (everything that is to be
 seen, products, dead letters, replay), customer (orders and wishes of the customer

@@ -36,6 +36,9 @@ func newRemote(name string, port int) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
+	if name == app.Gateway && cfg.Token == "" {
+		cfg.Token = cfg.Pass()
+	}
 	links, err := newLinks(cfg)
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ nothing else on the machine. Stop it with Ctrl-C; kill it and start it again, an
 goes on where it was.
 
 The gateway has the shop's pages and the public API below /api/v1. Where neither an
-issuer of tokens (JWKS_URL, JWT_KEY) nor a database is configured it offers a sign-in
+issuer of tokens (JWKS_URL, JWT_KEY), a database nor a proxy is configured it offers a sign-in
 for development: anybody may be anybody, so it then listens on this machine alone,
 whatever HOST says. --dev has it do so in any case.
 
@@ -56,7 +56,7 @@ it only gets the traffic. Started again, it goes on, and nothing doubles.`,
 			if cmd.Flags().Changed("port") {
 				cfg.Port = flags.port
 			}
-			cfg.Dev = flags.dev || cfg.Embedded() && cfg.JWKSURL == "" && cfg.JWTKey == ""
+			cfg.Dev = flags.dev || cfg.Embedded() && cfg.JWKSURL == "" && cfg.JWTKey == "" && cfg.TrustedProxies == 0
 			if flags.pace <= 0 {
 				return fmt.Errorf("--demo-pace %s is no time between two things", flags.pace)
 			}

@@ -61,9 +61,6 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Alone reports whether only this machine reaches the gateway.
-func (c Config) Alone() bool { return loopback(c.host(Gateway)) }
-
 // URL is where a service is reached: NAME_URL where set, the broker on Heroku, the
 // listener that was brought along, or this machine at the service's port. The host
 // of an amqp or redis URL is the queue or list.

@@ -15,7 +15,7 @@ func FromConfig(c app.Config) (Config, error) {
 			JWKS: c.JWKSURL, Key: c.JWTKey, Issuer: c.JWTIssuer, Audience: c.JWTAudience,
 			RolesClaim: c.JWTRolesClaim, Algorithms: c.JWTAlgorithms,
 		},
-		Dev: c.Dev, InternalToken: c.Token, Alone: c.Alone(),
+		Dev: c.Dev, InternalToken: c.Token, PassFile: c.PassFile(),
 		Origins: c.CORSOrigins, Proxies: c.TrustedProxies, Redis: c.RedisURL != "", RedisKey: c.BusPrefix,
 		EventsKeep: c.EventsKeep(), Timeout: c.GatewayTimeout,
 	}
@@ -24,6 +24,9 @@ func FromConfig(c app.Config) (Config, error) {
 	}
 	if c.TrustedProxies < 0 {
 		return cfg, fmt.Errorf("TRUSTED_PROXIES %d is negative", c.TrustedProxies)
+	}
+	if c.Dev && c.TrustedProxies > 0 {
+		return cfg, fmt.Errorf("--dev with TRUSTED_PROXIES %d: whoever reaches the development sign-in may be anybody, and a proxy has everybody reach it", c.TrustedProxies)
 	}
 	var err error
 	if cfg.Address, err = rate("RATE_LIMIT_ADDRESS", c.RateAddress); err != nil {

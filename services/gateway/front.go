@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,6 +27,7 @@ type frontConfig struct {
 	Config
 
 	deps    app.Deps
+	pass    string // shown by commands of this machine; empty: by none
 	who     authenticate
 	keys    *identity.Keys
 	dev     *identity.DevSignIn // nil: there is none
@@ -152,18 +152,14 @@ func (f *front) brief(w http.ResponseWriter, r *http.Request, inside http.Handle
 	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", status)
 }
 
-// trusted: it comes from inside.
+// trusted: whoever asks shows what only those inside have. Where it comes from proves
+// nothing: behind a proxy everybody comes from this machine.
 func (f *front) trusted(r *http.Request) bool {
-	if f.cfg.InternalToken != "" {
-		given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		return subtle.ConstantTimeCompare([]byte(given), []byte(f.cfg.InternalToken)) == 1
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	return err == nil && f.cfg.Alone && net.ParseIP(host).IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && !fromPage(r)
+	given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return shows(given, f.cfg.InternalToken) || shows(given, f.cfg.pass)
 }
 
-// fromPage reports whether a page may have asked: a browser on this machine runs the
-// pages of others, and commands neither name an origin nor ask by a name.
-func fromPage(r *http.Request) bool {
-	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" || !byAddress(r.Host)
+// shows: a secret that is none is shown by nobody.
+func shows(given, secret string) bool {
+	return secret != "" && subtle.ConstantTimeCompare([]byte(given), []byte(secret)) == 1
 }

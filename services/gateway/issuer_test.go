@@ -90,6 +90,7 @@ func TestIssuersThatCannotBe(t *testing.T) {
 		"a rate that is none":      {func(c *app.Config) { c.JWTKey, c.RateCaller = public, "fast" }, "RATE_LIMIT_CALLER"},
 		"another rate":             {func(c *app.Config) { c.JWTKey, c.RateAddress = public, "-1" }, "RATE_LIMIT_ADDRESS"},
 		"fewer proxies than none":  {func(c *app.Config) { c.JWTKey, c.TrustedProxies = public, -1 }, "TRUSTED_PROXIES -1 is negative"},
+		"a sign-in for everybody":  {func(c *app.Config) { c.JWTKey, c.Dev, c.TrustedProxies = public, true, 1 }, "--dev with TRUSTED_PROXIES 1"},
 	} {
 		_, err := FromConfig(configured(c.change))
 		if err == nil || !strings.Contains(err.Error(), c.want) {

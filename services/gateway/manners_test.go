@@ -95,24 +95,26 @@ func TestHeadersForBrowsers(t *testing.T) {
 	}
 }
 
-// What is inside is for those inside: by INTERNAL_TOKEN, or from this machine where
-// nobody else reaches the gateway.
+// What is inside is for those inside: who shows INTERNAL_TOKEN, or what the gateway
+// left for commands of its machine.
 func TestWhatIsInside(t *testing.T) {
+	const pass = "left-for-commands"
 	for name, c := range map[string]struct {
 		cfg    Config
+		pass   string
 		header []string
 		status int
 	}{
-		"a token":                     {Config{InternalToken: internal}, as(internal), http.StatusOK},
-		"the wrong token":             {Config{InternalToken: internal}, as(token), http.StatusNotFound},
-		"no token":                    {Config{InternalToken: internal, Alone: true}, as(""), http.StatusNotFound},
-		"this machine":                {Config{Alone: true}, as(""), http.StatusOK},
-		"a page, on this machine":     {Config{Alone: true}, append(as(""), "Origin", "http://127.0.0.1:1"), http.StatusNotFound},
-		"a page's own request":        {Config{Alone: true}, append(as(""), "Sec-Fetch-Site", "same-origin"), http.StatusNotFound},
-		"this machine, for another":   {Config{Alone: true}, append(as(""), "X-Forwarded-For", "192.0.2.1"), http.StatusNotFound},
-		"no token, open to everybody": {Config{}, as(""), http.StatusNotFound},
+		"a token":                 {Config{InternalToken: internal}, "", as(internal), http.StatusOK},
+		"the wrong token":         {Config{InternalToken: internal}, "", as(token), http.StatusNotFound},
+		"no token":                {Config{InternalToken: internal}, "", as(""), http.StatusNotFound},
+		"a command":               {Config{}, pass, as(pass), http.StatusOK},
+		"a command, by a proxy":   {Config{Proxies: 1}, pass, as(pass), http.StatusOK},
+		"a pass of another start": {Config{}, pass, as("left-for-others"), http.StatusNotFound},
+		"no pass":                 {Config{}, pass, as(""), http.StatusNotFound},
+		"neither, and none":       {Config{}, "", as(""), http.StatusNotFound},
 	} {
-		d := opened(t, overHTTP, c.cfg, nil)
+		d := opened(t, overHTTP, c.cfg, nil, func(f *frontConfig) { f.pass = c.pass })
 		a := d.ask("GET", "/internal/subscriptions", "", c.header...)
 		if a.status != c.status || (a.status == http.StatusOK) != (a.body == "inside: /subscriptions") {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
@@ -124,17 +126,18 @@ func TestWhatIsInside(t *testing.T) {
 	}
 }
 
-// A page that has its own name resolve to this machine is not let in by that.
-func TestWhatIsInsideHasNoName(t *testing.T) {
-	d := opened(t, overHTTP, Config{Alone: true}, nil)
-	for host, inside := range map[string]bool{
-		"localhost": true, "LOCALHOST:8080": true, "127.0.0.1": true, "[::1]:8080": true, "[::1]": true,
-		"rebound.example": false, "rebound.example:8080": false, "localhost.rebound.example": false, "": false,
+// Behind a proxy that says nothing of whom it asks for, everybody comes from this
+// machine and by its address: that lets nobody in.
+func TestWhoComesFromThisMachineIsNotInside(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"plain": {}, "a proxy": {Proxies: 1}, "an issuer": {Issuer: IssuerConfig{JWKS: "http://127.0.0.1:1", Issuer: "i", Audience: "a"}},
 	} {
-		said := d.raw("POST /internal/ops/keys HTTP/1.1\r\nHost: " + host + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-		// Those inside are played: they know no POST.
-		if strings.Contains(said, "path_unknown") == inside {
-			t.Errorf("by the name %q: %s", host, said)
+		d := opened(t, overHTTP, cfg, nil, func(f *frontConfig) { f.pass = "left-for-commands" })
+		for _, host := range []string{"localhost", "127.0.0.1", "127.0.0.1:8080", "[::1]:8080", ""} {
+			said := d.raw("GET /internal/ops/keys HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
+			if !strings.Contains(said, "path_unknown") {
+				t.Errorf("%s, by the name %q: %s", name, host, said)
+			}
 		}
 	}
 }

@@ -25,10 +25,10 @@ type Config struct {
 	// Dev offers the development sign-in: anybody may be anybody.
 	Dev bool
 	// InternalToken is what the services demand of each other; whoever has it may ask
-	// for what is inside. Where it is empty only this machine may, and only while the
-	// gateway listens to nobody else (Alone).
+	// for what is inside. Commands of this machine show what this start of the gateway
+	// left in PassFile, where it is set.
 	InternalToken string
-	Alone         bool
+	PassFile      string
 
 	Origins  []string // pages of these may call; none where empty
 	Proxies  int      // of ours in front, each of which adds to X-Forwarded-For
@@ -91,8 +91,14 @@ func build(d app.Deps, cfg Config) (app.Parts, error) {
 	if err != nil {
 		return app.Parts{}, err
 	}
+	pass := ""
+	if cfg.PassFile != "" {
+		if pass, err = app.NewPass(cfg.PassFile); err != nil {
+			return app.Parts{}, err
+		}
+	}
 	front, err := newFront(frontConfig{
-		Config: cfg, deps: d, who: who.Authenticate, keys: who.Keys, dev: dev, limiter: limiter, sales: sales, answers: store, desk: desk,
+		Config: cfg, deps: d, pass: pass, who: who.Authenticate, keys: who.Keys, dev: dev, limiter: limiter, sales: sales, answers: store, desk: desk,
 		notes: notes,
 	})
 	if err != nil {
