@@ -40,8 +40,9 @@ type frontConfig struct {
 
 // front is the gateway as it is seen from outside.
 type front struct {
-	cfg frontConfig
-	e   *echo.Echo
+	cfg    frontConfig
+	e      *echo.Echo
+	inside http.Handler // set by over, before the first request
 }
 
 // Bytes of a body that is taken.
@@ -96,7 +97,7 @@ func (f *front) forwarding(api *echo.Group) error {
 	}
 	before := map[string][]echo.MiddlewareFunc{"/orders": {own.own}, "/customers": {ownWishes}}
 	for _, r := range append(routes(), opsRoutes()...) {
-		forward, err := newProxy(f.cfg.deps, r)
+		forward, err := f.newProxy(r)
 		if err != nil {
 			return err
 		}
@@ -113,6 +114,7 @@ func (f *front) forwarding(api *echo.Group) error {
 // over is the whole: the public side, and what is inside below /internal. Health is
 // for everybody, but why something is not well for those inside.
 func (f *front) over(inside http.Handler) http.Handler {
+	f.inside = inside
 	below := http.StripPrefix("/internal", inside)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {

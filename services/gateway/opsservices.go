@@ -9,7 +9,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/app"
 	"quadrille/internal/opsclient"
 )
 
@@ -29,26 +28,22 @@ const stateWithin = 3 * time.Second
 // servicesRoute says how all services are, in one answer. One that does not answer
 // is part of it.
 func (f *front) servicesRoute(api *echo.Group) {
-	hc := &http.Client{Transport: f.cfg.deps.HTTP.Transport}
 	api.Match(reads, "/ops/services", func(c echo.Context) error {
 		names := everyService()
 		items := make([]serviceState, len(names))
 		var asking sync.WaitGroup
 		for i, name := range names {
-			asking.Go(func() { items[i] = stateOf(c.Request().Context(), name, opsclient.New(insideOf(f.cfg.deps, name), hc)) })
+			asking.Go(func() { items[i] = stateOf(c.Request().Context(), name, f.opsOf(name)) })
 		}
 		asking.Wait()
 		return c.JSON(http.StatusOK, map[string]any{"items": items})
 	})
 }
 
-// insideOf is where a service's common endpoints are.
-func insideOf(d app.Deps, service string) string {
-	base := strings.TrimSuffix(d.URL(service), "/")
-	if service == app.Gateway {
-		return base + "/internal"
-	}
-	return base
+// opsOf asks for a service's common endpoints.
+func (f *front) opsOf(service string) *opsclient.Client {
+	way, base := f.wayTo(service)
+	return opsclient.New(strings.TrimSuffix(base, "/"), &http.Client{Transport: way})
 }
 
 func stateOf(ctx context.Context, name string, c *opsclient.Client) serviceState {

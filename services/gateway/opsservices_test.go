@@ -50,7 +50,7 @@ func TestHowTheServicesAre(t *testing.T) {
 				case <-r.Context().Done():
 				}
 			}),
-			app.Gateway: http.StripPrefix("/internal", playOps(http.StatusOK, `{"items":[],"outbox":{"unsent":0},"dead_letters":0}`)),
+			app.Gateway: playOps(http.StatusOK, `{"items":[],"outbox":{"unsent":0},"dead_letters":0}`),
 		})
 		defer close(hangs)
 		began := time.Now()
@@ -90,16 +90,16 @@ func TestHowFarReadersAreBehindWhileOneHangs(t *testing.T) {
 	behind := func(name string) http.Handler {
 		return playOps(http.StatusOK, fmt.Sprintf(`{"items":[{"subscriber":%q,"stream":"catalog","lag":2}],"outbox":{"unsent":0}}`, name))
 	}
-	transport, url := overHTTP(t, map[string]http.Handler{
+	d := opened(t, overHTTP, Config{}, map[string]http.Handler{
 		"inventory": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			select {
 			case <-hangs:
 			case <-r.Context().Done():
 			}
 		}),
-		"sales": behind("sales"), "stats": behind("stats"), app.Gateway: http.StripPrefix("/internal", behind("gateway")),
+		"sales": behind("sales"), "stats": behind("stats"), app.Gateway: behind("gateway"),
 	})
-	sample := lags(app.Deps{HTTP: &http.Client{Transport: transport}, URL: url})
+	sample := lags(d.front.opsOf)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	want := []live.Lag{
@@ -116,4 +116,34 @@ func TestHowTheServicesAreIsForStaff(t *testing.T) {
 		d.ask("GET", prefix+"/ops/services", "", as(who)...).refused(t, who, http.StatusForbidden, "role_required")
 	}
 	d.ask("GET", prefix+"/ops/services", "", "Authorization", "").refused(t, "nobody", http.StatusUnauthorized, "token_required")
+}
+
+// The gateway's own are asked as every service's are, by a page, too, and whether or
+// not it shows INTERNAL_TOKEN.
+func TestTheGatewaysOwnFromAPage(t *testing.T) {
+	for _, inner := range []string{"", internal} {
+		seen := &notes{}
+		own := seen.play(app.Gateway, func(w http.ResponseWriter, r *http.Request) {
+			if inner != "" && r.Header.Get("Authorization") != "Bearer "+inner {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			w.Header().Set("Link", `</dead-letters?after=x>; rel="next"`)
+			fmt.Fprint(w, "{}")
+		})
+		d := opened(t, overHTTP, Config{InternalToken: inner}, map[string]http.Handler{app.Gateway: own})
+		for _, ask := range [][2]string{{"GET", "/subscriptions"}, {"GET", "/dead-letters?limit=2"}, {"POST", "/dead-letters/7/retry"}, {"POST", "/subscriptions/sales/replay"}} {
+			a := d.ask(ask[0], prefix+"/ops/services/gateway"+ask[1], "", append(as("staff"), "Origin", "https://shop.example", "Sec-Fetch-Site", "same-origin")...)
+			asked := seen.take()
+			if a.status != http.StatusOK || len(asked) != 1 || asked[0].method != ask[0] || asked[0].uri != ask[1] {
+				t.Errorf("%v: %d %s, asked were %v", ask, a.status, a.body, asked)
+			}
+			if want := `</api/v1/ops/services/gateway/dead-letters?after=x>; rel="next"`; a.header.Get("Link") != want && ask[1] == "/dead-letters?limit=2" {
+				t.Errorf("it leads to %s", a.header.Get("Link"))
+			}
+		}
+		if a := d.ask("GET", prefix+"/ops/services/gateway/subscriptions", "", as("warehouse")...); a.status != http.StatusForbidden {
+			t.Errorf("warehouse: %d", a.status)
+		}
+	}
 }

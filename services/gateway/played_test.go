@@ -140,8 +140,8 @@ type door struct {
 	db    *gorm.DB // the gateway's own
 }
 
-// opened is a gateway in front of services that are played; change has the last word
-// on what it is made of.
+// opened is a gateway in front of services that are played, what is inside of itself
+// by its own name; change has the last word on what it is made of.
 func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, change ...func(*frontConfig)) *door {
 	t.Helper()
 	transport, url := w(t, services)
@@ -173,9 +173,13 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, c
 	if err != nil {
 		t.Fatal(err)
 	}
-	inside := rest.NewBare(deps.Log)
-	inside.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "inside: "+c.Request().URL.Path) })
-	server := httptest.NewServer(f.over(rest.Heads(inside)))
+	inside := services[app.Gateway]
+	if inside == nil {
+		e := rest.NewBare(deps.Log)
+		e.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "inside: "+c.Request().URL.Path) })
+		inside = rest.Heads(e)
+	}
+	server := httptest.NewServer(f.over(inside))
 	t.Cleanup(server.Close)
 	d.url, d.http, d.shut, d.front, d.db = server.URL, server.Client(), server.Close, f, conn
 	return d

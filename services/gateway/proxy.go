@@ -13,7 +13,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/app"
 	"quadrille/pkg/fault"
 )
 
@@ -21,13 +20,14 @@ import (
 type failureKey struct{}
 
 // newProxy forwards requests to the service of a route.
-func newProxy(d app.Deps, r route) (echo.HandlerFunc, error) {
-	base, err := url.Parse(d.URL(r.service))
+func (f *front) newProxy(r route) (echo.HandlerFunc, error) {
+	way, at := f.wayTo(r.service)
+	base, err := url.Parse(at)
 	if err != nil {
 		return nil, fmt.Errorf("URL of %s: %w", r.service, err)
 	}
 	proxy := &httputil.ReverseProxy{
-		Transport:      d.HTTP.Transport,
+		Transport:      way,
 		Rewrite:        func(p *httputil.ProxyRequest) { rewrite(p, base, r) },
 		ModifyResponse: func(answer *http.Response) error { return modify(answer, r) },
 		ErrorHandler: func(_ http.ResponseWriter, request *http.Request, err error) {
@@ -35,7 +35,7 @@ func newProxy(d app.Deps, r route) (echo.HandlerFunc, error) {
 				*told = err
 			}
 		},
-		ErrorLog: log.New(&lines{d.Log}, "", 0),
+		ErrorLog: log.New(&lines{f.cfg.deps.Log}, "", 0),
 	}
 	return func(c echo.Context) error {
 		var failed error
@@ -50,7 +50,7 @@ func newProxy(d app.Deps, r route) (echo.HandlerFunc, error) {
 		case errors.Is(c.Request().Context().Err(), context.Canceled):
 			return c.NoContent(statusGone)
 		default:
-			d.Log.Warn("a service gave no answer", "to", r.service, "method", request.Method, "error", failed)
+			f.cfg.deps.Log.Warn("a service gave no answer", "to", r.service, "method", request.Method, "error", failed)
 			return away(r.service, failed)
 		}
 	}, nil

@@ -36,12 +36,8 @@ func routes() []route {
 func opsRoutes() (all []route) {
 	for _, service := range everyService() {
 		below := "/ops/services/" + service
-		inside := ""
-		if service == app.Gateway {
-			inside = "/internal"
-		}
 		for _, path := range []string{"/subscriptions", "/dead-letters"} {
-			all = append(all, route{below + path, service, inside + path})
+			all = append(all, route{below + path, service, path})
 		}
 	}
 	return all

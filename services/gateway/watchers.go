@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"quadrille/internal/app"
 	"quadrille/internal/opsclient"
 	"quadrille/services/gateway/identity"
 	"quadrille/services/gateway/live"
@@ -43,7 +42,7 @@ func still(who authenticate) func(*http.Request) bool {
 
 // lags asks every service how far behind its readers are, all at once. One that does
 // not answer in time is left out, and keeps nobody waiting but who waits for it.
-func lags(d app.Deps) func(context.Context) []live.Lag {
+func lags(ask func(service string) *opsclient.Client) func(context.Context) []live.Lag {
 	return func(ctx context.Context) []live.Lag {
 		ctx, cancel := context.WithTimeout(ctx, stateWithin)
 		defer cancel()
@@ -51,7 +50,7 @@ func lags(d app.Deps) func(context.Context) []live.Lag {
 		found := make([][]live.Lag, len(names))
 		var asking sync.WaitGroup
 		for i, name := range names {
-			asking.Go(func() { found[i] = lagsOf(ctx, opsclient.New(insideOf(d, name), d.HTTP)) })
+			asking.Go(func() { found[i] = lagsOf(ctx, ask(name)) })
 		}
 		asking.Wait()
 		return slices.Concat(found...)

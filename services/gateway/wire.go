@@ -10,6 +10,7 @@ import (
 
 	"quadrille/internal/app"
 	"quadrille/internal/audit"
+	"quadrille/internal/opsclient"
 	"quadrille/services/gateway/answers"
 	"quadrille/services/gateway/audits"
 	"quadrille/services/gateway/identity"
@@ -80,9 +81,10 @@ func build(d app.Deps, cfg Config) (app.Parts, error) {
 	}
 	store := &answers.Store{DB: d.DB}
 	desk := &audits.Desk{DB: d.DB, Log: d.Log, Shop: audit.Config{URL: d.URL, Services: app.Names(), HTTP: d.HTTP}, Wait: auditWait}
+	var f *front // which shows the notes, and is asked for lags once it runs
 	notes, err := live.New(live.Config{
 		DB: d.DB, Log: d.Log, Orders: sales, Keep: cfg.EventsKeep,
-		Caller: watcher(addressOf(cfg.Proxies)), Still: still(who.Authenticate), Lags: lags(d),
+		Caller: watcher(addressOf(cfg.Proxies)), Still: still(who.Authenticate), Lags: lags(func(service string) *opsclient.Client { return f.opsOf(service) }),
 	})
 	if err != nil {
 		return app.Parts{}, err
@@ -97,7 +99,7 @@ func build(d app.Deps, cfg Config) (app.Parts, error) {
 			return app.Parts{}, err
 		}
 	}
-	front, err := newFront(frontConfig{
+	f, err = newFront(frontConfig{
 		Config: cfg, deps: d, pass: pass, who: who.Authenticate, keys: who.Keys, dev: dev, limiter: limiter, sales: sales, answers: store, desk: desk,
 		notes: notes,
 	})
@@ -105,7 +107,7 @@ func build(d app.Deps, cfg Config) (app.Parts, error) {
 		return app.Parts{}, err
 	}
 	return app.Parts{
-		Front:      func(inside http.Handler) http.Handler { return front.over(inside) },
+		Front:      func(inside http.Handler) http.Handler { return f.over(inside) },
 		Drain:      notes.Drain,
 		Readers:    readers,
 		Workers:    append(notes.Workers(), pruner(store, d.Log)),
