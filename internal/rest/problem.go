@@ -72,6 +72,8 @@ func ofEcho(he *echo.HTTPError) *fault.Fault {
 		return fault.New(fault.NotFound, "path_unknown", "there is nothing at this path; the service's /docs shows what there is")
 	case he.Code == http.StatusMethodNotAllowed:
 		return fault.New(fault.Malformed, "method_not_allowed", "this path does not take this method; the Allow header names those it takes")
+	case he.Code == http.StatusRequestTimeout:
+		return fault.New(fault.Malformed, "body_late", "%s", fmt.Sprint(he.Message))
 	case he.Code == http.StatusUnsupportedMediaType:
 		return fault.New(fault.Malformed, "media_type_unsupported", "%s", fmt.Sprint(he.Message))
 	case he.Code >= 400 && he.Code < 500:

@@ -25,7 +25,7 @@ type Config struct {
 	Token     string        // demanded as a bearer token where set, but for health and metrics
 	BodyLimit int64         // bytes of a JSON body; 1 MiB where 0
 	CSVLimit  int64         // bytes of a CSV body; 64 MiB where 0
-	Timeout   time.Duration // of one request but CSV uploads; 30 s where 0
+	Timeout   time.Duration // of one request, and of an upload from its end on; 30 s where 0
 	Ops       Ops
 }
 
@@ -55,7 +55,7 @@ func New(cfg Config) (*echo.Echo, error) {
 	}
 	e := NewBare(cfg.Log)
 	e.Pre(measured, allowHead)
-	e.Use(authorize(cfg.Token), rememberURL, cause, Deadline(cfg.Timeout), check)
+	e.Use(ReadWithin(cfg.Timeout), authorize(cfg.Token), rememberURL, cause, Deadline(cfg.Timeout, uploadsOf(document)), check)
 	return e, cfg.Ops.register(e, document)
 }
 

@@ -26,10 +26,11 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 	if err != nil {
 		return nil, fmt.Errorf("route OpenAPI document: %w", err)
 	}
+	limit := BodyLimits{Body: cfg.BodyLimit, CSV: cfg.CSVLimit, Upload: uploadsOf(document)}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			sent := c.Request().Body
-			if err := limitBody(c, cfg); err != nil {
+			if err := limit.on(c); err != nil {
 				return err
 			}
 			if err := checkText(c.Request().URL); err != nil {
@@ -51,13 +52,19 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 	}, nil
 }
 
-// BodyLimit caps bodies without looking into them: JSON's, or whatever else, and
-// those of CSV, both in bytes.
-func BodyLimit(body, csv int64) echo.MiddlewareFunc {
+// BodyLimits is how many bytes bodies may have.
+type BodyLimits struct {
+	Body   int64
+	CSV    int64 // of uploads
+	Upload Upload
+}
+
+// Middleware caps bodies without looking into them.
+func (l BodyLimits) Middleware() echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			sent := c.Request().Body
-			if err := limitBody(c, Config{BodyLimit: body, CSVLimit: csv}); err != nil {
+			if err := l.on(c); err != nil {
 				return err
 			}
 			err := next(c)
@@ -77,13 +84,12 @@ func drain(body io.Reader) {
 	_, _ = io.CopyN(io.Discard, body, patience) // the answer is the same either way
 }
 
-// limitBody caps the body. One that says it is too large is refused unread.
-func limitBody(c echo.Context, cfg Config) error {
-	limit := cfg.BodyLimit
-	if isCSV(c.Request()) {
-		limit = cfg.CSVLimit
+// on caps the body. One that says it is too large is refused unread.
+func (l BodyLimits) on(c echo.Context) error {
+	r, limit := c.Request(), l.Body
+	if l.Upload(r) {
+		limit = l.CSV
 	}
-	r := c.Request()
 	if r.ContentLength > limit {
 		c.Response().Header().Set("Connection", "close")
 		return &http.MaxBytesError{Limit: limit}

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"sync/atomic"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -18,15 +16,14 @@ import (
 type watched struct {
 	io.ReadCloser
 
-	err   atomic.Pointer[error]
-	whole func() // called at its end
+	err atomic.Pointer[error]
 }
 
-// whole has a body that the gateway reads itself come in time, like one that it
-// passes on.
+// whole has a body that the gateway reads itself be its sender's business, like one
+// that it passes on.
 func whole(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		body := watch(c.Response(), c.Request())
+		body := watch(c.Request())
 		err := next(c)
 		if broken := body.broken(); broken != nil && err != nil {
 			return broken
@@ -35,29 +32,19 @@ func whole(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// watch puts a watched body into r. Where r has a deadline, the sender has four
-// fifths of the time; the rest is the service's.
-func watch(w http.ResponseWriter, r *http.Request) *watched {
-	body := &watched{ReadCloser: r.Body, whole: func() {}}
-	if r.ContentLength == 0 {
-		return body
+// watch puts a watched body into r.
+func watch(r *http.Request) *watched {
+	body := &watched{ReadCloser: r.Body}
+	if r.ContentLength != 0 {
+		r.Body = body
 	}
-	if deadline, has := r.Context().Deadline(); has {
-		until := http.NewResponseController(w)
-		body.whole = func() { _ = until.SetReadDeadline(time.Time{}) }
-		_ = until.SetReadDeadline(time.Now().Add(time.Until(deadline) * 4 / 5)) // what cannot be bounded here is bounded by the deadline
-	}
-	r.Body = body
 	return body
 }
 
 // Read is io.Reader's.
 func (b *watched) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	switch {
-	case errors.Is(err, io.EOF):
-		b.whole()
-	case err != nil && !errors.Is(err, http.ErrBodyReadAfterClose):
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
 		b.err.Store(&err)
 	}
 	return n, err
@@ -70,10 +57,8 @@ func (b *watched) broken() error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(*err, new(*http.MaxBytesError)):
-		return *err
-	case errors.Is(*err, os.ErrDeadlineExceeded):
-		return echo.NewHTTPError(http.StatusRequestTimeout, "the body did not come in time")
+	case errors.As(*err, new(*http.MaxBytesError)), errors.As(*err, new(*echo.HTTPError)):
+		return *err // it is said what is wrong
 	default:
 		return fault.New(fault.Malformed, "body_incomplete", "the body broke off before its end")
 	}

@@ -62,7 +62,7 @@ func TestUploads(t *testing.T) {
 // A file streams: the service has its first lines before the last are sent.
 func TestUploadsStream(t *testing.T) {
 	line := make(chan string)
-	d := opened(t, overHTTP, Config{Timeout: 50 * time.Millisecond}, map[string]http.Handler{
+	d := opened(t, overHTTP, Config{Timeout: 500 * time.Millisecond}, map[string]http.Handler{
 		"inventory": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			b := make([]byte, 6)
 			for {
@@ -78,12 +78,12 @@ func TestUploadsStream(t *testing.T) {
 	body, file := io.Pipe()
 	r.Body, r.ContentLength = body, -1
 	go func() {
-		for n := range 5 {
+		for n := range 9 {
 			fmt.Fprintf(file, "line %d", n)
 			if got := <-line; got != fmt.Sprint("line ", n) {
 				t.Errorf("line %d arrives as %q", n, got)
 			}
-			time.Sleep(20 * time.Millisecond) // in all, longer than another request may take
+			time.Sleep(70 * time.Millisecond) // in all, longer than another request may take
 		}
 		_ = file.Close()
 	}()
@@ -136,4 +136,68 @@ func TestABodyThatIsNotFinished(t *testing.T) {
 			t.Errorf("the service is blamed: %s", d.log)
 		}
 	})
+}
+
+// asIs is a POST with a token and a header, of which no more comes than body.
+func (d *door) asIs(path, given, header, body string) string {
+	d.t.Helper()
+	return d.raw("POST " + path + " HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer " + given + "\r\nConnection: close\r\n" + header + "\r\n\r\n" + body)
+}
+
+// What a body says it is gives it neither room nor time: an upload is what is posted
+// to /imports.
+func TestCSVElsewhereIsNoUpload(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		d := opened(t, w, Config{Timeout: 300 * time.Millisecond}, map[string]http.Handler{"sales": http.HandlerFunc(counts), "inventory": http.HandlerFunc(counts)})
+		for _, path := range []string{"/orders", "/receipts", "/imports/7", "/ops/keys"} {
+			r := d.request("POST", prefix+path, "")
+			r.Header.Set("Content-Type", "text/csv")
+			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(make([]byte, 2*mebibyte))), -1
+			if a := d.do(r); a.status != http.StatusRequestEntityTooLarge && a.status != http.StatusUnsupportedMediaType {
+				t.Errorf("2 MiB to %s: %d %s", path, a.status, a.body)
+			}
+			if said := d.asIs(prefix+path, token, "Content-Type: text/csv\r\nContent-Length: 100", "a"); !strings.HasPrefix(said, "HTTP/1.1 408 ") && !strings.HasPrefix(said, "HTTP/1.1 415 ") {
+				t.Errorf("half a file to %s: %s", path, said)
+			}
+		}
+	})
+}
+
+// A sender that rests in the middle of a file is told so; one that was refused is not
+// waited for either.
+func TestASenderThatRests(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		d := opened(t, w, Config{Timeout: 300 * time.Millisecond}, map[string]http.Handler{"inventory": http.HandlerFunc(counts)})
+		for _, length := range []string{"Content-Length: 100", "Transfer-Encoding: chunked"} {
+			said := d.asIs(prefix+"/imports", token, "Content-Type: Text/CSV; charset=utf-8\r\n"+length, "5\r\nabcde\r\n")
+			if !strings.HasPrefix(said, "HTTP/1.1 408 ") || !strings.Contains(said, `"code":"body_late"`) {
+				t.Errorf("with %s: %s", length, said)
+			}
+			for status, given := range map[string]string{"401": "wrong", "403": "bob"} {
+				if said := d.asIs(prefix+"/imports", given, "Content-Type: text/csv\r\n"+length, ""); !strings.HasPrefix(said, "HTTP/1.1 "+status) {
+					t.Errorf("%s, with %s: %s", given, length, said)
+				}
+			}
+		}
+	})
+}
+
+// A service that hangs over an upload is not waited for longer than over anything
+// else, whether or not it takes the file in.
+func TestAServiceThatHangsOverAnUpload(t *testing.T) {
+	for what, takes := range map[string]bool{"before": false, "after": true} {
+		ways(t, func(t *testing.T, w way) {
+			hangs := make(chan struct{}) // a server does not see that its caller left while there is more to read
+			defer close(hangs)
+			d := opened(t, w, Config{Timeout: 300 * time.Millisecond}, map[string]http.Handler{
+				"inventory": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					if takes {
+						_, _ = io.Copy(io.Discard, r.Body)
+					}
+					<-hangs
+				}),
+			})
+			d.upload(mebibyte/2, true).refused(t, "a service that hangs "+what, http.StatusServiceUnavailable, "timeout")
+		})
+	}
 }

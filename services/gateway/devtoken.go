@@ -22,7 +22,7 @@ func devRoutes(e *echo.Echo, dev *identity.DevSignIn) {
 		{"subject": "stella", "roles": []identity.Role{identity.Customer, identity.Warehouse, identity.Staff}},
 	}}
 	e.Match(reads, "/dev/token", func(c echo.Context) error { return c.JSON(http.StatusOK, suggested) }, fromHere)
-	e.POST("/dev/token", func(c echo.Context) error { return devToken(c, dev) }, fromHere, rest.BodyLimit(mostJSON, mostJSON))
+	e.POST("/dev/token", func(c echo.Context) error { return devToken(c, dev) }, fromHere, rest.BodyLimits{Body: mostJSON, Upload: rest.UploadsTo()}.Middleware())
 }
 
 // fromHere refuses a page that had its own name resolve to this machine

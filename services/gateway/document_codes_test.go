@@ -29,7 +29,7 @@ func kinds() map[string]fault.Kind {
 func otherStatus() map[string]int {
 	return map[string]int{
 		"too_many_streams": http.StatusTooManyRequests, "method_not_allowed": http.StatusMethodNotAllowed,
-		"media_type_unsupported": http.StatusUnsupportedMediaType,
+		"media_type_unsupported": http.StatusUnsupportedMediaType, "body_late": http.StatusRequestTimeout,
 	}
 }
 

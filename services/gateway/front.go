@@ -57,7 +57,7 @@ func newFront(cfg frontConfig) (*front, error) {
 	if err := measure(cfg.deps.Metrics, cfg.notes.Open, r.limited); err != nil {
 		return nil, err
 	}
-	f.e.Use(guarded, cors(cfg.Origins), r.address429)
+	f.e.Use(guarded, rest.ReadWithin(cfg.Timeout*4/5), cors(cfg.Origins), r.address429) // the rest of the time is the service's
 	pages, err := ui.Handler()
 	if err != nil {
 		return nil, err
@@ -72,7 +72,8 @@ func newFront(cfg frontConfig) (*front, error) {
 	}
 	// A stream has no deadline: it goes around what bounds a request's time.
 	f.e.Match(reads, prefix+"/events", echo.WrapHandler(cfg.notes.Events()), known(cfg.who), r.caller429)
-	api := f.e.Group(prefix, known(cfg.who), r.caller429, rest.Deadline(cfg.Timeout), rest.BodyLimit(mostJSON, mostCSV), whole)
+	uploads := rest.UploadsTo(prefix + "/imports")
+	api := f.e.Group(prefix, known(cfg.who), r.caller429, rest.Deadline(cfg.Timeout, uploads), rest.BodyLimits{Body: mostJSON, CSV: mostCSV, Upload: uploads}.Middleware(), whole)
 	api.Match(reads, "/me", getMe)
 	again := answers.Middleware(cfg.answers, func(ctx context.Context) string { return identity.Of(ctx).ID() })
 	allowed := api.Group("", policy, again)

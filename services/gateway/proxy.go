@@ -40,18 +40,19 @@ func (f *front) newProxy(r route) (echo.HandlerFunc, error) {
 	return func(c echo.Context) error {
 		var failed error
 		request := c.Request().WithContext(context.WithValue(c.Request().Context(), failureKey{}, &failed))
-		body := watch(c.Response(), request)
+		body := watch(request)
 		proxy.ServeHTTP(final{c.Response(), c.Response().Header().Get(echo.HeaderXRequestID)}, request)
+		ended := context.Cause(c.Request().Context())
 		switch {
 		case failed == nil:
 			return nil
 		case body.broken() != nil: // which ends the request's context, too
 			return body.broken()
-		case errors.Is(c.Request().Context().Err(), context.Canceled):
+		case errors.Is(ended, context.Canceled):
 			return c.NoContent(statusGone)
 		default:
 			f.cfg.deps.Log.Warn("a service gave no answer", "to", r.service, "method", request.Method, "error", failed)
-			return away(r.service, failed)
+			return away(r.service, errors.Join(failed, ended))
 		}
 	}, nil
 }

@@ -39,8 +39,9 @@ type Config struct {
 	RedisKey string // prefix of the counters' names
 
 	EventsKeep time.Duration // of notes of events; 0: for ever
-	// Timeout bounds a request but for uploads; 25 s where 0. That is below the 30 s
-	// after which Heroku's router gives up, so that the caller is told by us.
+	// Timeout bounds a request, and an upload from its end on; 25 s where 0. That is
+	// below the 30 s after which Heroku's router gives up, so that the caller is told
+	// by us.
 	Timeout time.Duration
 }
 
