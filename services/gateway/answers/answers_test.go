@@ -193,7 +193,7 @@ func TestWaitingForTheFirst(t *testing.T) {
 		past := time.Now().UTC().Add(300*time.Millisecond - lockFor)
 		dead := &Store{DB: d.store.DB, Now: func() time.Time { return past }}
 		r := httptest.NewRequest(http.MethodPost, "/orders", strings.NewReader("{}"))
-		print, err := fingerprint(echo.New().NewContext(r, nil))
+		print, err := fingerprint(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,4 +302,51 @@ func TestASecretAnswerIsNotKept(t *testing.T) {
 			t.Errorf("what is kept is %v %v", rows, err)
 		}
 	})
+}
+
+// Files are told apart by what is in them, however they come, and arrive whole.
+func TestAnotherFileWithTheKeyIsRefused(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	conn := dbtest.SQLite(t, "gateway", os.DirFS(".."))
+	d := newDoor(t, conn)
+	d.then = func(c echo.Context, _ int) error {
+		n, err := io.Copy(io.Discard, c.Request().Body)
+		if err != nil {
+			return err
+		}
+		return c.String(http.StatusAccepted, strconv.FormatInt(n, 10))
+	}
+	for _, size := range []int{0, 10, inMemory, inMemory + 1, 3 * inMemory} {
+		key := strconv.Itoa(size)
+		send := func(fill string, chunked bool) (int, string) {
+			body := io.Reader(strings.NewReader(strings.Repeat(fill, size)))
+			if chunked {
+				body = io.MultiReader(body)
+			}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.URL+"/imports", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set(Header, key)
+			r.Header.Set("Content-Type", "Text/CSV; charset=utf-8")
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			text, _ := io.ReadAll(answer.Body)
+			return answer.StatusCode, string(text)
+		}
+		for _, chunked := range []bool{false, true} {
+			if status, body := send("a", chunked); status != http.StatusAccepted || body != key {
+				t.Errorf("%d bytes (chunked: %t): %d %s", size, chunked, status, body)
+			}
+			if status, body := send("b", chunked); size > 0 && (status != http.StatusUnprocessableEntity || !strings.Contains(body, "idempotency_key_reused")) {
+				t.Errorf("another %d bytes (chunked: %t): %d %s", size, chunked, status, body)
+			}
+		}
+	}
+	if left, _ := os.ReadDir(os.Getenv("TMPDIR")); len(left) != 0 {
+		t.Errorf("left are %v", left)
+	}
 }

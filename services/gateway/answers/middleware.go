@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -39,10 +38,11 @@ func Middleware(s *Store, caller func(context.Context) string) echo.MiddlewareFu
 			case len(key) > longest:
 				return fault.New(fault.Malformed, "idempotency_key_invalid", "an Idempotency-Key has %d characters at the most", longest)
 			}
-			print, err := fingerprint(c)
+			print, err := fingerprint(r)
 			if err != nil {
 				return err
 			}
+			defer r.Body.Close() //nolint:errcheck // it was read
 			scope := Scope(caller(r.Context()), r.Method, r.URL.Path, key)
 			r.Header.Set(Header, scope)
 			before, err := s.Await(r.Context(), scope, print)
@@ -109,22 +109,16 @@ func replay(c echo.Context, a *Answer) error {
 	return err
 }
 
-// fingerprint tells requests apart by what they ask. An upload is not read for it:
-// its rows have IDs of their own, and its length must do.
-func fingerprint(c echo.Context) (string, error) {
-	r := c.Request()
+// fingerprint tells requests apart by what they ask, and leaves the body to be read
+// again.
+func fingerprint(r *http.Request) (string, error) {
 	sum := sha256.New()
 	_, _ = io.WriteString(sum, r.URL.RawQuery+"\n"+r.Header.Get("Content-Type")+"\n")
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "text/csv") {
-		_, _ = io.WriteString(sum, r.Header.Get("Content-Length"))
-		return hex.EncodeToString(sum.Sum(nil)), nil
-	}
-	body, err := io.ReadAll(r.Body)
+	body, err := spool(r.Body, sum)
 	if err != nil {
 		return "", err
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	_, _ = sum.Write(body)
+	r.Body = body
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
