@@ -33,7 +33,7 @@ func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	pool.SetMaxOpenConns(cfg.Pool)
 	pool.SetMaxIdleConns(cfg.Pool)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), settings())
+	db, err := gorm.Open(&postgresDialect{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, settings())
 	if err == nil {
 		err = createSchema(ctx, db, schema)
 	}

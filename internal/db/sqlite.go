@@ -67,13 +67,14 @@ type sqliteDialect struct {
 	lock *os.File
 }
 
-// Translate turns a broken unique or primary key into gorm's own error.
+// Translate turns a broken unique or primary key into gorm's own error, and marks
+// those of a file that is away.
 func (d *sqliteDialect) Translate(err error) error {
 	var code *sqlite.Error
 	if errors.As(err, &code) && (code.Code() == sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY || code.Code() == sqlitelib.SQLITE_CONSTRAINT_UNIQUE) {
 		return gorm.ErrDuplicatedKey
 	}
-	return err
+	return marked(err, sqliteAway)
 }
 
 func (d *sqliteDialect) unlock() error { return d.lock.Close() }
