@@ -51,9 +51,21 @@ type Caller struct {
 	Kind Kind
 	// Subject is who it is: the customer's name of a person, and of a key that acts
 	// for one; otherwise the key's ID.
-	Subject   string
-	Roles     []Role
-	ExpiresAt time.Time // zero: never
+	Subject string
+	Roles   []Role
+	// ExpiresAt is the end that the token or key has; zero: never. GoodUntil is when it
+	// is refused from.
+	ExpiresAt time.Time
+}
+
+// GoodUntil is when what the caller was made known by is refused from, if it is not
+// taken back before; zero: for ever. A token is taken a little longer than it says, for
+// its issuer's clock may differ from ours.
+func (c Caller) GoodUntil() time.Time {
+	if c.ExpiresAt.IsZero() || c.Kind == Key {
+		return c.ExpiresAt
+	}
+	return c.ExpiresAt.Add(skew)
 }
 
 // Anonymous reports whether nobody knows who it is.

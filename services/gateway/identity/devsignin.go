@@ -78,8 +78,8 @@ func devKey(ctx context.Context, conn *gorm.DB) ([]byte, error) {
 
 // Issue is a token for a subject with these roles, beside that of a customer.
 func (d *DevSignIn) Issue(subject string, roles []Role) (token string, caller Caller, err error) {
-	if !subjectPattern.MatchString(subject) {
-		return "", Caller{}, fault.New(fault.Invalid, "subject_invalid", "a name is 1 to 64 of A-Z a-z 0-9 . _ @ -").With("/subject", "is not such a name")
+	if !isSubject(subject) {
+		return "", Caller{}, fault.New(fault.Invalid, "subject_invalid", "a name is "+subjectRule).With("/subject", "is not such a name")
 	}
 	now := d.now().UTC().Truncate(time.Second)
 	claims := jwt.New()

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -21,7 +22,7 @@ func (f fixed) Set(context.Context, string) (jwk.Set, error) { return f.set, nil
 // JWKSConfig says where an issuer publishes its keys (RFC 7517, section 5).
 type JWKSConfig struct {
 	URL  string
-	HTTP *http.Client // with a time-out
+	HTTP *http.Client
 	Log  *slog.Logger
 	// Fresh is how long keys are used without asking again, 5 min where 0: so long a
 	// key that the issuer took back may still be good.
@@ -35,16 +36,22 @@ type JWKSConfig struct {
 }
 
 // JWKS is the keys that an issuer publishes, kept and asked for again as it
-// rotates them. It is safe for concurrent use.
+// rotates them. It is safe for concurrent use. Nobody waits for the issuer whose key is
+// known; only who needs one that is not.
 type JWKS struct {
 	cfg JWKSConfig
 
-	mu    sync.Mutex // held while asking: one asks for all
-	set   jwk.Set
-	got   time.Time // when set was fetched
-	asked time.Time // when it was last tried
-	err   error     // why the last try failed
+	mu     sync.Mutex      // never held while asking
+	set    jwk.Set         // the newest; nil: none yet. A set is never changed
+	got    time.Time       // when set was asked for
+	gone   map[string]bool // keys that were in a set, and are in none now
+	asked  time.Time       // when the issuer was last asked
+	asking chan struct{}   // closed when it has answered; nil: nobody asks
+	err    error           // why the last try failed
 }
+
+// errNotSure: a key is not known, and it may be too new to be.
+var errNotSure = errors.New("key of the issuer is not known yet")
 
 // NewJWKS asks nobody yet.
 func NewJWKS(cfg JWKSConfig) *JWKS {
@@ -60,26 +67,59 @@ func NewJWKS(cfg JWKSConfig) *JWKS {
 	if cfg.now == nil {
 		cfg.now = time.Now
 	}
-	return &JWKS{cfg: cfg}
+	cfg.HTTP = careful(cfg.HTTP)
+	return &JWKS{cfg: cfg, gone: map[string]bool{}}
 }
 
-// Set is KeySource's.
+// Set is KeySource's. A key that is not known is looked for once; where that is not
+// allowed yet, or somebody else has been asking since before, nobody can tell whether
+// it has been published meanwhile. One that was known and is no more was taken back.
 func (j *JWKS) Set(ctx context.Context, kid string) (jwk.Set, error) {
+	now := j.cfg.now()
+	set, asking := j.look(now, kid)
+	if set != nil {
+		return set, nil
+	}
+	if asking != nil {
+		select {
+		case <-asking:
+		case <-ctx.Done():
+		}
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	now := j.cfg.now()
-	if j.set != nil && now.Sub(j.got) < j.cfg.Fresh && j.has(kid) {
+	switch {
+	case !j.good(now):
+		return nil, fmt.Errorf("keys of the issuer: %w", errors.Join(j.err, ctx.Err()))
+	case j.has(kid), j.gone[kid], !j.got.Before(now):
 		return j.set, nil
+	default:
+		return nil, errNotSure
 	}
-	if j.asked.IsZero() || now.Sub(j.asked) >= j.cfg.Pause {
-		j.ask(ctx, now)
-	}
-	if j.set == nil || now.Sub(j.got) >= j.cfg.Stale {
-		return nil, fmt.Errorf("keys of the issuer: %w", j.err)
-	}
-	return j.set, nil
 }
 
+// look is the keys, where they will do as they are; else what to wait for, if the
+// issuer is being asked. Keys are asked for again in good time, before they are too old
+// to do.
+func (j *JWKS) look(now time.Time, kid string) (set jwk.Set, asking <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	known := j.good(now) && j.has(kid)
+	old := now.Sub(j.got) >= j.cfg.Fresh*4/5
+	idle := j.asking == nil && now.Sub(j.asked) >= j.cfg.Fresh // nobody called for so long that old keys would be too old
+	if !known || old {
+		j.begin(now)
+	}
+	if known && !idle {
+		return j.set, nil
+	}
+	return nil, j.asking
+}
+
+// good: there are keys, and they are not too old.
+func (j *JWKS) good(now time.Time) bool { return j.set != nil && now.Sub(j.got) < j.cfg.Stale }
+
+// has: the set has the key. Of a token that names none, any may be meant.
 func (j *JWKS) has(kid string) bool {
 	if kid == "" {
 		return true
@@ -88,17 +128,50 @@ func (j *JWKS) has(kid string) bool {
 	return found
 }
 
-// ask fetches the keys, for all who wait: a caller who goes away does not end it.
-func (j *JWKS) ask(ctx context.Context, now time.Time) {
-	const within = 5 * time.Second
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
-	defer cancel()
-	j.asked = now
-	set, err := jwk.Fetch(ctx, j.cfg.URL, jwk.WithHTTPClient(j.cfg.HTTP))
-	if err != nil {
-		j.err = err
-		j.cfg.Log.Warn("the issuer's keys cannot be fetched", "url", j.cfg.URL, "error", err)
+// begin asks the issuer, if nobody does and none did a moment ago.
+func (j *JWKS) begin(now time.Time) {
+	if j.asking != nil || !j.asked.IsZero() && now.Sub(j.asked) < j.cfg.Pause {
 		return
 	}
-	j.set, j.got, j.err = set, now, nil
+	answered := make(chan struct{})
+	j.asked, j.asking = now, answered
+	go func() {
+		defer close(answered)
+		set, err := fetchSet(j.cfg.HTTP, j.cfg.URL)
+		if err != nil {
+			j.cfg.Log.Warn("the issuer's keys cannot be fetched", "url", redacted(j.cfg.URL), "error", err)
+		}
+		j.keep(set, err, now)
+	}()
+}
+
+// keep takes what the issuer said when it was asked at a time. Where that is no keys,
+// those there are stay.
+func (j *JWKS) keep(set jwk.Set, err error, asked time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.asking, j.err = nil, err
+	if err != nil {
+		return
+	}
+	for _, kid := range kids(j.set) {
+		j.gone[kid] = true
+	}
+	for _, kid := range kids(set) {
+		delete(j.gone, kid)
+	}
+	j.set, j.got = set, asked
+}
+
+// kids is the IDs of keys; of no set there are none.
+func kids(set jwk.Set) (all []string) {
+	if set == nil {
+		return nil
+	}
+	for i := range set.Len() {
+		key, _ := set.Key(i)
+		kid, _ := key.KeyID()
+		all = append(all, kid)
+	}
+	return all
 }

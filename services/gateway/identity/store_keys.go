@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -46,6 +45,9 @@ func (k *Keys) List(ctx context.Context) (rows []APIKey, err error) {
 
 // Revoke ends a key. Revoking it again changes nothing.
 func (k *Keys) Revoke(ctx context.Context, id string) (row APIKey, err error) {
+	if !idPattern.MatchString(id) {
+		return row, noSuchKey(id)
+	}
 	now := k.now()
 	err = k.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if err := tx.Model(&APIKey{}).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", now).Error; err != nil {
@@ -54,22 +56,30 @@ func (k *Keys) Revoke(ctx context.Context, id string) (row APIKey, err error) {
 		return tx.First(&row, "id = ?", id).Error
 	})
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return row, fault.New(fault.NotFound, "key_unknown", "there is no API key %s", id)
+		return row, noSuchKey(id)
 	}
 	return row, db.Wrap(err, "revoke key")
+}
+
+func noSuchKey(id string) error {
+	return fault.New(fault.NotFound, "key_unknown", "there is no API key %s", id)
 }
 
 // Caller is whose key the text is. One that is unknown and one whose secret is
 // wrong are told apart by nobody.
 func (k *Keys) Caller(ctx context.Context, text string) (Caller, error) {
-	id, secret, _ := strings.Cut(strings.TrimPrefix(text, keyPrefix), "_")
-	var row APIKey
-	err := k.DB.WithContext(ctx).Take(&row, "id = ?", id).Error
-	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
-		return Caller{}, db.Wrap(err, "read key")
+	unknown := fault.New(fault.Unauthorized, "key_unknown", "the API key is not known here")
+	parts := keyPattern.FindStringSubmatch(text)
+	if parts == nil {
+		return Caller{}, unknown
 	}
-	if !row.opens(secret) {
-		return Caller{}, fault.New(fault.Unauthorized, "key_unknown", "the API key is not known here")
+	id, secret := parts[1], parts[2]
+	row, err := k.find(ctx, id)
+	switch {
+	case err != nil:
+		return Caller{}, err
+	case !row.opens(secret):
+		return Caller{}, unknown
 	}
 	now := k.now()
 	if err := row.good(now); err != nil {
@@ -77,6 +87,20 @@ func (k *Keys) Caller(ctx context.Context, text string) (Caller, error) {
 	}
 	k.used(ctx, row, now)
 	return row.caller(), nil
+}
+
+// find is the row of a key; of one that is unknown it is empty, and nothing opens it.
+func (k *Keys) find(ctx context.Context, id string) (row APIKey, err error) {
+	err = k.DB.WithContext(ctx).Take(&row, "id = ?", id).Error
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return APIKey{}, nil
+	case errors.Is(err, db.ErrAway):
+		away := fault.New(fault.Unavailable, "identity_away", "who has which API key cannot be looked up just now; try again in a moment")
+		return APIKey{}, errors.Join(away, db.Wrap(err, "read key"))
+	default:
+		return row, db.Wrap(err, "read key")
+	}
 }
 
 // used notes that a key was used, once a minute at the most: requests are many, and

@@ -3,15 +3,10 @@ package identity
 import (
 	"context"
 	"errors"
-	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v3/jwk"
-	"github.com/lestrrat-go/jwx/v3/jws"
-	"github.com/lestrrat-go/jwx/v3/jwt"
 
 	"quadrille/pkg/fault"
 )
@@ -22,8 +17,9 @@ type TokensConfig struct {
 	Issuer     string   // iss must be this
 	Audience   string   // aud must have this
 	Algorithms []string // of signatures; what a token says it was signed by is not believed beyond these
-	RolesClaim string   // where roles are found, "roles" where empty; dots lead into objects
+	RolesClaim string   // where roles are found, "roles" where empty; dots lead into objects where no claim has all of it as its name
 	Kind       Kind
+	now        func() time.Time
 }
 
 // KeySource has the keys that tokens are signed by.
@@ -36,9 +32,6 @@ type KeySource interface {
 // Tokens checks JSON Web Tokens (RFC 7519) as RFC 8725 advises: algorithms are
 // pinned, issuer and audience must fit, and a token without an end is none.
 type Tokens struct{ cfg TokensConfig }
-
-// skew is how far the issuer's clock may differ from ours.
-const skew = 30 * time.Second
 
 // errOtherIssuer: the token is somebody else's to judge.
 var errOtherIssuer = errors.New("token of another issuer")
@@ -56,127 +49,55 @@ func NewTokens(cfg TokensConfig) (*Tokens, error) {
 	if cfg.RolesClaim == "" {
 		cfg.RolesClaim = "roles"
 	}
+	if cfg.now == nil {
+		cfg.now = time.Now
+	}
 	return &Tokens{cfg: cfg}, nil
 }
 
-// Caller is whose token it is.
+// Caller is whose token it is. What it says is looked at before its signature: for one
+// that has expired, or is another's, no issuer is asked for keys.
 func (t *Tokens) Caller(ctx context.Context, token string) (Caller, error) {
-	algorithm, kid, err := signedBy(token)
-	if err != nil {
+	s, err := takeApart(token)
+	switch {
+	case err != nil:
 		return Caller{}, invalid("it is no JSON Web Token")
-	}
-	if issuer := t.claimed(token); issuer != t.cfg.Issuer {
+	case s.claims.text("iss") != t.cfg.Issuer:
 		return Caller{}, errOtherIssuer
+	case !slices.Contains(t.cfg.Algorithms, s.algorithm):
+		return Caller{}, invalid("it is signed by %q, which is not taken here", s.algorithm)
+	case s.critical:
+		return Caller{}, invalid("it has critical headers (crit), and none is understood here")
 	}
-	if !slices.Contains(t.cfg.Algorithms, algorithm) {
-		return Caller{}, invalid("it is signed by %q, which is not taken here", algorithm)
+	if err := s.claims.judge(t.cfg.Audience, t.cfg.now()); err != nil {
+		return Caller{}, err
 	}
-	keys, err := t.cfg.Keys.Set(ctx, kid)
+	caller, err := t.claimedBy(s.claims)
 	if err != nil {
+		return Caller{}, err
+	}
+	keys, err := t.cfg.Keys.Set(ctx, s.kid)
+	switch {
+	case errors.Is(err, errNotSure):
+		return Caller{}, fault.New(fault.Unavailable, "identity_away", "the token is signed by a key that is newer than those known here; try again in a moment")
+	case err != nil:
 		return Caller{}, fault.New(fault.Unavailable, "identity_away", "whoever issues tokens cannot be reached just now")
+	case !s.by(keys):
+		return Caller{}, invalid("its signature is not by a key that is known here")
 	}
-	good, err := jwt.Parse([]byte(token),
-		jwt.WithKeySet(keys, jws.WithInferAlgorithmFromKey(true), jws.WithRequireKid(false)),
-		jwt.WithIssuer(t.cfg.Issuer), jwt.WithAudience(t.cfg.Audience), jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithAcceptableSkew(skew))
-	if err != nil {
-		return Caller{}, explained(err)
-	}
-	return t.callerOf(good)
+	return caller, nil
 }
 
-// claimed is the issuer that a token names, unchecked.
-func (t *Tokens) claimed(token string) string {
-	unchecked, err := jwt.ParseInsecure([]byte(token))
-	if err != nil {
-		return ""
+// claimedBy is who a token says it is of.
+func (t *Tokens) claimedBy(c claimSet) (Caller, error) {
+	subject := c.text("sub")
+	if !isSubject(subject) {
+		return Caller{}, invalid("its subject (sub) is not %s", subjectRule)
 	}
-	issuer, _ := unchecked.Issuer()
-	return issuer
-}
-
-// signedBy is the algorithm and the key that a token names.
-func signedBy(token string) (algorithm, kid string, err error) {
-	message, err := jws.Parse([]byte(token), jws.WithCompact())
-	if err != nil {
-		return "", "", err
-	}
-	if len(message.Signatures()) != 1 {
-		return "", "", fmt.Errorf("%d signatures", len(message.Signatures()))
-	}
-	headers := message.Signatures()[0].ProtectedHeaders()
-	if a, has := headers.Algorithm(); has {
-		algorithm = a.String()
-	}
-	kid, _ = headers.KeyID()
-	return algorithm, kid, nil
-}
-
-// Subjects may be the names of customers, as the services take them.
-var subjectPattern = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
-
-func (t *Tokens) callerOf(token jwt.Token) (Caller, error) {
-	subject, _ := token.Subject()
-	if !subjectPattern.MatchString(subject) {
-		return Caller{}, invalid("its subject is not 1 to 64 of A-Z a-z 0-9 . _ @ -")
-	}
-	expires, _ := token.Expiration()
-	return Caller{Kind: t.cfg.Kind, Subject: subject, Roles: t.roles(token), ExpiresAt: expires}, nil
-}
-
-// roles is those of ours among the roles that the token names. Others are another
-// system's.
-func (t *Tokens) roles(token jwt.Token) []Role {
-	roles := []Role{Customer}
-	for _, name := range namesAt(token, strings.Split(t.cfg.RolesClaim, ".")) {
-		if role := Role(name); slices.Contains(AllRoles(), role) && !slices.Contains(roles, role) {
-			roles = append(roles, role)
-		}
-	}
-	return roles
-}
-
-// namesAt is the list of names at a path of claims, or the names in its string,
-// separated by spaces as in scope (RFC 8693, section 4.2).
-func namesAt(token jwt.Token, path []string) (names []string) {
-	var at any
-	if token.Get(path[0], &at) != nil {
-		return nil
-	}
-	for _, member := range path[1:] {
-		object, _ := at.(map[string]any)
-		at = object[member]
-	}
-	switch found := at.(type) {
-	case string:
-		return strings.Fields(found)
-	case []any:
-		for _, n := range found {
-			if name, is := n.(string); is {
-				names = append(names, name)
-			}
-		}
-	case []string:
-		return found
-	}
-	return names
+	end, err := c.time("exp")
+	return Caller{Kind: t.cfg.Kind, Subject: subject, Roles: c.roles(t.cfg.RolesClaim), ExpiresAt: end}, err
 }
 
 func invalid(format string, args ...any) error {
 	return fault.New(fault.Unauthorized, "token_invalid", "the token is not good: "+format, args...)
-}
-
-// explained says what a token lacks, without saying what it has.
-func explained(err error) error {
-	switch {
-	case errors.Is(err, jwt.TokenExpiredError()):
-		return fault.New(fault.Unauthorized, "token_expired", "the token has expired: sign in again")
-	case errors.Is(err, jwt.TokenNotYetValidError()):
-		return invalid("it is not valid yet")
-	case errors.Is(err, jwt.InvalidAudienceError()):
-		return invalid("it is meant for another audience")
-	case errors.Is(err, jwt.MissingRequiredClaimError()):
-		return invalid("it has no end (exp)")
-	default:
-		return invalid("its signature is not by a key that is known here")
-	}
 }
