@@ -19,7 +19,7 @@ func watcher(address func(*http.Request) string) func(*http.Request) live.Caller
 		if c.Anonymous() {
 			return live.Caller{Address: address(r)}
 		}
-		w := live.Caller{Subject: c.Subject}
+		w := live.Caller{Subject: c.Subject, Until: c.GoodUntil()}
 		for _, role := range c.Roles {
 			w.Roles = append(w.Roles, string(role))
 		}

@@ -67,7 +67,6 @@ function take(frame) {
     return; // not one of ours
   }
   if (frame.event === "reset") {
-    last = String(data.seq ?? "");
     breaks.set((n) => n + 1);
   } else if (frame.event !== "hello") {
     for (const heard of [...listeners]) heard(data);

@@ -11,7 +11,7 @@ const states = { ready: "ready", not_ready: "not ready", away: "away" };
 /** How a service is, in a word or two; one that had to set events aside is not called ready. */
 export function stateOf(s) {
   if (!s) return "asking…";
-  return s.status === "ready" && s.dead_letters ? `${number(s.dead_letters)} dead` : states[s.status] ?? s.status;
+  return s.status === "ready" && s.dead_letters ? `${compact(s.dead_letters)} dead` : states[s.status] ?? s.status;
 }
 
 const kindOf = (s) => (!s ? "" : s.status === "ready" ? (s.dead_letters ? "warn" : "ok") : s.status === "away" ? "bad" : "warn");
@@ -62,12 +62,11 @@ function Behind({ edge: { from, to, reader }, plan }) {
 function Dancer({ name, at: [x, y], plan: { size: [w, h], few }, service: s }) {
   const kind = kindOf(s);
   const mark = kind === "ok" ? "● " : kind === "bad" ? "✕ " : kind === "warn" ? "▲ " : "";
-  const dead = few && s?.status === "ready" && s.dead_letters > 0; // the worst that there is to say, where there is room for one thing
   return html`<g class=${`dancer ${name} ${kind}`} transform=${`translate(${x} ${y})`}>
     <rect x=${-w / 2} y=${-h / 2} width=${w} height=${h} rx="14" />
     <rect class="sash" x=${-w / 2 + 12} y=${-h / 2 - 2} width=${w - 24} height="4" rx="2" />
     <text class="name" y=${-h / 2 + 24}>${name}</text>
-    <text class=${`state ${kind}`} y=${-h / 2 + 43}>${mark}${dead ? `${compact(s.dead_letters)} dead` : stateOf(s)}</text>
+    <text class=${`state ${kind}`} y=${-h / 2 + 43}>${mark}${stateOf(s)}</text>
     ${!few && html`<text class="small" y=${-h / 2 + 60}>${s && s.status !== "away" ? `${compact(s.outbox?.unsent ?? 0)} out · ${compact(s.dead_letters)} dead` : ""}</text>`}
   </g>`;
 }
