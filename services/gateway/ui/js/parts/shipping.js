@@ -47,15 +47,9 @@ function Parcel({ order: o, gone }) {
       setBusy(false); setProblem(failed);
     }
   };
-<<<<<<< HEAD
-  return html`<li><div class="grow">
-      <p class="tight"><strong>${o.customer}</strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${o.customer}`}>${shortID(o.id)}</a> <span class="hint date">${when(o.placed_at)}</span></p>
-      <ul class="pack">${o.lines.map((l) => html`<li key=${l.sku}><strong>${number(l.quantity)} ×</strong> ${l.title ?? l.sku} <span class="sku">${l.sku}</span></li>`)}</ul>
-=======
   return html`<li ref=${row}><div class="grow">
-      <p class="tight"><strong><bdi>${o.customer}</bdi></strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${isolated(o.customer)}`}>${shortID(o.id)}</a> <span class="hint">${when(o.placed_at)}</span></p>
+      <p class="tight"><strong><bdi>${o.customer}</bdi></strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${isolated(o.customer)}`}>${shortID(o.id)}</a> <span class="hint date">${when(o.placed_at)}</span></p>
       <ul class="pack">${o.lines.map((l) => html`<li key=${l.sku}><strong>${number(l.quantity)} ×</strong> <bdi>${l.title ?? l.sku}</bdi> <span class="sku">${l.sku}</span></li>`)}</ul>
->>>>>>> 0cc8cd6 (The focus follows what happens, baskets are not corrected behind one's back, names keep their direction)
       <${Trouble} problem=${problem} what="It was not shipped." />
     </div>
     <button type="button" class="primary" aria-disabled=${busy} aria-label=${`Ship the order of ${isolated(o.customer)}, ${plural(o.lines.length, "line")}, ${shortID(o.id)}`} onClick=${ship}>${busy ? "Shipping…" : "Ship"}</button>
