@@ -115,7 +115,7 @@ async function viewOf(route) {
 
 function Missing({ retry }) {
   return html`<${Heading} title="This page did not come" />
-    <p>The shop cannot be reached: this device is offline, or the shop is being restarted. The page is asked for again by itself. Your basket is kept.</p>
+    <p>Either the shop cannot be reached, or it is being renewed right now. The page is asked for again by itself. Your basket is kept.</p>
     <p><button type="button" class="primary" onClick=${retry}>Try now</button></p>`;
 }
 
