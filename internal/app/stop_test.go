@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"quadrille/internal/db/dbtest"
+	"quadrille/internal/rest"
 )
 
 // serving runs a shop of one service that has this handler.
@@ -62,7 +63,7 @@ func TestStopCallsOffWhatWaits(t *testing.T) {
 	s, address := serving(t, within, func(w http.ResponseWriter, r *http.Request) {
 		close(begun)
 		<-r.Context().Done()
-		if cause := context.Cause(r.Context()); !errors.Is(cause, errStopping) {
+		if cause := context.Cause(r.Context()); !errors.Is(cause, rest.ErrStopping) {
 			t.Errorf("it was called off since %v", cause)
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)

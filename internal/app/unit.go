@@ -80,15 +80,10 @@ func (u *unit) serve(h http.Handler) { u.handler.Store(&h) }
 
 // dispatch answers a request, whichever way it came, until it is called off.
 func (u *unit) dispatch(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	stop := context.AfterFunc(u.requests, func() { cancel(context.Cause(u.requests)) })
-	defer stop()
+	ctx, end := rest.WithStop(r.Context(), u.requests)
+	defer end()
 	(*u.handler.Load()).ServeHTTP(w, r.WithContext(ctx))
 }
-
-// errStopping is why requests are called off.
-var errStopping = errors.New("the process is stopping")
 
 // start opens the database, builds the service and sets its parts going.
 func (u *unit) start(ctx context.Context) (err error) {
@@ -236,7 +231,7 @@ func (u *unit) runAll(ctx context.Context, running *sync.WaitGroup, loops []loop
 // who still sends after that is cut off.
 func (u *unit) stop(ctx context.Context) error {
 	within := u.shop.cfg.StopWithin
-	late := time.AfterFunc(within*2/3, func() { u.callOff(errStopping) })
+	late := time.AfterFunc(within*2/3, func() { u.callOff(rest.ErrStopping) })
 	defer late.Stop()
 	last := time.AfterFunc(within*3/4, func() { _ = u.server.Close() })
 	defer last.Stop()

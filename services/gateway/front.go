@@ -73,7 +73,7 @@ func newFront(cfg frontConfig) (*front, error) {
 	// A stream has no deadline: it goes around what bounds a request's time.
 	f.e.Match(reads, prefix+"/events", echo.WrapHandler(cfg.notes.Events()), known(cfg.who), r.caller429)
 	uploads := rest.UploadsTo(prefix + "/imports")
-	api := f.e.Group(prefix, known(cfg.who), r.caller429, rest.Deadline(cfg.Timeout, uploads), rest.BodyLimits{Body: mostJSON, CSV: mostCSV, Upload: uploads}.Middleware(), whole)
+	api := f.e.Group(prefix, known(cfg.who), r.caller429, answers.Outlive, rest.Deadline(cfg.Timeout, uploads), rest.BodyLimits{Body: mostJSON, CSV: mostCSV, Upload: uploads}.Middleware(), whole)
 	api.Match(reads, "/me", getMe)
 	again := answers.Middleware(cfg.answers, func(ctx context.Context) string { return identity.Of(ctx).ID() })
 	allowed := api.Group("", policy, again)

@@ -14,6 +14,7 @@ import (
 // Answer is a row: what a request was answered, or that it is being worked on.
 type Answer struct {
 	Scope       string      `gorm:"primaryKey"` // see Scope
+	Owner       string      // who works, or worked, on it
 	Request     string      // fingerprint of what was asked
 	Status      int         // 0: it is being worked on
 	Header      http.Header `gorm:"serializer:json"`

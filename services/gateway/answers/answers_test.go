@@ -48,7 +48,7 @@ func newDoor(t *testing.T, conn *gorm.DB) *door {
 			c.SetRequest(r.WithContext(context.WithValue(r.Context(), nameKey{}, r.Header.Get("X-Name"))))
 			return next(c)
 		}
-	}, Middleware(d.store, func(ctx context.Context) string { return ctx.Value(nameKey{}).(string) }))
+	}, Outlive, Middleware(d.store, func(ctx context.Context) string { return ctx.Value(nameKey{}).(string) }))
 	e.Any("/*", func(c echo.Context) error {
 		d.mu.Lock()
 		d.calls++
@@ -126,6 +126,9 @@ func TestAnotherRequestWithTheKeyIsRefused(t *testing.T) {
 		if status, body, _ := d.post(t, "ann", "/orders", strings.Repeat("k", longest+1), "{}"); status != http.StatusBadRequest {
 			t.Errorf("a long key: %d %s", status, body)
 		}
+		if status, body, _ := d.post(t, "ann", "/orders", "", "{}"); status != http.StatusBadRequest || !strings.Contains(body, "idempotency_key_invalid") {
+			t.Errorf("an empty key: %d %s", status, body)
+		}
 		if d.calls != 1 {
 			t.Errorf("%d requests came through", d.calls)
 		}
@@ -197,7 +200,7 @@ func TestWaitingForTheFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := dead.Claim(t.Context(), lost, print); err != nil {
+		if _, _, err := dead.Claim(t.Context(), lost, print); err != nil {
 			t.Fatal(err)
 		}
 		if status, body, _ := d.post(t, "ann", "/orders", "k", "{}"); status != http.StatusCreated || body != "call 1" {
@@ -233,7 +236,7 @@ func TestAClaimEnds(t *testing.T) {
 		now := time.Now().UTC().Truncate(time.Second)
 		s := &Store{DB: conn, Now: func() time.Time { return now }}
 		claims := func() string {
-			_, err := s.Claim(t.Context(), "scope", "request")
+			_, _, err := s.Claim(t.Context(), "scope", "request")
 			if err == nil {
 				return "mine"
 			}
@@ -261,7 +264,7 @@ func TestAnswersArePruned(t *testing.T) {
 		now := time.Now().UTC().Truncate(time.Second)
 		s := &Store{DB: conn, Now: func() time.Time { return now }}
 		for n := range 5 {
-			if _, err := s.Claim(t.Context(), strconv.Itoa(n), "r"); err != nil {
+			if _, _, err := s.Claim(t.Context(), strconv.Itoa(n), "r"); err != nil {
 				t.Fatal(err)
 			}
 			now = now.Add(time.Hour)
@@ -349,4 +352,94 @@ func TestAnotherFileWithTheKeyIsRefused(t *testing.T) {
 	if left, _ := os.ReadDir(os.Getenv("TMPDIR")); len(left) != 0 {
 		t.Errorf("left are %v", left)
 	}
+}
+
+// A caller that leaves in the middle does not undo what was done: who sends the same
+// again is answered by it.
+func TestACallerThatLeaves(t *testing.T) {
+	each(t, func(t *testing.T, d *door) {
+		d.store.Patience = time.Minute
+		entered, leave := make(chan struct{}), make(chan struct{})
+		d.then = func(c echo.Context, call int) error {
+			if call == 1 {
+				close(entered)
+				<-leave
+			}
+			if err := c.Request().Context().Err(); err != nil {
+				t.Errorf("call %d ends with its caller: %v", call, err)
+			}
+			return c.String(http.StatusCreated, strings.Repeat("x", 100_000))
+		}
+		ctx, hangUp := context.WithCancel(t.Context())
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL+"/keys", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set(Header, "k")
+		go func() { <-entered; hangUp() }()
+		if _, err := http.DefaultClient.Do(r); err == nil {
+			t.Error("it was answered")
+		}
+		close(leave)
+		if status, body, h := d.post(t, "", "/keys", "k", "{}"); status != http.StatusCreated || len(body) != 100_000 || h.Get(replayed) != "true" || d.calls != 1 {
+			t.Errorf("sent again: %d, %d bytes, %v; it was done %d times", status, len(body), h, d.calls)
+		}
+	})
+}
+
+// Who stalled past its claim has lost it, and does nothing to whoever took over.
+func TestAClaimThatWasTakenOver(t *testing.T) {
+	dbtest.Each(t, "gateway", os.DirFS(".."), func(t *testing.T, conn *gorm.DB) {
+		now := time.Now().UTC().Truncate(time.Second)
+		s := &Store{DB: conn, Now: func() time.Time { return now }}
+		late, _, err := s.Claim(t.Context(), "scope", "request")
+		if err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(lockFor)
+		mine, _, err := s.Claim(t.Context(), "scope", "request")
+		if err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(lockFor - time.Second)
+		for what, err := range map[string]error{
+			"renew":   s.Renew(t.Context(), late),
+			"release": s.Release(t.Context(), late),
+			"finish":  s.Finish(t.Context(), late, http.StatusCreated, http.Header{}, []byte("late")),
+		} {
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		var row Answer
+		if err := conn.First(&row).Error; err != nil || row.Owner != mine.owner || row.Status != 0 || !row.LockedUntil.Before(now.Add(lockFor)) {
+			t.Errorf("the claim is %+v, %v", row, err)
+		}
+		if err := s.Finish(t.Context(), mine, http.StatusCreated, http.Header{}, []byte("mine")); err != nil {
+			t.Fatal(err)
+		}
+		if _, before, err := s.Claim(t.Context(), "scope", "request"); err != nil || before == nil || string(before.Body) != "mine" {
+			t.Errorf("kept is %+v, %v", before, err)
+		}
+	})
+}
+
+// A claim that was made although its maker was told of a failure is given back.
+func TestAClaimNobodyKnowsOf(t *testing.T) {
+	dbtest.Each(t, "gateway", os.DirFS(".."), func(t *testing.T, conn *gorm.DB) {
+		s := &Store{DB: conn}
+		fails := conn.Session(&gorm.Session{NewDB: true})
+		if err := fails.Callback().Create().After("gorm:commit_or_rollback_transaction").Register("fails", func(tx *gorm.DB) { _ = tx.AddError(errors.New("the context ended")) }); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Claim(t.Context(), "scope", "request"); err == nil {
+			t.Fatal("it did not fail")
+		}
+		if err := conn.Callback().Create().Remove("fails"); err != nil {
+			t.Fatal(err)
+		}
+		if _, before, err := s.Claim(t.Context(), "scope", "request"); err != nil || before != nil {
+			t.Errorf("then: %v, %v", before, err)
+		}
+	})
 }
