@@ -22,6 +22,9 @@ func problems(log *slog.Logger) echo.HTTPErrorHandler {
 			return
 		}
 		f := faultOf(err)
+		if f.Code == "timeout" && errors.Is(context.Cause(c.Request().Context()), ErrStopping) {
+			f = Draining()
+		}
 		if f.Kind == fault.Internal {
 			log.Error("request failed", "request_id", requestID(c), "method", methodOf(c), "path", c.Path(), "error", err)
 			f = fault.New(fault.Internal, "internal", "something went wrong on our side; the log knows more under request %s", requestID(c))
@@ -50,6 +53,11 @@ func write(c echo.Context, p fault.Problem) error {
 	}
 	c.Response().WriteHeader(p.Status)
 	return c.Echo().JSONSerializer.Serialize(c, p, "")
+}
+
+// Draining is the fault of a request that was called off since the process stops.
+func Draining() *fault.Fault {
+	return fault.New(fault.Unavailable, "draining", "this instance stops, and another one answers; what was asked may have been done: ask again with the same Idempotency-Key or external_id")
 }
 
 // faultOf is the fault in err, or the one that err comes to.

@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"quadrille/internal/rest"
 	"quadrille/internal/rest/call"
 	"quadrille/pkg/rpc"
 )
@@ -207,4 +209,35 @@ func TestABodyThatBreaksOff(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A request that is still worked on when the gateway stops is called off, and its
+// caller is told so.
+func TestAGatewayThatStops(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		asked := make(chan struct{}, 1)
+		d := opened(t, w, Config{}, map[string]http.Handler{"sales": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			asked <- struct{}{}
+			<-r.Context().Done()
+		})})
+		for _, key := range []string{"", "k"} {
+			stop, stopped := context.WithCancelCause(t.Context())
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ctx, end := rest.WithStop(r.Context(), stop)
+				defer end()
+				d.front.e.ServeHTTP(w, r.WithContext(ctx))
+			}))
+			d.url = server.URL
+			go func() { <-asked; stopped(rest.ErrStopping) }()
+			a := d.ask("GET", "/api/v1/orders", "")
+			if key != "" {
+				a = d.ask("POST", "/api/v1/orders/7/cancel", "", "Idempotency-Key", key)
+			}
+			a.refused(t, "a request that is called off", http.StatusServiceUnavailable, "draining")
+			if a.header.Get("Retry-After") == "" {
+				t.Errorf("the answer is %v", a.header)
+			}
+			server.Close()
+		}
+	})
 }

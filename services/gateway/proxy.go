@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"quadrille/internal/rest"
 	"quadrille/pkg/fault"
 )
 
@@ -48,6 +49,8 @@ func (f *front) newProxy(r route) (echo.HandlerFunc, error) {
 			return nil
 		case body.broken() != nil: // which ends the request's context, too
 			return body.broken()
+		case errors.Is(ended, rest.ErrStopping):
+			return rest.Draining()
 		case errors.Is(ended, context.Canceled):
 			return c.NoContent(statusGone)
 		default:
