@@ -67,6 +67,39 @@ func TestAServerThatEndsAConnectionIsAway(t *testing.T) {
 	}
 }
 
+// A server that has no connection left is away for whoever wants one more.
+func TestAServerThatIsFullIsAway(t *testing.T) {
+	t.Parallel()
+	admin := dbtest.Postgres(t, "none", dbtest.NoTables())
+	role := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
+	run := func(statements ...string) {
+		for _, s := range statements {
+			if err := admin.WithContext(context.WithoutCancel(t.Context())).Exec(s).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run("CREATE ROLE "+role+" LOGIN PASSWORD 'x' CONNECTION LIMIT 1", "CREATE SCHEMA "+role+" AUTHORIZATION "+role)
+	server, err := url.Parse(testparts.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.User = url.UserPassword(role, "x")
+	conn, err := db.Open(t.Context(), db.Config{URL: server.String(), Schema: role, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = db.Close(conn)
+		run("DROP SCHEMA "+role+" CASCADE", "DROP ROLE "+role)
+	})
+	err = conn.Transaction(func(*gorm.DB) error { return conn.Exec("SELECT 1").Error })
+	var said *pgconn.PgError
+	if !errors.Is(err, db.ErrAway) || !errors.As(err, &said) || said.Code != "53300" {
+		t.Errorf("gives %v, want ErrAway and what the server said", err)
+	}
+}
+
 // Whoever asks by what it is that goes wrong is told so still, and what is no matter
 // of being away is none.
 func TestWhatIsNotAway(t *testing.T) {

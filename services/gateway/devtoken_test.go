@@ -63,6 +63,8 @@ func TestWhoCannotSignIn(t *testing.T) {
 		`{}`:                                 {422, "subject_invalid"},
 		`{"subject":"a b"}`:                  {422, "subject_invalid"},
 		`{"subject":"../ann"}`:               {422, "subject_invalid"},
+		`{"subject":"."}`:                    {422, "subject_invalid"},
+		`{"subject":".."}`:                   {422, "subject_invalid"},
 		`{"subject":"ann","kind":"key"}`:     {400, "body_invalid"},
 		`{"subject":"ann"}{"subject":"bob"}`: {400, "body_invalid"},
 		`{"subject":`:                        {400, "body_invalid"},

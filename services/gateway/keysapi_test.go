@@ -72,26 +72,35 @@ func TestKeysThatTheAPIDoesNotMake(t *testing.T) {
 		status int
 		code   string
 	}{
-		`{"name":"x","roles":["boss"]}`:                                      {422, "role_unknown"},
-		`{"name":"x","roles":[]}`:                                            {422, "key_invalid"},
-		`{"name":"x"}`:                                                       {422, "key_invalid"},
-		`{"roles":["staff"]}`:                                                {422, "key_invalid"},
-		`{"name":"x","roles":["customer"]}`:                                  {422, "key_invalid"},
-		`{"name":"x","roles":["staff"],"subject":"ann"}`:                     {422, "key_invalid"},
-		`{"name":"x","roles":["customer"],"subject":"a b"}`:                  {422, "key_invalid"},
-		`{"name":"x","roles":["staff"],"expires_at":"2020-01-01T00:00:00Z"}`: {422, "key_invalid"},
-		`{"name":"x","roles":["staff"],"expires_at":"soon"}`:                 {400, "body_invalid"},
-		`{"name":"x","roles":["staff"],"id":"mine"}`:                         {400, "body_invalid"},
-		`{"name":"x","roles":["staff"]} {}`:                                  {400, "body_invalid"},
-		`{"name":"x","roles":["staff"]`:                                      {400, "body_invalid"},
-		`[]`:                                                                 {400, "body_invalid"},
-		`null`:                                                               {422, "key_invalid"},
+		`{"name":"x","roles":["boss"]}`:                                           {422, "role_unknown"},
+		`{"name":"x","roles":[]}`:                                                 {422, "key_invalid"},
+		`{"name":"x"}`:                                                            {422, "key_invalid"},
+		`{"roles":["staff"]}`:                                                     {422, "key_invalid"},
+		`{"name":"x","roles":["customer"]}`:                                       {422, "key_invalid"},
+		`{"name":"x","roles":["staff"],"subject":"ann"}`:                          {422, "key_invalid"},
+		`{"name":"x","roles":["customer"],"subject":"a b"}`:                       {422, "key_invalid"},
+		`{"name":"x","roles":["staff"],"expires_at":"2020-01-01T00:00:00Z"}`:      {422, "key_invalid"},
+		`{"name":"x","roles":["staff"],"expires_at":"9999-12-31T23:59:59-14:00"}`: {422, "key_invalid"},
+		`{"name":"x\u001b[31m","roles":["staff"]}`:                                {422, "key_invalid"},
+		`{"name":"x\u0000","roles":["staff"]}`:                                    {422, "key_invalid"},
+		"{\"name\":\"x\xff\",\"roles\":[\"staff\"]}":                              {422, "key_invalid"},
+		`{"name":"x","roles":["customer"],"subject":".."}`:                        {422, "key_invalid"},
+		`{"name":"x","roles":["staff"],"expires_at":"soon"}`:                      {400, "body_invalid"},
+		`{"name":"x","roles":["staff"],"id":"mine"}`:                              {400, "body_invalid"},
+		`{"name":"x","roles":["staff"]} {}`:                                       {400, "body_invalid"},
+		`{"name":"x","roles":["staff"]`:                                           {400, "body_invalid"},
+		`[]`:                                                                      {400, "body_invalid"},
+		`null`:                                                                    {422, "key_invalid"},
 	} {
 		d.ask("POST", prefix+"/ops/keys", body, staff...).refused(t, body, want.status, want.code)
 	}
 	a := d.ask("POST", prefix+"/ops/keys", `{"name":"x","roles":["staff"]}`, append(staff, "Content-Type", "")...)
 	if a.status != http.StatusUnsupportedMediaType {
 		t.Errorf("without a type: %d %s", a.status, a.body)
+	}
+	d.ask("DELETE", prefix+"/ops/keys/%00", "", staff...).refused(t, "one of no name", http.StatusNotFound, "key_unknown")
+	if a := d.ask("GET", prefix+"/ops/keys", "", staff...); a.status != http.StatusOK {
+		t.Errorf("the list is %d %s", a.status, a.body)
 	}
 	if all, err := ring.Keys(t.Context()); err != nil || len(all) != 1 {
 		t.Errorf("there are %+v, %v", all, err)

@@ -78,19 +78,37 @@ func TestAKeyExpires(t *testing.T) {
 
 func TestKeysThatCannotBe(t *testing.T) {
 	now := time.Now()
-	past := now.Add(-time.Second)
+	past, far := now.Add(-time.Second), time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -14*3600))
+	named := func(name string) NewKey { return NewKey{Name: name, Roles: []Role{Staff}} }
 	for pointer, n := range map[string]NewKey{
 		"/name":       {Roles: []Role{Staff}},
+		" /name":      named("\x1b[31mred"),
+		"  /name":     named("two\nlines"),
+		"   /name":    named("nothing\x00"),
+		"    /name":   named("\xff"),
+		"     /name":  named("no letter \ufffd"),
+		"      /name": named("turned \u202eround"),
+		" /name ":     named(strings.Repeat("ü", 101)),
 		"/roles":      {Name: "x"},
 		"/subject":    {Name: "x", Roles: []Role{Customer}},
 		"/subject ":   {Name: "x", Roles: []Role{Staff}, Subject: "ann"},
 		"/subject  ":  {Name: "x", Roles: []Role{Customer}, Subject: "a/b"},
+		"/subject .":  {Name: "x", Roles: []Role{Customer}, Subject: "."},
+		"/subject ..": {Name: "x", Roles: []Role{Customer}, Subject: ".."},
 		"/expires_at": {Name: "x", Roles: []Role{Staff}, ExpiresAt: &past},
+		// The year 10000 in UTC, which no answer could show.
+		"/expires_at ": {Name: "x", Roles: []Role{Staff}, ExpiresAt: &far},
 	} {
 		err := n.Validate(now)
 		f, is := err.(*fault.Fault) //nolint:errorlint // it is one, or the test fails
-		if !is || f.Fields[0].Pointer != strings.TrimSpace(pointer) {
+		if !is || f.Fields[0].Pointer != strings.Trim(pointer, " .") {
 			t.Errorf("%+v: %v, want %s", n, err, pointer)
+		}
+	}
+	last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	for _, n := range []NewKey{named(strings.Repeat("ü", 100)), named("Scanner 3, \"Tor Süd\" \\ 倉庫"), {Name: "x", Roles: []Role{Staff}, ExpiresAt: &last}} {
+		if err := n.Validate(now); err != nil {
+			t.Errorf("%+v: %v", n, err)
 		}
 	}
 	if _, err := ParseRoles([]string{"staff", "king"}); codeOf(err) != "role_unknown" {
@@ -114,11 +132,47 @@ func TestDevelopmentSignIn(t *testing.T) {
 		if caller.Kind != Dev || caller.Subject != "ann" || !caller.Is(Staff) || !caller.Is(Customer) || caller.Is(Warehouse) || issued.ID() != caller.ID() {
 			t.Errorf("is %+v, issued to %+v", caller, issued)
 		}
-		if _, _, err := first.Issue("ann bob", nil); !fault.Is(err, fault.Invalid) {
-			t.Errorf("no name: %v", err)
+		for _, none := range []string{"ann bob", ".", "..", "", "ann\n"} {
+			if _, _, err := first.Issue(none, nil); codeOf(err) != "subject_invalid" {
+				t.Errorf("the name %q: %v", none, err)
+			}
 		}
 		if _, err := tokensOf(t, first.Tokens.cfg.Keys).Authenticate(t.Context(), "Bearer "+token); codeOf(err) != "token_invalid" {
 			t.Errorf("where there is an issuer: %v", err)
 		}
 	})
+}
+
+// What is no key of ours is asked of no database: it might not even take the bytes.
+func TestWhatIsNoKey(t *testing.T) {
+	var log strings.Builder
+	a := &Authenticator{Keys: &Keys{Log: slog.New(slog.NewTextHandler(&log, nil))}} // one that is asked panics
+	id, secret := strings.Repeat("a", 16), strings.Repeat("a", 52)
+	for _, text := range []string{
+		"qk_\xff_b", "qk_" + id + "_" + secret[1:], "qk_" + id + "_" + secret + "a", "qk_" + id[1:] + "_" + secret, "qk_" + id + secret,
+		"qk_" + strings.Repeat("A", 16) + "_" + secret, "qk_" + id + "_" + strings.Repeat("1", 52), "qk_" + id + "\x00_" + secret,
+		"qk_' OR 1=1 --_x", "qk_" + strings.Repeat("a", 1<<20),
+	} {
+		if _, err := a.Authenticate(t.Context(), "Bearer "+text); codeOf(err) != "key_unknown" || !fault.Is(err, fault.Unauthorized) {
+			t.Errorf("%.40q: %v", text, err)
+		}
+	}
+	for _, id := range []string{"", "\xff", "a\x00", "../../healthz", strings.Repeat("a", 17)} {
+		if _, err := a.Keys.Revoke(t.Context(), id); codeOf(err) != "key_unknown" || !fault.Is(err, fault.NotFound) {
+			t.Errorf("revoking %q: %v", id, err)
+		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log says %s", &log)
+	}
+}
+
+// Every key that is made is of the form that is taken.
+func TestKeysAreOfTheFormThatIsTaken(t *testing.T) {
+	for range 100 {
+		row, text := NewKey{Name: "x", Roles: []Role{Staff}}.make(time.Now())
+		if !keyPattern.MatchString(text) || !idPattern.MatchString(row.ID) {
+			t.Fatalf("%s of %s", text, row.ID)
+		}
+	}
 }

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"quadrille/internal/app"
+	"quadrille/internal/db"
+	"quadrille/internal/testnodes"
+	"quadrille/internal/testparts"
+	"quadrille/services/gateway/answers"
+	"quadrille/services/gateway/audits"
+	"quadrille/services/gateway/identity"
+	"quadrille/services/gateway/keyring"
+)
+
+// cuttable is a database of the gateway's that can be cut off.
+func cuttable(t *testing.T) (*gorm.DB, *testnodes.Proxy) {
+	t.Helper()
+	server, err := url.Parse(testparts.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := testnodes.NewProxy(t, server.Host)
+	server.Host = proxy.Address()
+	schema := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
+	conn, err := db.Open(t.Context(), db.Config{URL: server.String(), Schema: schema, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		proxy.Mend()
+		if err := conn.WithContext(context.WithoutCancel(t.Context())).Exec("DROP SCHEMA " + schema + " CASCADE").Error; err != nil {
+			t.Error(err)
+		}
+		_ = db.Close(conn)
+	})
+	if err := db.Migrate(t.Context(), conn, app.Gateway, migrations); err != nil {
+		t.Fatal(err)
+	}
+	return conn, proxy
+}
+
+// The gateway's own database is away: whoever needs it is told to ask again, and what
+// does without it goes on.
+func TestTheGatewaysOwnDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	conn, proxy := cuttable(t)
+	seen := &notes{}
+	var desk *audits.Desk
+	own := func(c *frontConfig) {
+		c.keys.DB, c.answers, c.desk.DB = conn, &answers.Store{DB: conn}, conn
+		desk = c.desk
+	}
+	d := opened(t, overHTTP, Config{}, seen.playAll(), own)
+	ctx, end := context.WithCancel(t.Context())
+	var working sync.WaitGroup
+	working.Go(func() { _ = desk.Run(ctx) })
+	t.Cleanup(func() { end(); working.Wait() })
+	keyed := opened(t, overHTTP, Config{}, seen.playAll(), own, withKeys)
+	made, err := keyring.Kept{Rows: &identity.Keys{DB: conn}}.Create(t.Context(), keyring.New{Name: "x", Roles: []string{"staff"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := map[string]func() (a answer, code string){
+		"who a key is": func() (answer, string) { return keyed.ask("GET", prefix+"/me", "", as(made.Key)...), "identity_away" },
+		"all keys":     func() (answer, string) { return d.ask("GET", prefix+"/ops/keys", ""), "database_away" },
+		"a new key": func() (answer, string) {
+			return d.ask("POST", prefix+"/ops/keys", `{"name":"y","roles":["staff"]}`), "database_away"
+		},
+		"the end of a key": func() (answer, string) { return d.ask("DELETE", prefix+"/ops/keys/"+made.ID, ""), "database_away" },
+		"an audit":         func() (answer, string) { return d.ask("POST", prefix+"/ops/audit", ""), "database_away" },
+		"what happens once": func() (answer, string) {
+			return d.ask("POST", prefix+"/orders", "{}", "Idempotency-Key", "k"), "database_away"
+		},
+	}
+	proxy.Cut()
+	for what, asked := range ask {
+		a, code := asked()
+		a.refused(t, what, http.StatusServiceUnavailable, code)
+		if a.header.Get("Retry-After") == "" || strings.Contains(a.body, "127.0.0.1") {
+			t.Errorf("%s gives %v %s", what, a.header, a.body)
+		}
+	}
+	if a := d.ask("GET", prefix+"/orders", ""); a.status != http.StatusOK {
+		t.Errorf("what does without gives %d %s", a.status, a.body)
+	}
+	if said := d.log.String() + keyed.log.String(); !strings.Contains(said, "the database is away") || strings.Contains(said, "request failed") {
+		t.Errorf("the log says %s", said)
+	}
+	proxy.Mend()
+	if a := keyed.ask("GET", prefix+"/me", "", as(made.Key)...); a.status != http.StatusOK {
+		t.Errorf("when it is there again: %d %s", a.status, a.body)
+	}
+}
