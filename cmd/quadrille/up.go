@@ -34,10 +34,12 @@ DATABASE_URL and AMQP_URL it keeps everything in SQLite files below --data and n
 nothing else on the machine. Stop it with Ctrl-C; kill it and start it again, and it
 goes on where it was.
 
-The gateway has the shop's pages and the public API below /api/v1. Where neither an
-issuer of tokens (JWKS_URL, JWT_KEY), a database nor a proxy is configured it offers a sign-in
-for development: anybody may be anybody, so it then listens on this machine alone,
-whatever HOST says. --dev has it do so in any case.
+The gateway has the shop's pages and the public API below /api/v1. Where nothing says
+that the shop is a real one it offers a sign-in for development: anybody may be
+anybody, so it then listens on this machine alone, whatever HOST says. What says so
+is an issuer of tokens (JWKS_URL, JWT_KEY), a database, a service or a broker on
+another machine (SALES_URL, AMQP_URL), and a proxy in front (TRUSTED_PROXIES). --dev
+has it do so in any case.
 
 --demo fills a shop that has no products with 40 invented ones, and has invented
 customers order, wish and wait for them, with something happening every two seconds
@@ -56,7 +58,7 @@ it only gets the traffic. Started again, it goes on, and nothing doubles.`,
 			if cmd.Flags().Changed("port") {
 				cfg.Port = flags.port
 			}
-			cfg.Dev = flags.dev || cfg.Embedded() && cfg.JWKSURL == "" && cfg.JWTKey == "" && cfg.TrustedProxies == 0
+			cfg.Dev = flags.dev || cfg.Private() && cfg.JWKSURL == "" && cfg.JWTKey == ""
 			if flags.pace <= 0 {
 				return fmt.Errorf("--demo-pace %s is no time between two things", flags.pace)
 			}

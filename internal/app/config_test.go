@@ -12,7 +12,7 @@ func environment(t *testing.T, set ...string) {
 	t.Helper()
 	for _, name := range []string{
 		"HOST", "PORT", "DYNO", "DATABASE_URL", "DATABASE_POOL", "AMQP_URL", "CLOUDAMQP_URL", "REDIS_URL", "REDIS_TLS_UNVERIFIED",
-		"BUS_PREFIX", "GATEWAY_TIMEOUT", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL", "GATEWAY_DATABASE_URL", "GATEWAY_URL",
+		"BUS_PREFIX", "GATEWAY_TIMEOUT", "INTERNAL_TOKEN", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL", "GATEWAY_DATABASE_URL", "GATEWAY_URL",
 	} {
 		t.Setenv(name, "")
 		if name == "GATEWAY_TIMEOUT" { // which has a default where it is not set at all
@@ -192,5 +192,32 @@ func TestWhereTheDatabasesAre(t *testing.T) {
 	}
 	if got := (Config{ServiceDatabases: map[string]string{Gateway: "x"}}).databaseVariable(Gateway); got != "GATEWAY_DATABASE_URL" {
 		t.Errorf("a bad URL is blamed on %s", got)
+	}
+}
+
+// Whatever says that the shop is a real one, it is no laptop's: whoever reaches it must
+// not be anybody.
+func TestWhatIsThisMachinesOwn(t *testing.T) {
+	own := map[string]bool{
+		"": true, "PORT=9000": true, "HOST=0.0.0.0": true, "SALES_URL=http://127.0.0.1:9004": true, "SALES_URL=http://localhost:9004/": true,
+		"AMQP_URL=amqp://guest:guest@localhost:5672": true, "REDIS_URL=redis://localhost": true,
+		"DATABASE_URL=postgres://localhost/shop": false, "INTERNAL_TOKEN=inner": true, "TRUSTED_PROXIES=1": false, "DYNO=web.1 " + cloudamqp: false,
+		"SALES_URL=http://10.0.0.7:8084": false, "STATS_URL=https://stats.example": false, "SALES_URL=http://localhost.example": false,
+		"SALES_URL=amqp: AMQP_URL=amqp://localhost": true, "SALES_URL=redis: REDIS_URL=redis://localhost": true,
+		"SALES_URL=amqp: AMQP_URL=amqp://10.0.0.7": false, "SALES_URL=redis: REDIS_URL=redis://10.0.0.7": false,
+		"AMQP_URL=amqp://localhost,amqp://10.0.0.7": false, cloudamqp: false,
+	}
+	for _, name := range append(Names(), Gateway) {
+		own[strings.ToUpper(name)+"_DATABASE_URL=postgres://10.0.0.7/shop"] = false
+		own[strings.ToUpper(name)+"_DATABASE_URL=sqlite:/srv/shop.db"] = false
+	}
+	for set, want := range own {
+		t.Run(set, func(t *testing.T) {
+			environment(t, strings.Fields(set)...)
+			cfg, err := FromEnvironment()
+			if err != nil || cfg.Private() != want {
+				t.Errorf("it is %t (%v), want %t", cfg.Private(), err, want)
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,6 +60,33 @@ func (c Config) host(service string) string {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Private reports whether everything that the shop consists of is this machine's own, by
+// all that is configured: its databases are files, and neither a service nor the broker
+// is reached elsewhere. A dyno, or a proxy in front, is a sign of a real shop.
+func (c Config) Private() bool {
+	return c.Embedded() && c.Dyno == "" && c.TrustedProxies == 0 && !slices.ContainsFunc(c.reached(), elsewhere)
+}
+
+// reached is the URLs at which services are reached: the broker's, where by a queue.
+func (c Config) reached() []string {
+	all := c.Brokers()
+	if c.RedisURL != "" {
+		all = append(all, c.RedisURL)
+	}
+	for _, u := range c.ServiceURLs {
+		if _, _, carried := carrier(u); !carried {
+			all = append(all, u)
+		}
+	}
+	return all
+}
+
+// elsewhere reports whether a URL leads to another machine.
+func elsewhere(address string) bool {
+	u, err := url.Parse(address)
+	return err != nil || !loopback(u.Hostname())
 }
 
 // URL is where a service is reached: NAME_URL where set, the broker on Heroku, the

@@ -172,6 +172,53 @@ func TestTheDevelopmentSignIn(t *testing.T) {
 	}
 }
 
+// Whatever says that the shop is a real one, nobody may be anybody in it, unless that is
+// asked for.
+func TestThereIsNoDevelopmentSignInToARealShop(t *testing.T) {
+	cases := map[string][]string{
+		"a proxy":                      {"TRUSTED_PROXIES=1"},
+		"a service elsewhere":          {"SALES_URL=http://192.0.2.1:8084", "INTERNAL_TOKEN=inner"},
+		"the same, if it has no token": {"SALES_URL=http://192.0.2.1:8084"},
+	}
+	for _, name := range append(app.Names(), app.Gateway) {
+		variable := strings.ToUpper(name) + "_DATABASE_URL"
+		cases[variable] = []string{variable + "=sqlite:" + t.TempDir() + "/its.db"}
+	}
+	t.Run("DATABASE_URL", func(t *testing.T) {
+		t.Parallel()
+		cfg := testenv.Real(t)
+		signsNobodyIn(t, "DATABASE_URL="+cfg.DatabaseURL, "DATABASE_SCHEMA_PREFIX="+cfg.SchemaPrefix)
+	})
+	for what, env := range cases {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			signsNobodyIn(t, env...)
+		})
+	}
+	t.Run("--dev", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t, "INTERNAL_TOKEN=inner", "HOST=0.0.0.0")
+		m.Start(nil, "up", "--only", app.Gateway, "--dev")
+		m.readyAre(app.Gateway)
+		is[map[string]any](t, visitor{t, m.URL(app.Gateway), client(t)}.askAs("", "POST", "/dev/token", `{"subject":"ann"}`), http.StatusOK)
+		if reachable(t, "127.0.0.2", m.Port) {
+			t.Error("the gateway listens everywhere")
+		}
+	})
+}
+
+// signsNobodyIn checks that a gateway with this environment has no sign-in.
+func signsNobodyIn(t *testing.T, env ...string) {
+	t.Helper()
+	m := newMachine(t, env...)
+	m.Start(nil, "up", "--only", app.Gateway)
+	m.readyAre(app.Gateway)
+	v := visitor{t, m.URL(app.Gateway), client(t)}
+	for _, method := range []string{"GET", "POST"} {
+		v.askAs("", method, "/dev/token", `{"subject":"ann"}`).refused(t, http.StatusNotFound, "path_unknown", "")
+	}
+}
+
 func reachable(t *testing.T, host string, port int) bool {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
