@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -127,9 +128,18 @@ func printKeys(cmd *cobra.Command, keys []keyring.Key) error {
 	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "ID\tNAME\tROLES\tSUBJECT\tSTATE\tLAST USED")
 	for _, k := range keys {
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, strings.Join(k.Roles, ","), orDash(k.Subject), keyState(k), day(k.LastUsedAt, "never"))
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, shown(k.Name), strings.Join(k.Roles, ","), orDash(k.Subject), keyState(k), day(k.LastUsedAt, "never"))
 	}
 	return out.Flush()
+}
+
+// shown is a name as it is, or, where it would do things to a terminal, escaped: there
+// may be keys from before that was looked at.
+func shown(name string) string {
+	if identity.Visible(name) {
+		return name
+	}
+	return strconv.QuoteToGraphic(name)
 }
 
 func keyState(k keyring.Key) string {
@@ -178,7 +188,7 @@ revoked before is.`,
 						failed = errReported
 						continue
 					}
-					fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) is revoked.\n", key.ID, key.Name)
+					fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) is revoked.\n", key.ID, shown(key.Name))
 				}
 				return failed
 			})

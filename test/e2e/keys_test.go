@@ -1,14 +1,18 @@
 package e2e_test
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"quadrille/internal/app"
+	"quadrille/internal/db"
 	"quadrille/internal/testidentity"
 	"quadrille/services/gateway/keyring"
 )
@@ -104,6 +108,9 @@ func TestKeysThatCannotBeMade(t *testing.T) {
 			"subject goes with the role customer: whose orders and wishes they": {"create", "--name", "x", "--role", "staff", "--subject", "ann"},
 			"subject must be 1 to 64":                                           {"create", "--name", "x", "--role", "customer", "--subject", "a b"},
 			"name must have 1 to 100 characters":                                {"create", "--name", "", "--role", "staff"},
+			"name must have no control characters, and be UTF-8":                {"create", "--name", "\xff", "--role", "staff"},
+			"name must have no control characters":                              {"create", "--name", "a\x1b[31mb\n", "--role", "staff"},
+			`subject must be 1 to 64 of A-Z a-z 0-9 . _ @ -, and neither . nor`: {"create", "--name", "x", "--role", "customer", "--subject", ".."},
 			"expires_at is in the past":                                         {"create", "--name", "x", "--role", "staff", "--expires", "-1h"},
 			`required flag(s) "name", "role" not set`:                           {"create"},
 			"nosuch: key_unknown: there is no API key nosuch":                   {"revoke", "nosuch"},
@@ -135,6 +142,25 @@ func TestKeysThatCannotBeMade(t *testing.T) {
 	refused()
 	if out, err := m.Run("keys", "list", "--port", "1"); err == nil || !strings.Contains(out, "gateway.db is in use by another process, and no gateway answers at http://127.0.0.1:1") {
 		t.Errorf("asked elsewhere: %v, %s", err, out)
+	}
+}
+
+// A name from before names were looked at does nothing to a terminal.
+func TestNamesOfKeysAreShownAsTheyAre(t *testing.T) {
+	m := newMachine(t)
+	id := idOf(m.made("--name", "scanner", "--role", "warehouse"))
+	conn, err := sql.Open("sqlite", db.DSN(filepath.Join(m.Data, "gateway.db")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.ExecContext(t.Context(), "UPDATE api_keys SET name = ?", "a\x1b[31m\nb")
+	if err := errors.Join(err, conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{m.must("keys", "list"), m.must("keys", "revoke", id)} {
+		if !strings.Contains(out, `"a\x1b[31m\nb"`) || strings.Contains(out, "\x1b") {
+			t.Errorf("it says %q", out)
+		}
 	}
 }
 
