@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"bytes"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -123,10 +125,37 @@ func publicKeys(text []byte) (jwk.Set, error) {
 	return set, nil
 }
 
+// knownTo is what a secret is that is none: what issuers show, to be pasted, of their
+// public keys. Taken for a secret, it would have tokens believed that anybody can sign.
+func knownTo(secret string) string {
+	switch {
+	case strings.HasPrefix(secret, "{"):
+		return "a key in JSON (it must be in PEM)"
+	case strings.Contains(secret, "://"):
+		return "a URL (that is JWKS_URL's)"
+	case strings.HasPrefix(secret, "ssh-"), strings.HasPrefix(secret, "ecdsa-"):
+		return "a key of SSH (it must be in PEM)"
+	}
+	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(secret), ""))
+	if err != nil {
+		return ""
+	}
+	_, notKey := x509.ParsePKIXPublicKey(der)
+	_, notRSA := x509.ParsePKCS1PublicKey(der)
+	_, notCertificate := x509.ParseCertificate(der)
+	if notKey == nil || notRSA == nil || notCertificate == nil {
+		return "a public key in PEM without its first and last line"
+	}
+	return ""
+}
+
 func secretKey(secret string) (jwk.Set, error) {
 	const least = 32 // bytes, as many as HS256 makes (RFC 7518, section 3.2)
 	if len(secret) < least {
 		return nil, fmt.Errorf("JWT_KEY is neither public keys in PEM nor a secret of %d bytes or more", least)
+	}
+	if public := knownTo(secret); public != "" {
+		return nil, fmt.Errorf("JWT_KEY is %s, and no secret: whoever knows it could sign tokens", public)
 	}
 	key, err := jwk.Import([]byte(secret))
 	if err != nil {

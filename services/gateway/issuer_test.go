@@ -33,6 +33,13 @@ func inPEM(t *testing.T, kind string, der []byte, err error) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
+// bare is what stands between the lines of a PEM block.
+func bare(block string) string {
+	_, inner, _ := strings.Cut(block, "-----\n")
+	inner, _, _ = strings.Cut(inner, "\n-----")
+	return inner
+}
+
 func publicPEM(t *testing.T, key any) string {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(key)
@@ -66,31 +73,36 @@ func TestIssuersThatCannotBe(t *testing.T) {
 		change func(*app.Config)
 		want   string
 	}{
-		"JWKS and a key":           {func(c *app.Config) { c.JWKSURL, c.JWTKey = "https://id.test/keys", public }, "JWKS_URL and JWT_KEY are both set"},
-		"no issuer":                {func(c *app.Config) { c.JWTKey, c.JWTIssuer = public, "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
-		"no audience":              {func(c *app.Config) { c.JWTKey, c.JWTAudience = public, "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
-		"no audience, by JWKS":     {func(c *app.Config) { c.JWKSURL, c.JWTAudience = "https://id.test/keys", "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
-		"an issuer, no keys":       {func(*app.Config) {}, "JWKS_URL or JWT_KEY must say"},
-		"a JWKS that is no URL":    {func(c *app.Config) { c.JWKSURL = "id.test/keys" }, "JWKS_URL is no http or https URL"},
-		"a JWKS in a file":         {func(c *app.Config) { c.JWKSURL = "file:///etc/keys" }, "JWKS_URL is no http or https URL"},
-		"a JWKS with a password":   {func(c *app.Config) { c.JWKSURL = "https://a:s3cret@[" }, "JWKS_URL is no http or https URL"},
-		"a private key":            {func(c *app.Config) { c.JWTKey = private }, "private key"},
-		"an older private key":     {func(c *app.Config) { c.JWTKey = older }, "private key"},
-		"a private key among them": {func(c *app.Config) { c.JWTKey = public + private }, "private key"},
-		"a broken key":             {func(c *app.Config) { c.JWTKey = strings.Replace(public, "\n", "\nAAAA", 1) }, "JWT_KEY"},
-		"half a key":               {func(c *app.Config) { c.JWTKey = public[:60] }, "JWT_KEY has no PEM block"},
-		"a good one and a half":    {func(c *app.Config) { c.JWTKey = public + public[:60] }, "JWT_KEY has something behind"},
-		"a short secret":           {func(c *app.Config) { c.JWTKey = longSecret[1:] }, "a secret of 32 bytes or more"},
-		"HMAC with public keys":    {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"ES256", "HS256"} }, `JWT_ALGORITHMS names "HS256"`},
-		"signatures with a secret": {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = longSecret, []string{"ES256"} }, `JWT_ALGORITHMS names "ES256"`},
-		"none":                     {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"none"} }, `JWT_ALGORITHMS names "none"`},
-		"nothing":                  {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{""} }, `JWT_ALGORITHMS names ""`},
-		"two in one":               {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"RS256 PS256"} }, `JWT_ALGORITHMS names "RS256 PS256"`},
-		"HMAC by JWKS":             {func(c *app.Config) { c.JWKSURL, c.JWTAlgorithms = "https://id.test/keys", []string{"HS256"} }, `JWT_ALGORITHMS names "HS256"`},
-		"a rate that is none":      {func(c *app.Config) { c.JWTKey, c.RateCaller = public, "fast" }, "RATE_LIMIT_CALLER"},
-		"another rate":             {func(c *app.Config) { c.JWTKey, c.RateAddress = public, "-1" }, "RATE_LIMIT_ADDRESS"},
-		"fewer proxies than none":  {func(c *app.Config) { c.JWTKey, c.TrustedProxies = public, -1 }, "TRUSTED_PROXIES -1 is negative"},
-		"a sign-in for everybody":  {func(c *app.Config) { c.JWTKey, c.Dev, c.TrustedProxies = public, true, 1 }, "--dev with TRUSTED_PROXIES 1"},
+		"JWKS and a key":             {func(c *app.Config) { c.JWKSURL, c.JWTKey = "https://id.test/keys", public }, "JWKS_URL and JWT_KEY are both set"},
+		"no issuer":                  {func(c *app.Config) { c.JWTKey, c.JWTIssuer = public, "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
+		"no audience":                {func(c *app.Config) { c.JWTKey, c.JWTAudience = public, "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
+		"no audience, by JWKS":       {func(c *app.Config) { c.JWKSURL, c.JWTAudience = "https://id.test/keys", "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
+		"an issuer, no keys":         {func(*app.Config) {}, "JWKS_URL or JWT_KEY must say"},
+		"a JWKS that is no URL":      {func(c *app.Config) { c.JWKSURL = "id.test/keys" }, "JWKS_URL is no http or https URL"},
+		"a JWKS in a file":           {func(c *app.Config) { c.JWKSURL = "file:///etc/keys" }, "JWKS_URL is no http or https URL"},
+		"a JWKS with a password":     {func(c *app.Config) { c.JWKSURL = "https://a:s3cret@[" }, "JWKS_URL is no http or https URL"},
+		"a private key":              {func(c *app.Config) { c.JWTKey = private }, "private key"},
+		"an older private key":       {func(c *app.Config) { c.JWTKey = older }, "private key"},
+		"a private key among them":   {func(c *app.Config) { c.JWTKey = public + private }, "private key"},
+		"a broken key":               {func(c *app.Config) { c.JWTKey = strings.Replace(public, "\n", "\nAAAA", 1) }, "JWT_KEY"},
+		"half a key":                 {func(c *app.Config) { c.JWTKey = public[:60] }, "JWT_KEY has no PEM block"},
+		"a good one and a half":      {func(c *app.Config) { c.JWTKey = public + public[:60] }, "JWT_KEY has something behind"},
+		"a short secret":             {func(c *app.Config) { c.JWTKey = longSecret[1:] }, "a secret of 32 bytes or more"},
+		"a key as Keycloak shows it": {func(c *app.Config) { c.JWTKey = bare(public) }, "JWT_KEY is a public key in PEM without its first and last line"},
+		"the same, in one line":      {func(c *app.Config) { c.JWTKey = strings.ReplaceAll(bare(public), "\n", "") }, "JWT_KEY is a public key in PEM without its first and last line"},
+		"a key in JSON":              {func(c *app.Config) { c.JWTKey = `{"kty":"EC","crv":"P-256","x":"s3cret","y":"AAAAAAAAAAAAAAA"}` }, "JWT_KEY is a key in JSON"},
+		"where keys are":             {func(c *app.Config) { c.JWTKey = "https://id.test/realms/shop/protocol/keys?s3cret" }, "JWT_KEY is a URL"},
+		"a key of SSH":               {func(c *app.Config) { c.JWTKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIs3cret" }, "JWT_KEY is a key of SSH"},
+		"HMAC with public keys":      {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"ES256", "HS256"} }, `JWT_ALGORITHMS names "HS256"`},
+		"signatures with a secret":   {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = longSecret, []string{"ES256"} }, `JWT_ALGORITHMS names "ES256"`},
+		"none":                       {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"none"} }, `JWT_ALGORITHMS names "none"`},
+		"nothing":                    {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{""} }, `JWT_ALGORITHMS names ""`},
+		"two in one":                 {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"RS256 PS256"} }, `JWT_ALGORITHMS names "RS256 PS256"`},
+		"HMAC by JWKS":               {func(c *app.Config) { c.JWKSURL, c.JWTAlgorithms = "https://id.test/keys", []string{"HS256"} }, `JWT_ALGORITHMS names "HS256"`},
+		"a rate that is none":        {func(c *app.Config) { c.JWTKey, c.RateCaller = public, "fast" }, "RATE_LIMIT_CALLER"},
+		"another rate":               {func(c *app.Config) { c.JWTKey, c.RateAddress = public, "-1" }, "RATE_LIMIT_ADDRESS"},
+		"fewer proxies than none":    {func(c *app.Config) { c.JWTKey, c.TrustedProxies = public, -1 }, "TRUSTED_PROXIES -1 is negative"},
+		"a sign-in for everybody":    {func(c *app.Config) { c.JWTKey, c.Dev, c.TrustedProxies = public, true, 1 }, "--dev with TRUSTED_PROXIES 1"},
 	} {
 		_, err := FromConfig(configured(c.change))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
