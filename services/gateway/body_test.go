@@ -107,10 +107,12 @@ func TestExpectContinue(t *testing.T) {
 // Interim answers of a service are its own business.
 func TestEarlyHintsAreNotTheAnswer(t *testing.T) {
 	d, _ := only(t, overHTTP, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Link", "</style.css>; rel=preload")
 		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("Link")
 		w.WriteHeader(http.StatusTeapot)
 	})
-	if a := d.ask("GET", "/api/v1/orders", ""); a.status != http.StatusTeapot || a.header.Get("X-Request-ID") == "" {
+	if a := d.ask("GET", "/api/v1/orders", ""); a.status != http.StatusTeapot || a.header.Get("X-Request-ID") == "" || a.header.Get("Content-Security-Policy") == "" || a.header.Get("Link") != "" {
 		t.Errorf("the answer is %d %v", a.status, a.header)
 	}
 }

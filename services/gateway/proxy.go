@@ -42,7 +42,7 @@ func (f *front) newProxy(r route) (echo.HandlerFunc, error) {
 		var failed error
 		request := c.Request().WithContext(context.WithValue(c.Request().Context(), failureKey{}, &failed))
 		body := watch(request)
-		proxy.ServeHTTP(final{c.Response(), c.Response().Header().Get(echo.HeaderXRequestID)}, request)
+		proxy.ServeHTTP(final{c.Response(), http.Header{}}, request)
 		ended := context.Cause(c.Request().Context())
 		switch {
 		case failed == nil:
@@ -64,8 +64,7 @@ func (f *front) newProxy(r route) (echo.HandlerFunc, error) {
 const statusGone = 499
 
 // rewrite turns a public request into one of the service. Who calls, and by which
-// way, is not the service's business: it trusts the gateway. What is not of this
-// shop's API might mean something to it that nobody outside may say.
+// way, is not the service's business.
 func rewrite(p *httputil.ProxyRequest, base *url.URL, r route) {
 	p.Out.URL.Scheme, p.Out.URL.Host = base.Scheme, base.Host
 	p.Out.URL.Path = strings.TrimSuffix(base.Path, "/") + r.inward(p.In.URL.Path)
@@ -75,14 +74,7 @@ func rewrite(p *httputil.ProxyRequest, base *url.URL, r route) {
 	}
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // what does not parse is the service's to refuse
 	p.Out.Host = ""
-	for name := range p.Out.Header {
-		if strings.HasPrefix(name, "X-") && name != http.CanonicalHeaderKey(echo.HeaderXRequestID) {
-			p.Out.Header.Del(name)
-		}
-	}
-	for _, name := range []string{"Authorization", "Cookie", "Expect"} {
-		p.Out.Header.Del(name)
-	}
+	p.Out.Header = inward(p.In.Header, p.In.Method)
 }
 
 var errRefused = errors.New("it does not take the gateway's INTERNAL_TOKEN")
@@ -103,22 +95,6 @@ func modify(answer *http.Response, r route) error {
 		links[i] = r.outwardLinks(link)
 	}
 	return nil
-}
-
-// final is an answer without interim ones (1xx), which echo takes for the answer
-// itself, and with one request ID, although the service named it, too.
-type final struct {
-	*echo.Response
-
-	id string
-}
-
-// WriteHeader is http.ResponseWriter's.
-func (f final) WriteHeader(status int) {
-	if status >= http.StatusOK {
-		f.Header().Set(echo.HeaderXRequestID, f.id)
-		f.Response.WriteHeader(status)
-	}
 }
 
 // away is what the caller is told of a request that got no answer.

@@ -26,7 +26,9 @@ func TestWhatIsPassedInward(t *testing.T) {
 			"Idempotency-Key", "k1", "If-Match", `"7"`, "If-None-Match", `"8"`, "Traceparent", trace, "Tracestate", "a=b", "Accept", "application/json",
 			"X-Request-Id", "r-1", "X-Correlation-Id", "forged", "X-Customer", "eve", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-User", "root",
 			"X-Real-Ip", "1.2.3.4", "X-Http-Method-Override", "DELETE", "Forwarded", "for=1.2.3.4", "Cookie", "session=1",
-			"Connection", "X-Secret, Keep-Alive", "X-Secret", "s", "Keep-Alive", "1", "Proxy-Authorization", "Basic x", "Te", "trailers", "Upgrade", "websocket")
+			"Connection", "X-Secret, Keep-Alive", "X-Secret", "s", "Keep-Alive", "1", "Proxy-Authorization", "Basic x", "Te", "trailers", "Upgrade", "websocket",
+			"Remote-User", "root", "X_user", "root", "Correlation-Id", "forged", "Internal-Token", "x", "True-Client-Ip", "1.2.3.4", "Cf-Connecting-Ip", "1.2.3.4",
+			"Client-Ip", "1.2.3.4", "Via", "1.1 x", "Baggage", "a=b", "Sec-Websocket-Key", "x", "Origin", "https://evil.example", "Referer", "https://evil.example/")
 		asked := seen.take()
 		if len(asked) != 1 {
 			t.Fatalf("asked %d times", len(asked))
@@ -36,18 +38,21 @@ func TestWhatIsPassedInward(t *testing.T) {
 			t.Errorf("the service is asked %s %s %q", got.method, got.uri, got.body)
 		}
 		for name, want := range map[string]string{
-			"Idempotency-Key": answers.Scope("user:ann", "POST", "/api/v1/orders", "k1"), "If-Match": `"7"`, "If-None-Match": `"8"`, "Traceparent": trace, "Tracestate": "a=b",
+			"Idempotency-Key": answers.Scope("user:ann", "POST", "/api/v1/orders", "k1"), "If-Match": `"7"`, "If-None-Match": `"8"`, "Traceparent": trace,
 			"Content-Type": "application/json", "Accept": "application/json", "X-Request-Id": "r-1", "Authorization": "Bearer " + internal,
 		} {
 			if v := got.header.Values(name); len(v) != 1 || v[0] != want {
 				t.Errorf("%s arrives as %q, want %q", name, v, want)
 			}
 		}
+		d.ask("GET", "/api/v1/orders", "", "Idempotency-Key", "k1")
+		if asked := seen.take(); len(asked) != 1 || asked[0].header.Get("Idempotency-Key") != "" {
+			t.Errorf("a GET has a key: %v", asked)
+		}
 		for name := range got.header {
 			_, named := map[string]bool{
-				"Idempotency-Key": true, "If-Match": true, "If-None-Match": true, "Traceparent": true, "Tracestate": true, "Content-Type": true,
+				"Idempotency-Key": true, "If-Match": true, "If-None-Match": true, "Traceparent": true, "Content-Type": true,
 				"Content-Length": true, "Accept": true, "Accept-Encoding": true, "X-Request-Id": true, "Authorization": true, "User-Agent": true,
-				"Te": true, // which a proxy may say for itself
 			}[name]
 			if !named {
 				t.Errorf("%s: %s arrives", name, got.header[name])
@@ -84,16 +89,28 @@ func TestWhatIsPassedOutward(t *testing.T) {
 			h.Set("Connection", "X-Inner")
 			h.Set("X-Inner", "1")
 			h.Set("Keep-Alive", "timeout=5")
+			h.Set("Content-Security-Policy", "default-src *")
+			h.Set("X-Content-Type-Options", "none")
+			h.Set("Strict-Transport-Security", "max-age=0")
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Set-Cookie", "session=1")
+			h.Set("Server", "inner")
+			h.Set("X-Request-Id", "another")
+			h.Set("Vary", "Accept-Language")
 			w.WriteHeader(http.StatusCreated)
 			fmt.Fprint(w, "\xff\x00{}")
 		})
-		a := d.ask("POST", "/api/v1/orders", "{}", "Idempotency-Key", "k")
+		a := d.ask("POST", "/api/v1/orders", "{}", "Idempotency-Key", "k", "X-Forwarded-Proto", "https", "X-Request-Id", "r-1")
+		if csp := a.header.Values("Content-Security-Policy"); len(csp) != 1 || strings.Contains(csp[0], "*") {
+			t.Errorf("Content-Security-Policy is %q", csp)
+		}
 		if a.status != http.StatusCreated || a.body != "\xff\x00{}" {
 			t.Errorf("the answer is %d %q", a.status, a.body)
 		}
 		for name, want := range map[string]string{
 			"Location": "/api/v1/orders/7", "Etag": `"3"`, "Idempotency-Replayed": "true", "Content-Type": "application/json; charset=utf-8",
-			"X-Inner": "", "Keep-Alive": "",
+			"X-Inner": "", "Keep-Alive": "", "Access-Control-Allow-Origin": "", "Set-Cookie": "", "Server": "", "X-Content-Type-Options": "nosniff",
+			"Strict-Transport-Security": "max-age=31536000", "Vary": "Accept-Language", "X-Request-Id": "r-1",
 			"Link": `</api/v1/orders?after=x>; rel="next" + </api/v1/orders>; rel="first", </api/v1/orders/7/ship>; rel="ship", <https://example.org/orders>; rel="help" + </ordersets>; rel="other"`,
 		} {
 			if got := strings.Join(a.header.Values(name), " + "); got != want {
