@@ -2,12 +2,7 @@ package gateway
 
 import (
 	"context"
-	"crypto/subtle"
-	"fmt"
-	"maps"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -53,7 +48,7 @@ const (
 
 func newFront(cfg frontConfig) (*front, error) {
 	f := &front{cfg: cfg, e: rest.NewBare(cfg.deps.Log)}
-	r := &rates{limiter: cfg.limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: addressOf(cfg.Proxies), limited: newLimited()}
+	r := &rates{limiter: cfg.limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: f.counted(addressOf(cfg.Proxies)), limited: newLimited()}
 	if err := measure(cfg.deps.Metrics, cfg.notes.Open, r.limited); err != nil {
 		return nil, err
 	}
@@ -63,7 +58,8 @@ func newFront(cfg frontConfig) (*front, error) {
 		return nil, err
 	}
 	f.e.RouteNotFound("/*", echo.WrapHandler(pages))
-	for _, path := range []string{"/api/*", "/dev/*", "/internal/*"} {
+	f.insideRoutes()
+	for _, path := range []string{"/api/*", "/dev/*"} {
 		f.e.RouteNotFound(path, func(echo.Context) error { return nothingHere() })
 	}
 	documentRoutes(f.e)
@@ -112,57 +108,8 @@ func (f *front) forwarding(api *echo.Group) error {
 	return nil
 }
 
-// over is the whole: the public side, and what is inside below /internal. Health is
-// for everybody, but why something is not well for those inside.
+// over is the whole: the public side, and what is inside below /internal.
 func (f *front) over(inside http.Handler) http.Handler {
 	f.inside = inside
-	below := http.StripPrefix("/internal", inside)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case strings.HasPrefix(r.URL.Path, "/internal/") && f.trusted(r):
-			below.ServeHTTP(w, r)
-		case r.URL.Path == "/healthz":
-			inside.ServeHTTP(w, r)
-		case r.URL.Path == "/readyz":
-			f.brief(w, r, inside)
-		default:
-			f.e.ServeHTTP(w, r)
-		}
-	})
-}
-
-// brief is whether the gateway is ready. Why not is told those inside alone.
-func (f *front) brief(w http.ResponseWriter, r *http.Request, inside http.Handler) {
-	if f.trusted(r) {
-		inside.ServeHTTP(w, r)
-		return
-	}
-	whole := httptest.NewRecorder()
-	inside.ServeHTTP(whole, r)
-	status := "ready"
-	switch whole.Code {
-	case http.StatusOK:
-	case http.StatusServiceUnavailable:
-		status = "not_ready"
-	default: // it was not asked whether it is ready
-		maps.Copy(w.Header(), whole.Header())
-		w.WriteHeader(whole.Code)
-		_, _ = w.Write(whole.Body.Bytes())
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(whole.Code)
-	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", status)
-}
-
-// trusted: whoever asks shows what only those inside have. Where it comes from proves
-// nothing: behind a proxy everybody comes from this machine.
-func (f *front) trusted(r *http.Request) bool {
-	given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return shows(given, f.cfg.InternalToken) || shows(given, f.cfg.pass)
-}
-
-// shows: a secret that is none is shown by nobody.
-func shows(given, secret string) bool {
-	return secret != "" && subtle.ConstantTimeCompare([]byte(given), []byte(secret)) == 1
+	return f.e
 }

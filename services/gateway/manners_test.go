@@ -73,7 +73,7 @@ func TestAddressOf(t *testing.T) {
 func TestHeadersForBrowsers(t *testing.T) {
 	seen := &notes{}
 	d := opened(t, overHTTP, Config{Origins: []string{"https://shop.example"}}, seen.playAll())
-	for _, path := range []string{"/", prefix + "/products", prefix + "/orders", "/nothing"} {
+	for _, path := range []string{"/", prefix + "/products", prefix + "/orders", "/nothing", "/healthz", "/readyz", "/internal/subscriptions"} {
 		h := d.ask("GET", path, "", "Authorization", "").header
 		csp := h.Get("Content-Security-Policy")
 		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") == "" {
@@ -139,5 +139,33 @@ func TestWhoComesFromThisMachineIsNotInside(t *testing.T) {
 				t.Errorf("%s, by the name %q: %s", name, host, said)
 			}
 		}
+	}
+}
+
+// A guess at what those inside show is a request like any other; who shows it, and who
+// asks for health, is not kept waiting by that.
+func TestGuessesAreCounted(t *testing.T) {
+	for _, path := range []string{"/readyz", "/internal/subscriptions"} {
+		d := opened(t, overHTTP, Config{InternalToken: internal, Address: limit.Rate{PerSecond: 1, Burst: 3}}, nil)
+		guess := func() answer { return d.ask("GET", path, "", as("guess")...) }
+		for range 3 {
+			guess()
+		}
+		guess().refused(t, "the fourth guess at "+path, http.StatusTooManyRequests, "rate_limited")
+		for range 5 {
+			if a := d.ask("GET", path, "", as(internal)...); a.status != http.StatusOK {
+				t.Errorf("%s, from inside: %d", path, a.status)
+			}
+			if a := d.ask("GET", "/healthz", "", "Authorization", ""); a.status != http.StatusOK {
+				t.Errorf("health: %d", a.status)
+			}
+		}
+		if a := d.ask("GET", "/readyz", "", "Authorization", ""); a.status != http.StatusOK {
+			t.Errorf("readiness: %d", a.status)
+		}
+		for range 3 {
+			d.ask("GET", "/readyz", "", "Authorization", "")
+		}
+		d.ask("GET", "/readyz", "", "Authorization", "").refused(t, "one after the other", http.StatusTooManyRequests, "rate_limited")
 	}
 }
