@@ -15,6 +15,12 @@ import (
 // arrived: what carries it is away, or the server died.
 var ErrUnavailable = errors.New("rpc: no answer")
 
+// ErrNotSent is wrapped as well where the message has certainly not left: nothing will
+// come of it.
+var ErrNotSent = errors.New("rpc: not sent")
+
+func notSent(err error) error { return fmt.Errorf("%w: %w", ErrNotSent, err) }
+
 // Transport carries messages. It is safe for concurrent use.
 type Transport interface {
 	// RoundTrip sends a message and waits for its reply, until ctx ends at the

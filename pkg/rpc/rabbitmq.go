@@ -66,11 +66,11 @@ func NewRabbitMQ(cfg RabbitMQConfig) (Transport, error) {
 // RoundTrip is Transport's.
 func (t *rabbitTransport) RoundTrip(ctx context.Context, id string, message []byte) ([]byte, error) {
 	if err := t.cfg.Session.State(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, notSent(fmt.Errorf("%w: %w", ErrUnavailable, err))
 	}
 	line, err := t.open(ctx)
 	if err != nil {
-		return nil, err
+		return nil, notSent(err)
 	}
 	request := amqp.Publishing{ContentType: contentType, Body: message, CorrelationId: id}
 	if deadline, has := ctx.Deadline(); has {
@@ -81,7 +81,7 @@ func (t *rabbitTransport) RoundTrip(ctx context.Context, id string, message []by
 	if id != "" {
 		request.ReplyTo = directReply
 		if !t.expect(line, id, arrived) {
-			return nil, errBroke
+			return nil, notSent(errBroke)
 		}
 		defer t.forget(id)
 	}
@@ -97,9 +97,9 @@ func (t *rabbitTransport) exchange(ctx context.Context, line *rabbitLine, o outb
 	select {
 	case line.out <- o:
 	case <-line.broken:
-		return nil, errBroke
+		return nil, notSent(errBroke)
 	case <-ctx.Done():
-		return nil, fmt.Errorf("not sent to %s: %w", t.cfg.Queue, ctx.Err())
+		return nil, notSent(fmt.Errorf("to %s: %w", t.cfg.Queue, ctx.Err()))
 	}
 	select {
 	case a := <-o.published:

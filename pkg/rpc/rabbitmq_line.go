@@ -91,7 +91,7 @@ func (t *rabbitTransport) hear(line *rabbitLine) {
 				line.returned = nil
 				continue
 			}
-			t.hand(r.CorrelationId, answer{err: t.errNobody()})
+			t.hand(r.CorrelationId, answer{err: notSent(t.errNobody())}) // there is no queue that keeps it
 		}
 	}
 }

@@ -60,24 +60,24 @@ func NewRedis(cfg RedisConfig) (Transport, error) {
 // RoundTrip is Transport's.
 func (t *redisTransport) RoundTrip(ctx context.Context, id string, message []byte) ([]byte, error) {
 	if t.life.Err() != nil {
-		return nil, errTransportClosed
+		return nil, notSent(errTransportClosed)
 	}
 	w := &redisWaiter{waiter: waiter{since: time.Now(), arrived: make(chan answer, 1)}, ctx: ctx, list: t.list, id: id, message: message}
 	if id != "" {
 		w.message = addressed(message, t.link.replies)
 		if !t.link.expect(w) {
-			return nil, errTransportClosed
+			return nil, notSent(errTransportClosed)
 		}
 		defer t.link.forget(id)
 	}
 	select {
 	case t.link.out <- w:
 	case <-t.life.Done():
-		return nil, errTransportClosed
+		return nil, notSent(errTransportClosed)
 	case <-t.link.life.Done():
-		return nil, errTransportClosed
+		return nil, notSent(errTransportClosed)
 	case <-ctx.Done():
-		return nil, fmt.Errorf("not sent to %s: %w", t.list, ctx.Err())
+		return nil, notSent(fmt.Errorf("to %s: %w", t.list, ctx.Err()))
 	}
 	select {
 	case a := <-w.arrived:

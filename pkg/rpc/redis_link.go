@@ -122,7 +122,10 @@ func (l *RedisLink) push(all []*redisWaiter) {
 	_, _ = p.Exec(l.life) // each command knows
 	for i, w := range all {
 		err := w.ctx.Err()
-		if pushed[i] != nil && pushed[i].Err() != nil {
+		switch {
+		case pushed[i] == nil && err != nil:
+			err = notSent(err)
+		case pushed[i] != nil && pushed[i].Err() != nil:
 			err = unavailable(w.ctx, pushed[i].Err())
 		}
 		switch {

@@ -45,7 +45,8 @@ type carriedResponse struct {
 // A body of more than 1 MiB is answered with 413 and a problem document, without a
 // call; so is an answer that is larger, or that streams. A call that got no answer
 // is an error that wraps ErrUnavailable or the context's, and may have been carried
-// out. Nothing is sent again.
+// out, now or when a server is there again, unless it wraps ErrNotSent. Nothing is sent
+// again.
 type RoundTripper struct {
 	dial func(host string) (*Client, error)
 
@@ -70,7 +71,7 @@ func (t *RoundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	client, err := t.client(r.URL.Host)
 	if err != nil {
-		return nil, err
+		return nil, notSent(err)
 	}
 	answer, err := Call[carriedResponse](r.Context(), client, methodREST, carriedRequest{
 		Method: r.Method, URL: r.URL.RequestURI(), Header: travelling(r.Header), Body: body,

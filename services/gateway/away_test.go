@@ -241,3 +241,57 @@ func TestAGatewayThatStops(t *testing.T) {
 		}
 	})
 }
+
+// failing is a way on which every call fails with err.
+func failing(err error) way {
+	return func(t *testing.T, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
+		t.Helper()
+		carrier := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(fails{err}), nil })
+		t.Cleanup(func() { _ = carrier.Close() })
+		return carrier, func(string) string { return "amqp://q" }
+	}
+}
+
+// fails is a carrier whose every call fails.
+type fails struct{ err error }
+
+func (f fails) RoundTrip(context.Context, string, []byte) ([]byte, error) { return nil, f.err }
+
+func (fails) Close() error { return nil }
+
+// Who orders is told that it may be done after all, unless it certainly will not be.
+func TestWhatMayHaveBeenDone(t *testing.T) {
+	for what, c := range map[string]struct {
+		w         way
+		get, post string
+	}{
+		"in a queue that nobody serves": {failing(rpc.ErrUnavailable), "service_away", "timeout"},
+		"not sent":                      {failing(fmt.Errorf("%w: %w", rpc.ErrNotSent, rpc.ErrUnavailable)), "service_away", "service_away"},
+		"refused":                       {overHTTP, "service_away", "service_away"},
+		"broken off":                    {lying(t, ""), "service_away", "timeout"},
+		"our token is not taken":        {lying(t, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"), "service_away", "service_away"},
+		"an error":                      {lyingOverRPC(`"error":{"code":-32603,"message":"Internal error"}`), "service_away", "timeout"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			d := opened(t, c.w, Config{}, nil)
+			d.ask("GET", prefix+"/orders", "").refused(t, "GET", http.StatusServiceUnavailable, c.get)
+			d.ask("POST", prefix+"/orders", "{}").refused(t, "POST", http.StatusServiceUnavailable, c.post)
+			d.ask("GET", prefix+"/orders/7", "", as("bob")...).refused(t, "an owner", http.StatusServiceUnavailable, "service_away")
+		})
+	}
+}
+
+// An ID that sales refuses is that of no order.
+func TestAnIDThatIsNone(t *testing.T) {
+	for _, status := range []int{400, 404, 422} {
+		d := opened(t, overHTTP, Config{}, map[string]http.Handler{"sales": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(status)
+			fmt.Fprintf(w, `{"title":"x","status":%d,"code":"id_odd"}`, status)
+		})})
+		for _, ask := range [][2]string{{"GET", "/orders/odd"}, {"POST", "/orders/odd/cancel"}} {
+			d.ask(ask[0], prefix+ask[1], "", as("bob")...).refused(t, fmt.Sprint(ask, status), http.StatusNotFound, "order_unknown")
+		}
+	}
+}

@@ -105,8 +105,10 @@ func (o *orders) owner(ctx context.Context, id string) (string, error) {
 	}
 	found, err := o.sales.Orders(ctx, []string{id})
 	switch {
+	case fault.Is(err, fault.Malformed, fault.Invalid, fault.NotFound, fault.Gone):
+		return "", nil // no order has such an ID
 	case err != nil && ctx.Err() == nil:
-		return "", away("sales", err)
+		return "", away("sales", http.MethodGet, err)
 	case err != nil:
 		return "", err
 	case len(found) == 0:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 
 	"quadrille/internal/rest"
 	"quadrille/pkg/fault"
+	"quadrille/pkg/rpc"
 )
 
 // failureKey is why a request got no answer, on its way out of the proxy.
@@ -55,7 +57,7 @@ func (f *front) newProxy(r route) (echo.HandlerFunc, error) {
 			return c.NoContent(statusGone)
 		default:
 			f.cfg.deps.Log.Warn("a service gave no answer", "to", r.service, "method", request.Method, "error", failed)
-			return away(r.service, errors.Join(failed, ended))
+			return away(r.service, request.Method, errors.Join(failed, ended))
 		}
 	}, nil
 }
@@ -97,12 +99,20 @@ func modify(answer *http.Response, r route) error {
 	return nil
 }
 
-// away is what the caller is told of a request that got no answer.
-func away(service string, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
+// away is what the caller is told of a request that got no answer. One that may not
+// simply be made again is told, unless it certainly was not, that it may have been: a
+// queue keeps it for when the service comes back.
+func away(service, method string, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || method == http.MethodPost && !neverSent(err) {
 		return fault.New(fault.Unavailable, "timeout", "%s has not answered in time; what was asked may have been done: ask again with the same Idempotency-Key or external_id", service)
 	}
 	return fault.New(fault.Unavailable, "service_away", "%s does not answer just now; the rest of the shop may", service)
+}
+
+// neverSent: the service has not got the request, and will not, or did not take it.
+func neverSent(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, rpc.ErrNotSent) || errors.Is(err, errRefused) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // lines passes what the proxy says on to the log.
