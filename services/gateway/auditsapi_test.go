@@ -141,14 +141,15 @@ func TestAnAuditThatIsDrained(t *testing.T) {
 
 // One whose process was killed is given up in the end.
 func TestAnAuditWhoseGatewayIsGone(t *testing.T) {
+	const gone, elsewhere = "0198c2f0-5d1e-7c3a-9f0e-000000000001", "0198c2f0-5d1e-7c3a-9f0e-000000000002"
 	d := opened(t, overHTTP, Config{}, nil, func(c *frontConfig) {
-		for id, began := range map[string]time.Time{"gone": time.Now().Add(-time.Hour), "elsewhere": time.Now().Add(-time.Minute)} {
+		for id, began := range map[string]time.Time{gone: time.Now().Add(-time.Hour), elsewhere: time.Now().Add(-time.Minute)} {
 			if err := c.desk.DB.Create(&audits.Audit{ID: id, Status: audits.Running, StartedAt: began.UTC()}).Error; err != nil {
 				t.Fatal(err)
 			}
 		}
 	})
-	for id, want := range map[string]string{"gone": audits.Failed, "elsewhere": audits.Running} {
+	for id, want := range map[string]string{gone: audits.Failed, elsewhere: audits.Running} {
 		if v := read[auditView](t, d.ask("GET", prefix+"/ops/audits/"+id, "", as("staff")...), http.StatusOK); v.Status != want || (v.Error == "") != (want == audits.Running) {
 			t.Errorf("%s is %+v", id, v)
 		}

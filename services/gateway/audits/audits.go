@@ -117,12 +117,16 @@ func found(r audit.Report, err error) (status, report string) {
 // process is gone.
 func (d *Desk) Get(ctx context.Context, id string) (Audit, error) {
 	var a Audit
+	unknown := fault.New(fault.NotFound, "audit_unknown", "there is no audit %s", id)
+	if uuid.Validate(id) != nil { // a database may not even take it
+		return a, unknown
+	}
 	found := d.DB.WithContext(ctx).Limit(1).Find(&a, "id = ?", id)
 	switch {
 	case found.Error != nil:
 		return a, db.Wrap(found.Error, "read audit")
 	case found.RowsAffected == 0:
-		return a, fault.New(fault.NotFound, "audit_unknown", "there is no audit %s", id)
+		return a, unknown
 	case a.Status == Running && time.Since(a.StartedAt) > within+time.Minute:
 		a.Status, a.Report = Failed, "the gateway that ran it is gone"
 	}

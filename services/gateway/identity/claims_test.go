@@ -3,6 +3,7 @@ package identity
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func TestWhatIsWrongWithAToken(t *testing.T) {
 	})
 	must(t, err)
 	a := &Authenticator{Tokens: []*Tokens{tokens}}
-	at := func(after time.Duration) string { return fmt.Sprint(now.Add(after).Unix()) }
+	at := func(after time.Duration) string { return strconv.FormatInt(now.Add(after).Unix(), 10) }
 	for changed, want := range map[string]string{
 		`"exp":` + at(time.Hour):       "",
 		`"exp":` + at(-29*time.Second): "",

@@ -60,7 +60,7 @@ func fetchSet(hc *http.Client, address string) (jwk.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("it answers with %s", answer.Status)
 	}
