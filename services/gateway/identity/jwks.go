@@ -29,10 +29,11 @@ type JWKSConfig struct {
 	Fresh time.Duration
 	// Stale is how long they are used where the issuer does not answer, 1 h where 0.
 	Stale time.Duration
-	// Pause is the least time between two questions, 10 s where 0: whoever sends
-	// tokens with made-up key IDs does not have us ask for each.
+	// Pause is the least time between two questions, 1 s where 0: whoever sends tokens
+	// with made-up key IDs does not have us ask for each, but waits for the next.
 	Pause time.Duration
 	now   func() time.Time
+	sleep func(ctx context.Context, d time.Duration)
 }
 
 // JWKS is the keys that an issuer publishes, kept and asked for again as it
@@ -62,39 +63,75 @@ func NewJWKS(cfg JWKSConfig) *JWKS {
 		cfg.Stale = time.Hour
 	}
 	if cfg.Pause == 0 {
-		cfg.Pause = 10 * time.Second
+		cfg.Pause = time.Second
 	}
 	if cfg.now == nil {
 		cfg.now = time.Now
+	}
+	if cfg.sleep == nil {
+		cfg.sleep = sleep
 	}
 	cfg.HTTP = careful(cfg.HTTP)
 	return &JWKS{cfg: cfg, gone: map[string]bool{}}
 }
 
-// Set is KeySource's. A key that is not known is looked for once; where that is not
-// allowed yet, or somebody else has been asking since before, nobody can tell whether
-// it has been published meanwhile. One that was known and is no more was taken back.
+// Set is KeySource's. For a key that is not known the issuer is asked, if need be after
+// a pause: what it said before now does not tell whether there is one. One that was
+// known and is no more was taken back.
 func (j *JWKS) Set(ctx context.Context, kid string) (jwk.Set, error) {
-	now := j.cfg.now()
-	set, asking := j.look(now, kid)
-	if set != nil {
-		return set, nil
-	}
-	if asking != nil {
-		select {
-		case <-asking:
-		case <-ctx.Done():
+	began := j.cfg.now()
+	for {
+		set, asking := j.look(j.cfg.now(), kid)
+		if set != nil {
+			return set, nil
+		}
+		if asking == nil {
+			j.cfg.sleep(ctx, j.pause(j.cfg.now()))
+		} else {
+			select {
+			case <-asking:
+			case <-ctx.Done():
+			}
+		}
+		if set, err, told := j.verdict(began, kid); told {
+			return set, err
+		}
+		if ctx.Err() != nil {
+			return nil, errNotSure
 		}
 	}
+}
+
+// verdict is what can be said of a key by what the issuer has said, and whether that
+// is anything.
+func (j *JWKS) verdict(began time.Time, kid string) (set jwk.Set, err error, told bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	switch {
-	case !j.good(now):
-		return nil, fmt.Errorf("keys of the issuer: %w", errors.Join(j.err, ctx.Err()))
-	case j.has(kid), j.gone[kid], !j.got.Before(now):
-		return j.set, nil
-	default:
-		return nil, errNotSure
+	tried := j.asking == nil && !j.asked.Before(began)
+	switch good := j.good(j.cfg.now()); {
+	case good && (j.has(kid) || j.gone[kid] || !j.got.Before(began)):
+		return j.set, nil, true
+	case !good && j.err != nil && j.asking == nil:
+		return nil, fmt.Errorf("keys of the issuer: %w", j.err), true
+	case tried:
+		return nil, errNotSure, true
+	}
+	return nil, nil, false
+}
+
+// pause is how long the issuer is not to be asked again.
+func (j *JWKS) pause(now time.Time) time.Duration {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return max(0, j.cfg.Pause-now.Sub(j.asked))
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 
