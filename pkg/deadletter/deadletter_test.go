@@ -8,17 +8,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"quadrille/internal/db/dbtest"
 	"quadrille/pkg/deadletter"
 )
 
+// put sets an event of its own aside.
 func put(t *testing.T, conn *gorm.DB, kind, text string) {
+	t.Helper()
+	putEvent(t, conn, uuid.NewString(), 1, kind, text)
+}
+
+func putEvent(t *testing.T, conn *gorm.DB, id string, position int64, kind, text string) {
 	t.Helper()
 	now := time.Now().UTC()
 	err := deadletter.Put(conn, deadletter.Letter{
-		Subscriber: "catalog", Stream: "inventory", Position: 1, EventID: "e", Type: kind, Subject: "A",
+		Subscriber: "catalog", Stream: "inventory", Position: position, EventID: id, Type: kind, Subject: "A",
 		Body: []byte{0, 0xff}, Error: text, Attempts: 5, FirstAt: now, LastAt: now,
 	})
 	if err != nil {
@@ -90,6 +97,31 @@ func TestClosedOnce(t *testing.T) {
 		l, err := deadletter.Find(t.Context(), conn, 2)
 		if err != nil || l.Attempts != 6 || l.Error != "worse?" || string(l.Body) != "\x00\xff" {
 			t.Errorf("letter is %+v, %v", l, err)
+		}
+	})
+}
+
+// An event that fails again is the same letter, as long as that is open.
+func TestOneOpenLetterForAnEvent(t *testing.T) {
+	dbtest.Each(t, "catalog", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
+		for _, text := range []string{"first", "second 2"} {
+			putEvent(t, conn, "e", 7, "a.x", text)
+			putEvent(t, conn, "", 8, "", "no event: "+text)
+			putEvent(t, conn, "", 9, "", "no event: "+text)
+		}
+		all, err := deadletter.List(t.Context(), conn, deadletter.Filter{}, 0, 10)
+		if err != nil || len(all) != 3 {
+			t.Fatalf("there are %d, %v", len(all), err)
+		}
+		if l := all[0]; l.Attempts != 10 || l.Error != "second 2" || l.Cause != "second <n>" || !l.LastAt.After(l.FirstAt) {
+			t.Errorf("it is %+v", l)
+		}
+		if err := deadletter.Discard(t.Context(), conn, 1, "x"); err != nil {
+			t.Fatal(err)
+		}
+		putEvent(t, conn, "e", 7, "a.x", "after all")
+		if n, err := deadletter.Count(t.Context(), conn, deadletter.Filter{Type: "a.x"}); err != nil || n != 2 {
+			t.Errorf("after it was closed there are %d, %v", n, err)
 		}
 	})
 }

@@ -47,8 +47,13 @@ type Letter struct {
 func (Letter) TableName() string { return "dead_letters" }
 
 // Put sets a letter aside through tx, the transaction that moves the position
-// past its event.
+// past its event. One that is open already, from before history was read again, gets
+// the new tries and the new error.
 func Put(tx *gorm.DB, l Letter) error {
+	again, err := putAgain(tx, l)
+	if again || err != nil {
+		return err
+	}
 	l.ID, l.State, l.Cause = 0, Open, CauseOf(l.Error)
 	if l.Body == nil {
 		l.Body = []byte{} // an empty body is none that is missing
@@ -57,6 +62,22 @@ func Put(tx *gorm.DB, l Letter) error {
 		return fmt.Errorf("set event aside: %w", err)
 	}
 	return nil
+}
+
+// putAgain reports whether there was such a letter. An event that has no ID is known
+// by its place.
+func putAgain(tx *gorm.DB, l Letter) (bool, error) {
+	same := tx.Model(&Letter{}).Where("state = ? AND subscriber = ? AND stream = ? AND event_id = ?", Open, l.Subscriber, l.Stream, l.EventID)
+	if l.EventID == "" {
+		same = same.Where("position = ?", l.Position)
+	}
+	res := same.Updates(map[string]any{
+		"attempts": gorm.Expr("attempts + ?", l.Attempts), "error": l.Error, "cause": CauseOf(l.Error), "last_at": l.LastAt, "position": l.Position,
+	})
+	if res.Error != nil {
+		return false, fmt.Errorf("set event aside again: %w", res.Error)
+	}
+	return res.RowsAffected > 0, nil
 }
 
 // Find is one letter, or ErrNotFound.
