@@ -32,7 +32,7 @@ func TestADatabaseThatIsAway(t *testing.T) {
 		"another's being away": {fault.New(fault.Unavailable, "service_away", "sales"), "service_away", false},
 	} {
 		var log strings.Builder
-		e := NewBare(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})))
+		e := NewBare(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})), AccessLog{})
 		e.GET("/", func(echo.Context) error { return c.err })
 		answer := httptest.NewRecorder()
 		e.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/", nil))

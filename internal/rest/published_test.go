@@ -28,7 +28,7 @@ paths:
 // ask is what comes of asking for a document that is published.
 func ask(t *testing.T, spec, prefix, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
-	e := NewBare(slog.New(slog.DiscardHandler))
+	e := NewBare(slog.New(slog.DiscardHandler), AccessLog{})
 	Publish(e, prefix, []byte(spec))
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, prefix+path, nil))

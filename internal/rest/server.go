@@ -4,11 +4,9 @@ import (
 	"crypto/subtle"
 	"errors"
 	"log/slog"
-	"net/http"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
@@ -53,7 +51,7 @@ func New(cfg Config) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := NewBare(cfg.Log)
+	e := NewBare(cfg.Log, AccessLog{})
 	e.Pre(measured, allowHead)
 	e.Use(ReadWithin(cfg.Timeout), authorize(cfg.Token), rememberURL, cause, Deadline(cfg.Timeout, uploadsOf(document)), check)
 	return e, cfg.Ops.register(e, document)
@@ -61,11 +59,11 @@ func New(cfg Config) (*echo.Echo, error) {
 
 // NewBare makes a server without any endpoint: it logs requests, and every error
 // and every panic becomes a problem document.
-func NewBare(log *slog.Logger) *echo.Echo {
+func NewBare(log *slog.Logger, access AccessLog) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = problems(log)
-	e.Use(accessLog(log), middleware.RecoverWithConfig(middleware.RecoverConfig{
+	e.Use(access.middleware(log), middleware.RecoverWithConfig(middleware.RecoverConfig{
 		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
 			log.Error("handler panicked", "request_id", requestID(c), "error", err, "stack", string(stack))
 			return errors.New("panic")
@@ -107,36 +105,6 @@ func cause(next echo.HandlerFunc) echo.HandlerFunc {
 func short(id string) string {
 	if len(id) > 128 {
 		return ""
-	}
-	return id
-}
-
-func accessLog(log *slog.Logger) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			start := time.Now()
-			c.Response().Header().Set(echo.HeaderXRequestID, requestID(c))
-			err := next(c)
-			if err != nil {
-				c.Error(err)
-			}
-			level := slog.LevelDebug
-			if c.Response().Status >= http.StatusInternalServerError {
-				level = slog.LevelError
-			}
-			log.Log(c.Request().Context(), level, "request", "method", methodOf(c), "path", c.Path(),
-				"status", c.Response().Status, "ms", time.Since(start).Milliseconds(), "request_id", requestID(c))
-			return nil
-		}
-	}
-}
-
-// requestID is the caller's X-Request-Id, or one made for the request.
-func requestID(c echo.Context) string {
-	id := short(c.Request().Header.Get(echo.HeaderXRequestID))
-	if id == "" {
-		id = uuid.NewString()
-		c.Request().Header.Set(echo.HeaderXRequestID, id)
 	}
 	return id
 }

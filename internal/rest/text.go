@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/labstack/echo/v4"
+
 	"quadrille/pkg/fault"
 )
 
@@ -15,15 +17,29 @@ func checkText(u *url.URL) error {
 	if !storable(u.Path) {
 		return unstorable("path", "#/path")
 	}
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return fault.New(fault.Malformed, "query_malformed", "the query is not percent-encoded as it must be").
-			With("#/query", "is not percent-encoded as it must be")
-	}
+	query, _ := url.ParseQuery(u.RawQuery) // what is no query is refused where it is read
 	for name, values := range query {
 		if !storable(name + strings.Join(values, "")) {
 			return unstorable("query", "#/query")
 		}
+	}
+	return nil
+}
+
+// Text refuses what no database keeps alike, before anything is made of it.
+func Text(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := checkText(c.Request().URL); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// CheckJSON refuses the same in a body that is JSON.
+func CheckJSON(body []byte) error {
+	if !utf8.Valid(body) || holdsNUL(body) {
+		return unstorable("body", "")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func TestTextThatNoDatabaseKeeps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := checkText(u) == nil; got != want {
+		if got := errors.Join(checkQuery(u), checkText(u)) == nil; got != want {
 			t.Errorf("%s is taken: %v, want %v", raw, got, want)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"unicode/utf8"
+	"net/url"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -33,7 +33,7 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 			if err := limit.on(c); err != nil {
 				return err
 			}
-			if err := checkText(c.Request().URL); err != nil {
+			if err := errors.Join(checkQuery(c.Request().URL), checkText(c.Request().URL)); err != nil {
 				return err
 			}
 			route, params, err := router.FindRoute(c.Request())
@@ -50,6 +50,14 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 			return next(c)
 		}
 	}, nil
+}
+
+func checkQuery(u *url.URL) error {
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
+		return fault.New(fault.Malformed, "query_malformed", "the query is not percent-encoded as it must be").
+			With("#/query", "is not percent-encoded as it must be")
+	}
+	return nil
 }
 
 // BodyLimits is how many bytes bodies may have.
@@ -170,8 +178,5 @@ func syntax(body []byte) error {
 		return fault.New(fault.Malformed, "json_malformed", "the body is no JSON: %s at line %d, column %d",
 			at.Error(), line, len(before)-bytes.LastIndexByte(before, '\n')-1)
 	}
-	if !utf8.Valid(body) || holdsNUL(body) {
-		return unstorable("body", "")
-	}
-	return nil
+	return CheckJSON(body)
 }

@@ -88,7 +88,7 @@ func TestACallerThatGoesAway(t *testing.T) {
 		}
 		<-ended
 		d.shut()
-		if said := d.log.String(); said != "" {
+		if said := d.log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "level=INFO msg=request") || !strings.Contains(said, "status=499") {
 			t.Errorf("the log says %s", said)
 		}
 	})
@@ -190,15 +190,26 @@ func TestAServiceThatTalksNonsense(t *testing.T) {
 	}
 }
 
-// A body that breaks off breaks off for the caller, too: it must not look whole.
+// A body that breaks off at once is no answer. One that does so later breaks off for
+// the caller, too: it must not look whole.
 func TestABodyThatBreaksOff(t *testing.T) {
-	for what, bytes := range map[string]string{
-		"by length": "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"items\":[",
-		"by chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n{\"items\":[\r\n",
+	for what, c := range map[string]struct {
+		bytes string
+		late  bool
+	}{
+		"by length":           {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"items\":[", false},
+		"by length, at once":  {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", false},
+		"by chunks":           {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n{\"items\":[\r\n", false},
+		"by chunks, at once":  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", false},
+		"by length, but late": {"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", 9000), true},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			d := opened(t, lying(t, bytes), Config{}, nil)
+			d := opened(t, lying(t, c.bytes), Config{}, nil)
+			if !c.late {
+				d.ask("GET", "/api/v1/orders", "").refused(t, what, http.StatusServiceUnavailable, "service_away")
+				return
+			}
 			got, err := d.http.Do(d.request("GET", "/api/v1/orders", ""))
 			if err != nil {
 				return // broken off before the header was through

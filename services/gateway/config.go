@@ -16,7 +16,7 @@ func FromConfig(c app.Config) (Config, error) {
 			RolesClaim: c.JWTRolesClaim, Algorithms: c.JWTAlgorithms,
 		},
 		Dev: c.Dev, InternalToken: c.Token, PassFile: c.PassFile(),
-		Origins: c.CORSOrigins, Proxies: c.TrustedProxies, Redis: c.RedisURL != "", RedisKey: c.BusPrefix,
+		Proxies: c.TrustedProxies, Redis: c.RedisURL != "", RedisKey: c.BusPrefix,
 		EventsKeep: c.EventsKeep(), Timeout: c.GatewayTimeout,
 	}
 	if err := cfg.Issuer.Check(); err != nil {
@@ -29,6 +29,9 @@ func FromConfig(c app.Config) (Config, error) {
 		return cfg, fmt.Errorf("--dev with TRUSTED_PROXIES %d: whoever reaches the development sign-in may be anybody, and a proxy has everybody reach it", c.TrustedProxies)
 	}
 	var err error
+	if cfg.Origins, err = origins(c.CORSOrigins); err != nil {
+		return cfg, err
+	}
 	if cfg.Address, err = rate("RATE_LIMIT_ADDRESS", c.RateAddress); err != nil {
 		return cfg, err
 	}

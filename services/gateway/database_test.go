@@ -82,7 +82,7 @@ func TestTheGatewaysOwnDatabaseIsAway(t *testing.T) {
 			return d.ask("POST", prefix+"/orders", "{}", "Idempotency-Key", "k"), "database_away"
 		},
 	}
-	d.ask("GET", prefix+"/ops/audits/%00", "").refused(t, "an audit of a name that no database takes", http.StatusNotFound, "audit_unknown")
+	d.ask("GET", prefix+"/ops/audits/%00", "").refused(t, "an audit of a name that no database takes", http.StatusBadRequest, "text_malformed")
 	proxy.Cut()
 	for what, asked := range ask {
 		a, code := asked()

@@ -38,6 +38,8 @@ type front struct {
 	cfg    frontConfig
 	e      *echo.Echo
 	inside http.Handler // set by over, before the first request
+	// refusals are those of methods, by the path that does not take them.
+	refusals map[string]echo.HandlerFunc
 }
 
 // Bytes of a body that is taken.
@@ -47,7 +49,7 @@ const (
 )
 
 func newFront(cfg frontConfig) (*front, error) {
-	f := &front{cfg: cfg, e: rest.NewBare(cfg.deps.Log)}
+	f := &front{cfg: cfg, e: rest.NewBare(cfg.deps.Log, access())}
 	r := &rates{limiter: cfg.limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: f.counted(addressOf(cfg.Proxies)), limited: newLimited()}
 	if err := measure(cfg.deps.Metrics, cfg.notes.Open, r.limited); err != nil {
 		return nil, err
@@ -60,16 +62,16 @@ func newFront(cfg frontConfig) (*front, error) {
 	f.e.RouteNotFound("/*", echo.WrapHandler(pages))
 	f.insideRoutes()
 	for _, path := range []string{"/api/*", "/dev/*"} {
-		f.e.RouteNotFound(path, func(echo.Context) error { return nothingHere() })
+		f.e.RouteNotFound(path, f.nothing)
 	}
 	documentRoutes(f.e)
 	if cfg.dev != nil {
 		devRoutes(f.e, cfg.dev)
 	}
 	// A stream has no deadline: it goes around what bounds a request's time.
-	f.e.Match(reads, prefix+"/events", echo.WrapHandler(cfg.notes.Events()), known(cfg.who), r.caller429)
+	f.e.Match(reads, prefix+"/events", echo.WrapHandler(cfg.notes.Events()), rest.Text, known(cfg.who), r.caller429)
 	uploads := rest.UploadsTo(prefix + "/imports")
-	api := f.e.Group(prefix, known(cfg.who), r.caller429, answers.Outlive, rest.Deadline(cfg.Timeout, uploads), rest.BodyLimits{Body: mostJSON, CSV: mostCSV, Upload: uploads}.Middleware(), whole)
+	api := f.e.Group(prefix, rest.Text, unpacked, known(cfg.who), r.caller429, answers.Outlive, rest.Deadline(cfg.Timeout, uploads), rest.BodyLimits{Body: mostJSON, CSV: mostCSV, Upload: uploads}.Middleware(), whole)
 	api.Match(reads, "/me", getMe)
 	again := answers.Middleware(cfg.answers, func(ctx context.Context) string { return identity.Of(ctx).ID() })
 	allowed := api.Group("", policy, again)
@@ -79,9 +81,9 @@ func newFront(cfg frontConfig) (*front, error) {
 	allowed.Match(reads, "/ops/history", echo.WrapHandler(cfg.notes.History()))
 	f.servicesRoute(allowed)
 	for _, path := range []string{"", "/*"} {
-		api.RouteNotFound(path, func(echo.Context) error { return nothingHere() })
+		api.RouteNotFound(path, f.nothing)
 	}
-	refuseOthers(f.e)
+	f.refusals = refuseOthers(f.e)
 	return f, f.forwarding(allowed)
 }
 

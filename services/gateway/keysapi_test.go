@@ -82,8 +82,8 @@ func TestKeysThatTheAPIDoesNotMake(t *testing.T) {
 		`{"name":"x","roles":["staff"],"expires_at":"2020-01-01T00:00:00Z"}`:      {422, "key_invalid"},
 		`{"name":"x","roles":["staff"],"expires_at":"9999-12-31T23:59:59-14:00"}`: {422, "key_invalid"},
 		`{"name":"x\u001b[31m","roles":["staff"]}`:                                {422, "key_invalid"},
-		`{"name":"x\u0000","roles":["staff"]}`:                                    {422, "key_invalid"},
-		"{\"name\":\"x\xff\",\"roles\":[\"staff\"]}":                              {422, "key_invalid"},
+		`{"name":"x\u0000","roles":["staff"]}`:                                    {400, "text_malformed"},
+		"{\"name\":\"x\xff\",\"roles\":[\"staff\"]}":                              {400, "text_malformed"},
 		`{"name":"x","roles":["customer"],"subject":".."}`:                        {422, "key_invalid"},
 		`{"name":"x","roles":["staff"],"expires_at":"soon"}`:                      {400, "body_invalid"},
 		`{"name":"x","roles":["staff"],"id":"mine"}`:                              {400, "body_invalid"},
@@ -98,7 +98,7 @@ func TestKeysThatTheAPIDoesNotMake(t *testing.T) {
 	if a.status != http.StatusUnsupportedMediaType {
 		t.Errorf("without a type: %d %s", a.status, a.body)
 	}
-	d.ask("DELETE", prefix+"/ops/keys/%00", "", staff...).refused(t, "one of no name", http.StatusNotFound, "key_unknown")
+	d.ask("DELETE", prefix+"/ops/keys/%00", "", staff...).refused(t, "one of no name", http.StatusBadRequest, "text_malformed")
 	if a := d.ask("GET", prefix+"/ops/keys", "", staff...); a.status != http.StatusOK {
 		t.Errorf("the list is %d %s", a.status, a.body)
 	}

@@ -3,8 +3,8 @@ package gateway
 import (
 	"fmt"
 	"math"
-	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -111,23 +111,22 @@ func addressOf(proxies int) func(*http.Request) string {
 	return func(r *http.Request) string {
 		seen := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		if proxies > 0 && len(seen) >= proxies {
-			if ip := net.ParseIP(strings.TrimSpace(seen[len(seen)-proxies])); ip != nil {
+			if ip, err := netip.ParseAddr(strings.TrimSpace(seen[len(seen)-proxies])); err == nil {
 				return network(ip)
 			}
 		}
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if ip := net.ParseIP(host); err == nil && ip != nil {
-			return network(ip)
+		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+			return network(peer.Addr())
 		}
 		return r.RemoteAddr
 	}
 }
 
 // network is an address, or in IPv6 the network of one customer (/64), who has all
-// of its addresses.
-func network(ip net.IP) string {
-	if v4 := ip.To4(); v4 != nil {
-		return v4.String()
+// of its addresses. An address of a link is the same one on whichever it was seen.
+func network(ip netip.Addr) string {
+	if ip = ip.Unmap().WithZone(""); ip.Is4() {
+		return ip.String()
 	}
-	return ip.Mask(net.CIDRMask(64, 128)).String()
+	return netip.PrefixFrom(ip, 64).Masked().Addr().String()
 }

@@ -57,6 +57,9 @@ func TestAddressOf(t *testing.T) {
 		{"192.0.2.1:99", nil, 1, "192.0.2.1"},
 		{"192.0.2.1:99", []string{"nonsense"}, 1, "192.0.2.1"},
 		{"[2001:db8:1:2:3:4:5:6]:99", nil, 0, "2001:db8:1:2::"},
+		{"[fe80::1%eth0]:99", nil, 0, "fe80::"},
+		{"[fe80::1%eth0]:98", nil, 1, "fe80::"},
+		{"192.0.2.1:99", []string{"fe80::1%eth0"}, 1, "fe80::"},
 		{"[::ffff:192.0.2.1]:99", nil, 0, "192.0.2.1"},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)

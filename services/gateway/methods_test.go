@@ -37,7 +37,7 @@ func TestOtherMethodsAreRefusedByName(t *testing.T) {
 		}
 		methods = append(methods, http.MethodOptions)
 		slices.Sort(methods)
-		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "PROPFIND"} {
 			if slices.Contains(methods, method) && method != "OPTIONS" {
 				continue
 			}

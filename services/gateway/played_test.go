@@ -175,7 +175,7 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, c
 	}
 	inside := services[app.Gateway]
 	if inside == nil {
-		e := rest.NewBare(deps.Log)
+		e := rest.NewBare(deps.Log, rest.AccessLog{})
 		e.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "inside: "+c.Request().URL.Path) })
 		inside = rest.Heads(e)
 	}

@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -89,6 +91,9 @@ func modify(answer *http.Response, r route) error {
 	case answer.StatusCode < http.StatusOK || answer.StatusCode > 599:
 		return fmt.Errorf("it answers with status %d", answer.StatusCode)
 	}
+	if err := begun(answer); err != nil {
+		return err
+	}
 	if location := answer.Header.Get("Location"); location != "" {
 		answer.Header.Set("Location", r.outward(location))
 	}
@@ -96,6 +101,21 @@ func modify(answer *http.Response, r route) error {
 	for i, link := range links {
 		links[i] = r.outwardLinks(link)
 	}
+	return nil
+}
+
+// begun makes sure that the first of an answer's body is there, so that one that breaks
+// off at once is no answer, and does not become half of one.
+func begun(answer *http.Response) error {
+	const first = 4 << 10
+	body := bufio.NewReaderSize(answer.Body, first)
+	if _, err := body.Peek(first); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("its answer broke off: %w", err)
+	}
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, answer.Body}
 	return nil
 }
 

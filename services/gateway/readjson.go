@@ -1,13 +1,16 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 
 	"github.com/labstack/echo/v4"
 
+	"quadrille/internal/rest"
 	"quadrille/pkg/fault"
 )
 
@@ -18,9 +21,16 @@ func readJSON(c echo.Context, into any) error {
 	if media != echo.MIMEApplicationJSON {
 		return echo.ErrUnsupportedMediaType
 	}
-	body := json.NewDecoder(c.Request().Body)
+	text, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return fmt.Errorf("read body: %w", err)
+	}
+	if err := rest.CheckJSON(text); err != nil {
+		return err
+	}
+	body := json.NewDecoder(bytes.NewReader(text))
 	body.DisallowUnknownFields()
-	err := body.Decode(into)
+	err = body.Decode(into)
 	if err == nil && !errors.Is(body.Decode(new(any)), io.EOF) {
 		err = errors.New("there is more after its end")
 	}

@@ -41,7 +41,7 @@ func newDoor(t *testing.T, conn *gorm.DB) *door {
 		c.Response().Header().Set("X-Secret", "of the first")
 		return c.String(http.StatusCreated, "call "+strconv.Itoa(call))
 	}}
-	e := rest.NewBare(slog.New(slog.DiscardHandler))
+	e := rest.NewBare(slog.New(slog.DiscardHandler), rest.AccessLog{})
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()

@@ -135,7 +135,7 @@ func startOn(t testing.TB, listener net.Listener, dial func(ctx context.Context,
 // paths is the part of the public API that is here, behind the router that the
 // gateway has.
 func (l *Live) paths() http.Handler {
-	e := rest.NewBare(l.cfg.Log)
+	e := rest.NewBare(l.cfg.Log, rest.AccessLog{})
 	e.Any("/api/v1/events", echo.WrapHandler(l.Events()))
 	e.Any("/api/v1/ops/traces", echo.WrapHandler(l.Traces()))
 	e.Any("/api/v1/ops/history", echo.WrapHandler(l.History()))
