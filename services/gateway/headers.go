@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"net/http"
 	"net/textproto"
 
@@ -60,9 +61,7 @@ func (f final) WriteHeader(status int) {
 		return
 	}
 	to := f.Response.Header()
-	for name, values := range outward(f.header) {
-		to[name] = values
-	}
+	maps.Copy(to, outward(f.header))
 	for _, vary := range f.header.Values("Vary") {
 		to.Add("Vary", vary) // it varies by what the gateway looked at, too
 	}

@@ -95,7 +95,7 @@ func TestWhatIsPassedOutward(t *testing.T) {
 			h.Set("Access-Control-Allow-Origin", "*")
 			h.Set("Set-Cookie", "session=1")
 			h.Set("Server", "inner")
-			h.Set("X-Request-Id", "another")
+			h.Set("X-Request-ID", "another")
 			h.Set("Vary", "Accept-Language")
 			w.WriteHeader(http.StatusCreated)
 			fmt.Fprint(w, "\xff\x00{}")
