@@ -35,11 +35,10 @@ nothing else on the machine. Stop it with Ctrl-C; kill it and start it again, an
 goes on where it was.
 
 The gateway has the shop's pages and the public API below /api/v1. Where nothing says
-that the shop is a real one it offers a sign-in for development: anybody may be
-anybody, so it then listens on this machine alone, whatever HOST says. What says so
-is an issuer of tokens (JWKS_URL, JWT_KEY), a database, a service or a broker on
-another machine (SALES_URL, AMQP_URL), and a proxy in front (TRUSTED_PROXIES). --dev
-has it do so in any case.
+that the shop is a real one (JWKS_URL, JWT_KEY, a database, TRUSTED_PROXIES, a service
+or broker on another machine) it offers a sign-in for development: anybody may be
+anybody, so it then listens on this machine alone, whatever HOST says. --dev has it
+do so in any case but with TRUSTED_PROXIES.
 
 --demo fills a shop that has no products with 40 invented ones, and has invented
 customers order, wish and wait for them, with something happening every two seconds
