@@ -92,3 +92,23 @@ func TestWhoeverTakesTooLongIsTold(t *testing.T) {
 		}
 	}
 }
+
+// Who sends too much is hung up on only after there was time to read why: the connection
+// ends, and is not torn.
+func TestWhoSendsTooMuchReadsWhy(t *testing.T) {
+	url := uploads(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	head := "POST /things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n"
+	if _, err := io.WriteString(conn, head+strings.Repeat("a", 400_000)); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 413 ")) {
+		t.Errorf("read %.100q, %v", answer, err)
+	}
+}

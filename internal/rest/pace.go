@@ -25,7 +25,11 @@ func ReadWithin(limit time.Duration) echo.MiddlewareFunc {
 			if r := c.Request(); r.ContentLength != 0 && r.Body != nil {
 				conn := http.NewResponseController(c.Response())
 				_ = conn.SetReadDeadline(time.Now().Add(limit)) // what came as RPC is here already
+				// Of a request of our own: by its body the server knows that it was not read to its
+				// end, and lets the sender read the answer before it hangs up.
+				r = r.WithContext(r.Context())
 				r.Body = &timed{r.Body, conn}
+				c.SetRequest(r)
 			}
 			return next(c)
 		}
