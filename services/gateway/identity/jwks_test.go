@@ -161,6 +161,25 @@ func TestAKeyThatIsTooNew(t *testing.T) {
 	}
 }
 
+// A token that names no key is as good, when its key is new.
+func TestANewKeyThatIsNotNamed(t *testing.T) {
+	i := newIssuer(t, "one")
+	_, a, _ := clocked(t, i)
+	_, err := a.Authenticate(t.Context(), i.token(t, "one"))
+	must(t, err)
+	nameless := newKey(t, "")
+	token := "Bearer " + signed(t, jwa.ES256(), nameless, claims(nil))
+	if _, err := a.Authenticate(t.Context(), token); codeOf(err) != "token_invalid" {
+		t.Errorf("before it is published: %v", err)
+	}
+	i.mu.Lock()
+	i.keys["two"] = nameless
+	i.mu.Unlock()
+	if _, err := a.Authenticate(t.Context(), token); err != nil {
+		t.Errorf("once it is published: %v", err)
+	}
+}
+
 // said is a source of keys that answers with a document, and what it then knows.
 func said(t *testing.T, document string, already ...string) (*JWKS, error) {
 	t.Helper()
