@@ -15,13 +15,27 @@ func (s *RedisServer) every(ctx context.Context, d time.Duration, do func(contex
 	}
 }
 
-// beat says that this server lives. What fails is said again soon.
-func (s *RedisServer) beat(ctx context.Context) {
-	_, _ = s.cfg.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+// announce says that this server lives, before it takes anything: what a server was at
+// is taken back only if it is known. It returns once that is said, or ctx has ended.
+func (s *RedisServer) announce(ctx context.Context) {
+	for away := false; ctx.Err() == nil; away = true {
+		err := s.beat(ctx)
+		if err == nil {
+			return
+		}
+		s.away(away, err)
+		pause(ctx, tryAgain)
+	}
+}
+
+// beat says that this server lives.
+func (s *RedisServer) beat(ctx context.Context) error {
+	_, err := s.cfg.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.Set(ctx, s.names.alive(s.instance), 1, s.cfg.Alive)
 		p.SAdd(ctx, s.names.workers(), s.instance)
 		return nil
 	})
+	return err
 }
 
 // takeBack gives the requests of servers that are dead back to the living.

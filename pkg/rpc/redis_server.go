@@ -69,7 +69,10 @@ func (s *RedisServer) Run(ctx context.Context) error {
 	still := context.WithoutCancel(ctx)
 	aside, stop := context.WithCancel(still)
 	var helping sync.WaitGroup
-	helping.Go(func() { s.every(aside, min(s.cfg.Alive/3, time.Second), s.beat) })
+	s.announce(ctx)
+	helping.Go(func() { // what fails is said again soon
+		s.every(aside, min(s.cfg.Alive/3, time.Second), func(ctx context.Context) { _ = s.beat(ctx) })
+	})
 	helping.Go(func() { s.every(ctx, s.cfg.Alive/2, s.takeBack) })
 	helping.Go(func() { s.every(ctx, s.cfg.Alive/2, s.reclaim()) })
 	over, forget := afterEnd(ctx, s.cfg.Grace)

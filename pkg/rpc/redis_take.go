@@ -30,13 +30,20 @@ func (s *RedisServer) take(ctx context.Context, begin func(request string)) {
 		case errors.Is(err, redis.Nil):
 			away = false
 		default:
-			if !away {
-				s.cfg.Log.Warn("Redis does not answer; trying again", "list", s.cfg.List, "error", err)
-			}
+			s.away(away, err)
 			away = true
-			pause(ctx, 200*time.Millisecond)
+			pause(ctx, tryAgain)
 		}
 		<-s.free
+	}
+}
+
+const tryAgain = 200 * time.Millisecond
+
+// away says that Redis does not answer, unless that was said.
+func (s *RedisServer) away(said bool, err error) {
+	if !said {
+		s.cfg.Log.Warn("Redis does not answer; trying again", "list", s.cfg.List, "error", err)
 	}
 }
 
