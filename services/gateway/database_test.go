@@ -63,7 +63,8 @@ func TestTheGatewaysOwnDatabaseIsAway(t *testing.T) {
 	d := opened(t, overHTTP, Config{}, seen.playAll(), own)
 	ctx, end := context.WithCancel(t.Context())
 	var working sync.WaitGroup
-	working.Go(func() { _ = desk.Run(ctx) })
+	run := desk.Run // of this one, and not of the next that is made
+	working.Go(func() { _ = run(ctx) })
 	t.Cleanup(func() { end(); working.Wait() })
 	keyed := opened(t, overHTTP, Config{}, seen.playAll(), own, withKeys)
 	made, err := keyring.Kept{Rows: &identity.Keys{DB: conn}}.Create(t.Context(), keyring.New{Name: "x", Roles: []string{"staff"}})
