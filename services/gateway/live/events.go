@@ -79,14 +79,21 @@ func (l *Live) located(ctx context.Context, p *place) (err error) {
 	if p.head, err = l.store.head(ctx); err != nil {
 		return err
 	}
-	newest, err := l.store.newest(ctx)
 	switch {
-	case err != nil:
-		return err
 	case !p.resumes:
 		p.after = p.head
-	case p.lost, p.after > p.head, p.after < p.head && newest < p.head:
-		p.after, p.lost = p.head, true
+		return nil
+	case p.after > p.head:
+		p.lost = true
+	case p.after < p.head && !p.lost:
+		newest, err := l.store.newest(ctx)
+		if err != nil {
+			return err
+		}
+		p.lost = newest < p.head
+	}
+	if p.lost {
+		p.after = p.head
 	}
 	return nil
 }
