@@ -16,7 +16,6 @@ import (
 
 	"quadrille/internal/db"
 	"quadrille/internal/db/dbtest"
-	"quadrille/internal/testnodes"
 	"quadrille/internal/testparts"
 )
 
@@ -24,21 +23,7 @@ import (
 // being away ends with it.
 func TestAServerThatIsCutOffIsAway(t *testing.T) {
 	t.Parallel()
-	server, err := url.Parse(testparts.Postgres(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := testnodes.NewProxy(t, server.Host)
-	server.Host = proxy.Address()
-	schema := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
-	conn, err := db.Open(t.Context(), db.Config{URL: server.String(), Schema: schema, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = conn.WithContext(context.WithoutCancel(t.Context())).Exec("DROP SCHEMA IF EXISTS " + schema + " CASCADE").Error
-		_ = db.Close(conn)
-	})
+	conn, proxy := dbtest.Cuttable(t, "none", dbtest.NoTables())
 	asks := func() error { return conn.WithContext(t.Context()).Exec("SELECT 1").Error }
 	within := func() error { return conn.WithContext(t.Context()).Transaction(func(*gorm.DB) error { return nil }) }
 	proxy.Cut()

@@ -2,58 +2,24 @@ package gateway
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/google/uuid"
-	"gorm.io/gorm"
-
 	"quadrille/internal/app"
-	"quadrille/internal/db"
-	"quadrille/internal/testnodes"
-	"quadrille/internal/testparts"
+	"quadrille/internal/db/dbtest"
 	"quadrille/services/gateway/answers"
 	"quadrille/services/gateway/audits"
 	"quadrille/services/gateway/identity"
 	"quadrille/services/gateway/keyring"
 )
 
-// cuttable is a database of the gateway's that can be cut off.
-func cuttable(t *testing.T) (*gorm.DB, *testnodes.Proxy) {
-	t.Helper()
-	server, err := url.Parse(testparts.Postgres(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := testnodes.NewProxy(t, server.Host)
-	server.Host = proxy.Address()
-	schema := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
-	conn, err := db.Open(t.Context(), db.Config{URL: server.String(), Schema: schema, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		proxy.Mend()
-		if err := conn.WithContext(context.WithoutCancel(t.Context())).Exec("DROP SCHEMA " + schema + " CASCADE").Error; err != nil {
-			t.Error(err)
-		}
-		_ = db.Close(conn)
-	})
-	if err := db.Migrate(t.Context(), conn, app.Gateway, migrations); err != nil {
-		t.Fatal(err)
-	}
-	return conn, proxy
-}
-
 // The gateway's own database is away: whoever needs it is told to ask again, and what
 // does without it goes on.
 func TestTheGatewaysOwnDatabaseIsAway(t *testing.T) {
 	t.Parallel()
-	conn, proxy := cuttable(t)
+	conn, proxy := dbtest.Cuttable(t, app.Gateway, migrations)
 	seen := &notes{}
 	var desk *audits.Desk
 	own := func(c *frontConfig) {

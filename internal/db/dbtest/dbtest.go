@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/db"
+	"quadrille/internal/testnodes"
 	"quadrille/internal/testparts"
 )
 
@@ -41,8 +43,27 @@ func SQLite(t testing.TB, service string, own fs.FS) *gorm.DB {
 // Postgres is a migrated schema of the test's own, dropped at its end.
 func Postgres(t testing.TB, service string, own fs.FS) *gorm.DB {
 	t.Helper()
+	return schemaOf(t, testparts.Postgres(t), service, own)
+}
+
+// Cuttable is Postgres behind a proxy that can cut it off. It is mended at the end.
+func Cuttable(t testing.TB, service string, own fs.FS) (*gorm.DB, *testnodes.Proxy) {
+	t.Helper()
+	server, err := url.Parse(testparts.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := testnodes.NewProxy(t, server.Host)
+	server.Host = proxy.Address()
+	conn := schemaOf(t, server.String(), service, own)
+	t.Cleanup(proxy.Mend) // before the schema is dropped
+	return conn, proxy
+}
+
+func schemaOf(t testing.TB, server, service string, own fs.FS) *gorm.DB {
+	t.Helper()
 	schema := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12] + "_" + service
-	conn := open(t, db.Config{URL: testparts.Postgres(t), Schema: schema}, service, own)
+	conn := open(t, db.Config{URL: server, Schema: schema}, service, own)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 		if err := conn.WithContext(ctx).Exec(fmt.Sprintf("DROP SCHEMA IF EXISTS %q CASCADE", schema)).Error; err != nil {
