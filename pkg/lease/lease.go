@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,14 +17,22 @@ type Config struct {
 	DB     *gorm.DB // with a leases table
 	Name   string
 	Holder string        // this instance; no other may have the same
-	TTL    time.Duration // after which a silent holder has lost it; 3 s where 0
+	TTL    time.Duration // after which a silent holder has lost it; DefaultTTL where 0
 	Log    *slog.Logger
 }
 
+// DefaultTTL is how long a lease lasts where its Config says nothing else.
+const DefaultTTL = 3 * time.Second
+
 // Lease is one instance's part in it.
 type Lease struct {
-	cfg  Config
-	held atomic.Bool
+	cfg   Config
+	held  atomic.Bool
+	seen  seen // used by the goroutine of Run alone, like ahead
+	ahead ahead
+
+	mu     sync.Mutex
+	status Status
 }
 
 // New makes a lease that nobody holds yet.
@@ -32,7 +41,7 @@ func New(cfg Config) (*Lease, error) {
 		return nil, errors.New("lease: DB, Name, Holder and Log are needed")
 	}
 	if cfg.TTL == 0 {
-		cfg.TTL = 3 * time.Second
+		cfg.TTL = DefaultTTL
 	}
 	return &Lease{cfg: cfg}, nil
 }
@@ -48,19 +57,26 @@ func (l *Lease) poll() time.Duration { return l.cfg.TTL / 6 }
 // the context of work ends, and Run waits for work to return and then for the
 // lease again. It gives the lease back and returns nil when ctx ends.
 func (l *Lease) Run(ctx context.Context, work func(context.Context)) error {
-	for standby := false; ctx.Err() == nil; {
-		until, err := l.acquire(ctx)
-		if err == nil && !until.IsZero() {
-			if standby {
+	told := nothingTold
+	for ctx.Err() == nil {
+		asking, cancel := context.WithTimeout(ctx, max(l.cfg.TTL, DefaultTTL))
+		until, err := l.acquire(asking)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+		case err == nil && !until.IsZero():
+			if told != nothingTold {
 				l.cfg.Log.Info("this instance takes over", "lease", l.cfg.Name)
 			}
+			told = nothingTold
 			l.hold(ctx, until, work)
-			standby = false
 			continue
-		}
-		if err == nil && !standby {
+		case err != nil && told != failureTold:
+			l.cfg.Log.Warn("cannot acquire the lease; this instance does not read", "lease", l.cfg.Name, "error", err)
+			told = failureTold
+		case err == nil && told != standbyTold:
 			l.cfg.Log.Info("another instance is at work; standing by", "lease", l.cfg.Name)
-			standby = true
+			told = standbyTold
 		}
 		select {
 		case <-ctx.Done():
@@ -69,6 +85,14 @@ func (l *Lease) Run(ctx context.Context, work func(context.Context)) error {
 	}
 	return nil
 }
+
+// What Run told the log last while it waits for the lease: it logs changes, not
+// every attempt.
+const (
+	nothingTold = iota
+	standbyTold
+	failureTold
+)
 
 // hold has work done until the lease is lost or ctx ends.
 func (l *Lease) hold(ctx context.Context, until time.Time, work func(context.Context)) {
@@ -117,44 +141,6 @@ func (l *Lease) renew(ctx context.Context, until time.Time) error {
 			return fmt.Errorf("it ran out: %w", last)
 		}
 	}
-}
-
-// acquire takes the lease, or makes it longer where it is ours. The time until
-// which it is ours is reckoned by our own clock, from before we asked; whether
-// another's has run out, by the database's. Zero: another holds it.
-func (l *Lease) acquire(ctx context.Context) (until time.Time, err error) {
-	asked := time.Now()
-	db := l.cfg.DB.WithContext(ctx)
-	var changed int64
-	if db.Name() == "postgres" {
-		changed, err = acquirePostgres(db, l.cfg)
-	} else {
-		changed, err = takeFile(db, l.cfg)
-	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("acquire lease: %w", err)
-	}
-	if changed == 0 {
-		return time.Time{}, nil
-	}
-	return asked.Add(l.cfg.TTL), nil
-}
-
-func acquirePostgres(db *gorm.DB, cfg Config) (int64, error) {
-	res := db.Exec(`INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, clock_timestamp() + ? * interval '1 microsecond')
-		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-		WHERE leases.holder = excluded.holder OR leases.expires_at < clock_timestamp()`,
-		cfg.Name, cfg.Holder, cfg.TTL.Microseconds())
-	return res.RowsAffected, res.Error
-}
-
-// takeFile takes the lease from whoever had it: an SQLite file has one process,
-// so the one before is dead.
-func takeFile(db *gorm.DB, cfg Config) (int64, error) {
-	res := db.Exec(`INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
-		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at`,
-		cfg.Name, cfg.Holder, time.Now().UTC().Add(cfg.TTL))
-	return res.RowsAffected, res.Error
 }
 
 // release gives the lease back, so that another need not wait for it to run out.
