@@ -21,6 +21,9 @@ var (
 	// ErrBlocked: the log is reachable but takes no events just now (RabbitMQ's
 	// memory or disk alarm). Transient; it wraps ErrUnavailable.
 	ErrBlocked = errors.Join(errors.New("event log takes no events just now"), ErrUnavailable)
+	// ErrRefused: the log will never take one of the messages, whatever is tried: it is
+	// too large, or a part of it cannot be written. Nothing is wrong with the log.
+	ErrRefused = errors.New("event log refuses the message")
 	// ErrClosed: the bus or the subscription was closed by its owner.
 	ErrClosed = errors.New("event log is closed")
 )
@@ -56,7 +59,9 @@ type Bus interface {
 	// Publish appends messages to stream in order, declaring the stream before
 	// the first one; without messages that is all it does. nil means that the log has confirmed every one of them
 	// durably. Any error means that the outcome of some or all is unknown: the
-	// caller keeps them and publishes them again. ctx bounds the wait.
+	// caller keeps them and publishes them again. ErrRefused means that at least one
+	// of them can never be published; of a single message, that it is the one. Any
+	// other error says nothing against a message. ctx bounds the wait.
 	Publish(ctx context.Context, stream string, messages []Message) error
 	// Subscribe reads stream from the event after position. Unless the position's ID
 	// is AnyEvent it checks that the event there is still the one the caller took

@@ -88,6 +88,9 @@ func (b *Embedded) Publish(ctx context.Context, stream string, messages []Messag
 	if len(messages) == 0 {
 		return nil // a stream needs no declaration here
 	}
+	if err := checkAll(messages); err != nil {
+		return fmt.Errorf("append events to %s: %w", stream, err)
+	}
 	tx, err := b.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -30,6 +31,9 @@ func (b *RabbitMQ) Publish(ctx context.Context, stream string, messages []Messag
 	if b.isClosed() {
 		return ErrClosed
 	}
+	if err := checkAll(messages); err != nil {
+		return fmt.Errorf("publish to %s: %w", b.exchange(stream), err)
+	}
 	if err := b.publish.State(); err != nil {
 		return away(err)
 	}
@@ -46,8 +50,12 @@ func (b *RabbitMQ) Publish(ctx context.Context, stream string, messages []Messag
 		return err
 	}
 	if err := b.publishBatch(ctx, p, stream, messages); err != nil {
+		kind := ErrUnavailable
+		if refusesMessage(err) {
+			kind = ErrRefused
+		}
 		p.drop() // late confirms of this batch must not count for the next
-		return fmt.Errorf("%w: publish to %s: %w", ErrUnavailable, b.exchange(stream), err)
+		return fmt.Errorf("%w: publish to %s: %w", kind, b.exchange(stream), err)
 	}
 	return nil
 }
@@ -104,7 +112,7 @@ func (b *RabbitMQ) publishBatch(ctx context.Context, p *publisher, stream string
 			MessageId: m.ID, Type: m.Type, Body: m.Body,
 		})
 		if err != nil {
-			return err
+			return errors.Join(err, p.closing())
 		}
 	}
 	return <-counted
@@ -133,12 +141,46 @@ func (p *publisher) await(ctx context.Context, n int) error {
 	}
 }
 
-// why is the reason for which the channel was closed.
+// closingWithin bounds the wait for the reason of a channel that is found closed: the
+// client tells it right after it has closed the channel.
+const closingWithin = time.Second
+
+// closing returns why the channel was closed, or nil where that is not told.
+func (p *publisher) closing() error {
+	timer := time.NewTimer(closingWithin)
+	defer timer.Stop()
+	select {
+	case cause, told := <-p.closed:
+		if told && cause != nil {
+			return cause
+		}
+	case <-timer.C:
+	}
+	return nil
+}
+
+// why is closing, or an error that says no more than that the channel is closed.
 func (p *publisher) why() error {
-	if cause := <-p.closed; cause != nil {
+	if cause := p.closing(); cause != nil {
 		return cause
 	}
 	return errors.New("channel was closed")
+}
+
+// refusesMessage reports whether the broker closed the channel, or the connection,
+// because of what a message is. Errors of the client about what it reads, and every
+// other reason of the broker, are those of a log that is unavailable.
+func refusesMessage(err error) bool {
+	var said *amqp.Error
+	if !errors.As(err, &said) || !said.Server {
+		return false
+	}
+	switch said.Code {
+	case amqp.ContentTooLarge, amqp.PreconditionFailed, // on the channel: larger than max_message_size
+		amqp.FrameError, amqp.SyntaxError, amqp.UnexpectedFrame: // on the connection
+		return true
+	}
+	return false
 }
 
 func (p *publisher) drop() {

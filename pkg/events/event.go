@@ -63,13 +63,6 @@ func New(typ, subject string, version int64, href string) Event {
 // Service is the name of the service that published the event.
 func (e Event) Service() string { return strings.TrimPrefix(e.Source, "/") }
 
-// RoutingKey is "service.event.subject". A fanout ignores it; bound to
-// amq.topic it becomes the MQTT topic service/event/subject, which is why dots
-// and slashes inside the subject are percent-encoded.
-func (e Event) RoutingKey() string {
-	return e.Type + "." + strings.NewReplacer("%", "%25", ".", "%2E", "/", "%2F").Replace(e.Subject)
-}
-
 // Encode is the event as structured-mode JSON.
 func (e Event) Encode() ([]byte, error) { return json.Marshal(e) }
 

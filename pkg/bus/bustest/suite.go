@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		"from an offset on, whatever lies there":           anyEvent,
 		"from a time on":                                   since,
 		"an event without an ID":                           withoutID,
+		"a message that no log takes":                      refusedMessage,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
