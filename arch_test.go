@@ -31,7 +31,7 @@ func rules() []rule {
 		{re(`^services/(inventory|catalog|wishlist|stats|gateway)/`), re(`^quadrille/services/sales($|/api)`), nil, "services know each other's clients only"},
 		{re(`^services/(inventory|catalog|wishlist|sales|gateway)/`), re(`^quadrille/services/stats($|/api)`), nil, "services know each other's clients only"},
 		{re(`^services/(inventory|catalog|wishlist|sales|stats)/`), re(`^quadrille/services/gateway`), nil, "nobody behind the gateway knows of it"},
-		{re(`^services/gateway/live/(note|see|frame|ring|listener|hub[a-z_]*|stream|pen|events|traces|history)\.go$`), re(`gorm\.io|labstack/echo|amqp091`), nil, "who is told what knows neither database nor router"},
+		{re(`^services/gateway/activity/(note|see|frame|ring|listener|hub[a-z_]*|stream|pen|events|traces|history)\.go$`), re(`gorm\.io|labstack/echo|amqp091`), nil, "who is told what knows neither database nor router"},
 		{re(`^services/[a-z]+/(sku|movement|allocation|import|product|item|order|draft|price|sale)\.go$`), re(`gorm\.io|labstack/echo|amqp091`), nil, "the domain knows neither database nor wire"},
 		{re(`^services/[a-z]+/api\.go$`), re(`gorm\.io|amqp091`), nil, "the API speaks to the service, not to the database or the log"},
 		{re(`^services/[a-z/]+/store[a-z_]*\.go$`), re(`labstack/echo|amqp091`), nil, "the store knows rows, not requests or messages"},
@@ -120,11 +120,11 @@ func TestImportRulesCanFail(t *testing.T) {
 		"services/wishlist/store.go":  "github.com/rabbitmq/amqp091-go",
 		"services/catalog/product.go": "github.com/labstack/echo/v4",
 
-		"services/gateway/wire.go":         "quadrille/services/sales/api",
-		"services/stats/wire.go":           "quadrille/services/gateway/live",
-		"services/gateway/live/consume.go": "gorm.io/gorm",
-		"services/gateway/live/store.go":   "github.com/labstack/echo/v4",
-		"services/gateway/live/see.go":     "gorm.io/gorm",
+		"services/gateway/wire.go":             "quadrille/services/sales/api",
+		"services/stats/wire.go":               "quadrille/services/gateway/activity",
+		"services/gateway/activity/consume.go": "gorm.io/gorm",
+		"services/gateway/activity/store.go":   "github.com/labstack/echo/v4",
+		"services/gateway/activity/see.go":     "gorm.io/gorm",
 	} {
 		if len(broken(file, []string{imported})) == 0 {
 			t.Errorf("%s may import %s", file, imported)

@@ -17,8 +17,7 @@ import (
 	"quadrille/internal/app"
 	"quadrille/internal/db"
 	"quadrille/pkg/fault"
-	"quadrille/services/gateway/identity"
-	"quadrille/services/gateway/keyring"
+	"quadrille/services/gateway/auth"
 )
 
 func newKeysCommand() *cobra.Command {
@@ -43,7 +42,7 @@ What goes wrong is said on standard error, and the exit code is 1.`,
 }
 
 func newKeysCreate() *cobra.Command {
-	var n keyring.New
+	var n auth.KeyRequest
 	var lasts time.Duration
 	var port int
 	cmd := &cobra.Command{
@@ -61,7 +60,7 @@ func newKeysCreate() *cobra.Command {
 			if err := n.Check(now); err != nil {
 				return explainFault(err)
 			}
-			return withKeys(cmd.Context(), port, func(keys keyring.Ring) error {
+			return withKeys(cmd.Context(), port, func(keys auth.Keyring) error {
 				made, err := keys.Create(cmd.Context(), n)
 				if err != nil {
 					return explainFault(err)
@@ -103,13 +102,13 @@ subject, expires_at, revoked_at and last_used_at (to the minute) are left out wh
 there is none.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withKeys(cmd.Context(), port, func(keys keyring.Ring) error {
+			return withKeys(cmd.Context(), port, func(keys auth.Keyring) error {
 				all, err := keys.Keys(cmd.Context())
 				if err != nil {
 					return explainFault(err)
 				}
 				if asJSON {
-					return json.NewEncoder(cmd.OutOrStdout()).Encode(keyring.List{Items: all})
+					return json.NewEncoder(cmd.OutOrStdout()).Encode(auth.KeyList{Items: all})
 				}
 				return printKeys(cmd, all)
 			})
@@ -120,7 +119,7 @@ there is none.`,
 	return cmd
 }
 
-func printKeys(cmd *cobra.Command, keys []keyring.Key) error {
+func printKeys(cmd *cobra.Command, keys []auth.Key) error {
 	if len(keys) == 0 {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), "No keys.")
 		return err
@@ -136,13 +135,13 @@ func printKeys(cmd *cobra.Command, keys []keyring.Key) error {
 // shown is a name as it is, or, where it would do things to a terminal, escaped: there
 // may be keys from before that was looked at.
 func shown(name string) string {
-	if identity.Visible(name) {
+	if auth.Visible(name) {
 		return name
 	}
 	return strconv.QuoteToGraphic(name)
 }
 
-func keyState(k keyring.Key) string {
+func keyState(k auth.Key) string {
 	switch {
 	case k.RevokedAt != nil:
 		return "revoked " + day(k.RevokedAt, "")
@@ -179,7 +178,7 @@ one end within seconds. The exit code is 0 only if all are revoked; one that was
 revoked before is.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return withKeys(cmd.Context(), port, func(keys keyring.Ring) error {
+			return withKeys(cmd.Context(), port, func(keys auth.Keyring) error {
 				var failed error
 				for _, id := range ids {
 					key, err := keys.Revoke(cmd.Context(), id)
@@ -200,7 +199,7 @@ revoked before is.`,
 
 // withKeys finds the gateway's keys, for as long as work takes: in its database, or,
 // where that is a file that a running gateway has open, by asking the gateway.
-func withKeys(ctx context.Context, port int, work func(keyring.Ring) error) error {
+func withKeys(ctx context.Context, port int, work func(auth.Keyring) error) error {
 	r, err := newRemote(app.Gateway, port)
 	if err != nil {
 		return err
@@ -212,7 +211,7 @@ func withKeys(ctx context.Context, port int, work func(keyring.Ring) error) erro
 	}
 	running := findInside(ctx, r.cfg, r.http)
 	if running.runs && running.why == nil {
-		return work(keyring.Asked{URL: running.url, HTTP: r.http})
+		return work(auth.RemoteKeys{URL: running.url, HTTP: r.http})
 	}
 	err = r.withKept(ctx, work)
 	switch {
@@ -226,7 +225,7 @@ func withKeys(ctx context.Context, port int, work func(keyring.Ring) error) erro
 }
 
 // withKept opens the gateway's database for as long as work takes.
-func (r *remote) withKept(ctx context.Context, work func(keyring.Ring) error) error {
+func (r *remote) withKept(ctx context.Context, work func(auth.Keyring) error) error {
 	log, err := app.NewLog(os.Stderr, slog.LevelWarn.String(), "text")
 	if err != nil {
 		return err
@@ -236,7 +235,7 @@ func (r *remote) withKept(ctx context.Context, work func(keyring.Ring) error) er
 		return fmt.Errorf("open the gateway's database: %w", err)
 	}
 	defer db.Close(conn) //nolint:errcheck // what was written is committed
-	return work(keyring.Kept{Rows: &identity.Keys{DB: conn, Log: log}})
+	return work(auth.LocalKeys{Store: &auth.KeyStore{DB: conn, Log: log}})
 }
 
 // explainFault is a fault with what is wrong in each of its fields.

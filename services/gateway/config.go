@@ -2,16 +2,49 @@ package gateway
 
 import (
 	"fmt"
+	"time"
 
 	"quadrille/internal/app"
-	"quadrille/services/gateway/limit"
+	"quadrille/services/gateway/auth"
+	"quadrille/services/gateway/ratelimit"
 )
+
+// Config configures the gateway.
+type Config struct {
+	Issuer auth.IssuerConfig
+	// Dev offers the development sign-in, which issues a token for any name.
+	Dev bool
+	// InternalToken is demanded by the services of each other, and of requests to
+	// /internal. Commands on this machine send the token that the gateway writes to
+	// PassFile at each start, where that is set.
+	InternalToken string
+	PassFile      string
+
+	Origins  []string // origins whose pages may call the API; none where empty
+	Proxies  int      // trusted proxies in front, each of which appends to X-Forwarded-For
+	Address  ratelimit.Rate
+	Caller   ratelimit.Rate
+	Redis    bool   // count rates in Redis, for all instances
+	RedisKey string // prefix of the counters' names
+
+	EventsKeep time.Duration // how long recorded events are kept; 0: for ever
+	// Timeout bounds a request; an upload from its end on. 25 s where 0: below the 30 s
+	// after which Heroku's router gives up, so that the caller gets our answer.
+	Timeout time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Timeout == 0 {
+		c.Timeout = 25 * time.Second
+	}
+	return c
+}
 
 // FromConfig is what the environment says of the gateway. Its errors name the
 // variable.
 func FromConfig(c app.Config) (Config, error) {
 	cfg := Config{
-		Issuer: IssuerConfig{
+		Issuer: auth.IssuerConfig{
 			JWKS: c.JWKSURL, Key: c.JWTKey, Issuer: c.JWTIssuer, Audience: c.JWTAudience,
 			RolesClaim: c.JWTRolesClaim, Algorithms: c.JWTAlgorithms,
 		},
@@ -39,11 +72,11 @@ func FromConfig(c app.Config) (Config, error) {
 	return cfg, err
 }
 
-func rate(variable, text string) (limit.Rate, error) {
+func rate(variable, text string) (ratelimit.Rate, error) {
 	if text == "" { // a configuration that was not read from the environment
-		return limit.Rate{}, nil
+		return ratelimit.Rate{}, nil
 	}
-	r, err := limit.ParseRate(text)
+	r, err := ratelimit.ParseRate(text)
 	if err != nil {
 		return r, fmt.Errorf("%s: %w", variable, err)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwt"
 
 	"quadrille/internal/app"
-	"quadrille/services/gateway/identity"
+	"quadrille/services/gateway/auth"
 )
 
 const longSecret = "0123456789abcdef0123456789abcdef" // 32 bytes
@@ -139,11 +139,11 @@ func takes(t *testing.T, c app.Config, token string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := cfg.Issuer.tokens(slog.New(slog.DiscardHandler))
+	tokens, err := cfg.Issuer.NewTokens(slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = (&identity.Authenticator{Tokens: []*identity.Tokens{tokens}}).Authenticate(t.Context(), "Bearer "+token)
+	_, err = (&auth.Authenticator{Tokens: []*auth.Tokens{tokens}}).Authenticate(t.Context(), "Bearer "+token)
 	return err
 }
 

@@ -14,7 +14,7 @@ import (
 	"quadrille/internal/app"
 	"quadrille/internal/db"
 	"quadrille/internal/testidentity"
-	"quadrille/services/gateway/keyring"
+	"quadrille/services/gateway/auth"
 )
 
 // made makes a key by the command, which prints it alone.
@@ -29,7 +29,7 @@ func (m *machine) made(args ...string) (text string) {
 }
 
 // keys is what keys list --json shows.
-func (m *machine) keys() (list keyring.List) {
+func (m *machine) keys() (list auth.KeyList) {
 	m.t.Helper()
 	if err := json.Unmarshal([]byte(m.must("keys", "list", "--json")), &list); err != nil {
 		m.t.Fatal(err)
@@ -63,7 +63,7 @@ func TestKeysOfAShopThatRunsOrNot(t *testing.T) {
 				}
 			}
 			listed := m.keys()
-			shown := is[keyring.List](t, v.askAs("Bearer "+late, "GET", "/api/v1/ops/keys", ""), http.StatusOK)
+			shown := is[auth.KeyList](t, v.askAs("Bearer "+late, "GET", "/api/v1/ops/keys", ""), http.StatusOK)
 			if fmt.Sprint(names(listed)) != "[early late]" || fmt.Sprint(names(shown)) != "[early late]" || listed.Items[1].ExpiresAt == nil || listed.Items[0].LastUsedAt == nil {
 				t.Errorf("listed are %+v, shown %+v", listed, shown)
 			}
@@ -90,7 +90,7 @@ func TestKeysOfAShopThatRunsOrNot(t *testing.T) {
 	}
 }
 
-func names(list keyring.List) (all []string) {
+func names(list auth.KeyList) (all []string) {
 	for _, k := range list.Items {
 		all = append(all, k.Name)
 	}

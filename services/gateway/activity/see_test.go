@@ -1,0 +1,84 @@
+package activity
+
+import (
+	"testing"
+
+	"quadrille/pkg/events"
+)
+
+// notesOfAll is a note of each kind, by a short name; orders and wishes are ann's.
+func notesOfAll() map[string]Note {
+	notes := map[string]Note{
+		"sku":       noteOf(events.SkuProcessed("A", 1)),
+		"product":   noteOf(events.ProductChanged("A", 1)),
+		"withdrawn": noteOf(events.ProductWithdrawn("A", 1)),
+		"wish":      noteOf(events.ItemWished("ann", "A", 1)),
+		"available": noteOf(events.ItemAvailable("ann", "A", 1)),
+		"orphan":    noteOf(events.OrderChanged(events.SalesOrderPlaced, "o2", 1)),
+		"new":       noteOf(events.New("mailer.mail_sent", "ann", 1, "/mails/1")),
+	}
+	for name, e := range map[string]events.Event{
+		"placed":    events.OrderChanged(events.SalesOrderPlaced, "o1", 1),
+		"shipped":   events.OrderChanged(events.SalesOrderShipped, "o1", 4),
+		"allocated": events.OrderAllocated("o1", 1),
+		"short":     events.OrderShort("o1", 1),
+	} {
+		n := noteOf(e)
+		n.Customer = "ann"
+		notes[name] = n
+	}
+	return notes
+}
+
+func TestWhoSeesWhat(t *testing.T) {
+	t.Parallel()
+	public := []string{"product", "withdrawn"}
+	anns := append([]string{"placed", "shipped", "allocated", "short", "wish", "available"}, public...)
+	house := append([]string{"placed", "shipped", "allocated", "short", "orphan", "sku"}, public...)
+	all := append([]string{"wish", "available", "new"}, house...)
+	for name, tc := range map[string]struct {
+		caller Caller
+		want   []string
+	}{
+		"nobody":                     {Caller{}, public},
+		"nobody with a role":         {Caller{Roles: []string{"staff", "warehouse", "customer"}}, public},
+		"ann":                        {Caller{Subject: "ann", Roles: []string{"customer"}}, anns},
+		"ann without a role":         {Caller{Subject: "ann"}, public},
+		"bob":                        {Caller{Subject: "bob", Roles: []string{"customer"}}, public},
+		"a key of the warehouse":     {Caller{Subject: "scanner", Roles: []string{"warehouse"}}, house},
+		"a key called ann":           {Caller{Subject: "ann", Roles: []string{"warehouse"}}, house},
+		"ann works in the warehouse": {Caller{Subject: "ann", Roles: []string{"customer", "warehouse"}}, append([]string{"wish", "available"}, house...)},
+		"staff":                      {Caller{Subject: "eve", Roles: []string{"staff"}}, all},
+		"a role that there is not":   {Caller{Subject: "eve", Roles: []string{"STAFF", "root"}}, public},
+	} {
+		want := map[string]bool{}
+		for _, n := range tc.want {
+			want[n] = true
+		}
+		for kind, n := range notesOfAll() {
+			if got := tc.caller.sees(&n); got != want[kind] {
+				t.Errorf("%s sees %s: %t", name, kind, got)
+			}
+		}
+	}
+}
+
+func TestWhereASubjectIsShown(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]string{
+		"sku": "/api/v1/skus/A", "product": "/api/v1/products/A", "withdrawn": "/api/v1/products/A",
+		"wish": "/api/v1/customers/ann/wishlist/A", "placed": "/api/v1/orders/o1", "short": "/api/v1/orders/o1",
+	} {
+		n := notesOfAll()[kind]
+		if got := n.href(); got != want {
+			t.Errorf("%s is shown at %s", kind, got)
+		}
+	}
+	odd := noteOf(events.ItemWished("a@b", "85.1", 1))
+	if odd.Customer != "a@b" || odd.href() != "/api/v1/customers/a@b/wishlist/85.1" {
+		t.Errorf("noted %+v, at %s", odd, odd.href())
+	}
+	if none := (Note{Stream: "wishlist", Subject: "A"}); none.href() == "" || noteOf(events.New("wishlist.odd", "A", 1, "")).Customer != "" {
+		t.Error("a wish without a customer is somebody's")
+	}
+}

@@ -1,0 +1,152 @@
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/hex"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"quadrille/pkg/fault"
+)
+
+// APIKey is what is kept of a key: enough to know it again, nothing that would let
+// anybody use it.
+type APIKey struct {
+	ID         string `gorm:"primaryKey"`
+	Name       string // what it is for, for people
+	Hash       string // SHA-256 of the secret, in hexadecimal
+	Roles      string // names, separated by commas
+	Subject    string // the customer it acts for; empty: none
+	CreatedAt  time.Time
+	ExpiresAt  *time.Time
+	RevokedAt  *time.Time
+	LastUsedAt *time.Time // to the minute
+}
+
+// TableName is gorm's.
+func (APIKey) TableName() string { return "api_keys" }
+
+// keyPrefix tells a key from a token, and lets scanners of leaked secrets find it.
+const keyPrefix = "qk_"
+
+// What a key's text looks like. Nothing else is looked for: a database may not even
+// take it.
+var (
+	idPattern  = regexp.MustCompile(`^[a-z2-7]{16}$`)
+	keyPattern = regexp.MustCompile(`^qk_([a-z2-7]{16})_([a-z2-7]{52})$`)
+)
+
+// Bytes of what is random in a key, of which base32 makes 16 and 52 characters.
+const (
+	idBytes     = 10
+	secretBytes = 32
+)
+
+// KeySpec says what a key is to be.
+type KeySpec struct {
+	Name      string
+	Roles     []Role
+	Subject   string     // the customer that it acts for; needed by the role customer
+	ExpiresAt *time.Time // nil: never
+}
+
+// Validate is a fault that names what is wrong.
+func (n KeySpec) Validate(now time.Time) error {
+	f := fault.New(fault.Invalid, "key_invalid", "the key cannot be made like this")
+	bad := f
+	if n.Name == "" || utf8.RuneCountInString(n.Name) > 100 {
+		bad = bad.With("/name", "must have 1 to 100 characters")
+	}
+	if !Visible(n.Name) {
+		bad = bad.With("/name", "must have no control characters, and be UTF-8")
+	}
+	if len(n.Roles) == 0 {
+		bad = bad.With("/roles", "must name a role: customer, warehouse or staff")
+	}
+	if n.Subject != "" && !isSubject(n.Subject) {
+		bad = bad.With("/subject", "must be "+subjectRule)
+	}
+	if slices.Contains(n.Roles, Customer) != (n.Subject != "") {
+		bad = bad.With("/subject", "goes with the role customer: whose orders and wishes they are")
+	}
+	if n.ExpiresAt != nil && !n.ExpiresAt.After(now) {
+		bad = bad.With("/expires_at", "is in the past")
+	}
+	if n.ExpiresAt != nil && n.ExpiresAt.Unix() > latest {
+		bad = bad.With("/expires_at", "is after the year 9999; leave it out for a key that is good for ever")
+	}
+	if len(bad.Fields) > 0 {
+		return bad
+	}
+	return nil
+}
+
+// Visible reports whether a text shows as what it is: no control characters, none that
+// turn the direction of what follows, and no bytes that are no characters.
+func Visible(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) })
+}
+
+// make makes the key, and the text that its owner is shown once. The secret has 256
+// random bits, so that a fast hash protects it as well as a slow one would.
+func (n KeySpec) make(now time.Time) (row APIKey, text string) {
+	id, secret := random(idBytes), random(secretBytes)
+	names := make([]string, len(n.Roles))
+	for i, r := range n.Roles {
+		names[i] = string(r)
+	}
+	row = APIKey{
+		ID: id, Name: n.Name, Hash: hashOf(secret), Roles: strings.Join(names, ","), Subject: n.Subject,
+		CreatedAt: now, ExpiresAt: n.ExpiresAt,
+	}
+	return row, keyPrefix + id + "_" + secret
+}
+
+// random is n random bytes, written in letters and digits.
+func random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // it never fails
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
+}
+
+func hashOf(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// opens reports whether the secret is the key's, in the same time whatever it is.
+func (k APIKey) opens(secret string) bool {
+	return subtle.ConstantTimeCompare([]byte(hashOf(secret)), []byte(k.Hash)) == 1
+}
+
+// good is a fault where the key is not good any more.
+func (k APIKey) good(now time.Time) error {
+	switch {
+	case k.RevokedAt != nil:
+		return fault.New(fault.Unauthorized, "key_revoked", "the API key %s was revoked", k.ID)
+	case k.ExpiresAt != nil && !now.Before(*k.ExpiresAt):
+		return fault.New(fault.Unauthorized, "key_expired", "the API key %s has expired", k.ID)
+	}
+	return nil
+}
+
+func (k APIKey) caller() Caller {
+	c := Caller{Kind: KindKey, Subject: k.Subject}
+	if c.Subject == "" {
+		c.Subject = "key-" + k.ID
+	}
+	for name := range strings.SplitSeq(k.Roles, ",") {
+		c.Roles = append(c.Roles, Role(name))
+	}
+	if k.ExpiresAt != nil {
+		c.ExpiresAt = *k.ExpiresAt
+	}
+	return c
+}

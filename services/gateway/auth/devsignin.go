@@ -1,0 +1,101 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+	"github.com/lestrrat-go/jwx/v3/jwt"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"quadrille/internal/db"
+	"quadrille/pkg/fault"
+)
+
+// DevSignIn issues tokens to whoever asks, in whatever name: for a laptop, where
+// there is no issuer and nothing to protect.
+type DevSignIn struct {
+	// Tokens takes what was issued.
+	Tokens *Tokens
+
+	key jwk.Key
+	now func() time.Time
+}
+
+// What a development token says of itself.
+const (
+	devIssuer   = "quadrille-dev"
+	devAudience = "quadrille"
+	devFor      = 12 * time.Hour
+)
+
+// secret is a row of the table secrets.
+type secret struct {
+	Name  string `gorm:"primaryKey"`
+	Value string
+}
+
+// NewDevSignIn finds the key to sign with in the gateway's database, or makes it.
+func NewDevSignIn(ctx context.Context, conn *gorm.DB) (*DevSignIn, error) {
+	raw, err := devKey(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	key, err := jwk.Import(raw)
+	if err != nil {
+		return nil, fmt.Errorf("key of the development sign-in: %w", err)
+	}
+	set := jwk.NewSet()
+	if err := set.AddKey(key); err != nil {
+		return nil, fmt.Errorf("key of the development sign-in: %w", err)
+	}
+	tokens, err := NewTokens(TokensConfig{
+		Keys: Fixed(set), Issuer: devIssuer, Audience: devAudience, Algorithms: []string{jwa.HS256().String()}, Kind: KindDev,
+	})
+	return &DevSignIn{Tokens: tokens, key: key, now: time.Now}, err
+}
+
+// devKey is the same key for all who start at the same time.
+func devKey(ctx context.Context, conn *gorm.DB) ([]byte, error) {
+	fresh := make([]byte, 32)
+	_, _ = rand.Read(fresh) // it never fails
+	row := secret{Name: "dev-sign-in", Value: hex.EncodeToString(fresh)}
+	err := conn.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error
+	if err == nil {
+		err = conn.WithContext(ctx).Take(&row, "name = ?", row.Name).Error
+	}
+	if err != nil {
+		return nil, db.Wrap(err, "key of the development sign-in")
+	}
+	return hex.DecodeString(row.Value)
+}
+
+// Issue is a token for a subject with these roles, beside that of a customer.
+func (d *DevSignIn) Issue(subject string, roles []Role) (token string, caller Caller, err error) {
+	if !isSubject(subject) {
+		return "", Caller{}, fault.New(fault.Invalid, "subject_invalid", "a name is "+subjectRule).With("/subject", "is not such a name")
+	}
+	now := d.now().UTC().Truncate(time.Second)
+	claims := jwt.New()
+	for name, value := range map[string]any{
+		jwt.IssuerKey: devIssuer, jwt.AudienceKey: devAudience, jwt.SubjectKey: subject,
+		jwt.IssuedAtKey: now, jwt.ExpirationKey: now.Add(devFor), "roles": roles,
+	} {
+		err = errors.Join(err, claims.Set(name, value))
+	}
+	if err != nil {
+		return "", Caller{}, fmt.Errorf("make token: %w", err)
+	}
+	signed, err := jwt.Sign(claims, jwt.WithKey(jwa.HS256(), d.key))
+	if err != nil {
+		return "", Caller{}, fmt.Errorf("sign token: %w", err)
+	}
+	caller, err = d.Tokens.Caller(context.Background(), string(signed)) // what it will be taken for
+	return string(signed), caller, err
+}

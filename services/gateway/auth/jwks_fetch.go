@@ -1,0 +1,111 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+)
+
+// What is taken of an issuer at the most.
+const (
+	fetchWithin   = 5 * time.Second
+	mostOfSet     = 1 << 20 // bytes; those of today's issuers have some thousands
+	mostRedirects = 3
+)
+
+// careful is the client, following few redirects and none that leaves TLS: whoever
+// could answer there would name the keys that are believed.
+func careful(hc *http.Client) *http.Client {
+	c := *hc
+	c.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+		switch {
+		case len(via) > mostRedirects:
+			return fmt.Errorf("more than %d redirects", mostRedirects)
+		case via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https":
+			return fmt.Errorf("redirected from https to %s", r.URL.Redacted())
+		}
+		return nil
+	}
+	return &c
+}
+
+// redacted is a URL without a password, for the log.
+func redacted(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(no URL)"
+	}
+	return u.Redacted()
+}
+
+// fetchSet asks an issuer for its keys, for all who wait: a caller who goes away does
+// not end it.
+func fetchSet(hc *http.Client, address string) (jwk.Set, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), fetchWithin)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	r.Header.Set("Accept", "application/jwk-set+json, application/json")
+	answer, err := hc.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answers with %s", answer.Status)
+	}
+	document, err := io.ReadAll(io.LimitReader(answer.Body, mostOfSet+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read answer: %w", err)
+	case len(document) > mostOfSet:
+		return nil, fmt.Errorf("its answer is larger than %d bytes", mostOfSet)
+	}
+	return readSet(document)
+}
+
+// readSet is those keys of a JSON Web Key Set that are understood and may sign. Others
+// are ignored, as RFC 7517, section 5, has it: an issuer may have keys for others, and
+// of kinds that come after us. Secrets are no keys to publish.
+func readSet(document []byte) (jwk.Set, error) {
+	var said struct {
+		Keys *[]json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(document, &said); err != nil || said.Keys == nil {
+		return nil, errors.Join(errors.New("what it answers with is no JSON Web Key Set"), err)
+	}
+	set := jwk.NewSet()
+	for _, raw := range *said.Keys {
+		if key, err := readKey(raw); err == nil {
+			err = set.AddKey(key)
+			if err != nil {
+				return nil, fmt.Errorf("add key: %w", err)
+			}
+		}
+	}
+	if set.Len() == 0 {
+		return nil, fmt.Errorf("none of its %d keys can be used to check signatures", len(*said.Keys))
+	}
+	return set, nil
+}
+
+func readKey(raw []byte) (jwk.Key, error) {
+	key, err := jwk.ParseKey(raw)
+	switch {
+	case err != nil:
+		return nil, err
+	case key.KeyType() == jwa.OctetSeq() || !forSignatures(key):
+		return nil, errors.New("no public key for signatures")
+	}
+	return key.PublicKey()
+}

@@ -1,0 +1,78 @@
+package auth
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+	"github.com/lestrrat-go/jwx/v3/jws"
+)
+
+// signedToken is a token taken apart, of which nothing is believed yet.
+type signedToken struct {
+	text      string
+	algorithm string
+	kid       string // of the key that it names; empty: none
+	critical  bool   // it has headers that whoever takes it must understand
+	claims    claimSet
+}
+
+func takeApart(token string) (signedToken, error) {
+	message, err := jws.Parse([]byte(token), jws.WithCompact())
+	if err != nil {
+		return signedToken{}, fmt.Errorf("read token: %w", err)
+	}
+	if len(message.Signatures()) != 1 {
+		return signedToken{}, fmt.Errorf("%d signatures", len(message.Signatures()))
+	}
+	s := signedToken{text: token}
+	headers := message.Signatures()[0].ProtectedHeaders()
+	if a, has := headers.Algorithm(); has {
+		s.algorithm = a.String()
+	}
+	s.kid, _ = headers.KeyID()
+	s.critical = headers.Has(jws.CriticalKey)
+	s.claims, err = readClaims(message.Payload())
+	return s, err
+}
+
+// by reports whether a key of the set signed the token, by the very algorithm that the
+// token names: what a key says of itself only ever rules it out.
+func (s signedToken) by(keys jwk.Set) bool {
+	algorithm, known := jwa.LookupSignatureAlgorithm(s.algorithm)
+	if !known {
+		return false
+	}
+	for i := range keys.Len() {
+		key, _ := keys.Key(i)
+		if !s.mayBeBy(key) {
+			continue
+		}
+		if _, err := jws.VerifyCompactFast(key, []byte(s.text), algorithm); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// mayBeBy: nothing that the key says of itself is against it.
+func (s signedToken) mayBeBy(key jwk.Key) bool {
+	if kid, has := key.KeyID(); has && kid != "" && s.kid != "" && kid != s.kid {
+		return false
+	}
+	if algorithm, has := key.Algorithm(); has && algorithm.String() != "" && algorithm.String() != s.algorithm {
+		return false
+	}
+	return forSignatures(key)
+}
+
+// forSignatures: the key is not set aside for something else (RFC 7517, sections 4.2
+// and 4.3).
+func forSignatures(key jwk.Key) bool {
+	if use, has := key.KeyUsage(); has && use != "" && use != jwk.ForSignature.String() {
+		return false
+	}
+	may, has := key.KeyOps()
+	return !has || len(may) == 0 || slices.Contains(may, jwk.KeyOpVerify)
+}

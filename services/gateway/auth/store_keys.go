@@ -1,0 +1,116 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"gorm.io/gorm"
+
+	"quadrille/internal/db"
+	"quadrille/pkg/fault"
+)
+
+// KeyStore keeps API keys. It is safe for concurrent use, by several processes too: a
+// key that is revoked is refused everywhere from then on.
+type KeyStore struct {
+	DB  *gorm.DB
+	Log *slog.Logger
+	Now func() time.Time // nil: time.Now
+}
+
+func (k *KeyStore) now() time.Time {
+	if k.Now != nil {
+		return k.Now().UTC()
+	}
+	return time.Now().UTC().Truncate(time.Microsecond)
+}
+
+// Create makes a key. Its text is known to nobody after this.
+func (k *KeyStore) Create(ctx context.Context, n KeySpec) (row APIKey, text string, err error) {
+	now := k.now()
+	if err := n.Validate(now); err != nil {
+		return APIKey{}, "", err
+	}
+	row, text = n.make(now)
+	return row, text, db.Wrap(k.DB.WithContext(ctx).Create(&row).Error, "keep key")
+}
+
+// List is all keys, oldest first, those that were revoked too.
+func (k *KeyStore) List(ctx context.Context) (rows []APIKey, err error) {
+	err = k.DB.WithContext(ctx).Order("created_at, id").Find(&rows).Error
+	return rows, db.Wrap(err, "read keys")
+}
+
+// Revoke ends a key. Revoking it again changes nothing.
+func (k *KeyStore) Revoke(ctx context.Context, id string) (row APIKey, err error) {
+	if !idPattern.MatchString(id) {
+		return row, noSuchKey(id)
+	}
+	now := k.now()
+	err = k.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		if err := tx.Model(&APIKey{}).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", now).Error; err != nil {
+			return err
+		}
+		return tx.First(&row, "id = ?", id).Error
+	})
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return row, noSuchKey(id)
+	}
+	return row, db.Wrap(err, "revoke key")
+}
+
+func noSuchKey(id string) error {
+	return fault.New(fault.NotFound, "key_unknown", "there is no API key %s", id)
+}
+
+// Caller is whose key the text is. One that is unknown and one whose secret is
+// wrong are told apart by nobody.
+func (k *KeyStore) Caller(ctx context.Context, text string) (Caller, error) {
+	unknown := fault.New(fault.Unauthorized, "key_unknown", "the API key is not known here")
+	parts := keyPattern.FindStringSubmatch(text)
+	if parts == nil {
+		return Caller{}, unknown
+	}
+	id, secret := parts[1], parts[2]
+	row, err := k.find(ctx, id)
+	switch {
+	case err != nil:
+		return Caller{}, err
+	case !row.opens(secret):
+		return Caller{}, unknown
+	}
+	now := k.now()
+	if err := row.good(now); err != nil {
+		return Caller{}, err
+	}
+	k.used(ctx, row, now)
+	return row.caller(), nil
+}
+
+// find is the row of a key; of one that is unknown it is empty, and nothing opens it.
+func (k *KeyStore) find(ctx context.Context, id string) (row APIKey, err error) {
+	err = k.DB.WithContext(ctx).Take(&row, "id = ?", id).Error
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return APIKey{}, nil
+	case errors.Is(err, db.ErrAway):
+		away := fault.New(fault.Unavailable, "identity_away", "who has which API key cannot be looked up just now; try again in a moment")
+		return APIKey{}, errors.Join(away, db.Wrap(err, "read key"))
+	default:
+		return row, db.Wrap(err, "read key")
+	}
+}
+
+// used notes that a key was used, once a minute at the most: requests are many, and
+// none is to fail for it.
+func (k *KeyStore) used(ctx context.Context, row APIKey, now time.Time) {
+	minute := now.Truncate(time.Minute)
+	if row.LastUsedAt != nil && !row.LastUsedAt.Before(minute) {
+		return
+	}
+	if err := k.DB.WithContext(ctx).Model(&APIKey{}).Where("id = ?", row.ID).Update("last_used_at", minute).Error; err != nil {
+		k.Log.Warn("cannot note that an API key was used", "key", row.ID, "error", err)
+	}
+}

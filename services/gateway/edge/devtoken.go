@@ -1,0 +1,69 @@
+package edge
+
+import (
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/rest"
+	"quadrille/pkg/fault"
+	"quadrille/services/gateway/auth"
+)
+
+// devRoutes is the development sign-in: anybody may be anybody. It is there only
+// where it was made.
+func devRoutes(e *echo.Echo, dev *auth.DevSignIn) {
+	suggested := map[string]any{"subjects": []map[string]any{
+		{"subject": "ann", "roles": []auth.Role{auth.Customer}},
+		{"subject": "bob", "roles": []auth.Role{auth.Customer}},
+		{"subject": "walt", "roles": []auth.Role{auth.Customer, auth.Warehouse}},
+		{"subject": "stella", "roles": []auth.Role{auth.Customer, auth.Warehouse, auth.Staff}},
+	}}
+	e.Match(reads, "/dev/token", func(c echo.Context) error { return c.JSON(http.StatusOK, suggested) }, fromHere)
+	e.POST("/dev/token", func(c echo.Context) error { return devToken(c, dev) }, fromHere, rest.BodyLimits{Body: maxJSON, Upload: rest.UploadsTo()}.Middleware())
+}
+
+// fromHere refuses a page that had its own name resolve to this machine
+// (DNS rebinding): it would be any of its visitors.
+func fromHere(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if host := c.Request().Host; !byAddress(host) {
+			return fault.New(fault.Forbidden, "host_unknown", "the development sign-in is reached by localhost or an IP address, not by the name %q", host)
+		}
+		return next(c)
+	}
+}
+
+// byAddress reports whether a Host header is localhost or an IP address, which no
+// page can have as its own name.
+func byAddress(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host) != nil
+}
+
+func devToken(c echo.Context, dev *auth.DevSignIn) error {
+	var asked struct {
+		Subject string   `json:"subject"`
+		Roles   []string `json:"roles"`
+	}
+	if err := readJSON(c, &asked); err != nil {
+		return err
+	}
+	roles, err := auth.ParseRoles(asked.Roles)
+	if err != nil {
+		return err
+	}
+	token, caller, err := dev.Issue(asked.Subject, roles)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, struct {
+		Token string `json:"token"`
+		me
+	}{token, meOf(caller)})
+}

@@ -1,0 +1,213 @@
+package edge
+
+import (
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+// tree is a part of a document, as YAML has it.
+type tree = map[string]any
+
+func treeOf(t *testing.T, text []byte) tree {
+	t.Helper()
+	var root tree
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func treeIn(t *testing.T, file string) tree {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return treeOf(t, text)
+}
+
+// whole is a part with what it refers to in place of the references: two documents
+// may name the same thing differently.
+func (f form) whole(part any) any {
+	switch p := part.(type) {
+	case tree:
+		if ref, is := p["$ref"].(string); is {
+			var at any = f.root
+			for step := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
+				at = at.(tree)[step]
+			}
+			return f.whole(at)
+		}
+		out := tree{}
+		for name, value := range p {
+			out[name] = f.whole(value)
+		}
+		return out
+	case []any:
+		out := make([]any, len(p))
+		for i, value := range p {
+			out[i] = f.whole(value)
+		}
+		return out
+	default:
+		return part
+	}
+}
+
+// form is one operation of a document, as a caller must know it.
+type form struct {
+	root       tree
+	parameters tree            // by where and name
+	body       any             // nil: none
+	answers    tree            // their content, by status, where they are none of an error
+	headers    map[string]tree // of these answers
+}
+
+func formOf(root tree, path, method string) form {
+	item := root["paths"].(tree)[path].(tree)
+	op := item[method].(tree)
+	f := form{root: root, parameters: tree{}, answers: tree{}, headers: map[string]tree{}}
+	f.body = f.whole(op["requestBody"])
+	for _, of := range []tree{item, op} {
+		list, _ := of["parameters"].([]any)
+		for _, p := range list {
+			one := f.whole(p).(tree)
+			f.parameters[one["in"].(string)+" "+one["name"].(string)] = one
+		}
+	}
+	for status, answer := range op["responses"].(tree) {
+		if status < "400" {
+			one := f.whole(answer).(tree)
+			f.answers[status] = one["content"]
+			f.headers[status], _ = one["headers"].(tree)
+		}
+	}
+	return f
+}
+
+// published is an operation of a service, and which of the public ones it is.
+type published struct{ document, path, method, public string }
+
+// publishedOnes is every operation of the services that lies below a route.
+func publishedOnes(t *testing.T) (all []published) {
+	t.Helper()
+	const ops = "../../../internal/rest/ops.yaml"
+	ways := append(routes(), route{"/wishlist", "wishlist", "/customers/{customer}/wishlist"},
+		route{"/ops/services/{service}/subscriptions", "", "/subscriptions"}, route{"/ops/services/{service}/dead-letters", "", "/dead-letters"})
+	for _, r := range ways {
+		file := "../../" + r.service + "/openapi.yaml"
+		if r.service == "" {
+			file = ops
+		}
+		for path, item := range treeIn(t, file)["paths"].(tree) {
+			rest, below := strings.CutPrefix(path, r.inner)
+			if !below || rest != "" && rest[0] != '/' {
+				continue
+			}
+			for method := range item.(tree) {
+				if method != "parameters" {
+					all = append(all, published{file, path, method, prefix + r.path + rest})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// agreed is where the public API is not as its service's, and how: it is applied to
+// the service's form.
+func agreed(p published, of *form) {
+	delete(of.parameters, "header Idempotency-Key") // which the gateway takes with every POST
+	if strings.Contains(p.public, "/services/{service}/") {
+		of.parameters["path service"] = tree{}
+	}
+	if p.public == prefix+"/wishlist" || p.public == prefix+"/wishlist/{sku}" {
+		delete(of.parameters, "path customer") // it is the caller
+	}
+	if p.method+" "+p.public == "post "+prefix+"/orders" {
+		schema := of.body.(tree)["content"].(tree)["application/json"].(tree)["schema"].(tree)
+		schema["required"] = []any{"lines"} // for the customer is the caller
+	}
+}
+
+// What is asked of a service and what it answers is what the public document says,
+// but for what is agreed.
+func TestTheDocumentIsThatOfTheServices(t *testing.T) {
+	t.Parallel()
+	root := treeOf(t, document(t))
+	for _, p := range publishedOnes(t) {
+		what := p.method + " " + p.public
+		item, is := root["paths"].(tree)[p.public].(tree)
+		if !is || item[p.method] == nil {
+			t.Errorf("%s is not in the document", what)
+			continue
+		}
+		theirs, ours := formOf(treeIn(t, p.document), p.path, p.method), formOf(root, p.public, p.method)
+		agreed(p, &theirs)
+		delete(ours.parameters, "header Idempotency-Key")
+		if ours.parameters["path service"] != nil {
+			ours.parameters["path service"] = tree{}
+		}
+		if what == "post "+prefix+"/orders" {
+			schema := ours.body.(tree)["content"].(tree)["application/json"].(tree)["schema"].(tree)
+			delete(schema["properties"].(tree)["customer"].(tree), "description")
+		}
+		same(t, what+": parameters", theirs.parameters, ours.parameters)
+		same(t, what+": body", theirs.body, ours.body)
+		same(t, what+": answers", theirs.answers, ours.answers)
+		for status, headers := range theirs.headers {
+			delete(ours.headers[status], "Idempotency-Replayed")
+			delete(headers, "Idempotency-Replayed")
+			same(t, what+": headers of "+status, slices.Sorted(maps.Keys(headers)), slices.Sorted(maps.Keys(ours.headers[status])))
+		}
+	}
+}
+
+func same(t *testing.T, what string, theirs, ours any) {
+	t.Helper()
+	if !reflect.DeepEqual(theirs, ours) {
+		t.Errorf("%s:\n the service's is %v\n the gateway's   %v", what, theirs, ours)
+	}
+}
+
+// The document has all that there is and nothing else: what services publish, and
+// what the gateway answers for itself.
+func TestTheDocumentIsWhole(t *testing.T) {
+	t.Parallel()
+	there := map[string]bool{"GET /healthz": true, "GET /readyz": true} // which are not the router's
+	for _, p := range publishedOnes(t) {
+		there[strings.ToUpper(p.method)+" "+p.public] = true
+	}
+	d := opened(t, overHTTP, Config{}, nil, withDevRoutes(t))
+	for _, r := range d.server.e.Routes() {
+		path := strings.ReplaceAll(r.Path, ":id", "{id}")
+		public := strings.HasPrefix(path, prefix) || strings.HasPrefix(path, "/dev/")
+		if public && r.Name != refused && slices.Contains([]string{"GET", "PUT", "POST", "DELETE"}, r.Method) {
+			there[r.Method+" "+path] = true
+		}
+	}
+	documented := map[string]bool{}
+	for _, o := range operations(t) {
+		documented[o.String()] = true
+		if !there[o.String()] {
+			t.Errorf("%s is in the document and nowhere else", o)
+		}
+	}
+	for what := range there {
+		if !documented[what] {
+			t.Errorf("%s is not in the document", what)
+		}
+	}
+	for _, r := range append(routes(), opsRoutes()...) {
+		path := strings.Replace(r.path, "/ops/services/"+r.service, "/ops/services/{service}", 1)
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(documented)), func(o string) bool { return strings.Contains(o, " "+prefix+path) }) {
+			t.Errorf("nothing below %s is in the document", r.path)
+		}
+	}
+}

@@ -1,0 +1,337 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/goleak"
+	"gorm.io/gorm"
+
+	"quadrille/internal/app"
+	"quadrille/internal/db/dbtest"
+	"quadrille/internal/rest"
+	"quadrille/internal/rest/call"
+	"quadrille/pkg/fault"
+	"quadrille/pkg/rpc"
+	"quadrille/services/gateway/activity"
+	"quadrille/services/gateway/auth"
+	"quadrille/services/gateway/idempotency"
+	"quadrille/services/gateway/ratelimit"
+	salesclient "quadrille/services/sales/client"
+)
+
+// tables returns the gateway's migrations.
+func tables() fs.FS { return os.DirFS("..") }
+
+// document returns the OpenAPI document of the public API.
+func document(t *testing.T) []byte {
+	t.Helper()
+	text, err := os.ReadFile("../openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	token    = "letmein"           // of somebody who may do everything, by the name of ann
+	internal = "only-for-services" // INTERNAL_TOKEN
+)
+
+// way is how the gateway of a test reaches the services it plays.
+type way func(t *testing.T, services map[string]http.Handler) (transport http.RoundTripper, url func(string) string)
+
+// ways is every one: what is said of the gateway holds for each.
+func ways(t *testing.T, test func(t *testing.T, w way)) {
+	t.Helper()
+	for name, w := range map[string]way{"http": overHTTP, "rpc": overRPC} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, w)
+		})
+	}
+}
+
+// overHTTP plays each service by a server of its own. One that is not played is away.
+func overHTTP(t *testing.T, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
+	t.Helper()
+	urls := map[string]string{}
+	for name, h := range services {
+		server := httptest.NewUnstartedServer(h)
+		server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handlers that break off
+		server.Start()
+		t.Cleanup(server.Close)
+		urls[name] = server.URL
+	}
+	hc := call.New(call.Config{Token: internal})
+	t.Cleanup(hc.CloseIdleConnections)
+	return hc.Transport, func(service string) string {
+		if u := urls[service]; u != "" {
+			return u
+		}
+		return "http://127.0.0.1:1"
+	}
+}
+
+// overRPC plays each service by a server of JSON-RPC.
+func overRPC(t *testing.T, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
+	t.Helper()
+	carrier := rpc.NewRoundTripper(func(service string) (*rpc.Client, error) {
+		h := services[service]
+		if h == nil {
+			return nil, rpc.ErrUnavailable
+		}
+		s := rpc.NewServer(rpc.ServerConfig{})
+		rpc.ServeHTTP(s, h)
+		return rpc.NewClient(direct{s}), nil
+	})
+	t.Cleanup(func() { _ = carrier.Close() })
+	hc := call.New(call.Config{Token: internal, Schemes: map[string]http.RoundTripper{"amqp": carrier}})
+	return hc.Transport, func(service string) string { return "amqp://" + service }
+}
+
+// direct is a transport of JSON-RPC without a way.
+type direct struct{ server *rpc.Server }
+
+func (d direct) RoundTrip(ctx context.Context, _ string, message []byte) ([]byte, error) {
+	answered := make(chan []byte, 1)
+	go func() { answered <- d.server.Handle(ctx, message) }()
+	select {
+	case reply := <-answered:
+		return reply, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (d direct) Close() error { return nil }
+
+// played is who has a token: of everything, or of less.
+func played(_ context.Context, header string) (auth.Caller, error) {
+	scheme, given, _ := strings.Cut(header, " ")
+	callers := map[string]auth.Caller{
+		token:       {Kind: auth.KindUser, Subject: "ann", Roles: auth.AllRoles()},
+		"ann":       {Kind: auth.KindUser, Subject: "ann", Roles: []auth.Role{auth.Customer}},
+		"bob":       {Kind: auth.KindUser, Subject: "bob", Roles: []auth.Role{auth.Customer}},
+		"warehouse": {Kind: auth.KindKey, Subject: "key-1", Roles: []auth.Role{auth.Warehouse}},
+		"staff":     {Kind: auth.KindKey, Subject: "key-2", Roles: []auth.Role{auth.Staff}},
+	}
+	caller, has := callers[strings.TrimSpace(given)]
+	switch {
+	case header == "":
+		return auth.Caller{}, nil
+	case !has || !strings.EqualFold(scheme, "Bearer"):
+		return auth.Caller{}, fault.New(fault.Unauthorized, "token_invalid", "the token is not good")
+	}
+	return caller, nil
+}
+
+// door is a gateway that a test asks from outside.
+type door struct {
+	t    *testing.T
+	url  string
+	http *http.Client
+	log  *lockedBuffer
+	shut func() // and wait until every request is through
+
+	server    *Server
+	upstreams *Upstreams
+	db        *gorm.DB // the gateway's own
+}
+
+// opened is a gateway in front of services that are played, what is inside of itself
+// by its own name; change has the last word on what it is made of.
+func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, change ...func(*Config)) *door {
+	t.Helper()
+	transport, url := w(t, services)
+	d := &door{t: t, log: &lockedBuffer{}}
+	cfg.Log = slog.New(slog.NewTextHandler(d.log, nil))
+	hc := &http.Client{Transport: transport}
+	sales, err := salesclient.New(url("sales"), hc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := dbtest.SQLite(t, app.Gateway, tables())
+	cfg.Activity, err = activity.New(activity.Config{DB: conn, Log: cfg.Log, Orders: sales, Caller: StreamCaller(ClientAddress(0))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Document = document(t)
+	cfg.Upstreams = NewUpstreams(UpstreamsConfig{HTTP: hc, URL: url, InternalToken: cfg.InternalToken})
+	cfg.Keys, cfg.Limiter = &auth.KeyStore{DB: conn, Log: cfg.Log}, ratelimit.New(nil, "", cfg.Log)
+	cfg.Sales, cfg.Answers, cfg.Audits = sales, &idempotency.Store{DB: conn}, &AuditRunner{DB: conn, Log: cfg.Log}
+	if cfg.Authenticate == nil {
+		cfg.Authenticate = played
+	}
+	for _, with := range change {
+		with(&cfg)
+	}
+	f, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside := services[app.Gateway]
+	if inside == nil {
+		e := rest.NewBare(cfg.Log, rest.AccessLog{})
+		e.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "inside: "+c.Request().URL.Path) })
+		inside = rest.Heads(e)
+	}
+	server := httptest.NewServer(f.Handler(inside))
+	t.Cleanup(server.Close)
+	d.url, d.http, d.shut, d.server, d.upstreams, d.db = server.URL, server.Client(), server.Close, f, cfg.Upstreams, conn
+	return d
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// request is a request to the gateway with its token; header holds names and values
+// in turn, of which an empty value takes the header away.
+func (d *door) request(method, target, body string, header ...string) *http.Request {
+	d.t.Helper()
+	r, err := http.NewRequestWithContext(d.t.Context(), method, d.url+target, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+		if header[i+1] == "" || header[i] == "Authorization" {
+			r.Header.Set(header[i], header[i+1])
+		}
+	}
+	return r
+}
+
+func (d *door) ask(method, target, body string, header ...string) answer {
+	d.t.Helper()
+	return d.do(d.request(method, target, body, header...))
+}
+
+func (d *door) do(r *http.Request) answer {
+	d.t.Helper()
+	got, err := d.http.Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer got.Body.Close()
+	content, err := io.ReadAll(got.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return answer{got.StatusCode, got.Header, string(content)}
+}
+
+// raw sends what no client would, and returns the status and the rest of the answer.
+func (d *door) raw(request string) string {
+	d.t.Helper()
+	conn, err := new(net.Dialer).DialContext(d.t.Context(), "tcp", strings.TrimPrefix(d.url, "http://"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, request); err != nil {
+		d.t.Fatal(err)
+	}
+	content, err := io.ReadAll(conn)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(content)
+}
+
+// refused checks that an answer is a problem document with this status and code.
+func (a answer) refused(t *testing.T, what string, status int, code string) {
+	t.Helper()
+	var p fault.Problem
+	err := json.Unmarshal([]byte(a.body), &p)
+	if err != nil || a.status != status || p.Status != status || p.Code != code || a.header.Get("Content-Type") != fault.ProblemType {
+		t.Errorf("%s gives %d %s %s, want %d %s", what, a.status, a.header.Get("Content-Type"), a.body, status, code)
+	}
+}
+
+// told is what a played service was asked.
+type told struct {
+	service, method, uri, body string
+	header                     http.Header
+}
+
+// notes remembers what the services it plays were asked, in order.
+type notes struct {
+	mu  sync.Mutex
+	all []told
+}
+
+// play answers as h does, or with 200 where that is nil.
+func (n *notes) play(service string, h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		n.mu.Lock()
+		n.all = append(n.all, told{service, r.Method, r.RequestURI, string(body), r.Header.Clone()})
+		n.mu.Unlock()
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if h != nil {
+			h(w, r)
+		}
+	})
+}
+
+// playAll plays all services.
+func (n *notes) playAll() map[string]http.Handler {
+	services := map[string]http.Handler{}
+	for _, name := range app.Names() {
+		services[name] = n.play(name, nil)
+	}
+	return services
+}
+
+// take is what was asked since the last time.
+func (n *notes) take() []told {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := n.all
+	n.all = nil
+	return all
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

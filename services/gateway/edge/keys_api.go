@@ -1,0 +1,42 @@
+package edge
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/services/gateway/auth"
+)
+
+// KeyRoutes is keys, for staff and for the command on this machine.
+func KeyRoutes(api *echo.Group, keys auth.Keyring) {
+	api.Match(reads, "/ops/keys", func(c echo.Context) error {
+		items, err := keys.Keys(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		return c.JSON(http.StatusOK, auth.KeyList{Items: items})
+	})
+	api.POST("/ops/keys", func(c echo.Context) error { return createKey(c, keys) })
+	api.DELETE("/ops/keys/:id", func(c echo.Context) error {
+		key, err := keys.Revoke(c.Request().Context(), c.Param("id"))
+		if err != nil {
+			return err
+		}
+		return c.JSON(http.StatusOK, key)
+	})
+}
+
+func createKey(c echo.Context, keys auth.Keyring) error {
+	var asked auth.KeyRequest
+	if err := readJSON(c, &asked); err != nil {
+		return err
+	}
+	made, err := keys.Create(c.Request().Context(), asked)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Location", prefix+"/ops/keys/"+made.ID)
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.JSON(http.StatusCreated, made)
+}

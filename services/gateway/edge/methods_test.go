@@ -1,0 +1,83 @@
+package edge
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// own reports whether the gateway's router answers for a path itself.
+func own(path string) bool {
+	return path != "/healthz" && path != "/readyz" && !slices.ContainsFunc(append(routes(), opsRoutes()...), func(r route) bool {
+		return strings.HasPrefix(path+"/", prefix+r.path+"/")
+	}) && !strings.HasPrefix(path, prefix+"/wishlist")
+}
+
+// A path of the gateway's own takes the methods of the document, HEAD where it takes
+// GET, and tells who tries another which they are.
+func TestOtherMethodsAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	d := opened(t, overHTTP, Config{}, nil, withDevRoutes(t))
+	taken := map[string][]string{}
+	for _, o := range operations(t) {
+		if own(o.target()) {
+			taken[o.target()] = append(taken[o.target()], o.method)
+		}
+	}
+	if len(taken) < 8 {
+		t.Fatalf("the document has no more paths of the gateway's own than %v", taken)
+	}
+	for path, methods := range taken {
+		if slices.Contains(methods, http.MethodGet) {
+			methods = append(methods, http.MethodHead)
+			if head := d.ask(http.MethodHead, path, ""); head.status == http.StatusMethodNotAllowed || head.body != "" {
+				t.Errorf("HEAD %s gives %d %q", path, head.status, head.body)
+			}
+		}
+		methods = append(methods, http.MethodOptions)
+		slices.Sort(methods)
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "PROPFIND"} {
+			if slices.Contains(methods, method) && method != "OPTIONS" {
+				continue
+			}
+			a := d.ask(method, path, "")
+			if method == "OPTIONS" {
+				if a.status != http.StatusNoContent {
+					t.Errorf("OPTIONS %s gives %d %s", path, a.status, a.body)
+				}
+			} else {
+				a.refused(t, method+" "+path, http.StatusMethodNotAllowed, "method_not_allowed")
+			}
+			allow := strings.Split(a.header.Get("Allow"), ", ")
+			slices.Sort(allow)
+			if !slices.Equal(allow, methods) {
+				t.Errorf("%s %s is told of %v, want %v", method, path, allow, methods)
+			}
+		}
+	}
+}
+
+// HEAD is GET without the body, wherever it is answered.
+func TestHeadIsAnsweredAsGet(t *testing.T) {
+	t.Parallel()
+	d := opened(t, overHTTP, Config{}, (&notes{}).playAll(), withDevRoutes(t))
+	for _, path := range []string{"/me", "/ops/services", "/ops/keys", "/ops/traces?subject=x", "/ops/history", "/ops/audits/none", "/products", "/orders/7"} {
+		head, get := d.ask(http.MethodHead, prefix+path, ""), d.ask(http.MethodGet, prefix+path, "")
+		if head.status != get.status || head.body != "" || head.header.Get("Content-Type") != get.header.Get("Content-Type") {
+			t.Errorf("HEAD %s gives %d %s %q, GET %d %s", path, head.status, head.header.Get("Content-Type"), head.body, get.status, get.header.Get("Content-Type"))
+		}
+	}
+}
+
+// Who is nobody learns what is not there, as everybody does.
+func TestAStrangerLearnsWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	d := opened(t, overHTTP, Config{}, nil)
+	for _, method := range []string{"POST", "BREW"} {
+		d.ask(method, "/readyz", "").refused(t, method, http.StatusMethodNotAllowed, "method_not_allowed")
+	}
+	for _, path := range []string{"/produce", "/productsets", "/ops/nothing"} {
+		d.ask("GET", prefix+path, "", "Authorization", "").refused(t, path, http.StatusNotFound, "path_unknown")
+	}
+}

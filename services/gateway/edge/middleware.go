@@ -1,0 +1,132 @@
+package edge
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"quadrille/pkg/fault"
+	"quadrille/services/gateway/ratelimit"
+)
+
+// securityHeaders are the headers that have a browser keep to what the page needs
+// (Content-Security-Policy level 3; no code and no style but from files).
+func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+		if c.Request().TLS != nil || c.Request().Header.Get("X-Forwarded-Proto") == "https" {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		return next(c)
+	}
+}
+
+// cors lets the pages of these origins call (Fetch standard, section 3.2). The
+// credentials are a header that a page sets itself, so that cookies stay out of it.
+func cors(origins []string) echo.MiddlewareFunc {
+	if len(origins) == 0 {
+		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }
+	}
+	return middleware.CORSWithConfig(middleware.CORSConfig{
+		AllowOrigins: origins,
+		AllowMethods: []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete},
+		AllowHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "Traceparent", "X-Request-Id"},
+		ExposeHeaders: []string{
+			"ETag", "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id",
+		},
+		MaxAge: int(time.Hour.Seconds()),
+	})
+}
+
+// rates holds every address to one rate, and every caller to another: a caller who
+// comes from many addresses is one, and many who share an address are told apart.
+type rates struct {
+	limiter   *ratelimit.Limiter
+	byAddress ratelimit.Rate
+	byCaller  ratelimit.Rate
+	address   func(*http.Request) string
+	limited   *prometheus.CounterVec // by policy
+}
+
+// What requests may be too many of.
+const (
+	byAddress429 = "address"
+	byCaller429  = "caller"
+)
+
+func (r *rates) address429(next echo.HandlerFunc) echo.HandlerFunc {
+	return r.hold(byAddress429, r.byAddress, func(c echo.Context) string { return r.address(c.Request()) }, next)
+}
+
+func (r *rates) caller429(next echo.HandlerFunc) echo.HandlerFunc {
+	return r.hold(byCaller429, r.byCaller, func(c echo.Context) string { return callerOf(c).ID() }, next)
+}
+
+// hold takes a token for each request, and says what is left as
+// draft-ietf-httpapi-ratelimit-headers-10 has it.
+func (r *rates) hold(policy string, rate ratelimit.Rate, key func(echo.Context) string, next echo.HandlerFunc) echo.HandlerFunc {
+	if rate.Off() {
+		return next
+	}
+	described := fmt.Sprintf("%q;q=%d;w=%d", policy, rate.Burst, seconds(rate.Window()))
+	return func(c echo.Context) error {
+		who := key(c)
+		if who == "" {
+			return next(c)
+		}
+		got := r.limiter.Take(c.Request().Context(), policy+":"+who, rate)
+		h := c.Response().Header()
+		h.Set("Ratelimit-Policy", described)
+		h.Set("Ratelimit", fmt.Sprintf("%q;r=%d;t=%d", policy, got.Remaining, seconds(got.Reset)))
+		if got.Allowed {
+			return next(c)
+		}
+		r.limited.WithLabelValues(policy).Inc()
+		h.Set("Retry-After", strconv.Itoa(seconds(got.Retry)))
+		return fault.New(fault.TooMany, "rate_limited", "that was more than %d requests a second; ask again in %d s", rate.PerSecond, seconds(got.Retry))
+	}
+}
+
+// seconds is whole ones, rounded up: whoever waits so long has waited enough.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// ClientAddress is where a request comes from, behind so many proxies of ours: each adds
+// the address that it saw to X-Forwarded-For, and what was there before anybody may
+// have written.
+func ClientAddress(proxies int) func(*http.Request) string {
+	return func(r *http.Request) string {
+		seen := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		if proxies > 0 && len(seen) >= proxies {
+			if ip, err := netip.ParseAddr(strings.TrimSpace(seen[len(seen)-proxies])); err == nil {
+				return network(ip)
+			}
+		}
+		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+			return network(peer.Addr())
+		}
+		return r.RemoteAddr
+	}
+}
+
+// network is an address, or in IPv6 the network of one customer (/64), who has all
+// of its addresses. An address of a link is the same one on whichever it was seen.
+func network(ip netip.Addr) string {
+	if ip = ip.Unmap().WithZone(""); ip.Is4() {
+		return ip.String()
+	}
+	return netip.PrefixFrom(ip, 64).Masked().Addr().String()
+}

@@ -1,0 +1,161 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/labstack/echo/v4"
+
+	"quadrille/pkg/fault"
+	"quadrille/services/gateway/auth"
+	salesclient "quadrille/services/sales/client"
+)
+
+// OrderSource is who knows whose an order is.
+type OrderSource interface {
+	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
+}
+
+// orders keeps customers to their own orders.
+type orders struct {
+	sales  OrderSource
+	owners *lru.Cache[string, string] // by ID; an order never changes hands
+}
+
+func newOrders(sales OrderSource) (*orders, error) {
+	const kept = 10_000
+	owners, err := lru.New[string, string](kept)
+	return &orders{sales, owners}, err
+}
+
+// own lets a customer see and change what is the customer's. Another's order is as
+// if it were not there.
+func (o *orders) own(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		a, err := resourceOf(c.Request())
+		if err != nil {
+			return err
+		}
+		id := a.at(1)
+		switch {
+		case id == "" && a.method == http.MethodPost:
+			err = inOwnName(c)
+		case id == "":
+			err = onlyOwn(c)
+		case ownOnly(callerOf(c), rolesOfAny(a)...):
+			err = o.check(c, id)
+		}
+		if err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// rolesOfAny is who may ask it of any order.
+func rolesOfAny(a resource) []auth.Role {
+	switch {
+	case a.reads() || a.at(2) == "ship":
+		return []auth.Role{auth.Warehouse, auth.Staff}
+	default:
+		return []auth.Role{auth.Staff}
+	}
+}
+
+// onlyOwn has a list hold the caller's orders alone.
+func onlyOwn(c echo.Context) error {
+	caller := callerOf(c)
+	if !ownOnly(caller, auth.Warehouse, auth.Staff) {
+		return nil
+	}
+	query := c.Request().URL.Query()
+	if named := query["customer"]; len(named) > 0 && (len(named) > 1 || named[0] != caller.Subject) {
+		return fault.New(fault.Forbidden, "not_yours", "you see your own orders").With("#/query/customer", "leave it out, or name yourself")
+	}
+	query.Set("customer", caller.Subject)
+	c.Request().URL.RawQuery = query.Encode()
+	return nil
+}
+
+// check is a fault where the order is not the caller's, or not there: nobody is told
+// which.
+func (o *orders) check(c echo.Context, id string) error {
+	owner, err := o.owner(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	if owner != callerOf(c).Subject {
+		return fault.New(fault.NotFound, "order_unknown", "there is no order %s", id)
+	}
+	return nil
+}
+
+func (o *orders) owner(ctx context.Context, id string) (string, error) {
+	if owner, known := o.owners.Get(id); known {
+		return owner, nil
+	}
+	const longest = 64 // of an ID; sales refuses more, and would be asked for nothing
+	if len(id) > longest {
+		return "", nil
+	}
+	found, err := o.sales.Orders(ctx, []string{id})
+	switch {
+	case fault.Is(err, fault.Malformed, fault.Invalid, fault.NotFound, fault.Gone):
+		return "", nil // no order has such an ID
+	case err != nil && ctx.Err() == nil:
+		return "", away("sales", http.MethodGet, err)
+	case err != nil:
+		return "", err
+	case len(found) == 0:
+		return "", nil
+	}
+	o.owners.Add(id, found[0].Customer)
+	return found[0].Customer, nil
+}
+
+// inOwnName puts the caller into a new order as its customer. Staff may order for
+// somebody else, who must be named. What is no order is left to sales to refuse.
+func inOwnName(c echo.Context) error {
+	r, caller := c.Request(), callerOf(c)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) == nil && members != nil {
+		if body, err = named(members, body, caller); err != nil {
+			return err
+		}
+	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	return nil
+}
+
+// named is the body with its customer.
+func named(members map[string]json.RawMessage, body []byte, caller auth.Caller) ([]byte, error) {
+	given, has := members["customer"]
+	var customer string
+	switch {
+	case has && caller.Is(auth.Staff):
+		return body, nil
+	case !caller.Is(auth.Customer):
+		return nil, fault.New(fault.Invalid, "customer_required", "the order must say whose it is").With("/customer", "is missing")
+	case !has:
+		name, err := json.Marshal(caller.Subject)
+		if err != nil {
+			return nil, err
+		}
+		members["customer"] = name
+		return json.Marshal(members)
+	case json.Unmarshal(given, &customer) == nil && customer == caller.Subject:
+		return body, nil
+	default:
+		return nil, fault.New(fault.Forbidden, "not_yours", "you order for yourself").With("/customer", "leave it out, or name yourself")
+	}
+}

@@ -1,0 +1,114 @@
+package edge
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/pkg/fault"
+	"quadrille/services/gateway/auth"
+)
+
+// resource is what a request is about: the segments of its path behind the prefix,
+// decoded one by one, as the services see them.
+type resource struct {
+	method   string
+	segments []string
+}
+
+func resourceOf(r *http.Request) (resource, error) {
+	path := strings.Trim(strings.TrimPrefix(r.URL.EscapedPath(), prefix), "/")
+	a := resource{method: r.Method}
+	if dotted(r.URL.Path) {
+		return a, nothingHere()
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		decoded, err := url.PathUnescape(segment)
+		if err != nil {
+			return a, nothingHere()
+		}
+		a.segments = append(a.segments, decoded)
+	}
+	return a, nil
+}
+
+// dotted: a segment of the path would lead elsewhere, past what is checked here.
+func dotted(path string) bool {
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+func nothingHere() error {
+	return fault.New(fault.NotFound, "path_unknown", "there is nothing at this path; %s/docs shows what there is", prefix)
+}
+
+// reads: it changes nothing.
+func (a resource) reads() bool {
+	return a.method == http.MethodGet || a.method == http.MethodHead || a.method == http.MethodOptions
+}
+
+// at is a segment, or nothing where there is none.
+func (a resource) at(n int) string {
+	if n < len(a.segments) {
+		return a.segments[n]
+	}
+	return ""
+}
+
+// allowedRoles is who may ask this. Empty means everybody.
+func (a resource) allowedRoles() []auth.Role {
+	switch a.at(0) {
+	case "products":
+		if a.reads() {
+			return nil
+		}
+		return []auth.Role{auth.Staff}
+	case "skus", "receipts", "adjustments", "imports":
+		return []auth.Role{auth.Warehouse}
+	case "orders":
+		return a.orderRoles()
+	case "wishlist", "customers":
+		return []auth.Role{auth.Customer}
+	default:
+		return []auth.Role{auth.Staff}
+	}
+}
+
+func (a resource) orderRoles() []auth.Role {
+	switch {
+	case a.at(2) == "ship":
+		return []auth.Role{auth.Warehouse}
+	case a.reads():
+		return []auth.Role{auth.Customer, auth.Warehouse, auth.Staff}
+	default:
+		return []auth.Role{auth.Customer, auth.Staff}
+	}
+}
+
+// policy lets pass what the caller may ask.
+func policy(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		a, err := resourceOf(c.Request())
+		if err != nil {
+			return err
+		}
+		if roles := a.allowedRoles(); len(roles) > 0 {
+			if err := requireRole(c, roles...); err != nil {
+				return err
+			}
+		}
+		return next(c)
+	}
+}
+
+// ownOnly reports whether a caller sees nothing but what is its own.
+func ownOnly(caller auth.Caller, all ...auth.Role) bool {
+	return !slices.ContainsFunc(all, func(r auth.Role) bool { return caller.Is(r) })
+}

@@ -1,0 +1,69 @@
+package edge
+
+import (
+	"regexp"
+	"strings"
+
+	"quadrille/internal/app"
+)
+
+// prefix is where the public API begins.
+const prefix = "/api/v1"
+
+// route says which service answers for what is at a path and below it.
+type route struct {
+	path    string // behind prefix
+	service string
+	inner   string // what path is there
+}
+
+func routes() []route {
+	return []route{
+		{"/products", "catalog", "/products"},
+		{"/skus", "inventory", "/skus"},
+		{"/receipts", "inventory", "/receipts"},
+		{"/adjustments", "inventory", "/adjustments"},
+		{"/imports", "inventory", "/imports"},
+		{"/orders", "sales", "/orders"},
+		{"/customers", "wishlist", "/customers"},
+		{"/stats/sales", "stats", "/sales"},
+		{"/stats", "stats", "/sales"},
+	}
+}
+
+// opsRoutes is what every service answers for alike, as far as the public API shows
+// it: how far it is, and what it could not handle.
+func opsRoutes() (all []route) {
+	for _, service := range everyService() {
+		below := "/ops/services/" + service
+		for _, path := range []string{"/subscriptions", "/dead-letters"} {
+			all = append(all, route{below + path, service, path})
+		}
+	}
+	return all
+}
+
+// everyService is all services by name, this one too.
+func everyService() []string { return append([]string{app.Gateway}, app.Names()...) }
+
+// inward is the service's own path for a public one.
+func (r route) inward(path string) string {
+	return r.inner + strings.TrimPrefix(path, prefix+r.path)
+}
+
+// outward is the public path for one of the service's own; what is none stays.
+func (r route) outward(path string) string {
+	rest, below := strings.CutPrefix(path, r.inner)
+	if !below || rest != "" && !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "?") {
+		return path
+	}
+	return prefix + r.path + rest
+}
+
+// target is where a link leads, in a Link header (RFC 8288, section 3).
+var target = regexp.MustCompile(`<[^>]*>`)
+
+// outwardLinks is a Link header whose targets are public.
+func (r route) outwardLinks(header string) string {
+	return target.ReplaceAllStringFunc(header, func(t string) string { return "<" + r.outward(t[1:len(t)-1]) + ">" })
+}

@@ -1,0 +1,154 @@
+package edge
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"quadrille/internal/rest"
+	"quadrille/services/gateway/activity"
+	"quadrille/services/gateway/auth"
+	"quadrille/services/gateway/idempotency"
+	"quadrille/services/gateway/ratelimit"
+	"quadrille/services/gateway/ui"
+)
+
+// Config configures a Server. Log, Upstreams, Authenticate, Keys, Limiter, Sales,
+// Answers, Audits and Activity are required.
+type Config struct {
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer // nil: no metrics are registered
+	Upstreams *Upstreams
+	Document  []byte // the OpenAPI document of the public API
+
+	Authenticate Authenticate
+	Keys         *auth.KeyStore
+	Dev          *auth.DevSignIn // nil: the development sign-in is not offered
+	Limiter      *ratelimit.Limiter
+	Sales        OrderSource
+	Answers      *idempotency.Store
+	Audits       *AuditRunner
+	Activity     *activity.Live
+
+	// A request with one of these tokens may reach /internal. An empty token is never
+	// accepted.
+	InternalToken string // INTERNAL_TOKEN
+	LocalToken    string // written at start for commands on this machine
+
+	Origins []string // origins whose pages may call the API; none where empty
+	Proxies int      // trusted proxies in front, each of which appends to X-Forwarded-For
+	Address ratelimit.Rate
+	Caller  ratelimit.Rate
+	// Timeout bounds a request; an upload from its end on. 25 s where 0: below the 30 s
+	// after which Heroku's router gives up, so that the caller gets our answer.
+	Timeout time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Timeout == 0 {
+		c.Timeout = 25 * time.Second
+	}
+	return c
+}
+
+// Server serves the public side of the gateway.
+type Server struct {
+	cfg      Config
+	e        *echo.Echo
+	internal http.Handler // set by Handler, before the first request
+	// refusals answer unsupported methods, by the path of the route.
+	refusals map[string]echo.HandlerFunc
+}
+
+// Maximum size of a request body in bytes.
+const (
+	maxJSON = 1 << 20
+	maxCSV  = 64 << 20
+)
+
+// New creates a Server and registers its metrics.
+func New(cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	s := &Server{cfg: cfg, e: rest.NewBare(cfg.Log, access())}
+	r := &rates{limiter: cfg.Limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: s.counted(ClientAddress(cfg.Proxies)), limited: newLimited()}
+	if err := measure(cfg.Metrics, cfg.Activity.Open, r.limited); err != nil {
+		return nil, err
+	}
+	// The rest of the time is left for the service.
+	s.e.Use(securityHeaders, rest.ReadWithin(cfg.Timeout*4/5), cors(cfg.Origins), r.address429)
+	pages, err := ui.Handler()
+	if err != nil {
+		return nil, err
+	}
+	s.e.RouteNotFound("/*", echo.WrapHandler(pages))
+	s.internalRoutes()
+	for _, path := range []string{"/api/*", "/dev/*"} {
+		s.e.RouteNotFound(path, s.nothing)
+	}
+	documentRoutes(s.e, cfg.Document)
+	if cfg.Dev != nil {
+		devRoutes(s.e, cfg.Dev)
+	}
+	if err := s.apiRoutes(r); err != nil {
+		return nil, err
+	}
+	s.refusals = refuseOthers(s.e)
+	return s, nil
+}
+
+// apiRoutes adds the routes of the public API.
+func (s *Server) apiRoutes(r *rates) error {
+	cfg := s.cfg
+	// A stream has no deadline, so it does not pass the middleware that bounds time.
+	s.e.Match(reads, prefix+"/events", echo.WrapHandler(cfg.Activity.Events()), rest.Text, authenticate(cfg.Authenticate), r.caller429)
+	uploads := rest.UploadsTo(prefix + "/imports")
+	api := s.e.Group(prefix, rest.Text, unpacked, authenticate(cfg.Authenticate), r.caller429, idempotency.Outlive, rest.Deadline(cfg.Timeout, uploads),
+		rest.BodyLimits{Body: maxJSON, CSV: maxCSV, Upload: uploads}.Middleware(), whole)
+	api.Match(reads, "/me", getMe)
+	again := idempotency.Middleware(cfg.Answers, func(ctx context.Context) string { return auth.CallerFrom(ctx).ID() })
+	allowed := api.Group("", policy, again)
+	KeyRoutes(allowed, auth.LocalKeys{Store: cfg.Keys})
+	auditRoutes(allowed, cfg.Audits)
+	allowed.Match(reads, "/ops/traces", echo.WrapHandler(cfg.Activity.Traces()))
+	allowed.Match(reads, "/ops/history", echo.WrapHandler(cfg.Activity.History()))
+	s.servicesRoute(allowed)
+	for _, path := range []string{"", "/*"} {
+		api.RouteNotFound(path, s.nothing)
+	}
+	return s.proxyRoutes(allowed)
+}
+
+// proxyRoutes forwards every method of the paths that belong to a service: which
+// methods exist is decided by the service.
+func (s *Server) proxyRoutes(api *echo.Group) error {
+	own, err := newOrders(s.cfg.Sales)
+	if err != nil {
+		return err
+	}
+	before := map[string][]echo.MiddlewareFunc{"/orders": {own.own}, "/customers": {ownWishlist}}
+	for _, r := range append(routes(), opsRoutes()...) {
+		forward, err := s.newProxy(r)
+		if err != nil {
+			return err
+		}
+		api.RouteNotFound(r.path, forward, before[r.path]...)
+		api.RouteNotFound(r.path+"/*", forward, before[r.path]...)
+		if r.path == "/customers" {
+			api.RouteNotFound("/wishlist", forward, myWishlist)
+			api.RouteNotFound("/wishlist/*", forward, myWishlist)
+		}
+	}
+	return nil
+}
+
+// Handler returns the public handler. Requests to /internal with a token are served by
+// internal, the gateway's API as a service.
+func (s *Server) Handler(internal http.Handler) http.Handler {
+	s.internal = internal
+	s.cfg.Upstreams.setSelf(internal)
+	return s.e
+}

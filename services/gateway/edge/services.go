@@ -1,0 +1,64 @@
+package edge
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"quadrille/internal/opsclient"
+)
+
+// serviceState is how one service is, for those who mend it.
+type serviceState struct {
+	Name        string                   `json:"name"`
+	Status      string                   `json:"status"` // ready, not_ready or away
+	Detail      string                   `json:"detail,omitempty"`
+	Readers     []opsclient.Subscription `json:"readers"`
+	Outbox      opsclient.Outbox         `json:"outbox"`
+	DeadLetters int64                    `json:"dead_letters"`
+}
+
+// How long one service may take to say how it is: a page waits for the slowest.
+const stateWithin = 3 * time.Second
+
+// servicesRoute says how all services are, in one answer. One that does not answer
+// is part of it.
+func (s *Server) servicesRoute(api *echo.Group) {
+	api.Match(reads, "/ops/services", func(c echo.Context) error {
+		names := everyService()
+		items := make([]serviceState, len(names))
+		var asking sync.WaitGroup
+		for i, name := range names {
+			asking.Go(func() { items[i] = stateOf(c.Request().Context(), name, s.cfg.Upstreams.ops(name)) })
+		}
+		asking.Wait()
+		return c.JSON(http.StatusOK, map[string]any{"items": items})
+	})
+}
+
+func stateOf(ctx context.Context, name string, c *opsclient.Client) serviceState {
+	ctx, cancel := context.WithTimeout(ctx, stateWithin)
+	defer cancel()
+	s := serviceState{Name: name, Status: "ready", Readers: []opsclient.Subscription{}}
+	var ready error
+	var asking sync.WaitGroup
+	asking.Go(func() { ready = c.Ready(ctx) })
+	readers, err := c.Subscriptions(ctx)
+	asking.Wait()
+	switch {
+	case err != nil && ready != nil:
+		s.Status, s.Detail = "away", "does not answer"
+		return s
+	case ready != nil:
+		s.Status, s.Detail = "not_ready", ready.Error()
+	case err != nil:
+		s.Status, s.Detail = "not_ready", "does not say how far it is"
+	}
+	if err == nil {
+		s.Readers, s.Outbox, s.DeadLetters = readers.Items, readers.Outbox, readers.DeadLetters
+	}
+	return s
+}

@@ -1,0 +1,110 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"quadrille/internal/app"
+	"quadrille/internal/opsclient"
+	"quadrille/services/gateway/activity"
+)
+
+// UpstreamsConfig configures Upstreams. HTTP and URL are required.
+type UpstreamsConfig struct {
+	HTTP *http.Client
+	URL  func(service string) string
+	// InternalToken is sent to the gateway's own internal API, which demands it where
+	// it is set.
+	InternalToken string
+}
+
+// Upstreams reaches the services behind the gateway, and the gateway itself as a
+// service. It is safe for concurrent use.
+type Upstreams struct {
+	cfg  UpstreamsConfig
+	self atomic.Pointer[http.Handler]
+}
+
+// NewUpstreams creates Upstreams. Until Server.Handler was called, requests to the
+// gateway itself fail.
+func NewUpstreams(cfg UpstreamsConfig) *Upstreams { return &Upstreams{cfg: cfg} }
+
+func (u *Upstreams) setSelf(internal http.Handler) { u.self.Store(&internal) }
+
+// to returns the transport and the base URL of a service.
+func (u *Upstreams) to(service string) (transport http.RoundTripper, base string) {
+	if service == app.Gateway {
+		return inProcess{u}, "http://" + app.Gateway
+	}
+	return u.cfg.HTTP.Transport, u.cfg.URL(service)
+}
+
+// ops returns a client of the endpoints that every service has.
+func (u *Upstreams) ops(service string) *opsclient.Client {
+	transport, base := u.to(service)
+	return opsclient.New(strings.TrimSuffix(base, "/"), &http.Client{Transport: transport})
+}
+
+// Lags asks all services at once how far behind their readers are. A service that does
+// not answer within stateWithin is left out.
+func (u *Upstreams) Lags(ctx context.Context) []activity.Lag {
+	ctx, cancel := context.WithTimeout(ctx, stateWithin)
+	defer cancel()
+	names := everyService()
+	found := make([][]activity.Lag, len(names))
+	var asking sync.WaitGroup
+	for i, name := range names {
+		asking.Go(func() { found[i] = lagsOf(ctx, u.ops(name)) })
+	}
+	asking.Wait()
+	return slices.Concat(found...)
+}
+
+func lagsOf(ctx context.Context, c *opsclient.Client) (all []activity.Lag) {
+	found, err := c.Subscriptions(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, s := range found.Items {
+		all = append(all, activity.Lag{Subscriber: s.Subscriber, Stream: s.Stream, Lag: s.Lag})
+	}
+	return all
+}
+
+// inProcess calls the gateway's own internal API without a network: on the way through
+// its public side the request would pass as the caller's, or as anonymous.
+type inProcess struct{ upstreams *Upstreams }
+
+var errStarting = errors.New("the gateway is starting: its own endpoints are not ready yet")
+
+// RoundTrip implements http.RoundTripper. The internal API answers from memory and the
+// database, a page at a time, so that the answer is buffered.
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer r.Body.Close() //nolint:errcheck // it was read
+	}
+	self := p.upstreams.self.Load()
+	if self == nil {
+		return nil, errStarting
+	}
+	request := r.Clone(r.Context())
+	if request.Body == nil {
+		request.Body = http.NoBody
+	}
+	request.RequestURI = request.URL.RequestURI()
+	request.Header.Del("Authorization")
+	if token := p.upstreams.cfg.InternalToken; token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	recorded := httptest.NewRecorder()
+	(*self).ServeHTTP(recorded, request)
+	response := recorded.Result()
+	response.Request = r
+	return response, nil
+}

@@ -1,0 +1,56 @@
+package idempotency
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+)
+
+// inMemory is how much of a body is kept in memory; the rest goes to a file.
+const inMemory = 1 << 20
+
+// spool reads a body to its end, so that it is known what is asked before anything is
+// done, and gives it back to be read again. What is larger than a request usually is
+// lies in a file meanwhile, which is gone when the body is closed, or the process is.
+func spool(body io.Reader, sum hash.Hash) (io.ReadCloser, error) {
+	body = io.TeeReader(body, sum)
+	var head bytes.Buffer
+	_, err := io.CopyN(&head, body, inMemory)
+	switch {
+	case errors.Is(err, io.EOF):
+		return io.NopCloser(&head), nil
+	case err != nil:
+		return nil, err
+	}
+	file, err := os.CreateTemp("", "quadrille-upload-*")
+	if err != nil {
+		return nil, fmt.Errorf("keep a large body: %w", err)
+	}
+	rest := &spooled{file: file, Reader: io.MultiReader(&head, file)}
+	_ = os.Remove(file.Name()) // where open files cannot be removed, Close does
+	if _, err = io.Copy(file, body); err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		_ = rest.Close()
+		return nil, err
+	}
+	return rest, nil
+}
+
+// spooled is a body of which most is in a file.
+type spooled struct {
+	io.Reader
+
+	file *os.File
+}
+
+// Close is io.Closer's.
+func (s *spooled) Close() error {
+	err := s.file.Close()
+	_ = os.Remove(s.file.Name())
+	return err
+}

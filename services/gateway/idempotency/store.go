@@ -1,0 +1,174 @@
+package idempotency
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"quadrille/internal/db"
+	"quadrille/pkg/fault"
+)
+
+// Store keeps answers. It is safe for concurrent use, by several processes too.
+type Store struct {
+	DB  *gorm.DB
+	Now func() time.Time // nil: time.Now
+	// Patience is how long a request waits for the answer of the same one that came
+	// before it; 10 s where 0.
+	Patience time.Duration
+}
+
+// Keep is how long an answer is kept.
+const Keep = 24 * time.Hour
+
+// lockFor is after how long whoever works on a request is taken for dead; meanwhile
+// the claim is renewed, every renewEvery.
+const (
+	lockFor    = 5 * time.Second
+	renewEvery = lockFor / 4
+)
+
+func (s *Store) now() time.Time {
+	if s.Now != nil {
+		return s.Now().UTC()
+	}
+	return time.Now().UTC().Truncate(time.Microsecond)
+}
+
+// Claim is a request that somebody works on.
+type Claim struct{ scope, owner string }
+
+// rows is the claim's row, while it is the owner's and has no answer.
+func (c Claim) rows(tx *gorm.DB) *gorm.DB {
+	return tx.Model(&Answer{}).Where("scope = ? AND owner = ? AND status = 0", c.scope, c.owner)
+}
+
+// Claim is the first step of a request: a nil answer where the caller is to work on it
+// now, by the claim, else the answer that it had. A fault says that the key was used
+// for another request (Invalid), or that the first one is not done yet (Conflict).
+func (s *Store) Claim(ctx context.Context, scope, request string) (Claim, *Answer, error) {
+	mine := Claim{scope, uuid.NewString()}
+	before, err := s.claim(ctx, mine, request)
+	if err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.Invalid) {
+		s.undo(ctx, mine)
+	}
+	return mine, before, err
+}
+
+// undo gives back what may have been claimed although nobody was told so.
+func (s *Store) undo(ctx context.Context, c Claim) {
+	const within = 2 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
+	defer cancel()
+	_ = s.Release(ctx, c) // what cannot be given back ends by itself
+}
+
+func (s *Store) claim(ctx context.Context, c Claim, request string) (*Answer, error) {
+	now := s.now()
+	mine := Answer{Scope: c.scope, Owner: c.owner, Request: request, Header: http.Header{}, LockedUntil: now.Add(lockFor), CreatedAt: now}
+	conn := s.DB.WithContext(ctx)
+	made := conn.Clauses(clause.OnConflict{DoNothing: true}).Create(&mine)
+	if made.Error != nil {
+		return nil, db.Wrap(made.Error, "claim idempotency key")
+	}
+	if made.RowsAffected == 1 {
+		return nil, nil
+	}
+	var row Answer
+	found := conn.Limit(1).Find(&row, "scope = ?", c.scope)
+	switch {
+	case found.Error != nil:
+		return nil, db.Wrap(found.Error, "read answer")
+	case found.RowsAffected == 0:
+		return nil, underWay() // it was given back a moment ago
+	case row.Request != request:
+		return nil, fault.New(fault.Invalid, "idempotency_key_reused", "this Idempotency-Key was sent with another request").
+			With("#/header/Idempotency-Key", "use a new key for a new request")
+	case row.Status != 0:
+		return &row, nil
+	case now.Before(row.LockedUntil):
+		return nil, underWay()
+	}
+	return nil, s.takeOver(ctx, row, c.owner, now)
+}
+
+func underWay() error {
+	return fault.New(fault.Conflict, "idempotency_key_in_use", "the first request with this Idempotency-Key is still being worked on: ask again in a moment")
+}
+
+// takeOver has this request go on in place of one that never ended.
+func (s *Store) takeOver(ctx context.Context, row Answer, owner string, now time.Time) error {
+	taken := s.DB.WithContext(ctx).Model(&Answer{}).
+		Where("scope = ? AND owner = ? AND status = 0 AND locked_until = ?", row.Scope, row.Owner, row.LockedUntil).
+		Updates(map[string]any{"owner": owner, "locked_until": now.Add(lockFor)})
+	switch {
+	case taken.Error != nil:
+		return db.Wrap(taken.Error, "take over idempotency key")
+	case taken.RowsAffected == 0:
+		return underWay() // by somebody who was quicker
+	}
+	return nil
+}
+
+// Renew says that the request is still being worked on.
+func (s *Store) Renew(ctx context.Context, c Claim) error {
+	err := c.rows(s.DB.WithContext(ctx)).Update("locked_until", s.now().Add(lockFor)).Error
+	return db.Wrap(err, "renew claim")
+}
+
+// Await is Claim for a request that may wait: while the first one is worked on, or
+// its process is dead and the claim has not ended, it asks again.
+func (s *Store) Await(ctx context.Context, scope, request string) (Claim, *Answer, error) {
+	patience := s.Patience
+	if patience == 0 {
+		patience = 10 * time.Second
+	}
+	const again = 100 * time.Millisecond
+	for began := time.Now(); ; {
+		mine, before, err := s.Claim(ctx, scope, request)
+		if !fault.Is(err, fault.Conflict) || time.Since(began) > patience {
+			return mine, before, err
+		}
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+			return mine, nil, err
+		}
+	}
+}
+
+// Finish keeps the answer to a request that was claimed. One that is not the last
+// word is not kept: the same request may be sent again. Of a secret one it is kept
+// that it was given. A claim that somebody else has taken over is left alone.
+func (s *Store) Finish(ctx context.Context, c Claim, status int, header http.Header, body []byte) error {
+	if !final(status) {
+		return s.Release(ctx, c)
+	}
+	row := Answer{Status: status, Header: kept(header), Body: body}
+	if secret(header) {
+		var err error
+		if row, err = once(header); err != nil {
+			return fmt.Errorf("keep answer: %w", err)
+		}
+	}
+	err := c.rows(s.DB.WithContext(ctx)).Select("Status", "Header", "Body").Updates(row).Error
+	return db.Wrap(err, "keep answer")
+}
+
+// Release gives a claim back.
+func (s *Store) Release(ctx context.Context, c Claim) error {
+	err := c.rows(s.DB.WithContext(ctx)).Delete(&Answer{}).Error
+	return db.Wrap(err, "give idempotency key back")
+}
+
+// Prune forgets answers that are older than Keep, at most n, and says how many.
+func (s *Store) Prune(ctx context.Context, n int) (int64, error) {
+	old := s.DB.Model(&Answer{}).Select("scope").Where("created_at < ?", s.now().Add(-Keep)).Order("created_at").Limit(n)
+	pruned := s.DB.WithContext(ctx).Where("scope IN (?)", old).Delete(&Answer{})
+	return pruned.RowsAffected, db.Wrap(pruned.Error, "prune answers")
+}

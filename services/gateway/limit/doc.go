@@ -1,3 +1,0 @@
-// Package limit holds callers to a rate: token buckets, in Redis where several
-// processes share them, else in this one.
-package limit

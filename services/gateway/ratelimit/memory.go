@@ -1,0 +1,62 @@
+package ratelimit
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const second = time.Second
+
+// memory is buckets in this process. Those that are full again are forgotten.
+type memory struct {
+	mu      sync.Mutex
+	buckets map[string]*rate.Limiter
+	swept   time.Time
+}
+
+func newMemory() *memory { return &memory{buckets: map[string]*rate.Limiter{}} }
+
+// sweepEvery is how often full buckets are looked for; sweepAt is how many buckets
+// make it worth to do so at once.
+const (
+	sweepEvery = time.Minute
+	sweepAt    = 100_000
+)
+
+func (m *memory) take(key string, r Rate, now time.Time) Result {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweep(now)
+	b := m.buckets[key]
+	if b == nil || b.Burst() != r.Burst || b.Limit() != rate.Limit(r.PerSecond) {
+		b = rate.NewLimiter(rate.Limit(r.PerSecond), r.Burst)
+		m.buckets[key] = b
+	}
+	allowed := b.AllowN(now, 1)
+	tokens := b.TokensAt(now)
+	result := Result{Allowed: allowed, Remaining: max(0, int(tokens)), Reset: until(float64(r.Burst)-tokens, r)}
+	if !allowed {
+		result.Retry = until(1-tokens, r)
+	}
+	return result
+}
+
+// until is how long it takes for so many tokens to come.
+func until(tokens float64, r Rate) time.Duration {
+	return time.Duration(tokens / float64(r.PerSecond) * float64(time.Second))
+}
+
+// sweep forgets the buckets that are full: a new one would be the same.
+func (m *memory) sweep(now time.Time) {
+	if now.Sub(m.swept) < sweepEvery && len(m.buckets) < sweepAt || now.Sub(m.swept) < time.Second {
+		return
+	}
+	m.swept = now
+	for key, b := range m.buckets {
+		if b.TokensAt(now) >= float64(b.Burst()) {
+			delete(m.buckets, key)
+		}
+	}
+}
