@@ -43,7 +43,7 @@ func rules() []rule {
 
 // mayImport are the files that a rule does not reach, each for a reason.
 func mayImport(file, imported string) bool {
-	speaks := strings.HasPrefix(file, "pkg/bus/rabbitmq") || strings.HasPrefix(file, "pkg/broker/") || strings.HasPrefix(file, "pkg/rpc/rabbitmq")
+	speaks := strings.HasPrefix(file, "pkg/bus/rabbitmq") || strings.HasPrefix(file, "pkg/broker/") || strings.HasPrefix(file, "pkg/rpc/amqprpc/")
 	if speaks && strings.Contains(imported, "amqp091") {
 		return true // the log's driver, RPC's, and the connection of both
 	}
@@ -151,6 +151,31 @@ func TestClientsAreLight(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A program that uses one RPC transport must not link the client library of another.
+func TestRPCCoreIsLight(t *testing.T) {
+	const most = 15
+	if deps := thirdParty(t, "./pkg/rpc"); len(deps) > most {
+		t.Errorf("pkg/rpc depends on %d third-party packages, want at most %d: %q", len(deps), most, deps)
+	}
+	for transport, foreign := range map[string]string{"amqprpc": "go-redis", "redisrpc": "amqp091"} {
+		for _, dep := range thirdParty(t, "./pkg/rpc/"+transport) {
+			if strings.Contains(dep, foreign) {
+				t.Errorf("pkg/rpc/%s depends on %s", transport, dep)
+			}
+		}
+	}
+}
+
+// thirdParty lists the packages of other modules that a package depends on.
+func thirdParty(t *testing.T, pkg string) (deps []string) {
+	t.Helper()
+	list, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", `{{if and .Module (ne .Module.Path "quadrille")}}{{.ImportPath}}{{end}}`, pkg).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(list))
 }
 
 func TestOnePackageCommentPerFolder(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 
 	"quadrille/pkg/broker"
 	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/amqprpc"
+	"quadrille/pkg/rpc/redisrpc"
 )
 
 // call calls by the first transport that the environment names, and prints the
@@ -70,7 +72,7 @@ func dialRedis(url string) (t rpc.Transport, done func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err = rpc.NewRedis(rpc.RedisConfig{Redis: r, List: name(), PerCall: true})
+	t, err = redisrpc.New(redisrpc.Config{Redis: r, List: name(), PerCall: true})
 	return t, func() { _ = r.Close() }, err
 }
 
@@ -83,6 +85,6 @@ func dialRabbitMQ(ctx context.Context, url string) (t rpc.Transport, done func()
 		session.Close()
 		return nil, nil, err
 	}
-	t, err = rpc.NewRabbitMQ(rpc.RabbitMQConfig{Session: session, Queue: name()})
+	t, err = amqprpc.New(amqprpc.Config{Session: session, Queue: name()})
 	return t, session.Close, err
 }

@@ -14,6 +14,8 @@ import (
 
 	"quadrille/pkg/broker"
 	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/amqprpc"
+	"quadrille/pkg/rpc/redisrpc"
 )
 
 // serve serves by every transport that the environment names, until ctx ends or one
@@ -46,7 +48,7 @@ func serveRedis(ctx context.Context, calc *rpc.Server, url string) error {
 		return err
 	}
 	defer r.Close() //nolint:errcheck // everything was answered
-	server, err := rpc.NewRedisServer(rpc.RedisServerConfig{Redis: r, List: name(), Server: calc, Log: slog.Default()})
+	server, err := redisrpc.NewServer(redisrpc.ServerConfig{Redis: r, List: name(), Server: calc, Log: slog.Default()})
 	if err != nil {
 		return err
 	}
@@ -61,7 +63,7 @@ func serveRabbitMQ(ctx context.Context, calc *rpc.Server, url string) error {
 	}
 	session := broker.New("calculator", []string{url}, slog.Default())
 	defer session.Close()
-	server, err := rpc.NewRabbitMQServer(rpc.RabbitMQServerConfig{
+	server, err := amqprpc.NewServer(amqprpc.ServerConfig{
 		Session: session, Queue: name(), Server: calc, Transient: true, Log: slog.Default(),
 		Serving: func() { fmt.Println("serving the RabbitMQ queue", name()) },
 	})

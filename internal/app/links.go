@@ -16,6 +16,8 @@ import (
 	"quadrille/internal/rest/call"
 	"quadrille/pkg/broker"
 	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/amqprpc"
+	"quadrille/pkg/rpc/redisrpc"
 )
 
 // Links is what a process is connected by: at most two connections to RabbitMQ,
@@ -28,7 +30,7 @@ type Links struct {
 	mu       sync.Mutex
 	sessions map[string]*broker.Session // by purpose
 	redis    *redis.Client
-	calls    *rpc.RedisLink // what all calls over Redis go by; nil before the first
+	calls    *redisrpc.Link // what all calls over Redis go by; nil before the first
 	served   int            // services of this process that are called over Redis
 	carried  bool           // calls go over Redis, which then must be there
 	carriers []*rpc.RoundTripper
@@ -103,7 +105,7 @@ func (l *Links) openRedis() (*redis.Client, error) {
 		return nil, err
 	}
 	if options.PoolSize > 0 {
-		options.PoolSize = max(options.PoolSize, rpc.RedisLinkUses+rpc.RedisServerUses*l.served)
+		options.PoolSize = max(options.PoolSize, redisrpc.LinkConnections+redisrpc.ServerConnections*l.served)
 	}
 	l.redis = redis.NewClient(options)
 	return l.redis, nil
@@ -154,7 +156,7 @@ func (l *Links) dialAMQP(queue string) (rpc.Transport, error) {
 	ready, cancel := context.WithTimeout(context.Background(), dialWithin)
 	defer cancel()
 	_ = s.Ready(ready) // the call tells why not
-	return rpc.NewRabbitMQ(rpc.RabbitMQConfig{Session: s, Queue: queue})
+	return amqprpc.New(amqprpc.Config{Session: s, Queue: queue})
 }
 
 // dialWithin is how long a first call waits for a connection that is just being
@@ -173,9 +175,9 @@ func (l *Links) dialRedis(list string) (rpc.Transport, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.calls = rpc.NewRedisLink(c)
+		l.calls = redisrpc.NewLink(c)
 	}
-	return rpc.NewRedis(rpc.RedisConfig{Link: l.calls, List: list})
+	return redisrpc.New(redisrpc.Config{Link: l.calls, List: list})
 }
 
 // Dial is a transport to a target: amqp:QUEUE, redis:LIST or an HTTP URL. A reply
@@ -193,7 +195,7 @@ func (l *Links) Dial(target string) (rpc.Transport, error) {
 		if err != nil {
 			return nil, err
 		}
-		return rpc.NewRedis(rpc.RedisConfig{Redis: c, List: queue, PerCall: true})
+		return redisrpc.New(redisrpc.Config{Redis: c, List: queue, PerCall: true})
 	case err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"):
 		return rpc.NewHTTP(target, &http.Client{}), nil
 	default:
@@ -216,7 +218,7 @@ func (l *Links) server(base string, h http.Handler, log *slog.Logger) (run loop,
 		if err != nil {
 			return nil, err
 		}
-		s, err := rpc.NewRabbitMQServer(rpc.RabbitMQServerConfig{Session: session, Queue: u.Host, Server: methods, Log: log})
+		s, err := amqprpc.NewServer(amqprpc.ServerConfig{Session: session, Queue: u.Host, Server: methods, Log: log})
 		if err != nil {
 			return nil, err
 		}
@@ -226,7 +228,7 @@ func (l *Links) server(base string, h http.Handler, log *slog.Logger) (run loop,
 		if err != nil {
 			return nil, err
 		}
-		s, err := rpc.NewRedisServer(rpc.RedisServerConfig{Redis: c, List: u.Host, Server: methods, Log: log})
+		s, err := redisrpc.NewServer(redisrpc.ServerConfig{Redis: c, List: u.Host, Server: methods, Log: log})
 		if err != nil {
 			return nil, err
 		}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/redisrpc"
 )
 
 // Schemes of a service's URL besides http and https: REST then goes as RPC through
@@ -192,4 +192,4 @@ const poolOnHeroku = 2
 
 // redisPoolOnHeroku is what a process uses that is called over Redis and calls
 // others: the small plans have 20 connections for all.
-const redisPoolOnHeroku = rpc.RedisLinkUses + rpc.RedisServerUses
+const redisPoolOnHeroku = redisrpc.LinkConnections + redisrpc.ServerConnections

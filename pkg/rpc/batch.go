@@ -7,15 +7,18 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+
+	"quadrille/pkg/rpc/internal/jsonscan"
 )
 
-// Batch is several requests that go out as one message. The zero Batch is empty. It
-// is used by one goroutine, and sent once.
+// Batch collects requests that are sent as one message. The zero Batch is empty. Use it
+// from one goroutine and send it once.
 type Batch struct {
-	requests []pending
+	requests []batchCall
 }
 
-type pending struct {
+// batchCall is one call, or notification, of a batch.
+type batchCall struct {
 	method string
 	params any
 	notify bool
@@ -23,26 +26,27 @@ type pending struct {
 	err    error
 }
 
-// Call adds a call, whose result is written to result, a pointer, and returns its
-// number within the batch.
+// Call adds a call and returns its number within the batch. Send decodes the result into
+// result, a pointer.
 func (b *Batch) Call(method string, params, result any) int {
-	b.requests = append(b.requests, pending{method: method, params: params, result: result})
+	b.requests = append(b.requests, batchCall{method: method, params: params, result: result})
 	return len(b.requests) - 1
 }
 
 // Notify adds a notification.
 func (b *Batch) Notify(method string, params any) {
-	b.requests = append(b.requests, pending{method: method, params: params, notify: true})
+	b.requests = append(b.requests, batchCall{method: method, params: params, notify: true})
 }
 
-// Err is what became of call n: nil, an *Error, or that it was not answered.
+// Err returns the error of call n after Send: nil, an *Error, or an error that says that
+// the server did not answer the call.
 func (b *Batch) Err(n int) error { return b.requests[n].err }
 
-// errNotAnswered: the server left a call of a batch out.
-var errNotAnswered = errors.New("rpc: the batch came back without an answer to it")
+// errNotAnswered is the error of a call that the reply to its batch omits.
+var errNotAnswered = errors.New("rpc: the reply to the batch does not answer this call")
 
-// Send sends a batch and waits for its answers. Its error is one of the whole; Err
-// tells of each call.
+// Send sends a batch and waits for the reply. Its error concerns the whole batch; Err
+// returns the error of each call.
 func (c *Client) Send(ctx context.Context, b *Batch) error {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
@@ -61,7 +65,7 @@ func (c *Client) Send(ctx context.Context, b *Batch) error {
 		}
 	}
 	if len(list) == 0 {
-		return nil // an empty batch is an error to a server
+		return nil // servers refuse an empty batch
 	}
 	message, err := json.Marshal(list)
 	if err != nil {
@@ -74,26 +78,26 @@ func (c *Client) Send(ctx context.Context, b *Batch) error {
 	if first == "" {
 		return nil
 	}
-	return b.take(answer, numbers)
+	return b.decode(answer, numbers)
 }
 
-// take gives each call its answer.
-func (b *Batch) take(answer []byte, numbers map[string]int) error {
-	if !json.Valid(answer) || kind(answer) != '[' {
+// decode assigns the responses to the calls.
+func (b *Batch) decode(answer []byte, numbers map[string]int) error {
+	if !json.Valid(answer) || jsonscan.Kind(answer) != '[' {
 		whole, err := parseResponse(answer)
 		if err != nil {
 			return fmt.Errorf("rpc: reply to a batch: %w", err)
 		}
 		if whole.Error != nil {
-			return whole.Error // it was refused as a whole
+			return whole.Error // the server refused the whole batch
 		}
-		return errors.New("rpc: a batch is answered by one response")
+		return errors.New("rpc: the reply to the batch is a single result")
 	}
 	for _, n := range numbers {
 		b.requests[n].err = errNotAnswered
 	}
-	for _, one := range scan(answer) {
-		r, err := responseOf(one.value)
+	for _, m := range jsonscan.Split(answer) {
+		r, err := decodeResponse(m.Value)
 		n, ours := numbers[r.id]
 		if !ours {
 			continue

@@ -6,54 +6,53 @@ import (
 	"fmt"
 )
 
-// The codes that the specification reserves (section 5.1). Applications use others,
+// Error codes that the specification reserves (section 5.1). Applications use codes
 // outside of -32768 to -32000.
 const (
 	CodeParse          = -32700 // not JSON
-	CodeInvalidRequest = -32600 // JSON, but no request
+	CodeInvalidRequest = -32600 // JSON, but not a request
 	CodeNoMethod       = -32601
 	CodeInvalidParams  = -32602
 	CodeInternal       = -32603
-	// CodeExpired, of the range left to servers: the caller's deadline had passed
-	// before the request was worked on, so it was not.
+	// CodeExpired is from the range for implementations: the caller's deadline had
+	// passed before the server began the request, so the server did not begin it.
 	CodeExpired = -32001
 )
 
-// Error is what a method, or the protocol, answers instead of a result. A method
-// that returns one, or wraps it, has it sent as it is; any other error becomes
-// CodeInternal and tells the caller nothing.
+// Error is an error response. A method that returns an Error, or wraps one, has it sent
+// unchanged. Any other error is sent as CodeInternal without details.
 type Error struct {
 	Code    int             `json:"code"`
 	Message string          `json:"message"`
 	Data    json.RawMessage `json:"data,omitempty"`
 }
 
-// Error is "message (code)".
+// Error returns "message (code)".
 func (e *Error) Error() string { return fmt.Sprintf("%s (%d)", e.Message, e.Code) }
 
-// Errorf makes an application's error.
+// Errorf returns an Error with a code of the application.
 func Errorf(code int, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// messages are the specification's own words.
+// reserved returns the error with the specification's message for code.
 func reserved(code int) *Error {
-	words := map[int]string{
+	messages := map[int]string{
 		CodeParse: "Parse error", CodeInvalidRequest: "Invalid Request", CodeNoMethod: "Method not found",
 		CodeInvalidParams: "Invalid params", CodeInternal: "Internal error", CodeExpired: "Deadline passed",
 	}
-	return &Error{Code: code, Message: words[code]}
+	return &Error{Code: code, Message: messages[code]}
 }
 
-// invalidParams says what is wrong with the params.
+// invalidParams returns CodeInvalidParams with the explanation as data.
 func invalidParams(format string, args ...any) *Error {
 	e := reserved(CodeInvalidParams)
-	e.Data = encoded(fmt.Sprintf(format, args...))
+	e.Data = mustEncode(fmt.Sprintf(format, args...))
 	return e
 }
 
-// public is what the caller is told of err.
-func public(err error) *Error {
+// responseError returns the error to send for err.
+func responseError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e

@@ -25,9 +25,9 @@ func Example() {
 		return p.A / p.B, nil
 	})
 
-	web := httptest.NewServer(rpc.HTTPHandler(server)) // or NewRabbitMQServer, NewRedisServer
+	web := httptest.NewServer(rpc.HTTPHandler(server)) // or amqprpc.NewServer, redisrpc.NewServer
 	defer web.Close()
-	client := rpc.NewClient(rpc.NewHTTP(web.URL, http.DefaultClient)) // or NewRabbitMQ, NewRedis
+	client := rpc.NewClient(rpc.NewHTTP(web.URL, http.DefaultClient)) // or amqprpc.New, redisrpc.New
 	defer client.Close()
 
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -10,21 +10,22 @@ import (
 	"net/http"
 )
 
-// contentType is that of requests and replies over HTTP.
-const contentType = "application/json"
+// ContentType is the media type of requests and replies.
+const ContentType = "application/json"
 
-// HTTPHandler serves s by POST: 200 with the reply, or 204 where there is none. A
-// message that is too large is 413, any other method 405, any other type 415; what
-// is wrong with the message itself is said in JSON-RPC, with 200.
+// HTTPHandler serves s over HTTP POST: 200 with the reply, or 204 if there is none. A
+// message that is too large is answered with 413, another method with 405, another
+// media type with 415. Errors in the message itself are JSON-RPC error responses with
+// status 200.
 func HTTPHandler(s *Server) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
-			http.Error(w, "JSON-RPC wants POST", http.StatusMethodNotAllowed)
+			http.Error(w, "JSON-RPC requires POST", http.StatusMethodNotAllowed)
 			return
 		}
 		if !isJSON(r.Header.Get("Content-Type")) {
-			http.Error(w, "JSON-RPC wants "+contentType, http.StatusUnsupportedMediaType)
+			http.Error(w, "JSON-RPC requires "+ContentType, http.StatusUnsupportedMediaType)
 			return
 		}
 		message, err := readAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBytes)), r.ContentLength)
@@ -34,33 +35,34 @@ func HTTPHandler(s *Server) http.Handler {
 			http.Error(w, fmt.Sprintf("more than %d bytes", tooLarge.Limit), http.StatusRequestEntityTooLarge)
 			return
 		case err != nil:
-			return // the caller is gone
+			return // the caller has disconnected
 		}
 		reply := s.Handle(r.Context(), message)
 		if reply == nil {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write(reply) // likewise
+		w.Header().Set("Content-Type", ContentType)
+		_, _ = w.Write(reply) // fails only if the caller has disconnected
 	})
 }
 
-// isJSON takes a type that is not said as the one that is wanted.
-func isJSON(said string) bool {
-	if said == "" || said == contentType {
+// isJSON reports whether a Content-Type is JSON or missing.
+func isJSON(header string) bool {
+	if header == "" || header == ContentType {
 		return true
 	}
-	media, _, err := mime.ParseMediaType(said)
-	return err == nil && media == contentType
+	media, _, err := mime.ParseMediaType(header)
+	return err == nil && media == ContentType
 }
 
-// readAll is io.ReadAll for what is probably as long as it says, and small.
+// readAll reads r like io.ReadAll. It saves allocations if length, the announced one, is
+// small.
 func readAll(r io.Reader, length int64) ([]byte, error) {
 	if length < 0 || length > 64<<10 {
 		return io.ReadAll(r)
 	}
-	b := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead)) // the end is read, too
+	b := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead)) // ReadFrom needs room to find the end
 	_, err := b.ReadFrom(r)
 	return b.Bytes(), err
 }
@@ -73,7 +75,7 @@ type httpTransport struct {
 	end  context.CancelFunc
 }
 
-// NewHTTP is a transport that posts messages to url. Closing it closes idle
+// NewHTTP returns a transport that posts messages to url. Closing it closes the idle
 // connections of hc.
 func NewHTTP(url string, hc *http.Client) Transport {
 	t := &httpTransport{url: url, http: hc}
@@ -84,10 +86,10 @@ func NewHTTP(url string, hc *http.Client) Transport {
 // maxReply bounds a reply.
 const maxReply = 64 << 20
 
-// RoundTrip is Transport's.
+// RoundTrip implements Transport.
 func (t *httpTransport) RoundTrip(ctx context.Context, id string, message []byte) ([]byte, error) {
 	if t.life.Err() != nil {
-		return nil, errTransportClosed
+		return nil, ErrTransportClosed
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -96,37 +98,29 @@ func (t *httpTransport) RoundTrip(ctx context.Context, id string, message []byte
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Content-Type", contentType)
+	r.Header.Set("Content-Type", ContentType)
 	answer, err := t.http.Do(r)
 	if err != nil {
-		return nil, unavailable(ctx, err)
+		return nil, Unavailable(ctx, err)
 	}
 	defer answer.Body.Close() //nolint:errcheck // it was read
 	reply, err := readAll(io.LimitReader(answer.Body, maxReply), answer.ContentLength)
 	switch {
 	case err != nil:
-		return nil, unavailable(ctx, err)
+		return nil, Unavailable(ctx, err)
 	case answer.StatusCode >= http.StatusInternalServerError:
 		return nil, fmt.Errorf("%w: %s", ErrUnavailable, answer.Status)
 	case answer.StatusCode >= http.StatusMultipleChoices:
 		return nil, fmt.Errorf("%s: %.200s", answer.Status, reply)
 	case id != "" && len(reply) == 0:
-		return nil, errors.New("nothing came back")
+		return nil, errors.New("the reply is empty")
 	}
 	return reply, nil
 }
 
-// Close is Transport's.
+// Close implements Transport.
 func (t *httpTransport) Close() error {
 	t.end()
 	t.http.CloseIdleConnections()
 	return nil
-}
-
-// unavailable keeps a context's own error, which says whose doing it was.
-func unavailable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w (%w)", ctx.Err(), err)
-	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }

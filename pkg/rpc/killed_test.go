@@ -18,6 +18,8 @@ import (
 	"quadrille/internal/testparts"
 	"quadrille/pkg/broker"
 	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/amqprpc"
+	"quadrille/pkg/rpc/redisrpc"
 )
 
 // Where they are set, this program is a server, which tests kill.
@@ -47,7 +49,7 @@ func workRedis(url, name string, s *rpc.Server) error {
 	if err != nil {
 		return err
 	}
-	server, err := rpc.NewRedisServer(rpc.RedisServerConfig{
+	server, err := redisrpc.NewServer(redisrpc.ServerConfig{
 		Redis: redis.NewClient(options), List: name, Server: s, Alive: workerAlive, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -57,7 +59,7 @@ func workRedis(url, name string, s *rpc.Server) error {
 }
 
 func workRabbitMQ(url, name string, s *rpc.Server) error {
-	server, err := rpc.NewRabbitMQServer(rpc.RabbitMQServerConfig{
+	server, err := amqprpc.NewServer(amqprpc.ServerConfig{
 		Session: broker.New("worker", []string{url}, slog.New(slog.DiscardHandler)), Queue: name, Server: s,
 		Serving: func() { fmt.Println("serving") }, Log: slog.New(slog.DiscardHandler),
 	})
@@ -166,7 +168,7 @@ func TestARequestIsLostOnItsWay(t *testing.T) {
 	url := testparts.Redis(t)
 	r := connect(t, url)
 	name := list(t, r)
-	serveRedis(t, rpc.RedisServerConfig{Redis: connect(t, url), List: name, Server: newEcho().Server, Alive: time.Second})
+	serveRedis(t, redisrpc.ServerConfig{Redis: connect(t, url), List: name, Server: newEcho().Server, Alive: time.Second})
 	var servers []string
 	await(t, "the server puts itself down", func() bool {
 		servers, _ = r.SMembers(t.Context(), name+".workers").Result()

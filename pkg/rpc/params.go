@@ -6,14 +6,16 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"quadrille/pkg/rpc/internal/jsonscan"
 )
 
-// None are the params of a method that takes none.
+// None is the params type of a method without params.
 type None struct{}
 
-// decodeParams reads params into a P: by name into a struct's fields, by position
-// into them in their order, or as they are where P is no struct. A field that may be
-// missing is a pointer, or says omitempty.
+// decodeParams decodes params into a P: into the fields of a struct, by name or in their
+// order, or into P as a whole if it is not a struct. Fields of pointer type, or with
+// omitempty, may be missing.
 func decodeParams[P any](raw json.RawMessage, fields []field) (p P, e *Error) {
 	target := reflect.ValueOf(&p).Elem()
 	if target.Kind() != reflect.Struct {
@@ -25,7 +27,7 @@ func decodeParams[P any](raw json.RawMessage, fields []field) (p P, e *Error) {
 		}
 		return p, nil
 	}
-	switch kind(raw) {
+	switch jsonscan.Kind(raw) {
 	case 0:
 		return p, missing(fields, 0, nil)
 	case '[':
@@ -41,7 +43,8 @@ type field struct {
 	optional bool
 }
 
-// fieldsOf is the exported fields of a struct, in their order; none of what is none.
+// fieldsOf returns the exported fields of a struct in their order, and nil for other
+// types.
 func fieldsOf(t reflect.Type) (fields []field) {
 	if t.Kind() != reflect.Struct {
 		return nil
@@ -61,12 +64,12 @@ func fieldsOf(t reflect.Type) (fields []field) {
 }
 
 func byPosition(raw json.RawMessage, fields []field, target reflect.Value) *Error {
-	values := scan(raw)
+	values := jsonscan.Split(raw)
 	if len(values) > len(fields) {
-		return invalidParams("%d params are given, the method takes %d", len(values), len(fields))
+		return invalidParams("got %d params, the method takes %d", len(values), len(fields))
 	}
 	for i, v := range values {
-		if e := set(target, fields[i], v.value); e != nil {
+		if e := set(target, fields[i], v.Value); e != nil {
 			return e
 		}
 	}
@@ -74,17 +77,17 @@ func byPosition(raw json.RawMessage, fields []field, target reflect.Value) *Erro
 }
 
 func byName(raw json.RawMessage, fields []field, target reflect.Value) *Error {
-	values := scan(raw)
+	values := jsonscan.Split(raw)
 	for _, f := range fields {
-		if v := find(values, f.name); v != nil {
+		if v := jsonscan.Find(values, f.name); v != nil {
 			if e := set(target, f, v); e != nil {
 				return e
 			}
 		}
 	}
 	for _, v := range values {
-		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == v.name }) {
-			return invalidParams("the method takes no param %q", v.name)
+		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == v.Name }) {
+			return invalidParams("the method takes no param %q", v.Name)
 		}
 	}
 	return missing(fields, 0, values)
@@ -100,21 +103,21 @@ func set(target reflect.Value, f field, v json.RawMessage) *Error {
 	return nil
 }
 
-// missing says which field is neither among the first that are given by position nor
-// given by name.
-func missing(fields []field, first int, given []member) *Error {
+// missing returns an error if a required field is neither among the first ones, which
+// are given by position, nor among those given by name.
+func missing(fields []field, first int, given []jsonscan.Member) *Error {
 	for _, f := range fields[first:] {
-		if !f.optional && find(given, f.name) == nil {
+		if !f.optional && jsonscan.Find(given, f.name) == nil {
 			return invalidParams("param %q is missing", f.name)
 		}
 	}
 	return nil
 }
 
-// explain is a decoding error without Go's words.
+// explain returns the text of a decoding error without the names of Go types.
 func explain(err error) string {
 	if t, ok := err.(*json.UnmarshalTypeError); ok { //nolint:errorlint // encoding/json does not wrap it
-		return "a " + t.Value + " where a " + t.Type.Kind().String() + " is wanted"
+		return "got " + t.Value + ", want " + t.Type.Kind().String()
 	}
 	return err.Error()
 }

@@ -11,6 +11,7 @@ import (
 	"quadrille/internal/testparts"
 	"quadrille/pkg/broker"
 	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/amqprpc"
 )
 
 func session(t *testing.T, purpose, url string) *broker.Session {
@@ -48,11 +49,11 @@ func queue(t *testing.T, url string) string {
 
 // serveRabbitMQ serves until end, or the end of the test. It returns when the queue
 // is served.
-func serveRabbitMQ(t *testing.T, cfg rpc.RabbitMQServerConfig) (stop context.CancelFunc, ended <-chan struct{}) {
+func serveRabbitMQ(t *testing.T, cfg amqprpc.ServerConfig) (stop context.CancelFunc, ended <-chan struct{}) {
 	t.Helper()
 	serving := make(chan struct{})
 	cfg.Serving, cfg.Log = sync.OnceFunc(func() { close(serving) }), slog.New(slog.DiscardHandler)
-	server, err := rpc.NewRabbitMQServer(cfg)
+	server, err := amqprpc.NewServer(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,11 +100,11 @@ func rabbitMQ(url, name string) driver {
 		takesBack: true, queues: false, // a queue is there once it was served
 		serve: func(t *testing.T, s *rpc.Server) func(bool) {
 			own := session(t, "server", url)
-			stop, ended := serveRabbitMQ(t, rpc.RabbitMQServerConfig{Session: own, Queue: name, Server: s})
+			stop, ended := serveRabbitMQ(t, amqprpc.ServerConfig{Session: own, Queue: name, Server: s})
 			return ender(stop, ended, own.Close) // it can say nothing any more
 		},
 		dial: func(t *testing.T) *rpc.Client {
-			transport, err := rpc.NewRabbitMQ(rpc.RabbitMQConfig{Session: session(t, "client", url), Queue: name})
+			transport, err := amqprpc.New(amqprpc.Config{Session: session(t, "client", url), Queue: name})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +123,7 @@ func TestRabbitMQQueueIsDeclared(t *testing.T) {
 			t.Parallel()
 			url := testparts.RabbitMQ(t)
 			name, own := queue(t, url), session(t, "server", url)
-			stop, ended := serveRabbitMQ(t, rpc.RabbitMQServerConfig{Session: own, Queue: name, Server: newEcho().Server, Transient: transient})
+			stop, ended := serveRabbitMQ(t, amqprpc.ServerConfig{Session: own, Queue: name, Server: newEcho().Server, Transient: transient})
 			stop()
 			<-ended
 			conn, err := own.Connection()

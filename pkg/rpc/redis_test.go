@@ -13,6 +13,7 @@ import (
 
 	"quadrille/internal/testparts"
 	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/redisrpc"
 )
 
 func connect(t *testing.T, url string) *redis.Client {
@@ -40,10 +41,10 @@ func list(t *testing.T, r *redis.Client) string {
 }
 
 // serveRedis serves until stop, or the end of the test.
-func serveRedis(t *testing.T, cfg rpc.RedisServerConfig) (stop context.CancelFunc, ended <-chan struct{}) {
+func serveRedis(t *testing.T, cfg redisrpc.ServerConfig) (stop context.CancelFunc, ended <-chan struct{}) {
 	t.Helper()
 	cfg.Log = slog.New(slog.DiscardHandler)
-	server, err := rpc.NewRedisServer(cfg)
+	server, err := redisrpc.NewServer(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,11 +61,11 @@ func overRedisList(url, name string, perCall bool) driver {
 		takesBack: true, queues: true,
 		serve: func(t *testing.T, s *rpc.Server) func(bool) {
 			own := connect(t, url)
-			stop, ended := serveRedis(t, rpc.RedisServerConfig{Redis: own, List: name, Server: s})
+			stop, ended := serveRedis(t, redisrpc.ServerConfig{Redis: own, List: name, Server: s})
 			return ender(stop, ended, func() { _ = own.Close() }) // it can say nothing any more
 		},
 		dial: func(t *testing.T) *rpc.Client {
-			transport, err := rpc.NewRedis(rpc.RedisConfig{Redis: connect(t, url), List: name, PerCall: perCall})
+			transport, err := redisrpc.New(redisrpc.Config{Redis: connect(t, url), List: name, PerCall: perCall})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +88,7 @@ func TestRedisRepliesAreNoRequests(t *testing.T) {
 			loop := fmt.Sprintf(`{"jsonrpc":"2.0","method":"refuse","id":null,%q:%q}`, member, name)
 			call := fmt.Sprintf(`{"jsonrpc":"2.0","method":"echo","params":["hello"],"id":%q}`, replies)
 			r.LPush(t.Context(), name, loop, call)
-			stop, ended := serveRedis(t, rpc.RedisServerConfig{Redis: connect(t, testparts.Redis(t)), List: name, Server: newEcho().Server, Concurrent: 1})
+			stop, ended := serveRedis(t, redisrpc.ServerConfig{Redis: connect(t, testparts.Redis(t)), List: name, Server: newEcho().Server, Concurrent: 1})
 			if _, err := r.BRPop(t.Context(), time.Minute, replies).Result(); err != nil {
 				t.Error(err)
 			}
@@ -109,7 +110,7 @@ func TestRedisOnASmallPool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options.PoolSize = rpc.RedisLinkUses + rpc.RedisServerUses
+	options.PoolSize = redisrpc.LinkConnections + redisrpc.ServerConnections
 	small := redis.NewClient(options)
 	t.Cleanup(func() { _ = small.Close() })
 	const targets, calls = 6, 200
@@ -120,14 +121,14 @@ func TestRedisOnASmallPool(t *testing.T) {
 		if i == 0 {
 			r = small // it calls itself as well
 		}
-		serveRedis(t, rpc.RedisServerConfig{Redis: r, List: lists[i], Server: newEcho().Server})
+		serveRedis(t, redisrpc.ServerConfig{Redis: r, List: lists[i], Server: newEcho().Server})
 	}
-	link := rpc.NewRedisLink(small)
+	link := redisrpc.NewLink(small)
 	t.Cleanup(link.Close)
 	began := time.Now()
 	var calling sync.WaitGroup
 	for _, l := range lists {
-		transport, err := rpc.NewRedis(rpc.RedisConfig{Link: link, List: l})
+		transport, err := redisrpc.New(redisrpc.Config{Link: link, List: l})
 		if err != nil {
 			t.Fatal(err)
 		}

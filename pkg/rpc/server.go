@@ -12,27 +12,29 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"quadrille/pkg/rpc/internal/jsonscan"
 )
 
-// ServerConfig bounds what a server takes.
+// ServerConfig sets the limits of a server.
 type ServerConfig struct {
-	MaxBytes   int // of a message; 2 MiB where 0
-	MaxBatch   int // requests in a batch; 100 where 0
-	Concurrent int // requests of one batch worked on at a time; 8 where 0
+	MaxBytes   int // of a message; 2 MiB if 0
+	MaxBatch   int // requests in a batch; 100 if 0
+	Concurrent int // requests of one batch handled at a time; 8 if 0
 	Log        *slog.Logger
 }
 
-// Server answers requests by the methods that are registered with it. Register
-// everything before the first Handle; Handle is safe for concurrent use.
+// Server answers requests with its registered methods. Register all methods before the
+// first Handle. Handle is safe for concurrent use.
 type Server struct {
 	cfg     ServerConfig
 	methods map[string]method
 }
 
-// method is a registered function, from raw params to raw result.
+// method maps raw params to a raw result.
 type method func(ctx context.Context, params json.RawMessage) (json.RawMessage, error)
 
-// NewServer makes a server without methods.
+// NewServer returns a server without methods.
 func NewServer(cfg ServerConfig) *Server {
 	if cfg.MaxBytes == 0 {
 		cfg.MaxBytes = 2 << 20
@@ -49,9 +51,9 @@ func NewServer(cfg ServerConfig) *Server {
 	return &Server{cfg: cfg, methods: map[string]method{}}
 }
 
-// Register makes f the method name. Params are given by name, as the JSON names of
-// P's fields, or by position, in their order. Names that begin with "rpc." belong to
-// the protocol and panic, as does a name that is taken.
+// Register registers f as the method name. Callers pass params by name, with the JSON
+// names of P's fields, or by position, in the order of the fields. Register panics if
+// the name is taken or begins with "rpc.", which the protocol reserves.
 func Register[P, R any](s *Server, name string, f func(context.Context, P) (R, error)) {
 	if _, taken := s.methods[name]; taken || strings.HasPrefix(name, "rpc.") {
 		panic("rpc: the name " + name + " is taken")
@@ -70,16 +72,16 @@ func Register[P, R any](s *Server, name string, f func(context.Context, P) (R, e
 	}
 }
 
-// Handle answers a request or a batch of them. nil means that nothing is to be
-// answered: there were notifications only.
+// Handle answers a request or a batch. It returns nil if the message has only
+// notifications.
 func (s *Server) Handle(ctx context.Context, message []byte) (reply []byte) {
 	if len(message) > s.cfg.MaxBytes {
 		return encode(failed(nil, Errorf(CodeInvalidRequest, "Invalid Request: more than %d bytes", s.cfg.MaxBytes)))
 	}
-	if !utf8.Valid(message) || !json.Valid(message) { // the latter does not mind the former
+	if !utf8.Valid(message) || !json.Valid(message) { // json.Valid accepts invalid UTF-8
 		return encode(failed(nil, reserved(CodeParse)))
 	}
-	if kind(message) != '[' {
+	if jsonscan.Kind(message) != '[' {
 		if answer := s.one(ctx, message); answer != nil {
 			return encode(answer)
 		}
@@ -88,10 +90,9 @@ func (s *Server) Handle(ctx context.Context, message []byte) (reply []byte) {
 	return s.batch(ctx, message)
 }
 
-// batch answers in the order of the requests, although it works on several at a
-// time.
+// batch handles several requests at a time and answers them in their order.
 func (s *Server) batch(ctx context.Context, message []byte) []byte {
-	entries := scan(message)
+	entries := jsonscan.Split(message)
 	if len(entries) == 0 {
 		return encode(failed(nil, reserved(CodeInvalidRequest)))
 	}
@@ -105,7 +106,7 @@ func (s *Server) batch(ctx context.Context, message []byte) []byte {
 		free <- struct{}{}
 		working.Go(func() {
 			defer func() { <-free }()
-			answers[i] = s.one(ctx, entry.value)
+			answers[i] = s.one(ctx, entry.Value)
 		})
 	}
 	working.Wait()
@@ -121,7 +122,7 @@ func (s *Server) batch(ctx context.Context, message []byte) []byte {
 	return append(append([]byte{'['}, bytes.Join(parts, []byte{','})...), ']')
 }
 
-// one answers one request; nil where it was a notification.
+// one answers one request. It returns nil for a notification.
 func (s *Server) one(ctx context.Context, raw json.RawMessage) *response {
 	r, e := parseRequest(raw)
 	if e != nil {
@@ -131,21 +132,22 @@ func (s *Server) one(ctx context.Context, raw json.RawMessage) *response {
 	switch {
 	case r.id == nil:
 		if err != nil {
-			s.cfg.Log.Debug("a notification failed", "method", r.method, "error", err)
+			s.cfg.Log.Debug("notification failed", "method", r.method, "error", err)
 		}
 		return nil
 	case err != nil:
 		var said *Error
 		if !errors.As(err, &said) {
-			s.cfg.Log.Error("a method failed", "method", r.method, "error", err)
+			s.cfg.Log.Error("method failed", "method", r.method, "error", err)
 		}
-		return failed(r.id, public(err))
+		return failed(r.id, responseError(err))
 	default:
 		return &response{Result: result, ID: r.id}
 	}
 }
 
-// call runs the method, within the caller's deadline. A panic is the log's business.
+// call runs the method within the caller's deadline. It logs a panic and returns
+// CodeInternal.
 func (s *Server) call(ctx context.Context, r request) (result json.RawMessage, err error) {
 	run, known := s.methods[r.method]
 	if !known {
@@ -161,7 +163,7 @@ func (s *Server) call(ctx context.Context, r request) (result json.RawMessage, e
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			s.cfg.Log.Error("a method panicked", "method", r.method, "panic", p, "stack", string(debug.Stack()))
+			s.cfg.Log.Error("method panicked", "method", r.method, "panic", p, "stack", string(debug.Stack()))
 			result, err = nil, reserved(CodeInternal)
 		}
 	}()

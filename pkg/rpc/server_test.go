@@ -164,10 +164,10 @@ func TestParams(t *testing.T) {
 		`{}`:                       `"param \"text\" is missing"`,
 		`{"Text":"x"}`:             `"the method takes no param \"Text\""`,
 		`{"text":"x","more":1}`:    `"the method takes no param \"more\""`,
-		`["x",1,"t",1,5]`:          `"5 params are given, the method takes 4"`,
-		`{"text":1}`:               `"param \"text\": a number where a string is wanted"`,
+		`["x",1,"t",1,5]`:          `"got 5 params, the method takes 4"`,
+		`{"text":1}`:               `"param \"text\": got number, want string"`,
 		`{"text":null}`:            `"param \"text\" is null"`,
-		`{"text":"x","times":1.5}`: `"param \"times\": a number 1.5 where a int is wanted"`,
+		`{"text":"x","times":1.5}`: `"param \"times\": got number 1.5, want int"`,
 	} {
 		var answer struct {
 			Result json.RawMessage

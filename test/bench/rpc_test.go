@@ -16,6 +16,8 @@ import (
 	"quadrille/internal/testparts"
 	"quadrille/pkg/broker"
 	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/amqprpc"
+	"quadrille/pkg/rpc/redisrpc"
 )
 
 // adding adds two numbers far away.
@@ -178,10 +180,10 @@ func openRedis(b *testing.B) (r *redis.Client, list string) {
 func oursRedis(b *testing.B) adding {
 	b.Helper()
 	r, list := openRedis(b)
-	s, err := rpc.NewRedisServer(rpc.RedisServerConfig{Redis: r, List: list, Server: calculator(), Log: quiet})
+	s, err := redisrpc.NewServer(redisrpc.ServerConfig{Redis: r, List: list, Server: calculator(), Log: quiet})
 	check(b, err)
 	serving(b, s.Run)
-	t, err := rpc.NewRedis(rpc.RedisConfig{Redis: r, List: list})
+	t, err := redisrpc.New(redisrpc.Config{Redis: r, List: list})
 	return calling(b, t, err)
 }
 
@@ -192,12 +194,12 @@ func oursRabbitMQ(b *testing.B) adding {
 	check(b, session.Ready(b.Context()))
 	queue, served := "t"+uuid.NewString(), make(chan struct{})
 	b.Cleanup(func() { deleteQueue(b, queue) })
-	s, err := rpc.NewRabbitMQServer(rpc.RabbitMQServerConfig{
+	s, err := amqprpc.NewServer(amqprpc.ServerConfig{
 		Session: session, Queue: queue, Server: calculator(), Log: quiet, Serving: sync.OnceFunc(func() { close(served) }),
 	})
 	check(b, err)
 	serving(b, s.Run)
 	<-served
-	t, err := rpc.NewRabbitMQ(rpc.RabbitMQConfig{Session: session, Queue: queue})
+	t, err := amqprpc.New(amqprpc.Config{Session: session, Queue: queue})
 	return calling(b, t, err)
 }

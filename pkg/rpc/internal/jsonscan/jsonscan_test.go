@@ -1,4 +1,4 @@
-package rpc
+package jsonscan
 
 import (
 	"encoding/json"
@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Whatever is valid comes apart as encoding/json has it.
-func FuzzScan(f *testing.F) {
+// Split and Find agree with encoding/json on every valid document.
+func FuzzSplit(f *testing.F) {
 	for _, seed := range []string{
 		`{"jsonrpc":"2.0","method":"add","params":{"a":1,"b":[2,{"c":"}]\""}]},"id":"x"}`, ` { } `, `[]`, ` [1 , "a,]" ,{},[ ] ] `,
 		`{"a":1,"a":2,"\u0061":3}`, `{"":{"":""}}`, `"{}"`, `null`, `-1.5e3`, `[true,false,null]`, `{"ü\n":"\\"}`, "{\"a\" :\n1}", "[\"\xff\"]", `["\`,
@@ -16,21 +16,21 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if !json.Valid(raw) || !utf8.Valid(raw) {
-			_ = scan(raw) // it ends
+			_ = Split(raw) // it ends
 			return
 		}
-		list := scan(raw)
+		list := Split(raw)
 		var object map[string]json.RawMessage
 		var array []json.RawMessage
 		switch {
 		case json.Unmarshal(raw, &object) == nil && object != nil:
 			for _, m := range list {
-				if _, there := object[m.name]; !there {
-					t.Errorf("%s has no %q", raw, m.name)
+				if _, there := object[m.Name]; !there {
+					t.Errorf("%s has no %q", raw, m.Name)
 				}
 			}
 			for name, value := range object {
-				if got := find(list, name); string(got) != string(value) {
+				if got := Find(list, name); string(got) != string(value) {
 					t.Errorf("%q in %s is %s, not %s", name, raw, got, value)
 				}
 			}
@@ -39,8 +39,8 @@ func FuzzScan(f *testing.F) {
 				t.Fatalf("%s has %d elements, not %d", raw, len(array), len(list))
 			}
 			for i, value := range array {
-				if string(list[i].value) != string(value) {
-					t.Errorf("element %d of %s is %s, not %s", i, raw, list[i].value, value)
+				if string(list[i].Value) != string(value) {
+					t.Errorf("element %d of %s is %s, not %s", i, raw, list[i].Value, value)
 				}
 			}
 		default:

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"quadrille/internal/testparts"
-	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/redisrpc"
 )
 
 // order is a hook that lets a server wait with saying that it lives, and notes whether it
@@ -71,7 +71,7 @@ func TestAServerIsKnownBeforeItTakes(t *testing.T) {
 	r := connect(t, testparts.Redis(t))
 	o := &order{taken: make(chan struct{})}
 	r.AddHook(o)
-	stop, ended := serveRedis(t, rpc.RedisServerConfig{Redis: r, List: list(t, r), Server: newEcho().Server})
+	stop, ended := serveRedis(t, redisrpc.ServerConfig{Redis: r, List: list(t, r), Server: newEcho().Server})
 	<-o.taken
 	stop()
 	<-ended

@@ -8,6 +8,8 @@ import (
 
 	"quadrille/internal/testparts"
 	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/amqprpc"
+	"quadrille/pkg/rpc/redisrpc"
 )
 
 // endings have a server that is told to end finish within half a second.
@@ -19,7 +21,7 @@ func endings(t *testing.T, test func(t *testing.T, serve func(*rpc.Server) (stop
 		url := testparts.RabbitMQ(t)
 		name := queue(t, url)
 		test(t, func(s *rpc.Server) (context.CancelFunc, <-chan struct{}) {
-			return serveRabbitMQ(t, rpc.RabbitMQServerConfig{Session: session(t, "server", url), Queue: name, Server: s, Grace: grace})
+			return serveRabbitMQ(t, amqprpc.ServerConfig{Session: session(t, "server", url), Queue: name, Server: s, Grace: grace})
 		}, rabbitMQ(url, name))
 	})
 	t.Run("redis", func(t *testing.T) {
@@ -27,7 +29,7 @@ func endings(t *testing.T, test func(t *testing.T, serve func(*rpc.Server) (stop
 		url := testparts.Redis(t)
 		name := list(t, connect(t, url))
 		test(t, func(s *rpc.Server) (context.CancelFunc, <-chan struct{}) {
-			return serveRedis(t, rpc.RedisServerConfig{Redis: connect(t, url), List: name, Server: s, Grace: grace})
+			return serveRedis(t, redisrpc.ServerConfig{Redis: connect(t, url), List: name, Server: s, Grace: grace})
 		}, overRedisList(url, name, false))
 	})
 }

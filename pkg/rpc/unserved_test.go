@@ -10,6 +10,7 @@ import (
 
 	"quadrille/internal/testparts"
 	"quadrille/pkg/rpc"
+	"quadrille/pkg/rpc/redisrpc"
 )
 
 // queued are the transports whose requests wait for servers.
@@ -123,13 +124,13 @@ func TestAwayIsToldByList(t *testing.T) {
 	t.Parallel()
 	url := testparts.Redis(t)
 	r := connect(t, url)
-	link := rpc.NewRedisLink(r)
+	link := redisrpc.NewLink(r)
 	t.Cleanup(link.Close)
 	served, away := list(t, r), list(t, r)
 	e := newEcho()
-	serveRedis(t, rpc.RedisServerConfig{Redis: connect(t, url), List: served, Server: e.Server})
+	serveRedis(t, redisrpc.ServerConfig{Redis: connect(t, url), List: served, Server: e.Server})
 	call := func(list string) error {
-		transport, err := rpc.NewRedis(rpc.RedisConfig{Link: link, List: list})
+		transport, err := redisrpc.New(redisrpc.Config{Link: link, List: list})
 		if err != nil {
 			return err
 		}
