@@ -15,7 +15,7 @@ import (
 func (s *Server) register(ctx context.Context) {
 	for logged := false; ctx.Err() == nil; logged = true {
 		err := s.heartbeat(ctx)
-		if err == nil {
+		if err == nil || ctx.Err() != nil {
 			return
 		}
 		s.logUnavailable(logged, err)
