@@ -41,7 +41,7 @@ func rules() []rule {
 	}
 }
 
-// mayImport are the files that a rule does not reach, each for a reason.
+// mayImport reports the exceptions to the rules.
 func mayImport(file, imported string) bool {
 	speaks := strings.HasPrefix(file, "pkg/bus/rabbitmq") || strings.HasPrefix(file, "pkg/broker/") || strings.HasPrefix(file, "pkg/rpc/amqprpc/")
 	if speaks && strings.Contains(imported, "amqp091") {
@@ -51,7 +51,7 @@ func mayImport(file, imported string) bool {
 	return testing && (strings.Contains(imported, "amqp091") || strings.HasPrefix(imported, "quadrille/internal/")) // cleaning up, and finding servers
 }
 
-// broken is the rules that a file with these imports breaks.
+// broken returns the rules that a file with these imports breaks.
 func broken(file string, imports []string) (found []string) {
 	for _, r := range rules() {
 		for _, imported := range imports {

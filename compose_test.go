@@ -50,7 +50,7 @@ type container struct {
 // ours tells the containers of the shop from those of the parts it stands on.
 func (c container) ours() bool { return strings.HasPrefix(c.Image, "quadrille:") }
 
-// oneShot is a container that runs to its end.
+// oneShot reports whether the container runs to completion.
 func (c container) oneShot() bool { return c.Restart == "no" }
 
 // interpolated is a variable of the caller's environment, with its default.
@@ -121,7 +121,7 @@ func want(t *testing.T) wanted {
 	return w
 }
 
-// findings is everything that is wrong with a composition.
+// findings returns all faults of a composition.
 func (w wanted) findings(c composition) (found []string) {
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		s := c.Services[name]
@@ -215,7 +215,7 @@ func stored(c composition, s container) (found []string) {
 	return found
 }
 
-// unused is volumes that nobody has.
+// unused returns the volumes that no container mounts.
 func unused(c composition) (found []string) {
 	for volume := range c.Volumes {
 		used := slices.ContainsFunc(slices.Collect(maps.Values(c.Services)), func(s container) bool {
@@ -311,7 +311,7 @@ func (w wanted) reaches(c composition, s container) (found []string) {
 	return found
 }
 
-// serves is the service that a container runs.
+// serves returns the service that a container runs.
 func serves(s container) string {
 	if len(s.Command) == 2 && s.Command[0] == "serve" {
 		return s.Command[1]

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// imageFindings is what is wrong with a Dockerfile for a module of this Go version.
+// imageFindings returns the faults of a Dockerfile for a module of this Go version.
 func imageFindings(dockerfile, goVersion string) (found []string) {
 	stages := regexp.MustCompile(`(?m)^FROM (?:--\S+ )*(\S+)`).FindAllStringSubmatch(dockerfile, -1)
 	for _, stage := range stages {
@@ -35,7 +35,7 @@ func imageFindings(dockerfile, goVersion string) (found []string) {
 	return found
 }
 
-// goVersion is go.mod's, without the patch: an image's tag follows these.
+// goVersion returns the version in go.mod without the patch, as image tags have it.
 func goVersion(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("go.mod")
@@ -115,7 +115,7 @@ func TestBuildContext(t *testing.T) {
 	}
 }
 
-// foldersOf is the folders of this module that a package is built from.
+// foldersOf returns the folders of this module that a package is built from.
 func foldersOf(t *testing.T, target string) (folders []string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{if .Main}}{{$.ImportPath}}{{end}}{{end}}", target).Output()

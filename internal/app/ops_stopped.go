@@ -28,7 +28,7 @@ func (s Stopped) DeadLetters(ctx context.Context, f opsclient.DeadFilter, limit 
 	return deadPage(ctx, s.DB, f, 0, limit)
 }
 
-// DeadLetter is one letter, with what came.
+// DeadLetter returns one dead letter with its event.
 func (s Stopped) DeadLetter(ctx context.Context, id int64) (opsclient.DeadLetter, error) {
 	l, err := findDead(ctx, s.DB, id)
 	if err != nil {

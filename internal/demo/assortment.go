@@ -8,7 +8,7 @@ type Good struct {
 	Opening int64 // pieces at the beginning; 0 is sold out
 }
 
-// Assortment is all goods, made up for this.
+// Assortment returns all goods of the demo.
 func Assortment() []Good {
 	return []Good{
 		{"DEMO-101", "Tarrow lantern", "A storm lantern with a hood of smoked glass. Burns a whole night on one filling.", 3850, 12},
@@ -54,7 +54,7 @@ func Assortment() []Good {
 	}
 }
 
-// customers are those who order, those of the development sign-in among them.
+// customers returns those who order, including those of the development sign-in.
 func customers() []string {
 	return []string{"ann", "bob", "ottoline", "jasper", "wren", "cosmo", "marigold", "thaddeus", "isolde", "barnaby"}
 }

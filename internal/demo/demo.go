@@ -69,7 +69,7 @@ func (d *Demo) Run(ctx context.Context) {
 	}
 }
 
-// pause is as long as Every, or half of it more or less: people are no clocks.
+// pause waits for Every, give or take half of it at random.
 func (d *Demo) pause(ctx context.Context) {
 	every := d.cfg.Every
 	timer := time.NewTimer(every/2 + rand.N(every))
@@ -92,7 +92,7 @@ func (d *Demo) step(ctx context.Context) error {
 	return kind(ctx, goods)
 }
 
-// goods is what is offered, as much of it as one page has.
+// goods returns the products on offer, at most as many as fit on one page.
 func (d *Demo) goods(ctx context.Context) (all []catalogclient.Product, err error) {
 	const most = 500
 	for p, err := range d.catalog.AllProducts(ctx) {
@@ -108,5 +108,5 @@ func (d *Demo) goods(ctx context.Context) (all []catalogclient.Product, err erro
 
 func (d *Demo) externalID(kind string) string { return fmt.Sprintf("demo/%s/%s/%d", kind, d.run, d.n) }
 
-// anyOf is one of them.
+// anyOf returns one of all at random.
 func anyOf[T any](all []T) T { return all[rand.N(len(all))] }

@@ -51,7 +51,7 @@ func fill(t *testing.T, shop *testenv.Shop, want bool) {
 	}
 }
 
-// stock is what the shop has: pieces received by SKU.
+// stock returns the shop's SKUs by code.
 func stock(t *testing.T, shop *testenv.Shop) map[string]inventoryclient.Sku {
 	t.Helper()
 	all := map[string]inventoryclient.Sku{}
@@ -151,7 +151,7 @@ func TestAShopOfItsOwnIsNotFilled(t *testing.T) {
 	}
 }
 
-// has is nil once there is an order in this state.
+// has returns nil once there is an order in this state.
 func has(t *testing.T, shop *testenv.Shop, status salesclient.OrderStatus) error {
 	t.Helper()
 	for o, err := range shop.Sales.AllOrders(t.Context()) {
@@ -209,7 +209,7 @@ func orders(t *testing.T, shop *testenv.Shop) (n int) {
 	return n
 }
 
-// cameBack is nil once something that was sold out at the beginning is there again.
+// cameBack returns nil once a SKU without opening stock was received again.
 func cameBack(t *testing.T, shop *testenv.Shop) error {
 	t.Helper()
 	now := stock(t, shop)

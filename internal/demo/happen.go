@@ -108,5 +108,5 @@ func those(goods []catalogclient.Product, is func(catalogclient.Product) bool) (
 	return some
 }
 
-// onceIn is true once in n times, by chance.
+// onceIn returns true with a probability of 1 in n.
 func onceIn(n int) bool { return rand.N(n) == 0 }

@@ -53,7 +53,7 @@ type DeadFilter struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// DeadLetters is one page of letters.
+// DeadLetters returns one page of dead letters.
 func (c *Client) DeadLetters(ctx context.Context, f DeadFilter, limit int, after *string) (DeadPage, error) {
 	query := url.Values{"limit": {strconv.Itoa(limit)}}
 	for name, value := range map[string]string{"state": f.State, "stream": f.Stream, "type": f.Type, "error": f.Error} {
@@ -67,7 +67,7 @@ func (c *Client) DeadLetters(ctx context.Context, f DeadFilter, limit int, after
 	return ask[DeadPage](ctx, c, http.MethodGet, "/dead-letters", query, nil)
 }
 
-// DeadLetter is one letter, with what came.
+// DeadLetter returns one dead letter with its event.
 func (c *Client) DeadLetter(ctx context.Context, id int64) (DeadLetter, error) {
 	return ask[DeadLetter](ctx, c, http.MethodGet, letterPath(id), nil, nil)
 }

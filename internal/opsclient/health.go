@@ -43,8 +43,8 @@ func (c *Client) healthy(ctx context.Context, path string) error {
 	return errors.New(oneLine(reason(answer, body)))
 }
 
-// reason is what an answer that is not 200 gives as its cause: the checks that
-// failed, the problem, or nothing but its status.
+// reason returns the cause in a response other than 200: the checks that failed, the
+// problem's detail, or only the status.
 func reason(answer *http.Response, body []byte) string {
 	var said struct {
 		Checks []struct {
@@ -72,5 +72,5 @@ func reason(answer *http.Response, body []byte) string {
 	return "answers " + answer.Status
 }
 
-// oneLine is text without line breaks: a database's error may have several lines.
+// oneLine removes line breaks. A database's error may have several lines.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

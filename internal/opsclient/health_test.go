@@ -12,7 +12,7 @@ import (
 	"quadrille/internal/opsclient"
 )
 
-// answering is a service that gives one answer to whatever it is asked.
+// answering starts a service that gives the same response to every request.
 func answering(t *testing.T, status int, contentType, body string) *opsclient.Client {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

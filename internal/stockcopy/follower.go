@@ -33,7 +33,7 @@ type Follower struct {
 	Changed func(ctx context.Context, tx bus.Tx, changes []Change) error
 }
 
-// Types are the events that a Follower listens to, on inventory's stream.
+// Types returns the event types of inventory's stream that a Follower handles.
 func Types() []string { return []string{events.InventorySkuProcessed} }
 
 // Fetch asks inventory for the SKUs whose copies are behind. One that inventory
@@ -52,8 +52,7 @@ func (f *Follower) Fetch(ctx context.Context, batch []events.Event) ([]Copy, err
 	return copiesOf(behind, found), nil
 }
 
-// copiesOf is a copy of each of the SKUs named, at version 0 where it was not
-// found.
+// copiesOf returns a copy of each SKU named, with version 0 if it was not found.
 func copiesOf(codes []string, found []inventoryclient.Sku) []Copy {
 	stock := make(map[string]inventoryclient.Sku, len(found))
 	for _, s := range found {

@@ -35,7 +35,7 @@ func follower(conn *gorm.DB, inventory stockcopy.Source, changes *[]stockcopy.Ch
 	}}
 }
 
-// kept is the copies, SKU=quantity@version each.
+// kept returns the copies as text, SKU=quantity@version each.
 func kept(conn *gorm.DB) string {
 	copies, err := stockcopy.List(context.Background(), conn, nil, "", 100)
 	if err != nil {

@@ -37,7 +37,7 @@ func Lock(tx *gorm.DB, sku string) (Copy, error) {
 	return c, db.Wrap(err, "lock stock copy")
 }
 
-// List is up to limit copies after the SKU after; with skus, only theirs.
+// List returns up to limit copies after the SKU after, only those of skus if there are any.
 func List(ctx context.Context, conn *gorm.DB, skus []string, after string, limit int) ([]Copy, error) {
 	q := conn.WithContext(ctx).Where("version > 0 AND sku > ?", after)
 	if len(skus) > 0 {
@@ -47,7 +47,7 @@ func List(ctx context.Context, conn *gorm.DB, skus []string, after string, limit
 	return rows, db.Wrap(q.Order("sku").Limit(limit).Find(&rows).Error, "list stock copies")
 }
 
-// versions is the versions of the copies that q picks, by SKU.
+// versions returns the versions of the copies that q selects, by SKU.
 func versions(q *gorm.DB) (map[string]int64, error) {
 	var rows []Copy
 	err := q.Select("sku", "version").Where("version > 0").Find(&rows).Error

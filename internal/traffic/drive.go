@@ -50,10 +50,10 @@ const (
 	Returns  = "returns"
 )
 
-// Kinds is all kinds, in the order in which they are sent.
+// Kinds returns all kinds, in the order in which they are sent.
 func Kinds() []string { return []string{Products, Opening, Orders, Returns} }
 
-// Requests is how many requests a plan makes.
+// Requests returns the number of requests of a plan.
 func (p *Plan) Requests(stock int64) int {
 	n := len(p.Products) + len(p.Orders) + len(p.Returns)
 	if stock > 0 {

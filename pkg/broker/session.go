@@ -157,7 +157,7 @@ func (s *Session) setBlocked(b amqp.Blocking) {
 	s.log.Info("RabbitMQ takes messages again")
 }
 
-// Connection is the connection as it is now; ErrUnavailable while there is none.
+// Connection returns the current connection, or ErrUnavailable while there is none.
 func (s *Session) Connection() (*amqp.Connection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +167,7 @@ func (s *Session) Connection() (*amqp.Connection, error) {
 	return s.conn, nil
 }
 
-// State is nil while messages can pass.
+// State returns nil while messages can be sent, and the reason otherwise.
 func (s *Session) State() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,7 +209,7 @@ func Check(urls []string) error {
 	return nil
 }
 
-// hostOf is the part of a URL that may be shown.
+// hostOf returns host and port of a URL, without the password.
 func hostOf(url string) string {
 	u, err := amqp.ParseURI(url)
 	if err != nil {

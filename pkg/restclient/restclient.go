@@ -67,8 +67,8 @@ type Page[T any] struct {
 	Next  *string `json:"next"`
 }
 
-// Each is all items of a list, fetched page by page as they are taken. An error
-// ends the sequence.
+// Each iterates over all items of a list and fetches pages as needed. An error ends the
+// sequence.
 func Each[T any](page func(after *string) (*http.Response, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var after *string
@@ -91,9 +91,9 @@ func Each[T any](page func(after *string) (*http.Response, error)) iter.Seq2[T, 
 	}
 }
 
-// ByKeys is those items of a list that keys name, asked for a hundred at a time.
-// A key that names nothing is left out, whether the list leaves it out or its owner
-// says that it is gone (404 or 410 with a problem document).
+// ByKeys fetches the items with these keys, a hundred at a time. It skips keys without
+// an item, whether the list omits the item or the owner answers 404 or 410 with a
+// problem document.
 func ByKeys[T any](keys []string, page func(keys []string) (*http.Response, error)) ([]T, error) {
 	items := make([]T, 0, len(keys))
 	for start := 0; start < len(keys); start += keysAtOnce {
@@ -133,5 +133,5 @@ func gone(err error) bool {
 		f.Code != fault.CodeUnexpected && f.Code != "path_unknown"
 }
 
-// Ptr is a pointer to v, for optional parameters.
+// Ptr returns a pointer to v, for optional parameters.
 func Ptr[T any](v T) *T { return &v }

@@ -8,7 +8,7 @@ import (
 	"quadrille/pkg/rpc"
 )
 
-// BenchmarkCall is what a call costs before it goes anywhere.
+// BenchmarkCall measures the cost of a call without a transport.
 func BenchmarkCall(b *testing.B) {
 	c := rpc.NewClient(direct{s: newAdder().Server})
 	ctx, cancel := context.WithTimeout(b.Context(), time.Hour)

@@ -51,7 +51,7 @@ func versions() []choice {
 	}
 }
 
-// ids are written around n, so that those of a batch can differ.
+// ids returns IDs that contain n, so that the requests of a batch have different ones.
 func ids(n int) []choice {
 	return []choice{
 		{},
@@ -259,7 +259,7 @@ func TestWhatIsNotJSONAsAnotherImplementation(t *testing.T) {
 	}
 }
 
-// anyEntry is one of the requests above, or something else.
+// anyEntry draws one of the requests above, or an invalid entry.
 func anyEntry(t *rapid.T, n int) entry {
 	if rapid.IntRange(0, 9).Draw(t, "kind") == 0 {
 		other := rapid.SampledFrom([]string{`1`, `"x"`, `[]`, `[1]`, `true`}).Draw(t, "no request")

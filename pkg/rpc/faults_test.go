@@ -28,7 +28,7 @@ type broken struct {
 	proxy *testnodes.Proxy
 }
 
-// nodes are the transports that go over a server in between.
+// nodes returns the transports that use a server in between.
 func nodes(t *testing.T) map[string]func(t *testing.T) broken {
 	t.Helper()
 	return map[string]func(t *testing.T) broken{
@@ -45,7 +45,7 @@ func nodes(t *testing.T) map[string]func(t *testing.T) broken {
 	}
 }
 
-// through is the URL of a node by way of a proxy.
+// through returns the URL of a node with the proxy's address.
 func through(t *testing.T, p *testnodes.Proxy, n node) string {
 	t.Helper()
 	u, err := url.Parse(n.URL())

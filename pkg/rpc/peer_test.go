@@ -17,8 +17,8 @@ import (
 	"quadrille/pkg/rpc"
 )
 
-// peer is another implementation with the same methods. It is asked what ours is
-// asked; where the two differ, the specification decides, not the majority.
+// peer returns another implementation with the same methods. The test sends both the same
+// requests; where they differ, the specification decides.
 func peer() handler.Map {
 	badParams := jrpc2.Errorf(jrpc2.InvalidParams, "something is missing")
 	strict := func(f any) jrpc2.Handler {

@@ -24,7 +24,7 @@ func session(t *testing.T, purpose, url string) *broker.Session {
 	return s
 }
 
-// queue is the name of a queue of the test's own.
+// queue returns the name of a queue of the test's own and deletes the queue afterwards.
 func queue(t *testing.T, url string) string {
 	t.Helper()
 	name := "t" + uuid.NewString()

@@ -28,7 +28,7 @@ func connect(t *testing.T, url string) *redis.Client {
 	return r
 }
 
-// list is the name of a list of the test's own.
+// list returns the name of a list of the test's own and deletes its keys afterwards.
 func list(t *testing.T, r *redis.Client) string {
 	t.Helper()
 	name := "t" + uuid.NewString()

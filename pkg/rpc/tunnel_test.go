@@ -67,8 +67,8 @@ func echoAPI() http.Handler {
 	return mux
 }
 
-// carried is clients of echoAPI over each transport, and one over plain HTTP to
-// compare with.
+// carried runs test with a client of echoAPI over each transport, and with one over plain
+// HTTP for comparison.
 func carried(t *testing.T, test func(t *testing.T, hc *http.Client, base string)) {
 	t.Helper()
 	t.Run("plain", func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"quadrille/pkg/rpc/redisrpc"
 )
 
-// queued are the transports whose requests wait for servers.
+// queued runs test with the transports whose requests wait for servers.
 func queued(t *testing.T, test func(t *testing.T, d driver)) {
 	t.Helper()
 	for _, name := range []string{"rabbitmq", "redis"} {

@@ -19,7 +19,7 @@ func Normalize(code string) (string, error) {
 	return upper, nil
 }
 
-// NormalizeAll is Normalize of each.
+// NormalizeAll normalizes each code.
 func NormalizeAll(codes []string) ([]string, error) {
 	all := make([]string, len(codes))
 	for i, code := range codes {

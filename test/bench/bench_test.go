@@ -35,7 +35,7 @@ func check(b *testing.B, err error) {
 	}
 }
 
-// newBus is a log on RabbitMQ with a stream of its own.
+// newBus opens a log on RabbitMQ with a prefix of its own.
 func newBus(b *testing.B) *bus.RabbitMQ {
 	b.Helper()
 	prefix := "t" + uuid.NewString()[:13] + "."
@@ -63,7 +63,7 @@ func copyTable() fstest.MapFS {
 	return fstest.MapFS{"migrations/postgres/00001_copies.sql": {Data: []byte(table)}}
 }
 
-// said is n events about as many subjects.
+// said returns n events about n subjects.
 func said(n int) []events.Event {
 	news := make([]events.Event, n)
 	for i := range news {
@@ -114,7 +114,7 @@ func BenchmarkRelay(b *testing.B) {
 	}
 }
 
-// barePublish is the limit: a client with nothing but a stream.
+// barePublish measures the limit: a client that publishes to a stream and does nothing else.
 func barePublish(b *testing.B, all []bus.Message) (perSecond float64) {
 	b.Helper()
 	conn, err := amqp.Dial(testparts.RabbitMQ(b))
@@ -243,7 +243,7 @@ func BenchmarkWholeWay(b *testing.B) {
 	}
 }
 
-// residentMiB is the memory of this process.
+// residentMiB returns the resident memory of this process.
 func residentMiB(b *testing.B) float64 {
 	b.Helper()
 	status, err := os.ReadFile("/proc/self/statm")

@@ -17,11 +17,11 @@ import (
 // skusAtOnce is how many things a call-back names in one query.
 const skusAtOnce = 100
 
-// transports is what a call-back goes over, direct HTTP first.
+// transports returns the transports of call-backs, direct HTTP first.
 func transports() []string { return []string{"http", "amqp", "redis"} }
 
-// stocked is the inventory of a shop on real parts, reached over a transport, and
-// the SKUs that it has.
+// stocked starts a shop on real parts. It returns a client of its inventory over the
+// transport, and the SKUs in stock.
 func stocked(b *testing.B, transport string) (*inventoryclient.Client, []string) {
 	b.Helper()
 	cfg := testenv.Real(b)

@@ -20,7 +20,7 @@ import (
 	inventoryclient "quadrille/services/inventory/client"
 )
 
-// gated is a shop on embedded parts that has one product.
+// gated starts a shop on embedded parts with one product.
 func gated(b *testing.B) *testenv.Shop {
 	b.Helper()
 	shop := testenv.Start(b, testenv.Embedded(b))
@@ -84,8 +84,8 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.RoundTripper.RoundTrip(r)
 }
 
-// BenchmarkPush is from a receipt to the event that tells an open page of the new
-// availability: inventory, catalog and the gateway's notes are on the way.
+// BenchmarkPush measures the time from a receipt to the event that reports the new
+// availability to an open page, by way of inventory, catalog and the gateway.
 func BenchmarkPush(b *testing.B) {
 	shop := gated(b)
 	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, shop.URL(app.Gateway)+"/api/v1/events?types=catalog.product_changed", nil)

@@ -33,7 +33,7 @@ const (
 
 func orderID(n int) string { return fmt.Sprintf("order-%05d", n%subjects) }
 
-// changed is event n of a history in which the orders change in turn.
+// changed returns event n of a history in which the orders change in turn.
 func changed(n int) events.Event {
 	return events.OrderChanged(events.SalesOrderConfirmed, orderID(n), int64(n/subjects)+1)
 }
@@ -62,7 +62,7 @@ func playSales(b *testing.B, total int) *httptest.Server {
 	return server
 }
 
-// machine is where one service runs as a process, on real parts of its own.
+// machine prepares one service to run as a process, on real parts of its own.
 func machine(b *testing.B, cfg app.Config, env ...string) *testbinary.Machine {
 	b.Helper()
 	return testbinary.New(b, append(env,
@@ -87,7 +87,7 @@ func until(b *testing.B, m *testbinary.Machine, service string, is func(opsclien
 	}
 }
 
-// peakMiB is the most memory that a process ever had.
+// peakMiB returns the peak memory of a process.
 func peakMiB(b *testing.B, p *testbinary.Process) float64 {
 	b.Helper()
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(p.Process.Pid) + "/status")
@@ -103,7 +103,7 @@ func peakMiB(b *testing.B, p *testbinary.Process) float64 {
 	return 0
 }
 
-// openLog is the log that a machine's services use.
+// openLog opens the log of a machine's services.
 func openLog(b *testing.B, cfg app.Config) *bus.RabbitMQ {
 	b.Helper()
 	log, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{cfg.AMQPURL}, Prefix: cfg.BusPrefix, Log: quiet})
@@ -113,7 +113,7 @@ func openLog(b *testing.B, cfg app.Config) *bus.RabbitMQ {
 	return log
 }
 
-// bareRead is the limit of a reader: a client that throws away what comes.
+// bareRead measures the limit of a reader: a client that discards every event.
 func bareRead(b *testing.B, cfg app.Config, n int) (perSecond float64) {
 	b.Helper()
 	conn, err := amqp.Dial(cfg.AMQPURL)

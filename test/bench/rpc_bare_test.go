@@ -28,7 +28,7 @@ type bareReply struct {
 	Result float64 `json:"result"`
 }
 
-// bareAnswer is empty where there is none: nobody checks.
+// bareAnswer handles a request. It returns no reply to an invalid one.
 func bareAnswer(message []byte) (id string, reply []byte) {
 	var r bareRequest
 	err := json.Unmarshal(message, &r)
@@ -49,7 +49,7 @@ func bareResult(reply []byte, err error) (float64, error) {
 	return r.Result, err
 }
 
-// bareHTTP is net/http with encoding/json.
+// bareHTTP uses net/http and encoding/json.
 func bareHTTP(b *testing.B) adding {
 	b.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

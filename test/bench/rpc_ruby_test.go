@@ -15,9 +15,9 @@ import (
 	"quadrille/internal/testparts"
 )
 
-// BenchmarkRPCRuby is what programs of a few lines do: the servers of
-// examples/calculator/ruby, and clients that make a connection or a subscriber for
-// each call (naive), or keep it. The calls come one after the other.
+// BenchmarkRPCRuby measures programs of a few lines: the servers of
+// examples/calculator/ruby, and clients that open a connection or a subscriber for
+// each call (naive), or keep it. They make one call at a time.
 func BenchmarkRPCRuby(b *testing.B) {
 	for name, variable := range map[string]func(b *testing.B) string{
 		"http":     func(b *testing.B) string { return "PORT=" + strconv.Itoa(freePort(b)) },

@@ -85,13 +85,13 @@ func oneByOne(b *testing.B, add adding, n int) time.Duration {
 	return time.Since(began)
 }
 
-// median is robust against what else a machine does during some of the turns.
+// median returns the median, which other load during some of the turns hardly changes.
 func median(of []float64) float64 {
 	slices.Sort(of)
 	return of[len(of)/2]
 }
 
-// together is how many calls a second callers made in about d.
+// together returns the calls per second of concurrent callers over about d.
 func together(b *testing.B, add adding, d time.Duration) float64 {
 	b.Helper()
 	var calls atomic.Int64

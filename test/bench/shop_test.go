@@ -106,8 +106,8 @@ func hammer(b *testing.B, do func() error) (perSecond float64) {
 	return float64(done.Load()) / time.Since(began).Seconds()
 }
 
-// bareOrders is the limit: an order, its line, its event and its key, committed
-// by a client with nothing but the database.
+// bareOrders measures the limit: a client that only commits an order, its line, its
+// event and its key to the database.
 func bareOrders(b *testing.B) (perSecond float64) {
 	b.Helper()
 	cfg, err := pgxpool.ParseConfig(testparts.Postgres(b))

@@ -31,7 +31,7 @@ func everyRun(m mishap) bool {
 	}, m.name)
 }
 
-// faults is every kind of fault, once.
+// faults returns one fault of every kind.
 func faults(l lengths) []mishap {
 	var all []mishap
 	add := func(name string, do func(*shop)) { all = append(all, mishap{name, do}) }

@@ -54,7 +54,7 @@ func (s *shop) open(brokers string) {
 	s.ready()
 }
 
-// through is a server's URL with the proxy's address.
+// through returns a server's URL with the proxy's address.
 func through(t *testing.T, server string, p *testnodes.Proxy) string {
 	t.Helper()
 	u, err := url.Parse(server)
@@ -86,8 +86,8 @@ func (s *shop) kill(name string) {
 	s.start(name)
 }
 
-// twin is a machine for second instances, on ports of its own. They call the first
-// instances of the services named, and second ones of the others.
+// twin returns a machine for second instances, on ports of its own. They call the first
+// instances of the services named, and the second ones of the others.
 func (s *shop) twin(calls ...string) *testbinary.Machine {
 	second := testbinary.New(s.t, s.machine.Env[3:]...) // without path, data folder and port
 	for _, service := range calls {
@@ -133,7 +133,7 @@ func (s *shop) eventually(what string, within time.Duration, check func(context.
 	}
 }
 
-// said is the end of what each service wrote.
+// said returns the end of each service's output.
 func (s *shop) said() string {
 	var b strings.Builder
 	for _, name := range app.Names() {

@@ -122,7 +122,7 @@ func (h hostile) try(t *testing.T, s *testenv.Shop) {
 	}
 }
 
-// everything is all that the services show, as text.
+// everything returns the content of all the services' lists as text.
 func everything(t *testing.T, s *testenv.Shop) string {
 	t.Helper()
 	var b strings.Builder

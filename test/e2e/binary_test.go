@@ -35,7 +35,7 @@ func newMachine(t *testing.T, env ...string) *machine {
 // interrupt is what Ctrl-C sends.
 const interrupt = syscall.SIGINT
 
-// client is for what the typed clients send.
+// client returns an HTTP client for the typed clients.
 func client(t *testing.T) *http.Client {
 	t.Helper()
 	hc := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}
@@ -100,7 +100,7 @@ func (m *machine) audit() audit.Report {
 	return report
 }
 
-// invoices is a file of n orders, two returns and some of the dirt of real ones.
+// invoices writes a file with n orders, two returns and faulty lines as in real files.
 func invoices(t *testing.T, n int) string {
 	t.Helper()
 	var b strings.Builder
@@ -125,7 +125,7 @@ func realParts(t *testing.T) []string {
 	return settings(testenv.Real(t))
 }
 
-// settings is a configuration as the environment has it.
+// settings returns the environment variables of a configuration.
 func settings(cfg app.Config) []string {
 	return []string{
 		"DATABASE_URL=" + cfg.DatabaseURL, "AMQP_URL=" + cfg.AMQPURL,

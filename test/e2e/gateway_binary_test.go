@@ -20,8 +20,8 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// reached is an environment in which services reach each other by scheme, with a
-// gateway that soon gives up.
+// reached returns an environment in which services call each other by scheme, with a
+// short time-out in the gateway.
 func reached(t *testing.T, scheme string) []string {
 	t.Helper()
 	cfg := testenv.Real(t)

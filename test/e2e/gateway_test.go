@@ -183,7 +183,7 @@ func TestTheShopThroughItsGateway(t *testing.T) {
 	})
 }
 
-// feed is all events of a service, of which there are few.
+// feed returns the events of a service, of which there are few.
 func feed(t *testing.T, s *testenv.Shop, service string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL(service)+"/feed?limit=500", nil)
@@ -272,7 +272,7 @@ func TestImportThroughTheGateway(t *testing.T) {
 	})
 }
 
-// onRedis is a configuration on embedded parts whose services call each other
+// onRedis returns a configuration on embedded parts whose services call each other
 // through Redis.
 func onRedis(t *testing.T) app.Config {
 	t.Helper()

@@ -176,10 +176,10 @@ func TestReplayRepeatsNothing(t *testing.T) {
 	})
 }
 
-// dancers are the services that have something to say.
+// dancers returns the services that publish events.
 func dancers() []string { return []string{"inventory", "catalog", "wishlist", "sales"} }
 
-// feeds is how many events all services have told.
+// feeds returns the number of events in all feeds.
 func (m *machine) feeds() (n int) {
 	m.t.Helper()
 	for _, service := range dancers() {

@@ -28,7 +28,7 @@ func (m *machine) made(args ...string) (text string) {
 	return text
 }
 
-// keys is what keys list --json shows.
+// keys returns the output of "keys list --json".
 func (m *machine) keys() (list auth.KeyList) {
 	m.t.Helper()
 	if err := json.Unmarshal([]byte(m.must("keys", "list", "--json")), &list); err != nil {

@@ -19,7 +19,7 @@ import (
 	"quadrille/pkg/bus/bustest"
 )
 
-// vault is a service's database, opened behind its back.
+// vault opens the database of a running service.
 func vault(t *testing.T, cfg app.Config, service string) *sql.DB {
 	t.Helper()
 	var conn *sql.DB
@@ -40,7 +40,7 @@ func vault(t *testing.T, cfg app.Config, service string) *sql.DB {
 	return conn
 }
 
-// found is what an audit finds just now.
+// found returns the findings of an audit.
 func found(t *testing.T, s *testenv.Shop) string {
 	t.Helper()
 	report, err := audit.Take(t.Context(), audit.Config{URL: s.URL, Services: app.Names(), HTTP: s.HTTP})

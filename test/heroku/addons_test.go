@@ -24,7 +24,7 @@ type addon struct {
 	provision func(t *testing.T, w *network) (value string)
 }
 
-// plans are the add-ons that this Heroku has.
+// plans returns the add-ons of this Heroku.
 func plans() map[string]addon {
 	return map[string]addon{
 		"heroku-postgresql:essential-0": {"DATABASE_URL", postgres},
@@ -100,8 +100,8 @@ func writeAs(t *testing.T, folder string, files map[string][]byte) {
 	}
 }
 
-// cloudamqp is a virtual host on a broker behind TLS, with a certificate that the
-// machine trusts, and lets in so many connections.
+// cloudamqp starts a broker behind TLS, with a certificate that the machine trusts, and
+// returns the URL of a virtual host with a limit of connections.
 func cloudamqp(t *testing.T, w *network) string {
 	n := testnodes.RabbitMQ(t)
 	for _, args := range [][]string{
@@ -119,8 +119,7 @@ func cloudamqp(t *testing.T, w *network) string {
 	return "amqps://guest:guest@" + addons + "/lemur"
 }
 
-// keyValueStore is a Redis that speaks TLS alone, with a certificate that nobody
-// signed.
+// keyValueStore starts a Redis that accepts only TLS, with a self-signed certificate.
 func keyValueStore(t *testing.T, w *network) string {
 	c := selfSigned(t)
 	n := testnodes.RedisTLS(t, c.certificate, c.key, "s3cret", "--maxclients", strconv.Itoa(connections))

@@ -70,7 +70,7 @@ func (w *network) checkCredit(t *testing.T) {
 	t.Logf("%d channels may have %d deliveries under way", limited, sum)
 }
 
-// services is those with a database that a command line serves.
+// services returns the services with a database that a command line serves.
 func services(line string) (found []string) {
 	for word := range strings.FieldsSeq(line) {
 		for _, service := range app.Names() {

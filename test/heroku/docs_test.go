@@ -22,7 +22,7 @@ func guide(t *testing.T) string {
 	return string(text)
 }
 
-// packedLine is the command by which docs/heroku.md has all services in one dyno.
+// packedLine returns the command in docs/heroku.md that runs all services in one dyno.
 func packedLine(t *testing.T) string {
 	t.Helper()
 	found := regexp.MustCompile(`(?m)^    worker: (quadrille serve .+)$`).FindStringSubmatch(guide(t))
@@ -86,7 +86,7 @@ func TestGuideFitsTheProgram(t *testing.T) {
 	}
 }
 
-// variables is everything that is read from the environment.
+// variables returns the names of all environment variables that the program reads.
 func variables() (names []string) {
 	for field := range reflect.TypeFor[app.Config]().Fields() {
 		if name, _, _ := strings.Cut(field.Tag.Get("env"), ","); name != "" && name != "-" {

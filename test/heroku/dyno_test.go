@@ -85,7 +85,7 @@ func (d *dyno) stop() error {
 	return nil
 }
 
-// said is the end of what the process wrote.
+// said returns the end of the process's output.
 func (d *dyno) said() string {
 	text := d.output.String()
 	return fmt.Sprintf("--- %s\n%s", d.name, text[max(0, len(text)-2500):])

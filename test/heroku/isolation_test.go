@@ -42,10 +42,10 @@ func isolated(t *testing.T, p *platform) {
 	}
 }
 
-// withoutPort is the configuration of a dyno that is told no port.
+// withoutPort returns the configuration of a dyno without PORT.
 func withoutPort() app.Config { return app.Config{Port: 8080} }
 
-// ports is all that anything of ours listens on.
+// ports returns every port that any of the processes listens on.
 func ports() []string {
 	found := []string{webPort, strconv.Itoa(withoutPort().Port)}
 	for _, service := range app.Names() {

@@ -9,7 +9,7 @@ import (
 // late is a product that there is none of when customers come.
 const late = "LATE"
 
-// waiting are the customers who wish for it.
+// waiting returns the customers who wish for the product.
 func waiting() []string { return []string{"ann", "bob", "cid"} }
 
 func (c *customers) wishForLate(t *testing.T) {

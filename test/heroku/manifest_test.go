@@ -55,7 +55,7 @@ func readManifest(t *testing.T) manifest {
 	return m
 }
 
-// config is the config vars that app.json asks for.
+// config returns the config vars in app.json.
 func (m manifest) config() map[string]string {
 	config := map[string]string{}
 	for name, v := range m.app.Env {

@@ -58,7 +58,7 @@ func (o *observation) end() {
 	o.over = true
 }
 
-// result is what was seen so far.
+// result returns the observations so far.
 func (o *observation) result() (most map[string]int, written int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -89,7 +89,7 @@ func connected(pid int) map[string]int {
 	return found
 }
 
-// writtenBy is how many bytes a process had written to a disk; sockets and pipes are none.
+// writtenBy returns the number of bytes that a process has written to disks.
 func writtenBy(pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 	if err != nil {

@@ -62,7 +62,7 @@ func newPlatform(t *testing.T, m manifest) *platform {
 	return p
 }
 
-// emptyFolder is a folder in which only root can write, and everybody read.
+// emptyFolder creates a folder that everybody can read and only root can write.
 func emptyFolder(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "quadrille-slug") //nolint:usetesting // only its owner may look into that of the test
@@ -185,7 +185,7 @@ func (p *platform) crash(d *dyno) *dyno {
 	return p.start(d.name)
 }
 
-// all is the dynos that run, by name.
+// all returns the running dynos in the order of their names.
 func (p *platform) all() (dynos []*dyno) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -199,7 +199,7 @@ func (p *platform) of(kind string) []*dyno {
 	return slices.DeleteFunc(p.all(), func(d *dyno) bool { return d.kind != kind })
 }
 
-// said is what the dynos wrote at last.
+// said returns the end of the output of each dyno.
 func (p *platform) said() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

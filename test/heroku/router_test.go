@@ -14,8 +14,8 @@ import (
 // public is where the world finds the shop.
 const public = "http://shop.example"
 
-// router is Heroku's: it takes what comes from the world to any web dyno, and gives
-// up after 30 s.
+// router returns a client that acts as Heroku's router: it passes requests to any web
+// dyno and gives up after 30 s.
 func (p *platform) router() *http.Client {
 	return &http.Client{Timeout: 30 * time.Second, Transport: testidentity.Transport{RoundTripper: &http.Transport{
 		MaxIdleConnsPerHost: 8,

@@ -17,7 +17,7 @@ func History(t *rapid.T, codes ...string) (inventory Inventory, told []events.Ev
 	return inventory, told
 }
 
-// Shuffled is a history in any order, with any duplication and any batching.
+// Shuffled draws a permutation of a history, with any duplicates and batches.
 func Shuffled(t *rapid.T, history []events.Event) (batches [][]events.Event) {
 	told := append([]events.Event(nil), history...)
 	for range rapid.IntRange(0, 10).Draw(t, "twice") {

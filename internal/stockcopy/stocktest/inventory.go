@@ -28,7 +28,7 @@ func (i Inventory) Set(code string, quantity int64) events.Event {
 	return events.SkuProcessed(code, s.Version)
 }
 
-// SKUs is those of the SKUs named that exist.
+// SKUs returns the SKUs named that exist.
 func (i Inventory) SKUs(_ context.Context, codes []string) (found []inventoryclient.Sku, err error) {
 	for _, code := range codes {
 		if s, ok := i[code]; ok {
@@ -38,7 +38,7 @@ func (i Inventory) SKUs(_ context.Context, codes []string) (found []inventorycli
 	return found, nil
 }
 
-// AllSKUs is every SKU, by code.
+// AllSKUs iterates over all SKUs in the order of their codes.
 func (i Inventory) AllSKUs(context.Context) iter.Seq2[inventoryclient.Sku, error] {
 	return func(yield func(inventoryclient.Sku, error) bool) {
 		for _, code := range slices.Sorted(maps.Keys(i)) {
@@ -58,7 +58,7 @@ func Deliver(ctx context.Context, f *stockcopy.Follower, batch ...events.Event) 
 	return f.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return f.Apply(ctx, tx, batch, fetched) })
 }
 
-// Events is what tells of every SKU as it is now, by SKU.
+// Events returns one event for the current version of each SKU.
 func (i Inventory) Events() []events.Event {
 	told := make([]events.Event, 0, len(i))
 	for _, code := range slices.Sorted(maps.Keys(i)) {

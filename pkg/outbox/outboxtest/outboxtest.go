@@ -14,7 +14,7 @@ type T interface {
 	Fatal(args ...any)
 }
 
-// Told is the events in the outbox, oldest first.
+// Told returns the events in the outbox, oldest first.
 func Told(t T, conn *gorm.DB) []events.Event {
 	t.Helper()
 	var bodies []string

@@ -40,14 +40,14 @@ func (c *Client) SKU(ctx context.Context, code string) (Sku, error) {
 	return a.Value, err
 }
 
-// SKUs is those of the SKUs named that exist.
+// SKUs returns the SKUs named that exist.
 func (c *Client) SKUs(ctx context.Context, codes []string) ([]Sku, error) {
 	return rc.ByKeys[Sku](codes, func(codes []string) (*http.Response, error) {
 		return c.raw.ListSkus(ctx, &ListSkusParams{Code: &codes, Limit: rc.Ptr(rc.PageSize)})
 	})
 }
 
-// AllSKUs is every SKU, by code.
+// AllSKUs iterates over all SKUs in the order of their codes.
 func (c *Client) AllSKUs(ctx context.Context) iter.Seq2[Sku, error] {
 	return rc.Each[Sku](func(after *string) (*http.Response, error) {
 		return c.raw.ListSkus(ctx, &ListSkusParams{After: after, Limit: rc.Ptr(rc.PageSize)})
