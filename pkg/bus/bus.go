@@ -24,6 +24,10 @@ var (
 	// ErrRefused: the log will never take one of the messages, whatever is tried: it is
 	// too large, or a part of it cannot be written. Nothing is wrong with the log.
 	ErrRefused = errors.New("event log refuses the message")
+	// ErrMisconfigured: the server holds something else under the stream's names, or
+	// denies a right. It is transient, as an operator can put it right; it wraps
+	// ErrUnavailable.
+	ErrMisconfigured = errors.Join(errors.New("event log cannot be used as it is set up"), ErrUnavailable)
 	// ErrClosed: the bus or the subscription was closed by its owner.
 	ErrClosed = errors.New("event log is closed")
 )
@@ -68,8 +72,10 @@ type Bus interface {
 	// and returns ErrHistoryChanged if it is not. ErrNoStream and ErrUnavailable are worth
 	// another try later.
 	Subscribe(ctx context.Context, stream string, after Position) (Subscription, error)
-	// End is the position of the stream's last event, or the zero Position
-	// where the stream is empty or does not exist.
+	// End is the position of the stream's last event, or the zero Position where the
+	// stream is empty or does not exist. It is at or beyond each event that was confirmed
+	// before the call. Only a replica of a RabbitMQ cluster that lags behind may tell an
+	// earlier one. ctx bounds this caller's wait.
 	End(ctx context.Context, stream string) (Position, error)
 	// Since is the offset from which on lies every event that was published at or
 	// after t, and perhaps some that were published shortly before; one beyond the

@@ -26,7 +26,10 @@ type RabbitMQConfig struct {
 	SegmentBytes   int64         // x-stream-max-segment-size-bytes, the grain of retention; where 0 an eighth of MaxBytes, else 20 MB
 	Prefetch       int           // deliveries to one reader that it has not acknowledged, at the most; 1,000 where 0, which reads fastest
 	ConfirmTimeout time.Duration // for a published batch; 15 s where 0
-	Log            *slog.Logger
+	// LetGo is how long a subscription keeps deliveries for a reader that takes none; 10 s
+	// where 0. It must be shorter than the broker's consumer_timeout.
+	LetGo time.Duration
+	Log   *slog.Logger
 }
 
 // RabbitMQ is the log on a RabbitMQ broker: for each stream a durable fanout
@@ -37,12 +40,16 @@ type RabbitMQ struct {
 	cfg     RabbitMQConfig
 	publish *broker.Session
 	read    *broker.Session
-	shared  bool // the sessions are somebody else's to close
+	shared  bool            // the sessions are somebody else's to close
+	life    context.Context // of work that no caller owns; endLife ends it
+	endLife context.CancelFunc
 
 	mu         sync.Mutex
 	publishers map[string]*publisher
 	subs       map[*rabbitSubscription]struct{}
-	ends       map[string]*endProbe
+	ends       map[string]*endLooks
+	lacking    map[string]Position // by stream: the position that was found missing last
+	retention  map[string]string   // by stream: the difference in retention that was logged
 	closed     bool
 }
 
@@ -69,6 +76,10 @@ func NewRabbitMQ(cfg RabbitMQConfig) (*RabbitMQ, error) {
 	if cfg.ConfirmTimeout == 0 {
 		cfg.ConfirmTimeout = 15 * time.Second
 	}
+	if cfg.LetGo == 0 {
+		cfg.LetGo = 10 * time.Second
+	}
+	life, endLife := context.WithCancel(context.Background())
 	return &RabbitMQ{
 		cfg:        cfg,
 		publish:    cfg.Publish,
@@ -76,7 +87,11 @@ func NewRabbitMQ(cfg RabbitMQConfig) (*RabbitMQ, error) {
 		shared:     shared,
 		publishers: map[string]*publisher{},
 		subs:       map[*rabbitSubscription]struct{}{},
-		ends:       map[string]*endProbe{},
+		ends:       map[string]*endLooks{},
+		lacking:    map[string]Position{},
+		retention:  map[string]string{},
+		life:       life,
+		endLife:    endLife,
 	}, nil
 }
 
@@ -118,6 +133,7 @@ func (b *RabbitMQ) Close() error {
 	subs := b.subs
 	b.subs = nil
 	b.mu.Unlock()
+	b.endLife()
 	for s := range subs {
 		s.end()
 	}
@@ -136,57 +152,6 @@ func (b *RabbitMQ) isClosed() bool {
 
 func (b *RabbitMQ) exchange(stream string) string { return b.cfg.Prefix + stream }
 func (b *RabbitMQ) history(stream string) string  { return b.cfg.Prefix + stream + ".history" }
-
-// declare makes sure that the exchange, its history and the binding are there.
-// A history that was declared with another retention stays as it is: RabbitMQ
-// changes it by a policy only, and events must go out meanwhile.
-func (b *RabbitMQ) declare(conn *amqp.Connection, stream string) error {
-	err := b.onChannel(conn, func(ch *amqp.Channel) error { return b.declareNew(ch, stream) })
-	var refused *amqp.Error
-	if errors.As(err, &refused) && refused.Code == amqp.PreconditionFailed {
-		b.cfg.Log.Warn("the history was declared with another retention and keeps it; change it by a policy on the broker",
-			"queue", b.history(stream), "broker", refused.Reason)
-		return b.onChannel(conn, func(ch *amqp.Channel) error { return b.bind(ch, stream) })
-	}
-	return err
-}
-
-// onChannel has a channel for something that may close it.
-func (b *RabbitMQ) onChannel(conn *amqp.Connection, do func(*amqp.Channel) error) error {
-	ch, err := conn.Channel()
-	if err != nil {
-		return fmt.Errorf("%w: open channel: %w", ErrUnavailable, err)
-	}
-	defer ch.Close() //nolint:errcheck // it has done its work, or is closed already
-	return do(ch)
-}
-
-func (b *RabbitMQ) declareNew(ch *amqp.Channel, stream string) error {
-	args := amqp.Table{"x-queue-type": "stream"}
-	if b.cfg.MaxAge != "" {
-		args["x-max-age"] = b.cfg.MaxAge
-	}
-	if b.cfg.MaxBytes > 0 {
-		args["x-max-length-bytes"] = b.cfg.MaxBytes
-	}
-	if b.cfg.SegmentBytes > 0 {
-		args["x-stream-max-segment-size-bytes"] = b.cfg.SegmentBytes
-	}
-	if err := ch.ExchangeDeclare(b.exchange(stream), amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
-		return fmt.Errorf("%w: declare exchange %s: %w", ErrUnavailable, b.exchange(stream), err)
-	}
-	if _, err := ch.QueueDeclare(b.history(stream), true, false, false, false, args); err != nil {
-		return fmt.Errorf("%w: declare queue %s: %w", ErrUnavailable, b.history(stream), err)
-	}
-	return b.bind(ch, stream)
-}
-
-func (b *RabbitMQ) bind(ch *amqp.Channel, stream string) error {
-	if err := ch.QueueBind(b.history(stream), "", b.exchange(stream), false, nil); err != nil {
-		return fmt.Errorf("%w: bind %s: %w", ErrUnavailable, b.history(stream), err)
-	}
-	return nil
-}
 
 // Drop is Bus's. The exchange stays, since others have bound their queues to it;
 // publishers find that the history is gone at their next publish.

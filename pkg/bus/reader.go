@@ -132,7 +132,7 @@ func (r *Reader) Run(ctx context.Context) error {
 func delay(err error, pause *backoff.ExponentialBackOff) time.Duration {
 	next := pause.NextBackOff()
 	switch {
-	case errors.Is(err, errMoved):
+	case errors.Is(err, errMoved), errors.Is(err, errLetGo):
 		return 0
 	case errors.Is(err, errFenced):
 		return fencedPause

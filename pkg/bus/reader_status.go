@@ -22,7 +22,7 @@ type Status struct {
 	Stream     string
 	Position   Position
 	End        Position // of the stream's last event, as far as it can be told
-	Lag        int64    // offsets between Position and End
+	Lag        int64    // offsets between Position and End; of a history that does not hold Position, all
 	Replaying  bool     // what it reads took effect before
 	Resynced   int      // things taken so far, while resyncing
 	Resyncs    int      // since start: how often history was not the one it knew
@@ -51,20 +51,23 @@ func (r *Reader) Status(ctx context.Context) Status {
 	return s
 }
 
-// lag is the distance in offsets, counted from before the first event.
+// lag is the distance in offsets, counted from before the first event. A position
+// that the history does not reach, or at which it ends with another event, belongs to
+// an earlier history: the whole of the present one is still to be read.
 func lag(at, end Position) int64 {
-	if end.IsStart() {
-		return 0
+	whole := end.explicit().Offset + 1
+	switch {
+	case at.IsStart():
+		return whole
+	case at.Offset > end.explicit().Offset, at.Offset == end.Offset && at.ID != end.ID && at.ID != AnyEvent:
+		return max(1, whole)
 	}
-	if at.IsStart() {
-		return end.Offset + 1
-	}
-	return max(0, end.Offset-at.Offset)
+	return end.Offset - at.Offset
 }
 
 // note keeps the state and tells the log of a change in it, not of every try.
 func (r *Reader) note(ctx context.Context, err error) {
-	if ctx.Err() != nil || errors.Is(err, errFenced) || errors.Is(err, errMoved) {
+	if ctx.Err() != nil || errors.Is(err, errFenced) || errors.Is(err, errMoved) || errors.Is(err, errLetGo) {
 		return
 	}
 	state, text := stateOf(err)
