@@ -1,0 +1,119 @@
+package ready
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// DefaultPatience is how long trouble has to last before a check fails, where nothing
+// else was said.
+const DefaultPatience = 20 * time.Second
+
+// Config says how a registry treats checks that do not say it themselves.
+type Config struct {
+	Patience time.Duration // DefaultPatience where 0
+	Log      *slog.Logger
+	Now      func() time.Time // time.Now where nil; tests bring a clock of their own
+}
+
+// Registry runs checks in the background and keeps what they found. It is safe for
+// concurrent use.
+type Registry struct {
+	cfg     Config
+	entries []*entry
+	probed  chan struct{} // closed when each check was probed once
+}
+
+// New makes a registry of checks. Their order is kept.
+func New(cfg Config, checks ...Check) (*Registry, error) {
+	if cfg.Log == nil {
+		return nil, errors.New("readiness: Log is needed")
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = DefaultPatience
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	r := &Registry{cfg: cfg, probed: make(chan struct{})}
+	for _, c := range checks {
+		if c.Name == "" || c.Probe == nil {
+			return nil, errors.New("readiness: a check needs Name and Probe")
+		}
+		if c.Every == 0 {
+			c.Every = 2 * time.Second
+		}
+		if c.Within == 0 {
+			c.Within = 3 * time.Second
+		}
+		if c.Patience == 0 {
+			c.Patience = cfg.Patience
+		}
+		r.entries = append(r.entries, &entry{check: c, now: cfg.Now, log: cfg.Log})
+	}
+	return r, nil
+}
+
+// Run probes each check again and again until ctx ends; then it returns nil. A probe
+// that hangs holds up no other check.
+func (r *Registry) Run(ctx context.Context) error {
+	var first, running sync.WaitGroup
+	first.Add(len(r.entries))
+	for _, e := range r.entries {
+		running.Go(func() {
+			e.probe(ctx)
+			first.Done()
+			for ctx.Err() == nil {
+				pause(ctx, e.check.Every)
+				e.probe(ctx)
+			}
+		})
+	}
+	first.Wait()
+	close(r.probed)
+	running.Wait()
+	return nil
+}
+
+// RunOnce probes each check once.
+func (r *Registry) RunOnce(ctx context.Context) {
+	for _, e := range r.entries {
+		e.probe(ctx)
+	}
+}
+
+// Results is how each check is. It waits for no probe but the first of each, and for
+// none longer than firstWithin.
+func (r *Registry) Results(ctx context.Context) []Result {
+	ctx, cancel := context.WithTimeout(ctx, firstWithin)
+	defer cancel()
+	select {
+	case <-r.probed:
+	case <-ctx.Done():
+	}
+	return r.Known()
+}
+
+// firstWithin is how long Results waits for the first probes.
+const firstWithin = 2 * time.Second
+
+// Known is how each check is. It never waits.
+func (r *Registry) Known() []Result {
+	results := make([]Result, len(r.entries))
+	for i, e := range r.entries {
+		results[i] = e.result()
+	}
+	return results
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
