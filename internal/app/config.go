@@ -36,6 +36,7 @@ type Config struct {
 	RedisURL        string        `env:"REDIS_URL"`
 	RedisUnverified bool          `env:"REDIS_TLS_UNVERIFIED"`             // take any certificate from rediss://
 	GatewayTimeout  time.Duration `env:"GATEWAY_TIMEOUT" envDefault:"25s"` // after which the gateway gives up on a service
+	StuckAfter      time.Duration `env:"STUCK_AFTER" envDefault:"20s"`     // how long work may stand still before a service is not ready
 	Dyno            string        `env:"DYNO"`                             // set by Heroku: services are reached by amqp: and pools are small
 	Token           string        `env:"INTERNAL_TOKEN"`                   // demanded by every service where set
 	CrashAt         string        `env:"QUADRILLE_CRASH_AT"`               // for tests only: POINT:N ends the process at the Nth time it passes there
@@ -81,6 +82,9 @@ func FromEnvironment() (Config, error) {
 	}
 	if cfg.GatewayTimeout <= 0 {
 		return cfg, fmt.Errorf("GATEWAY_TIMEOUT %s is no time to wait", cfg.GatewayTimeout)
+	}
+	if cfg.StuckAfter <= 0 {
+		return cfg, fmt.Errorf("STUCK_AFTER %s is no time to wait", cfg.StuckAfter)
 	}
 	cfg.ServiceURLs, cfg.ServiceDatabases = map[string]string{}, map[string]string{}
 	for _, name := range append([]string{Gateway}, Names()...) {

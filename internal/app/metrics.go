@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"quadrille/internal/ready"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/deadletter"
 	"quadrille/pkg/outbox"
@@ -29,6 +30,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	if n, err := deadletter.Count(ctx, c.unit.db, deadletter.Filter{State: deadletter.Open}); err == nil {
 		out <- gauge("quadrille_dead_letters", "Events that could not be handled and wait for a person.", float64(n), nil)
+	}
+	for _, r := range c.unit.readiness.Known() {
+		out <- gauge("quadrille_ready", "1 while the readiness check does not fail, 0 while it makes the service unready.", truth(r.OK), prometheus.Labels{"check": r.Name})
+		out <- gauge("quadrille_ready_trouble", "1 while the readiness check is in trouble, whether or not it lasts.", truth(r.State != ready.OK), prometheus.Labels{"check": r.Name})
 	}
 	out <- gauge("quadrille_lease_held", "1 in the instance that reads, 0 in those that stand by.", truth(c.unit.lease.Held()), nil)
 	for _, s := range c.unit.statuses(ctx) {

@@ -2,12 +2,12 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"quadrille/internal/db"
 	"quadrille/internal/opsclient"
 	"quadrille/internal/rest"
 	"quadrille/pkg/bus"
@@ -19,7 +19,7 @@ import (
 func (u *unit) ops(metrics *prometheus.Registry) rest.Ops {
 	metrics.MustRegister(&collector{unit: u})
 	return rest.Ops{
-		Ready:         u.ready,
+		Ready:         u.readiness.Results,
 		Registry:      metrics,
 		Metrics:       promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Feed:          u.feed,
@@ -29,26 +29,6 @@ func (u *unit) ops(metrics *prometheus.Registry) rest.Ops {
 			u.historyRoutes(e)
 		},
 	}
-}
-
-// ready says, part by part, whether the service can do its work.
-func (u *unit) ready(ctx context.Context) []rest.Check {
-	checks := []rest.Check{
-		rest.CheckOf("database", db.Ping(ctx, u.db)),
-		rest.CheckOf("log", u.shop.bus.State()),
-		rest.CheckOf("links", u.shop.links.state(ctx)),
-	}
-	for _, s := range u.statuses(ctx) {
-		checks = append(checks, rest.Check{Name: "reader " + s.Stream, OK: s.Err == "", Detail: s.State + detail(s.Err)})
-	}
-	return checks
-}
-
-func detail(err string) string {
-	if err == "" {
-		return ""
-	}
-	return ": " + err
 }
 
 // feed is the service's own events, from its outbox.
@@ -61,8 +41,13 @@ func (u *unit) feed(ctx context.Context, after int64, limit int) ([]rest.FeedIte
 	return items, err
 }
 
+// subscriptionsWithin bounds the answer of /subscriptions while the database hangs.
+const subscriptionsWithin = 5 * time.Second
+
 // subscriptions is how far each reader is, and how much the outbox still holds.
 func (u *unit) subscriptions(ctx context.Context) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, subscriptionsWithin)
+	defer cancel()
 	unsent, _, err := outbox.Depth(ctx, u.db)
 	if err != nil {
 		return nil, err
@@ -71,7 +56,7 @@ func (u *unit) subscriptions(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := opsclient.Subscriptions{Items: []opsclient.Subscription{}, Outbox: opsclient.Outbox{Unsent: unsent}, DeadLetters: dead}
+	answer := opsclient.Subscriptions{Items: []opsclient.Subscription{}, Outbox: opsclient.Outbox{Unsent: unsent}, DeadLetters: dead, Checks: u.readiness.Results(ctx)}
 	if u.relay != nil {
 		answer.Outbox.Error = u.relay.Status().Err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"gorm.io/gorm"
 
+	"quadrille/internal/ready"
 	"quadrille/pkg/bus"
 )
 
@@ -64,6 +65,9 @@ type Parts struct {
 	// keep a request from ending by itself.
 	Drain   func()
 	Readers []*bus.Reader
+	// Checks are what the service needs besides database, log, relay and readers to get
+	// its work done, for /readyz.
+	Checks []ready.Check
 	// Workers run in the instance that holds the lease, Everywhere in each; both until
 	// their context ends. One that returns early is an error.
 	Workers    []func(context.Context) error

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"quadrille/internal/ready"
 	"quadrille/pkg/bus"
 )
 
@@ -33,6 +34,9 @@ type Shop struct {
 // answer; while a database cannot be reached it waits, telling the log what it
 // tries, until ctx ends. ctx bounds the start only.
 func Start(ctx context.Context, cfg Config, log *slog.Logger, services []Service) (*Shop, error) {
+	if cfg.StuckAfter == 0 {
+		cfg.StuckAfter = ready.DefaultPatience
+	}
 	if cfg.StopWithin == 0 {
 		cfg.StopWithin = 9 * time.Second
 	}

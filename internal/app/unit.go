@@ -15,6 +15,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/db"
+	"quadrille/internal/ready"
 	"quadrille/internal/rest"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/lease"
@@ -36,6 +37,8 @@ type unit struct {
 	relay   *outbox.Relay // nil where the service is silent
 	lease   *lease.Lease  // held by the instance that reads
 	readers []*bus.Reader
+
+	readiness *ready.Registry
 
 	cancel  context.CancelFunc // ends relay, readers and workers
 	running sync.WaitGroup
@@ -102,6 +105,9 @@ func (u *unit) start(ctx context.Context) (err error) {
 		return fmt.Errorf("build %s: %w", u.service.Name, err)
 	}
 	u.readers = parts.Readers
+	if err := u.checkReadiness(parts.Checks); err != nil {
+		return fmt.Errorf("build %s: %w", u.service.Name, err)
+	}
 	if parts.Drain != nil {
 		u.server.RegisterOnShutdown(parts.Drain)
 	}
@@ -170,7 +176,7 @@ func (u *unit) run(parts Parts) error {
 	if err != nil {
 		return err
 	}
-	loops = append(loops, leased)
+	loops = append(loops, leased, u.readiness.Run)
 	for _, run := range parts.Everywhere {
 		loops = append(loops, run)
 	}

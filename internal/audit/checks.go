@@ -17,6 +17,11 @@ func checkReaders(n *notes) (found []string) {
 		if s.DeadLetters > 0 {
 			found = append(found, fmt.Sprintf("dead letters of %s: %d (quadrille dead list %s)", service, s.DeadLetters, service))
 		}
+		for _, check := range s.Checks {
+			if !check.OK {
+				found = append(found, fmt.Sprintf("%s is not ready: %s", service, check.Reason()))
+			}
+		}
 		for _, r := range s.Items {
 			switch {
 			case r.Error != "":

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"quadrille/internal/ready"
 	"quadrille/pkg/fault"
 )
 
@@ -47,17 +48,13 @@ func (c *Client) healthy(ctx context.Context, path string) error {
 // problem's detail, or only the status.
 func reason(answer *http.Response, body []byte) string {
 	var said struct {
-		Checks []struct {
-			Name   string `json:"name"`
-			OK     bool   `json:"ok"`
-			Detail string `json:"detail"`
-		} `json:"checks"`
+		Checks []ready.Result `json:"checks"`
 	}
 	var failed []string
 	if json.Unmarshal(body, &said) == nil {
 		for _, check := range said.Checks {
 			if !check.OK {
-				failed = append(failed, check.Name+": "+check.Detail)
+				failed = append(failed, check.Reason())
 			}
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+
+	"quadrille/internal/ready"
 )
 
 // Subscriptions is how far a service is with what others said, and with what it
@@ -12,6 +14,7 @@ type Subscriptions struct {
 	Items       []Subscription `json:"items"`
 	Outbox      Outbox         `json:"outbox"`
 	DeadLetters int64          `json:"dead_letters"` // open ones
+	Checks      []ready.Result `json:"checks"`       // as /readyz has them
 }
 
 // Outbox is what a service has said and not sent.

@@ -117,3 +117,6 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	}
 }
+
+// Patience is how long trouble has to last before a check fails that says nothing else.
+func (r *Registry) Patience() time.Duration { return r.cfg.Patience }

@@ -12,25 +12,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"gopkg.in/yaml.v3"
 
+	"quadrille/internal/ready"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 )
 
 // Ops is what the common endpoints answer from.
 type Ops struct {
-	Ready         func(context.Context) []Check
+	Ready         func(context.Context) []ready.Result
 	Registry      *prometheus.Registry // request metrics are added to it
 	Metrics       http.Handler
 	Feed          func(ctx context.Context, after int64, limit int) ([]FeedItem, error)
 	Subscriptions func(context.Context) (any, error)
 	Routes        func(*echo.Echo) // further endpoints of the document; nil for none
-}
-
-// Check is one thing that the service needs, and whether it has it.
-type Check struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail,omitempty"`
 }
 
 // FeedItem is one event of the feed, with its place in it.
@@ -41,8 +35,8 @@ type FeedItem struct {
 
 // readiness is the answer of /readyz.
 type readiness struct {
-	Status string  `json:"status"`
-	Checks []Check `json:"checks"`
+	Status string         `json:"status"`
+	Checks []ready.Result `json:"checks"`
 }
 
 func (o Ops) register(e *echo.Echo, document *openapi3.T) error {
@@ -94,27 +88,17 @@ func plain(n *yaml.Node) {
 	}
 }
 
-// Readyz answers with 200 where all checks are good, else with 503, and which are
-// not.
-func Readyz(checks func(context.Context) []Check) echo.HandlerFunc {
+// Readyz answers with 200 while no check fails, else with 503. The body tells how
+// each check is.
+func Readyz(checks func(context.Context) []ready.Result) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		answer := readiness{Status: "ready", Checks: checks(c.Request().Context())}
 		status := http.StatusOK
-		for _, check := range answer.Checks {
-			if !check.OK {
-				answer.Status, status = "not_ready", http.StatusServiceUnavailable
-			}
+		if !ready.Ready(answer.Checks) {
+			answer.Status, status = "not_ready", http.StatusServiceUnavailable
 		}
 		return c.JSON(status, answer)
 	}
-}
-
-// CheckOf is a check that err, where it is not nil, says what is wrong with.
-func CheckOf(name string, err error) Check {
-	if err != nil {
-		return Check{Name: name, Detail: err.Error()}
-	}
-	return Check{Name: name, OK: true}
 }
 
 const feedCursor = "feed"

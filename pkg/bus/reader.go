@@ -47,6 +47,7 @@ type Reader struct {
 
 	mu     sync.Mutex
 	status Status
+	health Health
 }
 
 // commit carries out an effect in the transaction that also moves the position,
@@ -115,6 +116,7 @@ const fencedPause = time.Second
 // Run reads until ctx ends; then it returns nil. It may run again later.
 func (r *Reader) Run(ctx context.Context) error {
 	defer r.unsubscribe()
+	defer r.rests()
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for ctx.Err() == nil {
@@ -165,6 +167,9 @@ func (r *Reader) RunOnce(ctx context.Context) error {
 		r.unsubscribe() // the next try reads from the position that is committed
 	}
 	r.note(ctx, err)
+	if err == nil {
+		r.rests()
+	}
 	return err
 }
 
@@ -176,6 +181,7 @@ func (r *Reader) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.took(len(deliveries))
 	return r.take(ctx, deliveries)
 }
 
@@ -195,6 +201,7 @@ func (r *Reader) next(ctx context.Context) ([]Delivery, error) {
 		if err := r.stillHere(ctx); err != nil {
 			return nil, err
 		}
+		r.rests()
 	}
 }
 

@@ -78,6 +78,9 @@ func (r *Reader) note(ctx context.Context, err error) {
 		state = StateResyncing // it is what it fails at
 	}
 	r.status.Position, r.status.Err = r.at.at, text
+	if err != nil {
+		r.fails(err)
+	}
 	if state == before {
 		return
 	}

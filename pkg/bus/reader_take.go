@@ -101,6 +101,7 @@ func (r *Reader) moveTo(to Position) {
 	if !to.IsStart() {
 		r.at.seen = max(r.at.seen, to.Offset)
 	}
+	r.goesOn()
 	r.cfg.Committed()
 }
 

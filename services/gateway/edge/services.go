@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"quadrille/internal/opsclient"
+	"quadrille/internal/ready"
 )
 
 // serviceState is how one service is, for those who mend it.
@@ -16,6 +17,7 @@ type serviceState struct {
 	Name        string                   `json:"name"`
 	Status      string                   `json:"status"` // ready, not_ready or away
 	Detail      string                   `json:"detail,omitempty"`
+	Checks      []ready.Result           `json:"checks"`
 	Readers     []opsclient.Subscription `json:"readers"`
 	Outbox      opsclient.Outbox         `json:"outbox"`
 	DeadLetters int64                    `json:"dead_letters"`
@@ -42,23 +44,26 @@ func (s *Server) servicesRoute(api *echo.Group) {
 func stateOf(ctx context.Context, name string, c *opsclient.Client) serviceState {
 	ctx, cancel := context.WithTimeout(ctx, stateWithin)
 	defer cancel()
-	s := serviceState{Name: name, Status: "ready", Readers: []opsclient.Subscription{}}
-	var ready error
+	s := serviceState{Name: name, Status: "ready", Readers: []opsclient.Subscription{}, Checks: []ready.Result{}}
+	var unready error
 	var asking sync.WaitGroup
-	asking.Go(func() { ready = c.Ready(ctx) })
+	asking.Go(func() { unready = c.Ready(ctx) })
 	readers, err := c.Subscriptions(ctx)
 	asking.Wait()
 	switch {
-	case err != nil && ready != nil:
+	case err != nil && unready != nil:
 		s.Status, s.Detail = "away", "does not answer"
 		return s
-	case ready != nil:
-		s.Status, s.Detail = "not_ready", ready.Error()
+	case unready != nil:
+		s.Status, s.Detail = "not_ready", unready.Error()
 	case err != nil:
 		s.Status, s.Detail = "not_ready", "does not say how far it is"
 	}
 	if err == nil {
 		s.Readers, s.Outbox, s.DeadLetters = readers.Items, readers.Outbox, readers.DeadLetters
+		if readers.Checks != nil {
+			s.Checks = readers.Checks
+		}
 	}
 	return s
 }
