@@ -8,18 +8,18 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"quadrille/internal/text"
 	"quadrille/pkg/fault"
 )
 
-// checkText refuses what no database keeps alike as text: U+0000, and bytes that
-// are no UTF-8. PostgreSQL would fail on either, deep inside.
+// checkText refuses a URL whose path or query is not storable as text.
 func checkText(u *url.URL) error {
-	if !storable(u.Path) {
+	if !text.Storable(u.Path) {
 		return unstorable("path", "#/path")
 	}
 	query, _ := url.ParseQuery(u.RawQuery) // what is no query is refused where it is read
 	for name, values := range query {
-		if !storable(name + strings.Join(values, "")) {
+		if !text.Storable(name + strings.Join(values, "")) {
 			return unstorable("query", "#/query")
 		}
 	}
@@ -43,8 +43,6 @@ func CheckJSON(body []byte) error {
 	}
 	return nil
 }
-
-func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 func unstorable(part, pointer string) error {
 	return fault.New(fault.Malformed, "text_malformed", "the %s holds the character U+0000, or bytes that are no UTF-8", part).

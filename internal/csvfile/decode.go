@@ -1,0 +1,111 @@
+package csvfile
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+
+	"quadrille/pkg/fault"
+)
+
+// Charset finds a character set by a name of the WHATWG Encoding Standard, in
+// either case, with or without hyphens: "windows-1252", "latin-1", "UTF-16". An
+// empty name is UTF-8. The error names the character set.
+func Charset(name string) (encoding.Encoding, error) {
+	if strings.TrimSpace(name) == "" {
+		return unicode.UTF8, nil
+	}
+	found, err := htmlindex.Get(name)
+	if err != nil {
+		found, err = htmlindex.Get(strings.NewReplacer("-", "", "_", "").Replace(name))
+	}
+	if err != nil || found == encoding.Replacement {
+		return nil, fmt.Errorf("the character set %.40q is not supported: send the file as UTF-8, or declare utf-16, windows-1252 or another one of the WHATWG Encoding Standard", name)
+	}
+	return found, nil
+}
+
+// mark is a byte order mark. charset is nil where files marked so are not read.
+type mark struct {
+	bytes   string
+	name    string
+	charset encoding.Encoding
+}
+
+// marks lists UTF-32 first: its little-endian mark begins with that of UTF-16.
+func marks() []mark {
+	return []mark{
+		{"\xff\xfe\x00\x00", "UTF-32", nil},
+		{"\x00\x00\xfe\xff", "UTF-32", nil},
+		{"\xff\xfe", "UTF-16LE", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
+		{"\xfe\xff", "UTF-16BE", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
+		{"\xef\xbb\xbf", "UTF-8", unicode.UTF8},
+	}
+}
+
+// formats are files that are sent by mistake, by their first bytes.
+func formats() map[string]string {
+	return map[string]string{
+		"PK\x03\x04":       "an Excel workbook or another ZIP archive",
+		"\xd0\xcf\x11\xe0": "an old Excel workbook",
+		"\x1f\x8b":         "compressed with gzip",
+		"%PDF":             "a PDF document",
+	}
+}
+
+// Decode returns a file as UTF-8. A byte order mark says what the file is in,
+// otherwise charset does. Bytes that are not valid in a character set other than
+// UTF-8 become U+0000; UTF-8 is passed on as it is. Reader rejects the lines that
+// hold either. The error is a fault, or that of file.
+func Decode(file io.Reader, charset encoding.Encoding) (io.Reader, error) {
+	buffered := bufio.NewReader(file)
+	head, err := buffered.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	for begin, what := range formats() {
+		if bytes.HasPrefix(head, []byte(begin)) {
+			return nil, malformed("this is no CSV file: it is %s", what)
+		}
+	}
+	for _, m := range marks() {
+		if !bytes.HasPrefix(head, []byte(m.bytes)) {
+			continue
+		}
+		if m.charset == nil {
+			return nil, fault.New(fault.Malformed, "charset_unsupported", "the file begins with the byte order mark of %s, which is not supported: save it as UTF-8", m.name)
+		}
+		if _, err := buffered.Discard(len(m.bytes)); err != nil {
+			return nil, err
+		}
+		charset = m.charset
+		break
+	}
+	if charset == unicode.UTF8 {
+		return buffered, nil
+	}
+	return transform.NewReader(buffered, transform.Chain(charset.NewDecoder(), runes.Map(unreadable))), nil
+}
+
+// unreadable puts U+0000 in place of the character that decoders give for bytes
+// that they cannot read.
+func unreadable(r rune) rune {
+	if r == utf8.RuneError {
+		return 0
+	}
+	return r
+}
+
+func malformed(format string, args ...any) error {
+	return fault.New(fault.Malformed, "csv_malformed", format, args...)
+}

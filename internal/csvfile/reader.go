@@ -1,0 +1,126 @@
+package csvfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"quadrille/internal/text"
+)
+
+// MaxRecord bounds a record, in bytes, where Config names no other bound.
+const MaxRecord = 64 << 10
+
+// Config says what a file must have.
+type Config struct {
+	Columns   []string // columns that the header must name, in lower case
+	MaxRecord int      // bytes of a record at the most; 0: MaxRecord
+}
+
+// Reader reads the records of a file. It is not safe for concurrent use.
+type Reader struct {
+	cfg     Config
+	scanner *scanner
+	header  header
+	place   map[string]int
+}
+
+// Record is one record of a file, or a line of which none can be made.
+type Record struct {
+	Line  int64 // in which it begins, from 1
+	Wrong error // why the line is no record; its fields are empty then
+	End   Position
+	place map[string]int
+	field []string
+}
+
+// Field is the record's field in a required column, without the white space around
+// it.
+func (r Record) Field(column string) string {
+	if at, has := r.place[column]; has && at < len(r.field) {
+		return strings.TrimSpace(r.field[at])
+	}
+	return ""
+}
+
+// Open reads the header of a file in UTF-8, as Decode gives it. Its errors are
+// those of file, and faults that name what is wrong with the header.
+func Open(file io.Reader, cfg Config) (*Reader, error) {
+	if len(cfg.Columns) == 0 {
+		return nil, errors.New("csvfile: no columns are required")
+	}
+	if cfg.MaxRecord == 0 {
+		cfg.MaxRecord = MaxRecord
+	}
+	r := &Reader{cfg: cfg, scanner: newScanner(file, cfg.MaxRecord, Position{Line: 1}), place: map[string]int{}}
+	if r.scanner.have(3) && string(r.scanner.buf[:3]) == "\ufeff" {
+		r.scanner.consume(3, 0)
+	}
+	var err error
+	if r.header, err = readHeader(r.scanner, cfg.Columns); err != nil {
+		return nil, err
+	}
+	for _, name := range cfg.Columns {
+		r.place[name] = slices.Index(r.header.names, name)
+	}
+	return r, nil
+}
+
+// Ignored is the names of the columns that are not required.
+func (r *Reader) Ignored() []string { return r.header.others(r.cfg.Columns) }
+
+// Resume goes on at a place that Position gave. rest is the file from there on.
+func (r *Reader) Resume(rest io.Reader, at Position) {
+	r.scanner = newScanner(rest, r.cfg.MaxRecord, at)
+}
+
+// Position is where the next record is looked for.
+func (r *Reader) Position() Position { return r.scanner.at }
+
+// Next is the next record. A line that is none is a Record, too, and says why. The
+// error is that of the file, io.EOF at its end.
+func (r *Reader) Next() (Record, error) {
+	found, err := r.scanner.next(r.header.comma)
+	if err != nil {
+		return Record{}, err
+	}
+	rec := Record{Line: r.scanner.at.Line, Wrong: found.wrong, place: r.place}
+	if rec.Wrong == nil {
+		fields := split(found.raw, r.header.comma)
+		if rec.Wrong = r.check(fields); rec.Wrong == nil {
+			rec.field = fields
+		}
+	}
+	r.scanner.consume(found.bytes, found.lines)
+	rec.End = r.scanner.at
+	return rec, nil
+}
+
+// check refuses a line whose fields are not those that the header names, or hold
+// what is no text.
+func (r *Reader) check(fields []string) error {
+	for i, field := range fields {
+		switch {
+		case i >= len(r.header.names) && strings.TrimSpace(field) != "":
+			return fmt.Errorf("the line has %d fields, the header names %d columns", len(fields), len(r.header.names))
+		case !text.Storable(field):
+			return fmt.Errorf("%s holds U+0000, or bytes that are not valid in the file's character set, which is UTF-8 unless the Content-Type or a byte order mark says otherwise", r.column(i))
+		}
+	}
+	for _, name := range r.cfg.Columns {
+		if r.place[name] >= len(fields) {
+			return fmt.Errorf("the line has %d fields, column %q is missing", len(fields), name)
+		}
+	}
+	return nil
+}
+
+// column names the column at i for people.
+func (r *Reader) column(i int) string {
+	if i < len(r.header.names) && r.header.names[i] != "" {
+		return fmt.Sprintf("column %q", text.Shorten(r.header.names[i], 40))
+	}
+	return fmt.Sprintf("column %d", i+1)
+}

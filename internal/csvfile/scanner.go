@@ -1,0 +1,210 @@
+package csvfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Position is a place in a file, between two records.
+type Position struct {
+	Offset int64 // bytes before it
+	Line   int64 // the line that begins there, from 1
+}
+
+var (
+	errQuote = errors.New("a quotation mark is missing, or one too many")
+	errLong  = errors.New("the line is too long")
+)
+
+// scanner cuts a file into records. It holds at most max bytes of a record.
+type scanner struct {
+	src  io.Reader
+	max  int
+	buf  []byte // what was read and is not consumed
+	err  error  // of src, met behind buf
+	at   Position
+	room []byte // buf's memory
+}
+
+func newScanner(src io.Reader, limit int, at Position) *scanner {
+	return &scanner{src: src, max: limit, at: at, room: make([]byte, 0, 2*limit+2)}
+}
+
+// have reads until buf holds n bytes. It reports false where the file is shorter.
+func (s *scanner) have(n int) bool {
+	for len(s.buf) < n && s.err == nil {
+		if cap(s.buf) == len(s.buf) || cap(s.buf) < n {
+			s.buf = append(s.room[:0], s.buf...)
+		}
+		var read int
+		read, s.err = s.src.Read(s.buf[len(s.buf):cap(s.buf)])
+		s.buf = s.buf[:len(s.buf)+read]
+	}
+	return len(s.buf) >= n
+}
+
+// consume drops n bytes, which end lines line ends.
+func (s *scanner) consume(n int, lines int64) {
+	s.buf = s.buf[n:]
+	s.at.Offset += int64(n)
+	s.at.Line += lines
+}
+
+// lineEnd is the length of the line end at i: CR, LF or CR LF; 0 where there is
+// none.
+func (s *scanner) lineEnd(i int) int {
+	switch {
+	case !s.have(i + 1):
+		return 0
+	case s.buf[i] == '\n':
+		return 1
+	case s.buf[i] == '\r' && s.have(i+2) && s.buf[i+1] == '\n':
+		return 2
+	case s.buf[i] == '\r':
+		return 1
+	}
+	return 0
+}
+
+// record is a piece of a file: what there is in one record, or in one line of
+// which none can be made.
+type record struct {
+	raw   []byte // valid until the next call
+	bytes int    // of it in the file, the line end included
+	lines int64  // line ends in it
+	wrong error
+}
+
+// next is the record at the scanner's place, blank lines skipped. It is not
+// consumed yet. The error is that of the file, io.EOF at its end.
+func (s *scanner) next(comma byte) (record, error) {
+	for n := s.lineEnd(0); n > 0; n = s.lineEnd(0) {
+		s.consume(n, 1)
+	}
+	if !s.have(1) {
+		return record{}, s.err
+	}
+	r, err := s.scan(comma)
+	if err == nil && s.err != nil && !errors.Is(s.err, io.EOF) {
+		return record{}, s.err // a CR may be the first half of a line end
+	}
+	return r, err
+}
+
+// scan finds the end of a record. A quotation mark opens a quoted field at the
+// field's beginning only. Where the record cannot be read, it is its first line:
+// what follows is read on its own.
+func (s *scanner) scan(comma byte) (record, error) {
+	var (
+		quoted, wrong bool
+		lines         int64
+		first         int // where the second line begins
+		fresh         = true
+	)
+	i := 0
+	for ; s.have(i + 1); i++ {
+		end := s.lineEnd(i)
+		if i >= s.max && (quoted || end == 0) {
+			return s.overlong(quoted, first)
+		}
+		switch c := s.buf[i]; {
+		case end > 0 && quoted:
+			if lines++; first == 0 {
+				first = i + end
+			}
+			i += end - 1
+		case end > 0 && wrong:
+			return record{bytes: i + end, lines: 1, wrong: errQuote}, nil
+		case end > 0:
+			return record{raw: s.buf[:i], bytes: i + end, lines: lines + 1}, nil
+		case wrong:
+		case quoted && c == '"' && s.have(i+2) && s.buf[i+1] == '"':
+			i++
+		case quoted && c == '"':
+			quoted = false
+			if wrong = s.have(i+2) && s.buf[i+1] != comma && s.lineEnd(i+1) == 0; wrong && first > 0 {
+				return record{bytes: first, lines: 1, wrong: errQuote}, nil
+			}
+		case quoted:
+		case c == '"' && fresh:
+			quoted = true
+		case c == '"':
+			if wrong = true; first > 0 {
+				return record{bytes: first, lines: 1, wrong: errQuote}, nil
+			}
+		}
+		fresh = !quoted && s.buf[i] == comma
+	}
+	switch {
+	case !errors.Is(s.err, io.EOF):
+		return record{}, s.err
+	case quoted && first > 0:
+		return s.unclosed(first, "before the end of the file"), nil
+	case quoted || wrong:
+		return record{bytes: i, wrong: errQuote}, nil
+	}
+	return record{raw: s.buf[:i], bytes: i, lines: lines}, nil
+}
+
+// unclosed is the line that opens a quoted field which does not end within a bound.
+func (s *scanner) unclosed(first int, bound string) record {
+	return record{bytes: first, lines: 1, wrong: fmt.Errorf(
+		"%w. The quoted field that begins in this line does not end %s; reading went on at line %d", errQuote, bound, s.at.Line+1)}
+}
+
+// overlong gives up a record of more than max bytes: the line that opened a quoted
+// field, or a line that is too long. The rest of such a line is skipped.
+func (s *scanner) overlong(quoted bool, first int) (record, error) {
+	if first > 0 {
+		if quoted {
+			return s.unclosed(first, fmt.Sprintf("within %d bytes", s.max)), nil
+		}
+		return record{bytes: first, lines: 1, wrong: fmt.Errorf("%w: a record of more than %d bytes begins here", errLong, s.max)}, nil
+	}
+	wrong := fmt.Errorf("%w: it has more than %d bytes", errLong, s.max)
+	for {
+		if at := bytes.IndexAny(s.buf, "\r\n"); at >= 0 {
+			return record{bytes: at + s.lineEnd(at), lines: 1, wrong: wrong}, nil
+		}
+		s.consume(len(s.buf), 0)
+		if !s.have(1) {
+			break
+		}
+	}
+	if !errors.Is(s.err, io.EOF) {
+		return record{}, s.err
+	}
+	return record{wrong: wrong}, nil
+}
+
+// split is the fields of a record that was scanned without an error.
+func split(raw []byte, comma byte) (fields []string) {
+	for {
+		if len(raw) == 0 || raw[0] != '"' {
+			field, rest, more := bytes.Cut(raw, []byte{comma})
+			fields = append(fields, string(field))
+			if !more {
+				return fields
+			}
+			raw = rest
+			continue
+		}
+		var field []byte
+		raw = raw[1:]
+		for {
+			piece, rest, _ := bytes.Cut(raw, []byte{'"'})
+			field, raw = append(field, piece...), rest
+			if len(raw) == 0 || raw[0] != '"' {
+				break
+			}
+			field, raw = append(field, '"'), raw[1:]
+		}
+		fields = append(fields, string(field))
+		if len(raw) == 0 {
+			return fields
+		}
+		raw = raw[1:] // the separator
+	}
+}
