@@ -91,7 +91,7 @@ func Decode(file io.Reader, charset encoding.Encoding) (io.Reader, error) {
 		charset = m.charset
 		break
 	}
-	if charset == unicode.UTF8 {
+	if charset == nil || charset == unicode.UTF8 {
 		return buffered, nil
 	}
 	return transform.NewReader(buffered, transform.Chain(charset.NewDecoder(), runes.Map(unreadable))), nil

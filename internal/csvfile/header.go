@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"quadrille/internal/text"
+	"quadrille/internal/plaintext"
 	"quadrille/pkg/fault"
 )
 
@@ -81,7 +81,7 @@ func readSeparator(s *scanner) (comma byte, declared bool, err error) {
 	said := string(s.buf[len(word):n])
 	if len(said) != 1 || !strings.Contains(separators, said) {
 		return 0, false, fault.New(fault.Malformed, "csv_separator_unsupported",
-			"line 1: the separator %q is not supported; use a comma, a semicolon, a tab or a vertical bar", text.Clean(said))
+			"line 1: the separator %q is not supported; use a comma, a semicolon, a tab or a vertical bar", plaintext.Clean(said))
 	}
 	s.consume(n+s.lineEnd(n), 1)
 	return said[0], true, nil
@@ -100,7 +100,7 @@ func (s *scanner) headerWith(comma byte, required []string) (header, error) {
 		return h, malformed("this is no CSV file: line %d must name the columns %s, but %v", h.line, strings.Join(required, ", "), rec.wrong)
 	case bytes.IndexByte(rec.raw, 0) >= 0:
 		return h, malformed("this is no CSV file that can be read: line %d holds U+0000. It is binary, or in a character set that was not declared, such as UTF-16: add it to the Content-Type, as in text/csv; charset=utf-16", h.line)
-	case !text.Storable(string(rec.raw)):
+	case !plaintext.Storable(string(rec.raw)):
 		return h, malformed("line %d is not valid UTF-8: send the file as UTF-8, or add its character set to the Content-Type, as in text/csv; charset=windows-1252", h.line)
 	}
 	for _, name := range split(rec.raw, comma) {
@@ -123,7 +123,7 @@ func (h header) shows(required []string) (n int) {
 func (h header) check(required []string) error {
 	for i, name := range h.names {
 		if first := slices.Index(h.names, name); name != "" && first < i {
-			return fault.New(fault.Malformed, "csv_column_twice", "line %d: column %q is named twice, as column %d and %d", h.line, text.Shorten(name, 40), first+1, i+1)
+			return fault.New(fault.Malformed, "csv_column_twice", "line %d: column %q is named twice, as column %d and %d", h.line, plaintext.Shorten(name, 40), first+1, i+1)
 		}
 	}
 	for _, name := range required {
@@ -154,7 +154,7 @@ func list(names []string) string {
 			quoted = append(quoted, fmt.Sprintf("and %d more", len(names)-most))
 			break
 		}
-		quoted = append(quoted, fmt.Sprintf("%q", text.Shorten(name, 40)))
+		quoted = append(quoted, fmt.Sprintf("%q", plaintext.Shorten(name, 40)))
 	}
 	return strings.Join(quoted, ", ")
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"quadrille/internal/text"
+	"quadrille/internal/plaintext"
 )
 
 // MaxRecord bounds a record, in bytes, where Config names no other bound.
@@ -105,7 +105,7 @@ func (r *Reader) check(fields []string) error {
 		switch {
 		case i >= len(r.header.names) && strings.TrimSpace(field) != "":
 			return fmt.Errorf("the line has %d fields, the header names %d columns", len(fields), len(r.header.names))
-		case !text.Storable(field):
+		case !plaintext.Storable(field):
 			return fmt.Errorf("%s holds U+0000, or bytes that are not valid in the file's character set, which is UTF-8 unless the Content-Type or a byte order mark says otherwise", r.column(i))
 		}
 	}
@@ -120,7 +120,7 @@ func (r *Reader) check(fields []string) error {
 // column names the column at i for people.
 func (r *Reader) column(i int) string {
 	if i < len(r.header.names) && r.header.names[i] != "" {
-		return fmt.Sprintf("column %q", text.Shorten(r.header.names[i], 40))
+		return fmt.Sprintf("column %q", plaintext.Shorten(r.header.names[i], 40))
 	}
 	return fmt.Sprintf("column %d", i+1)
 }

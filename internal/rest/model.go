@@ -32,3 +32,11 @@ func Value(s *string) string {
 	}
 	return *s
 }
+
+// NonEmpty is a text for an optional field of a model, left out where it is empty.
+func NonEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -8,18 +8,18 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/text"
+	"quadrille/internal/plaintext"
 	"quadrille/pkg/fault"
 )
 
 // checkText refuses a URL whose path or query is not storable as text.
 func checkText(u *url.URL) error {
-	if !text.Storable(u.Path) {
+	if !plaintext.Storable(u.Path) {
 		return unstorable("path", "#/path")
 	}
 	query, _ := url.ParseQuery(u.RawQuery) // what is no query is refused where it is read
 	for name, values := range query {
-		if !text.Storable(name + strings.Join(values, "")) {
+		if !plaintext.Storable(name + strings.Join(values, "")) {
 			return unstorable("query", "#/query")
 		}
 	}

@@ -8,15 +8,15 @@ import (
 	"quadrille/pkg/fault"
 )
 
-var pattern = regexp.MustCompile(`^[A-Z0-9._-]{1,64}$`)
+var pattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // Normalize upper-cases a SKU code and checks its form: 1 to 64 of A-Z 0-9 . _ -.
 func Normalize(code string) (string, error) {
-	upper := strings.ToUpper(code)
-	if !pattern.MatchString(upper) {
+	// Before upper-casing: that makes ASCII of some other letters, such as ı and ſ.
+	if !pattern.MatchString(code) {
 		return "", fault.New(fault.Invalid, "sku_invalid", "%.70q is no SKU code, which is 1 to 64 of A-Z a-z 0-9 . _ -", code)
 	}
-	return upper, nil
+	return strings.ToUpper(code), nil
 }
 
 // NormalizeAll normalizes each code.

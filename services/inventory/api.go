@@ -2,9 +2,14 @@ package inventory
 
 import (
 	"context"
+	"fmt"
+	"mime"
+	"net/http"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/text/encoding"
 
+	"quadrille/internal/csvfile"
 	"quadrille/internal/rest"
 	"quadrille/services/inventory/api"
 )
@@ -13,7 +18,7 @@ import (
 type handlers struct{ service *Service }
 
 func routes(e *echo.Echo, s *Service) {
-	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, nil))
+	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, []api.StrictMiddlewareFunc{withCharset}))
 }
 
 // CreateReceipt is POST /receipts.
@@ -110,9 +115,34 @@ func (h *handlers) ListAllocations(ctx context.Context, r api.ListAllocationsReq
 	}, nil
 }
 
+// charsetKey marks in a context the character set that a request declares.
+type charsetKey struct{}
+
+// withCharset reads the character set that the Content-Type of an upload declares.
+// One that is not supported is 415.
+func withCharset(next api.StrictHandlerFunc, operation string) api.StrictHandlerFunc {
+	if operation != "CreateImport" {
+		return next
+	}
+	return func(c echo.Context, request any) (any, error) {
+		r := c.Request()
+		_, params, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
+		if err != nil {
+			return nil, echo.NewHTTPError(http.StatusUnsupportedMediaType, fmt.Sprintf("the Content-Type %.80q cannot be read: %v; text/csv or text/csv; charset=NAME is expected", r.Header.Get(echo.HeaderContentType), err))
+		}
+		charset, err := csvfile.Charset(params["charset"])
+		if err != nil {
+			return nil, echo.NewHTTPError(http.StatusUnsupportedMediaType, err.Error())
+		}
+		c.SetRequest(r.WithContext(context.WithValue(r.Context(), charsetKey{}, charset)))
+		return next(c, request)
+	}
+}
+
 // CreateImport is POST /imports.
 func (h *handlers) CreateImport(ctx context.Context, r api.CreateImportRequestObject) (api.CreateImportResponseObject, error) {
-	im, err := h.service.Upload(ctx, r.Body)
+	charset, _ := ctx.Value(charsetKey{}).(encoding.Encoding)
+	im, err := h.service.Upload(ctx, r.Body, charset)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +160,15 @@ func (h *handlers) GetImport(ctx context.Context, r api.GetImportRequestObject) 
 		return nil, err
 	}
 	return api.GetImport200JSONResponse(importModel(im, refused)), nil
+}
+
+// CancelImport is DELETE /imports/{id}.
+func (h *handlers) CancelImport(ctx context.Context, r api.CancelImportRequestObject) (api.CancelImportResponseObject, error) {
+	im, refused, err := h.service.CancelImport(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	return api.CancelImport200JSONResponse(importModel(im, refused)), nil
 }
 
 func skuModel(s SKU) api.Sku {
@@ -151,7 +190,8 @@ func allocationModel(a Allocation) api.Allocation {
 func importModel(im Import, refused []ImportError) api.Import {
 	return api.Import{
 		Id: im.ID, Status: api.ImportStatus(im.Status), Total: im.Total, Processed: im.Processed, Rejected: im.Rejected,
-		Errors:    rest.Map(refused, func(e ImportError) api.ImportError { return api.ImportError{Line: e.Line, Detail: e.Detail} }),
+		Errors:         rest.Map(refused, func(e ImportError) api.ImportError { return api.ImportError{Line: e.Line, Detail: e.Detail} }),
+		IgnoredColumns: im.ignored(), Reason: rest.NonEmpty(im.Reason),
 		CreatedAt: im.CreatedAt, FinishedAt: im.FinishedAt,
 	}
 }

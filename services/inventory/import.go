@@ -1,115 +1,118 @@
 package inventory
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"quadrille/internal/csvfile"
+	"quadrille/internal/plaintext"
 	"quadrille/pkg/fault"
 )
 
-// The life of an import.
+// The life of an import. It ends as done, failed or cancelled.
 const (
-	ImportPending = "pending"
-	ImportRunning = "running"
-	ImportDone    = "done"
+	// importUploading is an import whose file is still being sent. It is never
+	// worked on; one whose upload broke is removed.
+	importUploading = "uploading"
+
+	ImportPending   = "pending"
+	ImportRunning   = "running"
+	ImportDone      = "done"
+	ImportFailed    = "failed"
+	ImportCancelled = "cancelled"
 )
 
-// Import is a CSV file of receipts that the service works off in the
-// background. Processed counts the records dealt with, Rejected those of them
-// that could not be taken; each has its line in the errors.
+// Import is a CSV file of receipts that the service works on in the background.
+// Processed counts the records dealt with, Rejected those of them that were not
+// taken.
 type Import struct {
 	ID         string `gorm:"primaryKey"`
 	Status     string
 	Total      int64 // records in the file; 0 while pending
 	Processed  int64
 	Rejected   int64
+	Ignored    string // names of columns that are not read, one a line
+	Reason     string // why it failed, or what holds it up while it is not over
 	CreatedAt  time.Time
 	FinishedAt *time.Time
+	MovedAt    *time.Time // last progress
+
+	// ReadOffset and ReadLine are the place behind the records that were processed.
+	ReadOffset int64
+	ReadLine   int64
 }
 
 // ImportError is a record that was not taken, by its line in the file (from 1).
 type ImportError struct {
 	ImportID string `gorm:"primaryKey"`
-	Line     int    `gorm:"primaryKey"`
+	Line     int64  `gorm:"primaryKey"`
 	Detail   string
 }
 
-// importColumns are the columns that an import must have, in any order; others
-// are ignored.
-var importColumns = []string{"external_id", "sku", "quantity"}
+// over reports whether nothing more happens to the import.
+func (im Import) over() bool { return im.Status != ImportPending && im.Status != ImportRunning }
 
-// records reads receipts from a CSV file, one at a time.
-type records struct {
-	csv    *csv.Reader
-	column map[string]int
+// position is where reading goes on; the zero Position is the first record.
+func (im Import) position() csvfile.Position {
+	return csvfile.Position{Offset: im.ReadOffset, Line: im.ReadLine}
 }
 
-// openRecords reads the header. Its errors are faults that name what is wrong.
-func openRecords(r io.Reader) (*records, error) {
-	reader := csv.NewReader(r)
-	reader.FieldsPerRecord = -1
-	reader.ReuseRecord = true
-	header, err := reader.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, fault.New(fault.Malformed, "csv_empty", "the file is empty; line 1 must name the columns %s", strings.Join(importColumns, ", "))
+// ignored is the names of the columns that are not read.
+func (im Import) ignored() []string {
+	return slices.DeleteFunc(strings.Split(im.Ignored, "\n"), func(name string) bool { return name == "" })
+}
+
+// mostIgnored bounds how many names of columns an import keeps.
+const mostIgnored = 20
+
+// ignoredColumns is names as Import.Ignored keeps them.
+func ignoredColumns(names []string) string {
+	kept := make([]string, 0, mostIgnored)
+	for _, name := range names[:min(len(names), mostIgnored)] {
+		kept = append(kept, plaintext.Shorten(strings.Join(strings.Fields(name), " "), 60))
+	}
+	return strings.Join(kept, "\n")
+}
+
+// importFile says what an import's file must have.
+func importFile() csvfile.Config {
+	return csvfile.Config{Columns: []string{"external_id", "sku", "quantity"}}
+}
+
+// receiptOf is the receipt in a record. The error says why there is none.
+func receiptOf(r csvfile.Record) (Movement, error) {
+	if r.Wrong != nil {
+		return Movement{}, r.Wrong
+	}
+	quantity, err := strconv.ParseInt(r.Field("quantity"), 10, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		return Movement{}, fmt.Errorf("quantity %.40s is out of range: a receipt is of 1 to %d pieces", r.Field("quantity"), int64(MaxQuantity))
 	}
 	if err != nil {
-		return nil, fault.New(fault.Malformed, "csv_malformed", "this is no CSV file: %v", err)
+		return Movement{}, fmt.Errorf("quantity %.40q is not a whole number", r.Field("quantity"))
 	}
-	rec := &records{csv: reader, column: map[string]int{}}
-	for i, name := range header {
-		rec.column[strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))] = i
-	}
-	for _, name := range importColumns {
-		if _, ok := rec.column[name]; !ok {
-			return nil, fault.New(fault.Malformed, "csv_column_missing", "line 1: column %q is missing; the columns are %s", name, strings.Join(importColumns, ", "))
-		}
-	}
-	return rec, nil
-}
-
-// next is the next record: the receipt, or why the record is none. io.EOF ends
-// the file.
-func (r *records) next() (m Movement, line int, reason error, err error) { //nolint:revive // reason is a result, not the call's failure
-	fields, err := r.csv.Read()
-	var broken *csv.ParseError
-	switch {
-	case errors.As(err, &broken):
-		return Movement{}, broken.StartLine, broken.Err, nil
-	case err != nil:
-		return Movement{}, 0, nil, err
-	}
-	line, _ = r.csv.FieldPos(0)
-	m, reason = r.receipt(fields)
-	return m, line, reason, nil
-}
-
-func (r *records) receipt(fields []string) (Movement, error) {
-	for _, name := range importColumns {
-		if r.column[name] >= len(fields) {
-			return Movement{}, fmt.Errorf("the line has %d fields, column %q is missing", len(fields), name)
-		}
-	}
-	field := func(name string) string { return strings.Clone(strings.TrimSpace(fields[r.column[name]])) }
-	quantity, err := strconv.ParseInt(field("quantity"), 10, 64)
-	if err != nil {
-		return Movement{}, fmt.Errorf("quantity %.40q is not a whole number", field("quantity"))
-	}
-	m := Movement{Kind: Receipt, ExternalID: field("external_id"), SKU: field("sku"), Quantity: quantity}
-	if len(m.ExternalID) > MaxExternalID {
-		return Movement{}, fmt.Errorf("external_id is longer than %d characters", MaxExternalID)
-	}
+	m := Movement{Kind: Receipt, ExternalID: r.Field("external_id"), SKU: r.Field("sku"), Quantity: quantity}
 	return m, m.check()
 }
 
-// MaxExternalID bounds an external ID, in bytes.
-const MaxExternalID = 200
+// explain is a reason in words for the person who sent the file.
+func explain(reason error) string {
+	detail := reason.Error()
+	var f *fault.Fault
+	if errors.As(reason, &f) {
+		detail = f.Detail
+	}
+	return plaintext.Shorten(plaintext.Clean(detail), 500)
+}
+
+// errImportOver is the fault of cancelling an import that has ended.
+func (im Import) errImportOver() error {
+	return fault.New(fault.Conflict, "import_over", "import %s is %s: there is nothing left to cancel", im.ID, im.Status)
+}
 
 // byCode is the SKU codes of movements, sorted, each once.
 func byCode(movements []Movement) []string {

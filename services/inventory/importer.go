@@ -3,118 +3,167 @@ package inventory
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 )
 
-// importer works off uploaded files in the background, a batch of records a
-// transaction, and goes on after a restart where it was.
+// importer works on uploaded files in the background. Each import is given short
+// turns, several at a time, so that none waits for one that is slow, held up or
+// broken. After a restart they go on where they were.
 type importer struct {
 	store *store
 	wake  func()        // there is something to relay
 	work  chan struct{} // a file has come
-	batch int
 	log   *slog.Logger
+
+	batch    int           // records in a transaction
+	within   time.Duration // of a transaction
+	turn     time.Duration // how long one import is worked on before others get their turn
+	slots    int           // imports that are worked on at the same time
+	patience time.Duration // before the first retry of one that is held up; doubled each time, to maxPatience
+
+	mu    sync.Mutex
+	tries map[string]*try // of the imports that are not over
+	freed chan struct{}   // a slot is; of size 1
 }
 
-// importPoll is how often the importer looks by itself, for a file that another
-// instance took in and then died with.
-const importPoll = 2 * time.Second
+// try is how the work on one import has gone in this process.
+type try struct {
+	busy     bool
+	served   time.Time // end of its last turn
+	failures int       // in a row, without progress between
+	next     time.Time // not to be tried before
+	batch    int       // records in a transaction, fewer after one that took too long
+}
 
-// Run works off imports until ctx ends.
+const (
+	// importPoll is how often the importer looks by itself, for a file that another
+	// instance took in and then died with.
+	importPoll = 2 * time.Second
+	// maxPatience bounds the time between two tries of an import.
+	maxPatience = 30 * time.Second
+	// mostPanics is after how many panics in a row an import is failed.
+	mostPanics = 3
+)
+
+// newImporter makes an importer that works on slots imports at a time.
+func newImporter(s *store, wake func(), work chan struct{}, slots int, log *slog.Logger) *importer {
+	return &importer{
+		store: s, wake: wake, work: work, log: log,
+		batch: 500, within: 10 * time.Second, turn: time.Second, slots: slots, patience: time.Second,
+		tries: map[string]*try{}, freed: make(chan struct{}, 1),
+	}
+}
+
+// Run works on imports until ctx ends.
 func (i *importer) Run(ctx context.Context) error {
+	var turns sync.WaitGroup
+	defer turns.Wait()
+	if err := i.store.discardOldUploads(ctx); err != nil && ctx.Err() == nil {
+		i.log.Warn("old uploads were not removed", "error", err)
+	}
 	for ctx.Err() == nil {
-		worked, err := i.runOnce(ctx)
-		if err != nil && ctx.Err() == nil {
-			i.log.Error("import stopped, trying again", "error", err)
-		}
-		if worked && err == nil {
-			continue
+		if err := i.start(ctx, &turns); err != nil && ctx.Err() == nil {
+			i.log.Error("cannot look for imports, trying again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 		case <-i.work:
+		case <-i.freed:
 		case <-time.After(importPoll):
 		}
 	}
 	return nil
 }
 
-// runOnce works off the oldest import that is not done.
-func (i *importer) runOnce(ctx context.Context) (worked bool, err error) {
-	im, found, err := i.store.nextImport(ctx)
-	if err != nil || !found {
-		return false, err
-	}
-	if im.Status == ImportPending {
-		total, err := countRecords(i.store.file(ctx, im.ID))
-		if err != nil {
-			return false, fmt.Errorf("count records of import %s: %w", im.ID, err)
-		}
-		if err := i.store.startImport(ctx, &im, total); err != nil {
-			return false, err
-		}
-	}
-	if err := i.takeAll(ctx, &im); err != nil {
-		return false, fmt.Errorf("work off import %s: %w", im.ID, err)
-	}
-	return true, i.store.finishImport(ctx, im)
+// RunOnce gives each import that is due a turn, as far as there are slots, and waits
+// for their ends.
+func (i *importer) RunOnce(ctx context.Context) error {
+	var turns sync.WaitGroup
+	defer turns.Wait()
+	return i.start(ctx, &turns)
 }
 
-// takeAll takes the records that were not processed before.
-func (i *importer) takeAll(ctx context.Context, im *Import) error {
-	recs, err := openRecords(i.store.file(ctx, im.ID))
+// start begins turns of the imports that are due, in the free slots.
+func (i *importer) start(ctx context.Context, turns *sync.WaitGroup) error {
+	looking, cancel := context.WithTimeout(ctx, i.within)
+	defer cancel()
+	open, err := i.store.openImports(looking)
 	if err != nil {
 		return err
 	}
-	for skip := im.Processed; skip > 0; skip-- {
-		if _, _, _, err := recs.next(); err != nil {
-			return err
-		}
+	for _, id := range i.due(open) {
+		turns.Go(func() {
+			err := i.serve(ctx, id)
+			i.served(ctx, id, err)
+		})
 	}
-	for {
-		batch, err := nextBatch(recs, i.batch)
-		if len(batch) > 0 {
-			if err := i.store.takeRecords(ctx, im, batch); err != nil {
-				return err
-			}
-			i.wake()
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return nil
 }
 
-func nextBatch(recs *records, size int) (batch []record, err error) {
-	for len(batch) < size {
-		m, line, reason, err := recs.next()
-		if err != nil {
-			return batch, err
+// due takes the imports whose turn it is: those that waited longest.
+func (i *importer) due(open []string) (ids []string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	free := i.slots
+	for id, t := range i.tries {
+		if t.busy {
+			free--
+		} else if !slices.Contains(open, id) {
+			delete(i.tries, id)
 		}
-		batch = append(batch, record{movement: m, line: line, reason: reason})
 	}
-	return batch, nil
+	now := time.Now()
+	for _, id := range open {
+		t := i.tries[id]
+		if t == nil {
+			t = &try{batch: i.batch}
+			i.tries[id] = t
+		}
+		if !t.busy && !t.next.After(now) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortStableFunc(ids, func(a, b string) int { return i.tries[a].served.Compare(i.tries[b].served) })
+	ids = ids[:min(len(ids), max(free, 0))]
+	for _, id := range ids {
+		i.tries[id].busy = true
+	}
+	return ids
 }
 
-func countRecords(file io.Reader) (total int64, err error) {
-	recs, err := openRecords(file)
-	if err != nil {
-		return 0, err
-	}
-	for {
-		if _, _, _, err = recs.next(); err != nil {
-			break
-		}
-		total++
-	}
-	if errors.Is(err, io.EOF) {
+// served notes how a turn ended, frees its slot, and says when the next one is due.
+func (i *importer) served(ctx context.Context, id string, err error) {
+	if errors.Is(err, errOvertaken) || ctx.Err() != nil {
 		err = nil
 	}
-	return total, err
+	i.mu.Lock()
+	t := i.tries[id]
+	t.busy, t.served = false, time.Now()
+	if err != nil {
+		wait := min(i.patience<<min(t.failures, 10), maxPatience)
+		t.failures++
+		t.next = t.served.Add(wait)
+	}
+	failures, next := t.failures, t.next
+	i.mu.Unlock()
+	if err != nil {
+		i.log.Warn("import is held up, trying again", "import", id, "error", err, "tries", failures, "next_try_in", time.Until(next).Round(10*time.Millisecond).String())
+		i.hold(ctx, id, err)
+	}
+	select {
+	case i.freed <- struct{}{}:
+	default:
+	}
+}
+
+// hold tells the import's readers what holds it up, if the database lets it.
+func (i *importer) hold(ctx context.Context, id string, reason error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := i.store.holdUp(ctx, id, explain(reason)); err != nil && ctx.Err() == nil {
+		i.log.Debug("the reason was not kept", "import", id, "error", err)
+	}
 }

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"time"
+	"unicode/utf8"
 
 	"quadrille/pkg/fault"
 	"quadrille/pkg/sku"
@@ -11,6 +12,13 @@ import (
 const (
 	Receipt    = "receipt"
 	Adjustment = "adjustment"
+)
+
+// Bounds of a movement, the same in a request and in a file. openapi.yaml names
+// them too.
+const (
+	MaxQuantity   = 1_000_000_000 // pieces, either way
+	MaxExternalID = 200           // characters
 )
 
 // Movement is a change of stock that came from outside, kept under the ID that
@@ -34,12 +42,14 @@ func (m *Movement) check() error {
 	switch {
 	case m.ExternalID == "":
 		return fault.New(fault.Invalid, "external_id_missing", "a movement needs an external_id").With("/external_id", "is empty")
+	case utf8.RuneCountInString(m.ExternalID) > MaxExternalID:
+		return fault.New(fault.Invalid, "external_id_too_long", "external_id is longer than %d characters", MaxExternalID).With("/external_id", "is longer than %d characters", MaxExternalID)
 	case m.Kind == Receipt && m.Quantity < 1:
 		return fault.New(fault.Invalid, "quantity_invalid", "a receipt is of 1 piece or more").With("/quantity", "is %d", m.Quantity)
 	case m.Kind == Adjustment && m.Quantity == 0:
 		return fault.New(fault.Invalid, "delta_zero", "an adjustment by 0 changes nothing").With("/delta", "is 0")
-	case m.Quantity > MaxOnHand || m.Quantity < -MaxOnHand:
-		return fault.New(fault.Invalid, "quantity_invalid", "a movement is of %d pieces at the most", int64(MaxOnHand))
+	case m.Quantity > MaxQuantity || m.Quantity < -MaxQuantity:
+		return fault.New(fault.Invalid, "quantity_invalid", "a movement is of %d pieces at the most", int64(MaxQuantity))
 	}
 	return nil
 }

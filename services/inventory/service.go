@@ -7,7 +7,9 @@ import (
 	"errors"
 	"io"
 
-	"quadrille/pkg/fault"
+	"golang.org/x/text/encoding"
+
+	"quadrille/internal/csvfile"
 	"quadrille/pkg/sku"
 )
 
@@ -61,25 +63,25 @@ func (s *Service) Allocations(ctx context.Context, orders []string, after string
 	return s.store.Allocations(ctx, orders, after, limit)
 }
 
-// headerLimit is how much of a file its header may take, in bytes.
-const headerLimit = 64 << 10
-
-// Upload takes in a CSV file of receipts, to be worked off in the background. A
-// file whose header is wrong is refused at once; lines that are wrong are
-// listed in the import while the others go on.
-func (s *Service) Upload(ctx context.Context, file io.Reader) (Import, error) {
-	buffered := bufio.NewReaderSize(file, headerLimit)
-	head, err := buffered.Peek(headerLimit)
+// Upload takes in a CSV file of receipts in charset, to be worked on in the
+// background. A file whose header is wrong is refused at once; lines that are wrong
+// are listed in the import while the others go on.
+func (s *Service) Upload(ctx context.Context, file io.Reader, charset encoding.Encoding) (Import, error) {
+	decoded, err := csvfile.Decode(file, charset)
+	if err != nil {
+		return Import{}, err
+	}
+	const header = 2 * csvfile.MaxRecord
+	buffered := bufio.NewReaderSize(decoded, header)
+	head, err := buffered.Peek(header)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return Import{}, err
 	}
-	if bytes.IndexByte(head, 0) >= 0 {
-		return Import{}, fault.New(fault.Malformed, "csv_malformed", "this is no CSV file: it holds binary data")
-	}
-	if _, err := openRecords(bytes.NewReader(head)); err != nil {
+	columns, err := csvfile.Open(bytes.NewReader(head), importFile())
+	if err != nil {
 		return Import{}, err
 	}
-	im, err := s.store.Upload(ctx, buffered)
+	im, err := s.store.Upload(ctx, buffered, ignoredColumns(columns.Ignored()))
 	if err != nil {
 		return im, err
 	}
@@ -90,7 +92,18 @@ func (s *Service) Upload(ctx context.Context, file io.Reader) (Import, error) {
 	return im, nil
 }
 
-// Import is one import with its first thousand errors.
+// errorsShown is how many rejected lines an import shows.
+const errorsShown = 1000
+
+// Import is one import with its first errors.
 func (s *Service) Import(ctx context.Context, id string) (Import, []ImportError, error) {
-	return s.store.Import(ctx, id, 1000)
+	return s.store.Import(ctx, id, errorsShown)
+}
+
+// CancelImport ends an import that is not over and returns it as it is then.
+func (s *Service) CancelImport(ctx context.Context, id string) (Import, []ImportError, error) {
+	if err := s.store.Cancel(ctx, id); err != nil {
+		return Import{}, nil, err
+	}
+	return s.store.Import(ctx, id, errorsShown)
 }

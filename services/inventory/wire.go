@@ -5,6 +5,7 @@ import (
 	_ "embed"
 
 	"github.com/labstack/echo/v4"
+	"gorm.io/gorm"
 
 	"quadrille/internal/app"
 	"quadrille/internal/db"
@@ -34,10 +35,21 @@ func build(d app.Deps) (app.Parts, error) {
 	if err != nil {
 		return app.Parts{}, err
 	}
-	imports := &importer{store: rows, wake: d.Wake, work: service.upload, batch: 500, log: d.Log}
+	imports := newImporter(rows, d.Wake, service.upload, importSlots(d.DB), d.Log)
 	return app.Parts{
 		Routes:  func(e *echo.Echo) { routes(e, service) },
 		Readers: []*bus.Reader{orders},
 		Workers: []func(context.Context) error{imports.Run},
 	}, nil
+}
+
+// importSlots is how many imports are worked on at a time: three, where they leave
+// half of the database's connections to others.
+func importSlots(conn *gorm.DB) int {
+	const most = 3
+	pool, err := conn.DB()
+	if err != nil {
+		return 1
+	}
+	return min(max(pool.Stats().MaxOpenConnections/2, 1), most)
 }

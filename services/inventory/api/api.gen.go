@@ -42,15 +42,21 @@ func (e AllocationStatus) Valid() bool {
 
 // Defines values for ImportStatus.
 const (
-	Done    ImportStatus = "done"
-	Pending ImportStatus = "pending"
-	Running ImportStatus = "running"
+	Cancelled ImportStatus = "cancelled"
+	Done      ImportStatus = "done"
+	Failed    ImportStatus = "failed"
+	Pending   ImportStatus = "pending"
+	Running   ImportStatus = "running"
 )
 
 // Valid indicates whether the value is a known member of the ImportStatus enum.
 func (e ImportStatus) Valid() bool {
 	switch e {
+	case Cancelled:
+		return true
 	case Done:
+		return true
+	case Failed:
 		return true
 	case Pending:
 		return true
@@ -110,7 +116,15 @@ type Import struct {
 	Errors     []ImportError `json:"errors"`
 	FinishedAt *time.Time    `json:"finished_at,omitempty"`
 	Id         string        `json:"id"`
-	Processed  int64         `json:"processed"`
+
+	// IgnoredColumns The first 20 columns of the file that are not read.
+	IgnoredColumns []string `json:"ignored_columns"`
+
+	// Processed Those of them that were dealt with. They stay so where the import fails or is cancelled.
+	Processed int64 `json:"processed"`
+
+	// Reason Why it failed. While it is pending or running: what holds it up just now.
+	Reason *string `json:"reason,omitempty"`
 
 	// Rejected Those of them that could not be taken.
 	Rejected int64        `json:"rejected"`
@@ -126,7 +140,7 @@ type ImportStatus string
 // ImportError defines model for ImportError.
 type ImportError struct {
 	Detail string `json:"detail"`
-	Line   int    `json:"line"`
+	Line   int64  `json:"line"`
 }
 
 // NewAdjustment defines model for NewAdjustment.
@@ -282,6 +296,9 @@ type ServerInterface interface {
 	// CreateImport A CSV file of receipts
 	// (POST /imports)
 	CreateImport(ctx echo.Context) error
+	// CancelImport Cancel an import
+	// (DELETE /imports/{id})
+	CancelImport(ctx echo.Context, id string) error
 	// GetImport How far an import is
 	// (GET /imports/{id})
 	GetImport(ctx echo.Context, id string) error
@@ -384,6 +401,22 @@ func (w *ServerInterfaceWrapper) CreateImport(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateImport(ctx)
+	return err
+}
+
+// CancelImport converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelImport(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelImport(ctx, id)
 	return err
 }
 
@@ -534,6 +567,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/allocations", wrapper.ListAllocations, options.OperationMiddlewares["listAllocations"]...)
 	router.GET(options.BaseURL+"/allocations/:order", wrapper.GetAllocation, options.OperationMiddlewares["getAllocation"]...)
 	router.POST(options.BaseURL+"/imports", wrapper.CreateImport, options.OperationMiddlewares["createImport"]...)
+	router.DELETE(options.BaseURL+"/imports/:id", wrapper.CancelImport, options.OperationMiddlewares["cancelImport"]...)
 	router.GET(options.BaseURL+"/imports/:id", wrapper.GetImport, options.OperationMiddlewares["getImport"]...)
 
 }
@@ -746,6 +780,45 @@ type CreateImportdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateImportdefaultApplicationProblemPlusJSONResponse) VisitCreateImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelImportRequestObject struct {
+	Id string `json:"id"`
+}
+
+type CancelImportResponseObject interface {
+	VisitCancelImportResponse(w http.ResponseWriter) error
+}
+
+type CancelImport200JSONResponse Import
+
+func (response CancelImport200JSONResponse) VisitCancelImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelImportdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CancelImportdefaultApplicationProblemPlusJSONResponse) VisitCancelImportResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -978,6 +1051,9 @@ type StrictServerInterface interface {
 	// CreateImport A CSV file of receipts
 	// (POST /imports)
 	CreateImport(ctx context.Context, request CreateImportRequestObject) (CreateImportResponseObject, error)
+	// CancelImport Cancel an import
+	// (DELETE /imports/{id})
+	CancelImport(ctx context.Context, request CancelImportRequestObject) (CancelImportResponseObject, error)
 	// GetImport How far an import is
 	// (GET /imports/{id})
 	GetImport(ctx context.Context, request GetImportRequestObject) (GetImportResponseObject, error)
@@ -1120,6 +1196,31 @@ func (sh *strictHandler) CreateImport(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(CreateImportResponseObject); ok {
 		return validResponse.VisitCreateImportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelImport operation middleware
+func (sh *strictHandler) CancelImport(ctx echo.Context, id string) error {
+	var request CancelImportRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelImport(ctx.Request().Context(), request.(CancelImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelImport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelImportResponseObject); ok {
+		return validResponse.VisitCancelImportResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

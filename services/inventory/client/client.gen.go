@@ -43,15 +43,21 @@ func (e AllocationStatus) Valid() bool {
 
 // Defines values for ImportStatus.
 const (
-	Done    ImportStatus = "done"
-	Pending ImportStatus = "pending"
-	Running ImportStatus = "running"
+	Cancelled ImportStatus = "cancelled"
+	Done      ImportStatus = "done"
+	Failed    ImportStatus = "failed"
+	Pending   ImportStatus = "pending"
+	Running   ImportStatus = "running"
 )
 
 // Valid indicates whether the value is a known member of the ImportStatus enum.
 func (e ImportStatus) Valid() bool {
 	switch e {
+	case Cancelled:
+		return true
 	case Done:
+		return true
+	case Failed:
 		return true
 	case Pending:
 		return true
@@ -111,7 +117,15 @@ type Import struct {
 	Errors     []ImportError `json:"errors"`
 	FinishedAt *time.Time    `json:"finished_at,omitempty"`
 	Id         string        `json:"id"`
-	Processed  int64         `json:"processed"`
+
+	// IgnoredColumns The first 20 columns of the file that are not read.
+	IgnoredColumns []string `json:"ignored_columns"`
+
+	// Processed Those of them that were dealt with. They stay so where the import fails or is cancelled.
+	Processed int64 `json:"processed"`
+
+	// Reason Why it failed. While it is pending or running: what holds it up just now.
+	Reason *string `json:"reason,omitempty"`
 
 	// Rejected Those of them that could not be taken.
 	Rejected int64        `json:"rejected"`
@@ -127,7 +141,7 @@ type ImportStatus string
 // ImportError defines model for ImportError.
 type ImportError struct {
 	Detail string `json:"detail"`
-	Line   int    `json:"line"`
+	Line   int64  `json:"line"`
 }
 
 // NewAdjustment defines model for NewAdjustment.
@@ -373,12 +387,23 @@ type ClientInterface interface {
 
 	// CreateImportWithBody A CSV file of receipts
 	//
-	// The first line names the columns external_id, sku and quantity, in any order; others are ignored. A file without them is refused. The lines are worked off in the background: one that is broken, or breaks a rule, is listed with its number and the others go on. 64 MiB at the most.
+	// The first record names the columns external_id, sku and quantity, in any order and case; others are ignored and named in ignored_columns. A file without them, or with a column named twice, is refused.
+	//
+	// The fields are separated by commas, semicolons, tabs or vertical bars: what the header shows, or a first line such as sep=; says. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise: any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one is 415.
+	//
+	// The lines are worked on in the background, each by the rules of POST /receipts: one that is broken, or breaks a rule, is rejected, with its number and the reason, and the others go on. A line with a quotation mark that is not closed is rejected, and reading goes on at the next line. 64 MiB at the most.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /imports (the `CreateImport` operationId).
 	CreateImportWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelImport Cancel an import
+	//
+	// One that is pending or running becomes cancelled. Lines that were taken stay taken; processed and rejected say how many. Cancelling it again changes nothing; one that is done or failed is 409 import_over.
+	//
+	// Corresponds with DELETE /imports/{id} (the `CancelImport` operationId).
+	CancelImport(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetImport How far an import is
 	//
@@ -484,13 +509,34 @@ func (c *rawClient) GetAllocation(ctx context.Context, order string, params *Get
 
 // CreateImportWithBody A CSV file of receipts
 //
-// The first line names the columns external_id, sku and quantity, in any order; others are ignored. A file without them is refused. The lines are worked off in the background: one that is broken, or breaks a rule, is listed with its number and the others go on. 64 MiB at the most.
+// The first record names the columns external_id, sku and quantity, in any order and case; others are ignored and named in ignored_columns. A file without them, or with a column named twice, is refused.
+//
+// The fields are separated by commas, semicolons, tabs or vertical bars: what the header shows, or a first line such as sep=; says. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise: any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one is 415.
+//
+// The lines are worked on in the background, each by the rules of POST /receipts: one that is broken, or breaks a rule, is rejected, with its number and the reason, and the others go on. A line with a quotation mark that is not closed is rejected, and reading goes on at the next line. 64 MiB at the most.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /imports (the `CreateImport` operationId).
 func (c *rawClient) CreateImportWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateImportRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelImport Cancel an import
+//
+// One that is pending or running becomes cancelled. Lines that were taken stay taken; processed and rejected say how many. Cancelling it again changes nothing; one that is done or failed is 409 import_over.
+//
+// Corresponds with DELETE /imports/{id} (the `CancelImport` operationId).
+func (c *rawClient) CancelImport(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelImportRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -780,6 +826,40 @@ func NewCreateImportRequestWithBody(server string, contentType string, body io.R
 	return req, nil
 }
 
+// NewCancelImportRequest constructs an http.Request for the CancelImport method
+func NewCancelImportRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetImportRequest constructs an http.Request for the GetImport method
 func NewGetImportRequest(server string, id string) (*http.Request, error) {
 	var err error
@@ -1059,12 +1139,25 @@ type ClientWithResponsesInterface interface {
 
 	// CreateImportWithBodyWithResponse A CSV file of receipts
 	//
-	// The first line names the columns external_id, sku and quantity, in any order; others are ignored. A file without them is refused. The lines are worked off in the background: one that is broken, or breaks a rule, is listed with its number and the others go on. 64 MiB at the most.
+	// The first record names the columns external_id, sku and quantity, in any order and case; others are ignored and named in ignored_columns. A file without them, or with a column named twice, is refused.
+	//
+	// The fields are separated by commas, semicolons, tabs or vertical bars: what the header shows, or a first line such as sep=; says. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise: any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one is 415.
+	//
+	// The lines are worked on in the background, each by the rules of POST /receipts: one that is broken, or breaks a rule, is rejected, with its number and the reason, and the others go on. A line with a quotation mark that is not closed is rejected, and reading goes on at the next line. 64 MiB at the most.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /imports (the `CreateImport` operationId).
 	CreateImportWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateImportResponse, error)
+
+	// CancelImportWithResponse Cancel an import
+	//
+	// One that is pending or running becomes cancelled. Lines that were taken stay taken; processed and rejected say how many. Cancelling it again changes nothing; one that is done or failed is 409 import_over.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /imports/{id} (the `CancelImport` operationId).
+	CancelImportWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*CancelImportResponse, error)
 
 	// GetImportWithResponse How far an import is
 	//
@@ -1327,6 +1420,54 @@ func (r CreateImportResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateImportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CancelImportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Import
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelImportResponse) GetJSON200() *Import {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelImportResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelImportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelImportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelImportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelImportResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -1611,7 +1752,11 @@ func (c *ClientWithResponses) GetAllocationWithResponse(ctx context.Context, ord
 
 // CreateImportWithBodyWithResponse A CSV file of receipts
 //
-// The first line names the columns external_id, sku and quantity, in any order; others are ignored. A file without them is refused. The lines are worked off in the background: one that is broken, or breaks a rule, is listed with its number and the others go on. 64 MiB at the most.
+// The first record names the columns external_id, sku and quantity, in any order and case; others are ignored and named in ignored_columns. A file without them, or with a column named twice, is refused.
+//
+// The fields are separated by commas, semicolons, tabs or vertical bars: what the header shows, or a first line such as sep=; says. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise: any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one is 415.
+//
+// The lines are worked on in the background, each by the rules of POST /receipts: one that is broken, or breaks a rule, is rejected, with its number and the reason, and the others go on. A line with a quotation mark that is not closed is rejected, and reading goes on at the next line. 64 MiB at the most.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1622,6 +1767,21 @@ func (c *ClientWithResponses) CreateImportWithBodyWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseCreateImportResponse(rsp)
+}
+
+// CancelImportWithResponse Cancel an import
+//
+// One that is pending or running becomes cancelled. Lines that were taken stay taken; processed and rejected say how many. Cancelling it again changes nothing; one that is done or failed is 409 import_over.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /imports/{id} (the `CancelImport` operationId).
+func (c *ClientWithResponses) CancelImportWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*CancelImportResponse, error) {
+	rsp, err := c.CancelImport(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelImportResponse(rsp)
 }
 
 // GetImportWithResponse How far an import is
@@ -1879,6 +2039,39 @@ func ParseCreateImportResponse(rsp *http.Response) (*CreateImportResponse, error
 			headers.Location = &value
 		}
 		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelImportResponse parses an HTTP response from a CancelImportWithResponse call
+func ParseCancelImportResponse(rsp *http.Response) (*CancelImportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelImportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Import
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

@@ -79,3 +79,9 @@ func (c *Client) Import(ctx context.Context, id string) (Import, error) {
 	a, err := rc.Read[Import](c.raw.GetImport(ctx, id))
 	return a.Value, err
 }
+
+// CancelImport ends an import that is not over; what it has taken stays.
+func (c *Client) CancelImport(ctx context.Context, id string) (Import, error) {
+	a, err := rc.Read[Import](c.raw.CancelImport(ctx, id))
+	return a.Value, err
+}

@@ -1,5 +1,5 @@
-// Package text is the rule for text that every database keeps alike.
-package text
+// Package plaintext is the rule for text that every database keeps alike.
+package plaintext
 
 import (
 	"strings"

@@ -1,0 +1,209 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"quadrille/internal/csvfile"
+	"quadrille/internal/db"
+	"quadrille/pkg/fault"
+)
+
+// errPanic wraps what the code that works on an import panicked with.
+var errPanic = errors.New("the program failed on this file")
+
+// errRefused is why a record is rejected that only the database found fault with.
+var errRefused = errors.New("the database refuses this line")
+
+// serve gives one import a turn. An error means that it is held up and wants another
+// try; one that can never succeed is failed here.
+func (i *importer) serve(ctx context.Context, id string) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			i.log.Error("import panicked", "import", id, "error", r, "stack", string(debug.Stack()))
+			err = i.afterPanic(ctx, id, fmt.Errorf("%w: %v", errPanic, r))
+		}
+	}()
+	im, _, err := i.store.Import(ctx, id, 0)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil
+	case err != nil:
+		return err
+	case im.over():
+		return nil
+	}
+	err = i.workOn(ctx, &im)
+	if fault.Is(err, fault.Malformed) {
+		i.log.Warn("import failed", "import", id, "error", err)
+		return i.store.endImport(ctx, im, ImportFailed, explain(err))
+	}
+	return err
+}
+
+// afterPanic fails an import that panics again and again.
+func (i *importer) afterPanic(ctx context.Context, id string, reason error) error {
+	i.mu.Lock()
+	failures := i.tries[id].failures
+	i.mu.Unlock()
+	if failures+1 < mostPanics {
+		return reason
+	}
+	im, _, err := i.store.Import(ctx, id, 0)
+	if err != nil || im.over() {
+		return err
+	}
+	return i.store.endImport(ctx, im, ImportFailed, explain(reason))
+}
+
+// workOn works on an import until its turn is over or nothing is left of it. A
+// fault is one of the file.
+func (i *importer) workOn(ctx context.Context, im *Import) error {
+	if im.Status == ImportRunning && im.Processed > 0 && im.ReadOffset == 0 {
+		if err := i.store.restartImport(ctx, im); err != nil {
+			return err
+		}
+	}
+	if im.Status == ImportPending {
+		total, ignored, err := countRecords(i.store.file(ctx, im.ID, 0))
+		if err != nil {
+			return err
+		}
+		if err := i.store.startImport(ctx, im, total, ignoredColumns(ignored)); err != nil {
+			return err
+		}
+	}
+	file, err := csvfile.Open(i.store.file(ctx, im.ID, 0), importFile())
+	if err != nil {
+		return err
+	}
+	if at := im.position(); at.Offset > 0 {
+		file.Resume(i.store.file(ctx, im.ID, at.Offset), at)
+	}
+	for end := time.Now().Add(i.turn); ; {
+		over, err := i.step(ctx, im, file)
+		if over || err != nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// step takes the next batch of an import, or ends it behind the last one.
+func (i *importer) step(ctx context.Context, im *Import, file *csvfile.Reader) (over bool, err error) {
+	size := i.batchOf(im.ID)
+	batch, err := nextBatch(file, size)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	if len(batch) > 0 {
+		if err := i.take(ctx, im, batch); err != nil {
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				i.resize(im.ID, size/4)
+			}
+			return false, err
+		}
+		i.wake()
+		i.progressed(im.ID)
+	}
+	if err == nil {
+		return false, nil
+	}
+	if im.Processed != im.Total {
+		return true, fault.New(fault.Malformed, "import_incomplete", "the file had %d lines when it was counted and %d when it was read. Send the file again", im.Total, im.Processed)
+	}
+	return true, i.store.endImport(ctx, *im, ImportDone, "")
+}
+
+// take takes a batch. Where the database refuses values, it finds out of which
+// records they are, and rejects those.
+func (i *importer) take(ctx context.Context, im *Import, batch []record) error {
+	err := i.takeWithin(ctx, im, batch)
+	if err == nil || !refusesData(err) {
+		return err
+	}
+	if len(batch) == 1 {
+		if batch[0].reason != nil {
+			return err
+		}
+		i.log.Warn("the database refuses a line of an import", "import", im.ID, "line", batch[0].line, "error", err)
+		batch[0].reason = errRefused
+		return i.takeWithin(ctx, im, batch)
+	}
+	half := len(batch) / 2
+	if err := i.take(ctx, im, batch[:half]); err != nil {
+		return err
+	}
+	return i.take(ctx, im, batch[half:])
+}
+
+func (i *importer) takeWithin(ctx context.Context, im *Import, batch []record) error {
+	ctx, cancel := context.WithTimeout(ctx, i.within)
+	defer cancel()
+	err := i.store.takeRecords(ctx, im, batch)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("take %d lines from line %d on, within %s: %w: %w", len(batch), batch[0].line, i.within, context.DeadlineExceeded, err)
+	}
+	return err
+}
+
+// refusesData reports whether a record is at fault: its values break a rule of the
+// database, or of what else keeps them.
+func refusesData(err error) bool {
+	return db.RefusesData(err) || fault.Is(err, fault.Malformed, fault.Invalid, fault.Conflict, fault.TooLarge)
+}
+
+// batchOf is how many records the import's next transaction takes.
+func (i *importer) batchOf(id string) int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.tries[id].batch
+}
+
+func (i *importer) resize(id string, batch int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.tries[id].batch = max(batch, 1)
+}
+
+// progressed notes that a transaction went well.
+func (i *importer) progressed(id string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	t := i.tries[id]
+	t.failures, t.batch = 0, min(t.batch+t.batch/4+1, i.batch)
+}
+
+func nextBatch(file *csvfile.Reader, size int) (batch []record, err error) {
+	for len(batch) < size {
+		r, err := file.Next()
+		if err != nil {
+			return batch, err
+		}
+		m, reason := receiptOf(r)
+		batch = append(batch, record{movement: m, line: r.Line, end: r.End, reason: reason})
+	}
+	return batch, nil
+}
+
+// countRecords counts the records of a file, and names the columns that are not
+// read.
+func countRecords(file io.Reader) (total int64, ignored []string, err error) {
+	r, err := csvfile.Open(file, importFile())
+	if err != nil {
+		return 0, nil, err
+	}
+	for {
+		if _, err = r.Next(); err != nil {
+			break
+		}
+		total++
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return total, r.Ignored(), err
+}
