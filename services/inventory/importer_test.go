@@ -165,7 +165,7 @@ func TestAnImportThatIsHeldUpHoldsUpNoOther(t *testing.T) {
 	h.until(h.send(columnsLine+"seed,LOCKED,1\n"), ImportDone)
 	lock := conn.Begin()
 	defer lock.Rollback()
-	if err := lock.Exec("SELECT * FROM skus WHERE code = 'LOCKED' FOR UPDATE").Error; err != nil {
+	if err := lock.Exec("SELECT code FROM skus WHERE code = 'LOCKED' FOR UPDATE").Error; err != nil {
 		t.Fatal(err)
 	}
 	held := []string{h.send(columnsLine + "h1,FREE,1\nh2,LOCKED,1\n"), h.send(columnsLine + "h3,LOCKED,1\n"), h.send(columnsLine + "h4,LOCKED,1\n")}

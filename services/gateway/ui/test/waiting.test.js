@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Problem, answered, backoff, reached, unreachable, withQuery } from "../js/api.js";
 import { merged } from "../js/pages/orders.js";
-import { lineFault } from "../js/parts/import.js";
+import { lineFault, progress } from "../js/parts/import.js";
 import { joined, upTo } from "../js/parts/more.js";
 import { mayCancel, statuses, way } from "../js/parts/shop-status.js";
 import { cell, isBasket, isSession, kept } from "../js/store.js";
@@ -96,6 +96,16 @@ test("what is wrong with a line of a file is said to people", () => {
   assert.equal(lineFault('extraneous or missing " in quoted-field'), "A quotation mark is missing, or one too many.");
   assert.equal(lineFault('bare " in non-quoted field'), "A quotation mark is missing, or one too many.");
   assert.equal(lineFault('quantity "x" is not a whole number'), 'Quantity "x" is not a whole number.');
+});
+
+test("how far an import is, and how it ended, is said to people", () => {
+  assert.equal(progress(undefined), "Waiting for the first line…");
+  assert.equal(progress({ status: "pending", total: 0, processed: 0, rejected: 0 }), "Waiting for its turn…");
+  assert.equal(progress({ status: "running", total: 4, processed: 1, rejected: 0 }), "1 of 4 lines, 25%");
+  assert.equal(progress({ status: "running", total: 4, processed: 1, rejected: 0, reason: "SKU A is locked" }), "1 of 4 lines, 25%. Held up: SKU A is locked.");
+  assert.equal(progress({ status: "done", total: 4, processed: 4, rejected: 1 }), "Done: 3 lines taken, 1 not.");
+  assert.equal(progress({ status: "failed", total: 4, processed: 1, rejected: 0, reason: "chunk 1 is missing" }), "Failed: Chunk 1 is missing. 1 line taken. 3 lines left out.");
+  assert.equal(progress({ status: "cancelled", total: 0, processed: 0, rejected: 0 }), "Cancelled: 0 lines taken.");
 });
 
 test("a further page brings nothing twice", () => {

@@ -51,15 +51,17 @@ function Drop({ busy }) {
     <p>Drop a CSV file here, or</p>
     <button type="button" aria-disabled=${busy} onClick=${() => !busy && input.current.click()}>${busy ? "Sending…" : "Choose a file"}</button>
     <input ref=${input} type="file" accept=".csv,text/csv" hidden onChange=${(e) => { send(e.target.files[0]); e.target.value = ""; }} />
-    <p class="hint">Columns <code>external_id,sku,quantity</code>, named in the first line. The same file sent twice counts once.</p>
+    <p class="hint">Columns <code>external_id,sku,quantity</code>, named in the first line. UTF-8 or UTF-16. The same file sent twice counts once.</p>
   </div>`;
 }
+
+const ended = ["done", "failed", "cancelled"];
 
 function Progress({ watched: { id, name } }) {
   const [over, setOver] = useState(false);
   const box = useRef(null);
   useHandOn(box);
-  const load = usePoll((signal) => get(`/imports/${encodeURIComponent(id)}`, signal).then((d) => { setOver(d.status === "done"); return d; }), 700, [id], !over);
+  const load = usePoll((signal) => get(`/imports/${encodeURIComponent(id)}`, signal).then((d) => { setOver(ended.includes(d.status)); return d; }), 700, [id], !over);
   useEffect(() => { if (over) watched.set((w) => (w?.id === id ? { ...w, over } : w)); }, [over]);
   const d = load.data;
   const share = d?.total ? d.processed / d.total : over ? 1 : 0;
@@ -67,13 +69,46 @@ function Progress({ watched: { id, name } }) {
     <h3 class="breaks">${name}</h3>
     <${Trouble} problem=${load.problem} what="How far it is cannot be seen." retry=${load.reload} />
     <progress max="1" value=${share} aria-label=${`Lines of ${isolated(name)} that are done`}></progress>
-    <p role="status">${!d ? "Waiting for the first line…" : over ? done(d) : d.total ? `${number(d.processed)} of ${plural(d.total, "line")}, ${percent(share)}` : "Waiting for its turn…"}</p>
+    <p role="status">${progress(d)}</p>
+    ${d?.ignored_columns?.length > 0 && html`<p class="hint breaks">Not read: ${plural(d.ignored_columns.length, "column")} ${d.ignored_columns.map(isolated).join(", ")}.</p>`}
     ${d?.rejected > 0 && html`<${Rejected} of=${d} />`}
     ${over && html`<button type="button" class="small" onClick=${() => watched.set(null)}>Put this away</button>`}
+    ${d && !over && html`<${Cancel} id=${id} reload=${load.reload} />`}
   </div>`;
 }
 
-const done = (d) => !d.processed ? "Done: there was nothing in it. Each line below the first is a receipt." : `Done: ${plural(d.processed - d.rejected, "line")} taken${d.rejected ? `, ${number(d.rejected)} not` : ""}.`;
+function Cancel({ id, reload }) {
+  const [state, setState] = useState({});
+  const cancel = async () => {
+    setState({ busy: true });
+    try {
+      await ask("DELETE", `/imports/${encodeURIComponent(id)}`);
+      reload();
+    } catch (problem) {
+      if (problem.status === 409) reload(); // it was over before
+      else setState({ problem });
+    }
+  };
+  return html`<${Trouble} problem=${state.problem} what="It was not cancelled." />
+    <button type="button" class="small" aria-disabled=${Boolean(state.busy)} onClick=${() => !state.busy && cancel()}>Cancel</button>`;
+}
+
+/** How far an import is, as the reader is told. */
+export function progress(d) {
+  if (!d) return "Waiting for the first line…";
+  const rest = d.status === "done" || !d.total ? "" : ` ${plural(d.total - d.processed, "line")} left out.`;
+  switch (d.status) {
+    case "done": return done(d);
+    case "failed": return `Failed: ${sentence(d.reason ?? "")} ${taken(d)}${rest}`;
+    case "cancelled": return `Cancelled: ${taken(d)}${rest}`;
+  }
+  const held = d.reason ? ` Held up: ${sentence(d.reason)}` : "";
+  return (d.total ? `${number(d.processed)} of ${plural(d.total, "line")}, ${percent(d.processed / d.total)}` : "Waiting for its turn…") + (held && `.${held}`);
+}
+
+const taken = (d) => `${plural(d.processed - d.rejected, "line")} taken${d.rejected ? `, ${number(d.rejected)} not` : ""}.`;
+
+const done = (d) => !d.processed ? "Done: there was nothing in it. Each line below the first is a receipt." : `Done: ${taken(d)}`;
 
 /** What is wrong with a line: what the reader of such files says is for programmers. */
 export function lineFault(detail) {
