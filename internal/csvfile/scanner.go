@@ -93,59 +93,74 @@ func (s *scanner) next(comma byte) (record, error) {
 	return r, err
 }
 
+// place is what is known about the byte that is looked at in a record.
+type place struct {
+	fresh  bool  // it begins a field
+	quoted bool  // it is in a quoted field
+	wrong  bool  // a quotation mark before it, in its line, stood where none may be
+	lines  int64 // line ends before it
+	first  int   // where the record's second line begins; 0 in the first one
+}
+
 // scan finds the end of a record. A quotation mark opens a quoted field at the
 // field's beginning only. Where the record cannot be read, it is its first line:
 // what follows is read on its own.
 func (s *scanner) scan(comma byte) (record, error) {
-	var (
-		quoted, wrong bool
-		lines         int64
-		first         int // where the second line begins
-		fresh         = true
-	)
+	at := place{fresh: true}
 	i := 0
 	for ; s.have(i + 1); i++ {
 		end := s.lineEnd(i)
-		if i >= s.max && (quoted || end == 0) {
-			return s.overlong(quoted, first)
-		}
-		switch c := s.buf[i]; {
-		case end > 0 && quoted:
-			if lines++; first == 0 {
-				first = i + end
+		switch {
+		case i >= s.max && (at.quoted || end == 0):
+			return s.overlong(at)
+		case end > 0 && at.quoted:
+			if at.lines++; at.first == 0 {
+				at.first = i + end
 			}
 			i += end - 1
-		case end > 0 && wrong:
+		case end > 0 && at.wrong:
 			return record{bytes: i + end, lines: 1, wrong: errQuote}, nil
 		case end > 0:
-			return record{raw: s.buf[:i], bytes: i + end, lines: lines + 1}, nil
-		case wrong:
-		case quoted && c == '"' && s.have(i+2) && s.buf[i+1] == '"':
-			i++
-		case quoted && c == '"':
-			quoted = false
-			if wrong = s.have(i+2) && s.buf[i+1] != comma && s.lineEnd(i+1) == 0; wrong && first > 0 {
-				return record{bytes: first, lines: 1, wrong: errQuote}, nil
-			}
-		case quoted:
-		case c == '"' && fresh:
-			quoted = true
-		case c == '"':
-			if wrong = true; first > 0 {
-				return record{bytes: first, lines: 1, wrong: errQuote}, nil
+			return record{raw: s.buf[:i], bytes: i + end, lines: at.lines + 1}, nil
+		case s.buf[i] == '"' && !at.wrong:
+			i += s.quote(&at, i, comma)
+			if at.wrong && at.first > 0 {
+				return record{bytes: at.first, lines: 1, wrong: errQuote}, nil
 			}
 		}
-		fresh = !quoted && s.buf[i] == comma
+		at.fresh = !at.quoted && s.buf[i] == comma
 	}
+	return s.last(at, i)
+}
+
+// quote handles the quotation mark at i. It returns 1 where the next byte belongs to
+// it.
+func (s *scanner) quote(at *place, i int, comma byte) int {
+	switch {
+	case at.quoted && s.have(i+2) && s.buf[i+1] == '"':
+		return 1
+	case at.quoted:
+		at.quoted = false
+		at.wrong = s.have(i+2) && s.buf[i+1] != comma && s.lineEnd(i+1) == 0
+	case at.fresh:
+		at.quoted = true
+	default:
+		at.wrong = true
+	}
+	return 0
+}
+
+// last is the record that the file ends in, n bytes long.
+func (s *scanner) last(at place, n int) (record, error) {
 	switch {
 	case !errors.Is(s.err, io.EOF):
 		return record{}, s.err
-	case quoted && first > 0:
-		return s.unclosed(first, "before the end of the file"), nil
-	case quoted || wrong:
-		return record{bytes: i, wrong: errQuote}, nil
+	case at.quoted && at.first > 0:
+		return s.unclosed(at.first, "before the end of the file"), nil
+	case at.quoted || at.wrong:
+		return record{bytes: n, wrong: errQuote}, nil
 	}
-	return record{raw: s.buf[:i], bytes: i, lines: lines}, nil
+	return record{raw: s.buf[:n], bytes: n, lines: at.lines}, nil
 }
 
 // unclosed is the line that opens a quoted field which does not end within a bound.
@@ -156,17 +171,17 @@ func (s *scanner) unclosed(first int, bound string) record {
 
 // overlong gives up a record of more than max bytes: the line that opened a quoted
 // field, or a line that is too long. The rest of such a line is skipped.
-func (s *scanner) overlong(quoted bool, first int) (record, error) {
-	if first > 0 {
-		if quoted {
-			return s.unclosed(first, fmt.Sprintf("within %d bytes", s.max)), nil
+func (s *scanner) overlong(at place) (record, error) {
+	if at.first > 0 {
+		if at.quoted {
+			return s.unclosed(at.first, fmt.Sprintf("within %d bytes", s.max)), nil
 		}
-		return record{bytes: first, lines: 1, wrong: fmt.Errorf("%w: a record of more than %d bytes begins here", errLong, s.max)}, nil
+		return record{bytes: at.first, lines: 1, wrong: fmt.Errorf("%w: a record of more than %d bytes begins here", errLong, s.max)}, nil
 	}
 	wrong := fmt.Errorf("%w: it has more than %d bytes", errLong, s.max)
 	for {
-		if at := bytes.IndexAny(s.buf, "\r\n"); at >= 0 {
-			return record{bytes: at + s.lineEnd(at), lines: 1, wrong: wrong}, nil
+		if end := bytes.IndexAny(s.buf, "\r\n"); end >= 0 {
+			return record{bytes: end + s.lineEnd(end), lines: 1, wrong: wrong}, nil
 		}
 		s.consume(len(s.buf), 0)
 		if !s.have(1) {

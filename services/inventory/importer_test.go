@@ -181,6 +181,14 @@ func TestAnImportThatIsHeldUpHoldsUpNoOther(t *testing.T) {
 	if stuck, err := h.store.stuckImport(t.Context(), time.Millisecond); err != nil || stuck == nil || stuck.ID != held[0] && stuck.ID != held[1] && stuck.ID != held[2] {
 		t.Errorf("stuck is %+v, %v", stuck, err)
 	}
+	if f := importsCheck(h.store, db.Now()).Probe(t.Context()); f.Err != nil {
+		t.Errorf("a short stop is trouble: %v", f.Err)
+	}
+	long := store{db: conn, now: func() time.Time { return db.Now().Add(time.Minute) }}
+	started := db.Now().Add(-time.Second)
+	if f := importsCheck(&long, started).Probe(t.Context()); f.Err == nil || !strings.Contains(f.Err.Error(), "line 2") || f.Since.Before(started) || f.Patience != 0 {
+		t.Errorf("found %+v", f)
+	}
 	if err := lock.Rollback().Error; err != nil {
 		t.Fatal(err)
 	}

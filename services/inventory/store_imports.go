@@ -99,16 +99,16 @@ func (s *store) Cancel(ctx context.Context, id string) error {
 	}
 }
 
-// stuckImport finds an import that has not moved for patience while it was held up,
-// or while no other import moved either. found is nil where there is none.
-func (s *store) stuckImport(ctx context.Context, patience time.Duration) (found *Import, err error) {
+// stuckImport finds an import that has not moved for a while although it is held up,
+// or no other import has moved either. found is nil where there is none.
+func (s *store) stuckImport(ctx context.Context, still time.Duration) (found *Import, err error) {
 	var open []Import
 	err = s.db.WithContext(ctx).Where("status IN ? AND moved_at IS NOT NULL", []string{ImportPending, ImportRunning}).
 		Order("moved_at").Find(&open).Error
 	if err != nil || len(open) == 0 {
 		return nil, db.Wrap(err, "look for imports that do not move")
 	}
-	late := s.now().Add(-patience)
+	late := s.now().Add(-still)
 	allStill := open[len(open)-1].MovedAt.Before(late)
 	for i, im := range open {
 		if im.MovedAt.Before(late) && (im.Reason != "" || allStill) {

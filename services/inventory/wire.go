@@ -9,6 +9,7 @@ import (
 
 	"quadrille/internal/app"
 	"quadrille/internal/db"
+	"quadrille/internal/ready"
 	"quadrille/pkg/bus"
 	salesclient "quadrille/services/sales/client"
 )
@@ -40,6 +41,7 @@ func build(d app.Deps) (app.Parts, error) {
 		Routes:  func(e *echo.Echo) { routes(e, service) },
 		Readers: []*bus.Reader{orders},
 		Workers: []func(context.Context) error{imports.Run},
+		Checks:  []ready.Check{importsCheck(rows, rows.now())},
 	}, nil
 }
 

@@ -64,6 +64,12 @@ func hostiles() map[string]hostile {
 		"a reused external_id":     {"inventory", "POST", "/receipts", `{"external_id":"r1","sku":"KNOWN","quantity":6}`, "", 409, "external_id_reused", "/external_id"},
 		"CSV that is none":         {"inventory", "POST", "/imports", "\x00\x01\x02", "Content-Type: text/csv", 400, "csv_malformed", ""},
 		"CSV without a column":     {"inventory", "POST", "/imports", "external_id,sku\na,b\n", "Content-Type: text/csv", 400, "csv_column_missing", ""},
+		"CSV of another charset":   {"inventory", "POST", "/imports", "external_id,sku,quantity\na,b,1\n", "Content-Type: text/csv; charset=utf-7", 415, "media_type_unsupported", ""},
+		"a broken Content-Type":    {"inventory", "POST", "/imports", "external_id,sku,quantity\na,b,1\n", "Content-Type: text/csv; charset", 415, "media_type_unsupported", ""},
+		"CSV with a column twice":  {"inventory", "POST", "/imports", "external_id,sku,quantity,sku\na,b,1,c\n", "Content-Type: text/csv", 400, "csv_column_twice", ""},
+		"another separator":        {"inventory", "POST", "/imports", "sep=:\nexternal_id:sku:quantity\na:b:1\n", "Content-Type: text/csv", 400, "csv_separator_unsupported", ""},
+		"UTF-32":                   {"inventory", "POST", "/imports", "\xff\xfe\x00\x00e\x00\x00\x00", "Content-Type: text/csv", 400, "charset_unsupported", ""},
+		"an unknown import":        {"inventory", "DELETE", "/imports/nope", "", "", 404, "import_unknown", ""},
 		"an empty CSV":             {"inventory", "POST", "/imports", "", "Content-Type: text/csv", 400, "csv_empty", ""},
 		"a customer with a slash":  {"wishlist", "PUT", "/customers/a%2Fb/wishlist/A", "", "", 422, "request_invalid", "#/path/customer"},
 	}

@@ -2,8 +2,10 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -312,6 +314,39 @@ func placeOnce(s *testenv.Shop, t *testing.T, o salesclient.NewOrder, replayed b
 		err = fmt.Errorf("replayed is %t", was)
 	}
 	return placed, err
+}
+
+// The character set that a sender declares is the one that its file is read in.
+func TestImportInAnotherCharacterSet(t *testing.T) {
+	testenv.Each(t, func(t *testing.T, s *testenv.Shop) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL("inventory")+"/imports", strings.NewReader("external_id;sku;quantity\r\nm\xe4rz;LAT1;5\r\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", `text/csv; charset="ISO-8859-1"`)
+		answer, err := s.HTTP.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		var im inventoryclient.Import
+		if err := json.NewDecoder(answer.Body).Decode(&im); err != nil || answer.StatusCode != http.StatusAccepted {
+			t.Fatalf("%d, %v", answer.StatusCode, err)
+		}
+		testenv.Eventually(t, func(ctx context.Context) (err error) {
+			if im, err = s.Inventory.Import(ctx, im.Id); err == nil && im.Status != inventoryclient.Done {
+				err = fmt.Errorf("import is %+v", im)
+			}
+			return err
+		})
+		if im.Rejected != 0 {
+			t.Errorf("import is %+v", im)
+		}
+		again := inventoryclient.NewReceipt{ExternalId: "märz", Sku: "LAT1", Quantity: 5}
+		if _, created, err := s.Inventory.Receive(t.Context(), again); err != nil || created {
+			t.Errorf("the receipt is not known by its ID: %v, %v", created, err)
+		}
+	})
 }
 
 func TestImportGoesOnPastBrokenLines(t *testing.T) {

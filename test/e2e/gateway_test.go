@@ -263,6 +263,9 @@ func TestImportThroughTheGateway(t *testing.T) {
 		if im.Total != 2 || im.Rejected != 1 {
 			t.Errorf("the import is %+v", im)
 		}
+		if _, err := s.Inventory.CancelImport(t.Context(), im.Id); !fault.Is(err, fault.Conflict) {
+			t.Errorf("cancelling what is done gives %v", err)
+		}
 		long := "external_id,sku,quantity,note\nx3,A,1," + strings.Repeat("n", 1<<20) + "\n"
 		_, err := s.Inventory.Upload(t.Context(), strings.NewReader(long))
 		carried := !strings.HasPrefix(inside.URL("inventory"), "http")

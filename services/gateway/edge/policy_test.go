@@ -34,6 +34,7 @@ func TestWhoMayPass(t *testing.T) {
 			{"POST", "/api/v1/receipts", "", false},
 			{"POST", "/api/v1/adjustments", "", false},
 			{"POST", "/api/v1/imports", "", false},
+			{"DELETE", "/api/v1/imports/7", "", false},
 			{"GET", "/api/v1/statsets", "Bearer wrong", false},
 			{"POST", "/api/v1/orders", "Bearer " + token, true},
 			{"POST", "/api/v1/orders", "bearer " + token, true},

@@ -1,0 +1,47 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"quadrille/internal/ready"
+)
+
+// importsCheck finds an import that does not move, on every instance: progress is
+// kept in the database. What stood still while no process ran counts from started.
+func importsCheck(s *store, started time.Time) ready.Check {
+	// quiet is how long an import may say nothing while it is not held up: a large
+	// file is read to its end before its first line is taken.
+	const quiet = time.Minute
+	return ready.Check{
+		Name: "imports", Every: 5 * time.Second,
+		Remedy: "mend what holds it up and it goes on by itself, or cancel it with DELETE /imports/{id}",
+		Probe: func(ctx context.Context) ready.Finding {
+			im, err := s.stuckImport(ctx, 2*importPoll)
+			switch {
+			case err != nil:
+				return ready.Finding{Err: err}
+			case im == nil:
+				return ready.Finding{}
+			}
+			f := ready.Finding{Err: im.standsStill(), Since: *im.MovedAt}
+			if f.Since.Before(started) {
+				f.Since = started
+			}
+			if im.Reason == "" {
+				f.Patience = quiet
+			}
+			return f
+		},
+	}
+}
+
+// standsStill says that an import does not move, and why.
+func (im Import) standsStill() error {
+	why := im.Reason
+	if why == "" {
+		why = "nobody works on it"
+	}
+	return fmt.Errorf("import %s does not move, at %d of %d lines: %s", im.ID, im.Processed, im.Total, why)
+}
