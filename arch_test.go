@@ -231,6 +231,26 @@ func TestNoInit(t *testing.T) {
 	})
 }
 
+// A transaction that meets a conflict is run again in one place.
+func TestOnlyDbtxBeginsTransactions(t *testing.T) {
+	allowed := regexp.MustCompile(`^(pkg/dbtx/|pkg/bus/embedded|internal/test|internal/db/dbtest/|test/)|_test\.go$`)
+	goFiles(t, func(file string, syntax *ast.File) {
+		if allowed.MatchString(file) {
+			return
+		}
+		ast.Inspect(syntax, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			if s, ok := call.Fun.(*ast.SelectorExpr); ok && (s.Sel.Name == "Transaction" || s.Sel.Name == "Begin" && len(call.Args) == 0) {
+				t.Errorf("%s begins a transaction by %s: use dbtx.Run", file, s.Sel.Name)
+			}
+			return true
+		})
+	})
+}
+
 // Every relative link in the documents leads somewhere.
 func TestLinksLeadSomewhere(t *testing.T) {
 	documents, err := filepath.Glob("docs/*.md")

@@ -21,7 +21,10 @@ type Config struct {
 	URL    string // postgres://… or sqlite:/path/to/file.db
 	Schema string // PostgreSQL schema, created where missing; SQLite has none
 	Pool   int    // PostgreSQL connections at the most; 10 where 0
-	Log    *slog.Logger
+	// MaxLife is after how long a connection to PostgreSQL is replaced; 30 minutes where 0.
+	// MaxIdle is after how long one that nobody uses is closed; 5 minutes where 0.
+	MaxLife, MaxIdle time.Duration
+	Log              *slog.Logger
 }
 
 // Open tries once to open the database. Its error names host, port and database,
@@ -29,6 +32,12 @@ type Config struct {
 func Open(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	if cfg.Pool == 0 {
 		cfg.Pool = 10
+	}
+	if cfg.MaxLife == 0 {
+		cfg.MaxLife = 30 * time.Minute
+	}
+	if cfg.MaxIdle == 0 {
+		cfg.MaxIdle = 5 * time.Minute
 	}
 	scheme, rest, _ := strings.Cut(cfg.URL, ":")
 	switch scheme {

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
+
+	"quadrille/pkg/dbtx"
 )
 
 func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
@@ -29,11 +32,12 @@ func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	if pg.ConnectTimeout == 0 {
 		pg.ConnectTimeout = 5 * time.Second
 	}
-	pool := stdlib.OpenDB(*pg, stdlib.OptionShouldPing(deaf))
+	pool := sql.OpenDB(&classifying{Connector: stdlib.GetConnector(*pg, stdlib.OptionShouldPing(deaf))})
 	pool.SetMaxOpenConns(cfg.Pool)
 	pool.SetMaxIdleConns(cfg.Pool)
-	pool.SetConnMaxIdleTime(5 * time.Minute)
-	db, err := gorm.Open(&postgresDialect{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, settings())
+	pool.SetConnMaxLifetime(cfg.MaxLife)
+	pool.SetConnMaxIdleTime(cfg.MaxIdle)
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), settings())
 	if err == nil {
 		err = createSchema(ctx, db, schema)
 	}
@@ -61,7 +65,7 @@ func deaf(ctx context.Context, c stdlib.ShouldPingParams) bool {
 // createSchema creates the schema where it is missing. Without the lock two
 // processes that start together can both find it missing, and one fails.
 func createSchema(ctx context.Context, db *gorm.DB, schema string) error {
-	return db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	return dbtx.Run(db.WithContext(ctx), func(tx *gorm.DB) error {
 		var found bool
 		if err := tx.Raw("SELECT to_regnamespace(?) IS NOT NULL", schema).Scan(&found).Error; err != nil || found {
 			return Wrap(err, "look for schema")

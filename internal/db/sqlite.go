@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -32,13 +33,15 @@ func openSQLite(ctx context.Context, path string) (*gorm.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("SQLite file %s: %w", path, err)
 	}
-	dialect := &sqliteDialect{
-		Dialector: &gormsqlite.Dialector{DriverName: "sqlite", DSN: DSN(path)},
-		lock:      lock,
+	connector, err := sqlite.NewConnector(DSN(path))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("SQLite file %s: %w", path, err), lock.Close())
 	}
+	pool := sql.OpenDB(&classifying{Connector: connector})
+	dialect := &sqliteDialect{Dialector: &gormsqlite.Dialector{Conn: pool}, lock: lock}
 	db, err := gorm.Open(dialect, settings())
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("SQLite file %s: %w", path, err), dialect.unlock())
+		return nil, errors.Join(fmt.Errorf("SQLite file %s: %w", path, err), pool.Close(), dialect.unlock())
 	}
 	conn, err := db.DB()
 	if err == nil {
@@ -67,14 +70,13 @@ type sqliteDialect struct {
 	lock *os.File
 }
 
-// Translate turns a broken unique or primary key into gorm's own error, and marks
-// those of a file that is away.
+// Translate turns a broken unique or primary key into gorm's own error.
 func (d *sqliteDialect) Translate(err error) error {
 	var code *sqlite.Error
 	if errors.As(err, &code) && (code.Code() == sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY || code.Code() == sqlitelib.SQLITE_CONSTRAINT_UNIQUE) {
 		return gorm.ErrDuplicatedKey
 	}
-	return marked(err, sqliteAway)
+	return err
 }
 
 func (d *sqliteDialect) unlock() error { return d.lock.Close() }

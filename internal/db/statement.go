@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
+
+	"quadrille/pkg/dbtx"
 )
 
 // Statement is SQL that both databases understand, with a ? for each argument
@@ -49,7 +51,7 @@ func Commit(ctx context.Context, conn *gorm.DB, statements []Statement) error {
 	if conn.Name() == "postgres" {
 		return commitTogether(ctx, conn, statements)
 	}
-	return conn.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	return dbtx.Run(conn.WithContext(ctx), func(tx *gorm.DB) error {
 		for _, s := range statements {
 			if err := tx.Exec(s.SQL, s.Args...).Error; err != nil {
 				return err
@@ -60,33 +62,41 @@ func Commit(ctx context.Context, conn *gorm.DB, statements []Statement) error {
 }
 
 // commitTogether sends the statements without waiting between them. PostgreSQL
-// takes what comes up to the end of such a series as one transaction.
-func commitTogether(ctx context.Context, conn *gorm.DB, statements []Statement) error {
-	pool, err := conn.DB()
+// takes what comes up to the end of such a series as one transaction. After a conflict
+// it sends them again.
+func commitTogether(ctx context.Context, db *gorm.DB, statements []Statement) error {
+	pool, err := db.DB()
 	if err != nil {
 		return err
 	}
-	one, err := pool.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer one.Close() //nolint:errcheck // only gives it back to the pool
-	batch := &pgx.Batch{}
-	for _, s := range statements {
-		batch.Queue(numbered(s.SQL), s.Args...)
-	}
-	err = one.Raw(func(driver any) error {
-		return carryOut(ctx, driver.(*stdlib.Conn).Conn(), batch) //nolint:forcetypeassert // the pool was opened by pgx
-	})
-	if translator, ok := conn.Dialector.(gorm.ErrorTranslator); ok && err != nil {
-		if known := translator.Translate(err); known != err { //nolint:errorlint // whether it is another one
-			return known
+	err = dbtx.Again(ctx, func() error {
+		one, err := pool.Conn(ctx)
+		if err != nil {
+			return err
 		}
+		defer one.Close() //nolint:errcheck // only gives it back to the pool
+		return one.Raw(func(c any) error {
+			own := c.(*conn) //nolint:forcetypeassert // the pool was opened by this package
+			return own.seen(ctx, carryOut(ctx, Pgx(c), statements))
+		})
+	})
+	if translator, ok := db.Dialector.(gorm.ErrorTranslator); ok && err != nil {
+		return translator.Translate(err)
 	}
 	return err
 }
 
-func carryOut(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch) error {
+// Pgx is the connection below one of PostgreSQL's that sql.Conn.Raw hands out. Its
+// errors are not classified.
+func Pgx(driverConn any) *pgx.Conn {
+	return driverConn.(*conn).driverConn.(*stdlib.Conn).Conn() //nolint:forcetypeassert // see above
+}
+
+func carryOut(ctx context.Context, conn *pgx.Conn, statements []Statement) error {
+	batch := &pgx.Batch{}
+	for _, s := range statements {
+		batch.Queue(numbered(s.SQL), s.Args...)
+	}
 	results := conn.SendBatch(ctx, batch)
 	for range batch.Len() {
 		if _, err := results.Exec(); err != nil {

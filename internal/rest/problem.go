@@ -9,13 +9,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/db"
+	"quadrille/pkg/dberr"
 	"quadrille/pkg/fault"
 )
 
-// problems writes every error as a problem document. What is nobody's fault but
-// ours goes to the log; the caller learns the request's ID. So does why a database is
-// away: who asks is only told to ask again.
+// problems writes every error as a problem document. The log gets the cause of an
+// internal error, of which the caller learns the request's ID, and of a database that
+// does not do its part: the caller is only told to ask again.
 func problems(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {
@@ -29,8 +29,12 @@ func problems(log *slog.Logger) echo.HTTPErrorHandler {
 			log.Error("request failed", "request_id", requestID(c), "method", methodOf(c), "path", c.Path(), "error", err)
 			f = fault.New(fault.Internal, "internal", "something went wrong on our side; the log knows more under request %s", requestID(c))
 		}
-		if errors.Is(err, db.ErrAway) {
+		switch dberr.Of(err) {
+		case dberr.Unavailable, dberr.Conflict:
 			log.Warn("request not answered: the database is away", "request_id", requestID(c), "method", methodOf(c), "path", c.Path(), "error", err)
+		case dberr.Unfit:
+			log.Error("request not answered: the database lacks what this version needs", "request_id", requestID(c), "method", methodOf(c), "path", c.Path(), "error", err)
+		case dberr.Other:
 		}
 		status := f.Kind.Status()
 		var he *echo.HTTPError
@@ -72,7 +76,7 @@ func faultOf(err error) *fault.Fault {
 		return fault.New(fault.TooLarge, "body_too_large", "the body is larger than the %d bytes that are taken here", tooLarge.Limit)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return fault.New(fault.Unavailable, "timeout", "the answer was not ready in time")
-	case errors.Is(err, db.ErrAway):
+	case dberr.Transient(err):
 		return fault.New(fault.Unavailable, "database_away", "the database does not answer just now; try again in a moment")
 	case errors.As(err, &he):
 		return ofEcho(he)

@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/deadletter"
 	"quadrille/pkg/events"
 )
@@ -96,7 +97,7 @@ func (r *Reader) retry(ctx context.Context, letter deadletter.Letter) (err error
 		return err
 	}
 	commit := func(apply func(Tx) error) error {
-		return r.cfg.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		return dbtx.Run(r.cfg.DB.WithContext(ctx), func(tx *gorm.DB) error {
 			if err := deadletter.Take(tx, letter.ID); err != nil {
 				return err
 			}

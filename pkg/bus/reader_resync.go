@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
+
+	"quadrille/pkg/dbtx"
 )
 
 // resync brings the subscriber up to date without the events that are gone: it
@@ -23,7 +25,7 @@ func (r *Reader) resync(ctx context.Context) error {
 			return fmt.Errorf("resynchronise: %w", err)
 		}
 	}
-	err = r.cfg.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = dbtx.Run(r.cfg.DB.WithContext(ctx), func(tx *gorm.DB) error {
 		return forgetPosition(tx, r.cfg.Subscriber, r.cfg.Stream, r.at.at)
 	})
 	if err != nil {

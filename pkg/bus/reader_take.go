@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 )
 
@@ -108,7 +109,7 @@ func (r *Reader) moveTo(to Position) {
 // commit moves the position and applies the effect, together. The position goes
 // first: it is what a second instance collides with, before it writes anything.
 func (r *Reader) commit(ctx context.Context, to Position, apply func(Tx) error) error {
-	err := r.cfg.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err := dbtx.Run(r.cfg.DB.WithContext(ctx), func(tx *gorm.DB) error {
 		if err := movePosition(tx, r.cfg.Subscriber, r.cfg.Stream, r.at.at, to); err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/pkg/bus"
+	"quadrille/pkg/dbtx"
 )
 
 // Points of the way at which RelayConfig.At is called.
@@ -31,7 +32,7 @@ const lockKey = "hashtextextended(current_schema() || '.outbox', 0)"
 // transaction, so that one relay at a time publishes, whatever becomes of it. It
 // holds no lock that a writer of the outbox would wait for.
 func claimPostgres(ctx context.Context, db *gorm.DB, max int, publish func([]bus.Message) error) (sent int, err error) {
-	err = db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = dbtx.Once(db.WithContext(ctx), func(tx *gorm.DB) error {
 		var mine bool
 		if err := tx.Raw("SELECT pg_try_advisory_xact_lock(" + lockKey + ")").Row().Scan(&mine); err != nil || !mine {
 			return err

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/pkg/bus"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 )
 
@@ -23,7 +24,7 @@ var ErrHistoryHoldsMore = errors.New("history holds events that the outbox does 
 func (r *Relay) Rebuild(ctx context.Context, force bool) (total int64, err error) {
 	r.busy.Lock() // what is being published just now must be marked before it is unmarked
 	defer r.busy.Unlock()
-	err = r.cfg.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = dbtx.Once(r.cfg.DB.WithContext(ctx), func(tx *gorm.DB) error {
 		if tx.Name() == "postgres" {
 			if err := tx.Exec("SELECT pg_advisory_xact_lock(" + lockKey + ")").Error; err != nil {
 				return fmt.Errorf("wait for the relay: %w", err)

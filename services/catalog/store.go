@@ -11,6 +11,7 @@ import (
 
 	"quadrille/internal/db"
 	"quadrille/internal/stockcopy"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 	"quadrille/pkg/outbox"
 )
@@ -25,7 +26,7 @@ type store struct {
 // Change has change work on the product, which is empty (version 0) where there
 // is none, and keeps it if it says so. said is the event of a change.
 func (s *store) Change(ctx context.Context, sku string, change func(*Product) (changed bool, err error), said func(string, int64) events.Event) (p Product, err error) {
-	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		// The copy comes first, as it does for the reader: a product that appears
 		// while its stock changes sees the change, or is seen by it. Whoever holds a
 		// SKU's copy is alone with its product, so products need no order of locking.
@@ -33,6 +34,7 @@ func (s *store) Change(ctx context.Context, sku string, change func(*Product) (c
 		if err != nil {
 			return err
 		}
+		p = Product{} // of a try that met a conflict
 		if err := tx.Limit(1).Find(&p, "sku = ?", sku).Error; err != nil {
 			return db.Wrap(err, "read product")
 		}

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"quadrille/internal/db"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"
@@ -27,7 +28,7 @@ type store struct {
 // again it changes nothing (created is false); another movement under the same
 // external ID is a Conflict.
 func (s *store) Record(ctx context.Context, m Movement) (kept Movement, created bool, err error) {
-	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		m.MovedAt = s.now()
 		codes := []string{m.SKU}
 		if err := ensureSKUs(tx, codes, m.MovedAt); err != nil {

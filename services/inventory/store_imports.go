@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/db"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/fault"
 )
 
@@ -46,7 +47,7 @@ func (s *store) startImport(ctx context.Context, im *Import, total int64, ignore
 // restartImport begins again with an import that an earlier version left running,
 // which kept no place in the file. Receipts that were taken count once still.
 func (s *store) restartImport(ctx context.Context, im *Import) error {
-	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err := dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		if err := tx.Delete(&ImportError{}, "import_id = ?", im.ID).Error; err != nil {
 			return db.Wrap(err, "forget import errors")
 		}
@@ -67,7 +68,7 @@ func (s *store) holdUp(ctx context.Context, id, reason string) error {
 
 // endImport ends an import that is as im says, and lets go of its file.
 func (s *store) endImport(ctx context.Context, im Import, status, reason string) error {
-	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return s.end(tx, im, status, reason) })
+	return dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error { return s.end(tx, im, status, reason) })
 }
 
 func (s *store) end(tx *gorm.DB, im Import, status, reason string) error {

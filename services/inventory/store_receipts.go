@@ -9,6 +9,7 @@ import (
 
 	"quadrille/internal/csvfile"
 	"quadrille/internal/db"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 )
@@ -29,8 +30,8 @@ type record struct {
 // as many, in one transaction. The number processed so far is the fencing token: of
 // two instances one gets through, and none after the import was cancelled.
 func (s *store) takeRecords(ctx context.Context, im *Import, batch []record) error {
-	next := *im
-	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	var next Import
+	err := dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		refused, err := s.receiveAll(ctx, tx, batch)
 		if err != nil {
 			return err
@@ -39,6 +40,7 @@ func (s *store) takeRecords(ctx context.Context, im *Import, batch []record) err
 			return err
 		}
 		now := s.now()
+		next = *im // a try that met a conflict has counted already
 		next.Processed += int64(len(batch))
 		next.Rejected += int64(len(refused))
 		next.ReadOffset, next.ReadLine = batch[len(batch)-1].end.Offset, batch[len(batch)-1].end.Line

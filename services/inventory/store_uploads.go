@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/db"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/fault"
 )
 
@@ -81,7 +82,7 @@ func (s *store) discardOldUploads(ctx context.Context) error {
 }
 
 func (s *store) discard(ctx context.Context, id string) error {
-	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	return dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		if err := tx.Delete(&importChunk{}, "import_id = ?", id).Error; err != nil {
 			return db.Wrap(err, "discard upload")
 		}

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/labstack/echo/v4"
 	"gorm.io/gorm"
 
@@ -123,7 +122,7 @@ func onPgx(b *testing.B, conn *gorm.DB, do func(*pgx.Conn) error) error {
 		return err
 	}
 	defer c.Close()
-	return c.Raw(func(driver any) error { return do(driver.(*stdlib.Conn).Conn()) })
+	return c.Raw(func(driver any) error { return do(db.Pgx(driver)) })
 }
 
 type bareStatement struct {

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"quadrille/internal/db"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"
@@ -64,7 +65,7 @@ func (o *Order) lineValues() [][]any {
 // Change has change work on an order, and keeps it with the news of it if it
 // says that it changed.
 func (s *store) Change(ctx context.Context, id string, change func(*Order) (bool, error)) (o Order, changed bool, err error) {
-	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		rows, err := lockOrders(tx, []string{id})
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"quadrille/internal/db"
+	"quadrille/pkg/dbtx"
 )
 
 // Prices is the copies that are kept of the SKUs, by SKU.
@@ -45,7 +46,7 @@ func (s *store) ListPrices(ctx context.Context, skus []string, after string, lim
 
 // KeepPrices keeps copies, outside of any reader.
 func (s *store) KeepPrices(ctx context.Context, copies []Price) error {
-	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return s.keepPrices(tx, copies) })
+	return dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error { return s.keepPrices(tx, copies) })
 }
 
 // keepPrices writes the copies that are newer than what is kept, in SKU order.

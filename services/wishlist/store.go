@@ -12,6 +12,7 @@ import (
 
 	"quadrille/internal/db"
 	"quadrille/internal/stockcopy"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 	"quadrille/pkg/outbox"
 )
@@ -55,11 +56,12 @@ func (s *store) Remove(ctx context.Context, customer, sku string) error {
 }
 
 func (s *store) change(ctx context.Context, customer, sku string, work func(*gorm.DB, *Item) error, item *Item) error {
-	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	return dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		stock, err := stockcopy.Lock(tx, sku)
 		if err != nil {
 			return err
 		}
+		*item = Item{} // of a try that met a conflict
 		if err := tx.Limit(1).Find(item, "customer = ? AND sku = ?", customer, sku).Error; err != nil {
 			return db.Wrap(err, "read wish")
 		}

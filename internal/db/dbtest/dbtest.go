@@ -60,6 +60,57 @@ func Cuttable(t testing.TB, service string, own fs.FS) (*gorm.DB, *testnodes.Pro
 	return conn, proxy
 }
 
+// URL is where PostgreSQL is.
+func URL(t testing.TB) string {
+	t.Helper()
+	return testparts.Postgres(t)
+}
+
+// Again is another pool on a schema that Postgres made. settings are names and values
+// of settings of its sessions.
+func Again(t testing.TB, schema string, settings ...string) *gorm.DB {
+	t.Helper()
+	server, err := url.Parse(testparts.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := server.Query()
+	for i := 0; i+1 < len(settings); i += 2 {
+		query.Set(settings[i], settings[i+1])
+	}
+	server.RawQuery = query.Encode()
+	conn, err := db.Open(t.Context(), db.Config{URL: server.String(), Schema: schema, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(conn) })
+	return conn
+}
+
+// Restricted is a role that may use a schema, and own nothing.
+type Restricted struct{ Name, Schema string }
+
+// Role makes a role that may use conn's schema, and drops it with the test.
+func Role(t testing.TB, conn *gorm.DB) Restricted {
+	t.Helper()
+	role := Restricted{Name: "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]}
+	if err := conn.Raw("SELECT current_schema()").Scan(&role.Schema).Error; err != nil {
+		t.Fatal(err)
+	}
+	run := func(statement string) {
+		if err := conn.WithContext(context.WithoutCancel(t.Context())).Exec(statement).Error; err != nil {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+	run("CREATE ROLE " + role.Name + " LOGIN")
+	t.Cleanup(func() {
+		run("DROP OWNED BY " + role.Name)
+		run("DROP ROLE " + role.Name)
+	})
+	run("GRANT USAGE ON SCHEMA " + role.Schema + " TO " + role.Name)
+	return role
+}
+
 func schemaOf(t testing.TB, server, service string, own fs.FS) *gorm.DB {
 	t.Helper()
 	schema := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12] + "_" + service

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/stockcopy"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 	inventoryclient "quadrille/services/inventory/client"
 )
@@ -55,7 +56,7 @@ func Deliver(ctx context.Context, f *stockcopy.Follower, batch ...events.Event) 
 	if err != nil {
 		return fmt.Errorf("fetch: %w", err)
 	}
-	return f.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return f.Apply(ctx, tx, batch, fetched) })
+	return dbtx.Run(f.DB.WithContext(ctx), func(tx *gorm.DB) error { return f.Apply(ctx, tx, batch, fetched) })
 }
 
 // Events returns one event for the current version of each SKU.

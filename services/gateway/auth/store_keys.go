@@ -9,6 +9,8 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/db"
+	"quadrille/pkg/dberr"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/fault"
 )
 
@@ -49,10 +51,11 @@ func (k *KeyStore) Revoke(ctx context.Context, id string) (row APIKey, err error
 		return row, noSuchKey(id)
 	}
 	now := k.now()
-	err = k.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = dbtx.Run(k.DB.WithContext(ctx), func(tx *gorm.DB) error {
 		if err := tx.Model(&APIKey{}).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", now).Error; err != nil {
 			return err
 		}
+		row = APIKey{} // of a try that met a conflict
 		return tx.First(&row, "id = ?", id).Error
 	})
 	if errors.Is(err, gorm.ErrRecordNotFound) {
@@ -95,7 +98,7 @@ func (k *KeyStore) find(ctx context.Context, id string) (row APIKey, err error) 
 	switch {
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return APIKey{}, nil
-	case errors.Is(err, db.ErrAway):
+	case dberr.Transient(err):
 		away := fault.New(fault.Unavailable, "identity_away", "who has which API key cannot be looked up just now; try again in a moment")
 		return APIKey{}, errors.Join(away, db.Wrap(err, "read key"))
 	default:
