@@ -98,8 +98,8 @@ func (r *Reader) Next() (Record, error) {
 	return rec, nil
 }
 
-// check refuses a line whose fields are not those that the header names, or hold
-// what is no text.
+// check refuses a line whose fields are not those that the header names, or cannot
+// be stored as text.
 func (r *Reader) check(fields []string) error {
 	for i, field := range fields {
 		switch {

@@ -386,3 +386,54 @@ func TestImportsOfAnEarlierVersion(t *testing.T) {
 		h.onHand("A", 4)
 	})
 }
+
+// Code that panics on a file fails its import after a few tries.
+func TestAnImportThatPanics(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, dbtest.SQLite(t, Name, migrations))
+	h.imports.batch = 1
+	h.imports.wake = func() { panic("broken") }
+	id := h.send(columnsLine + lines("r", 20))
+	if im, _ := h.until(id, ImportFailed); !strings.Contains(im.Reason, "broken") || im.Processed != mostPanics {
+		t.Errorf("import is %+v", im)
+	}
+	h.onHand("A", mostPanics)
+}
+
+// All lines that are rejected count; the reasons of the first are kept.
+func TestReasonsAreBounded(t *testing.T) {
+	t.Parallel()
+	conn := dbtest.SQLite(t, Name, migrations)
+	h := newHouse(t, conn)
+	im, shown := h.until(h.send(columnsLine+strings.Repeat("x\n", mostErrors+700)), ImportDone)
+	var kept int64
+	if err := conn.Model(&ImportError{}).Count(&kept).Error; err != nil {
+		t.Fatal(err)
+	}
+	if im.Rejected != mostErrors+700 || kept != mostErrors || len(shown) != errorsShown {
+		t.Errorf("%d reasons are kept and %d shown of %+v", kept, len(shown), im)
+	}
+}
+
+// What a killed process left of an upload is removed a day later.
+func TestOldUploadsAreRemoved(t *testing.T) {
+	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
+		h := newHouse(t, conn)
+		for id, age := range map[string]time.Duration{"old": uploadWithin + time.Hour, "new": time.Hour} {
+			im := Import{ID: id, Status: importUploading, CreatedAt: db.Now().Add(-age)}
+			if err := conn.Create(&im).Error; err != nil {
+				t.Fatal(err)
+			}
+			if err := conn.Create(&importChunk{ImportID: id, Data: []byte(columnsLine)}).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := h.store.discardOldUploads(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		if err := conn.Model(&importChunk{}).Pluck("import_id", &left).Error; err != nil || len(left) != 1 || left[0] != "new" {
+			t.Errorf("left are %v, %v", left, err)
+		}
+	})
+}
