@@ -174,7 +174,7 @@ func TestAnImportThatIsHeldUpHoldsUpNoOther(t *testing.T) {
 		h.until(h.send(fmt.Sprintf("%so%d,OTHER,1\n", columnsLine, n)), ImportDone)
 	}
 	im, _, err := h.Import(t.Context(), held[1])
-	if err != nil || im.over() || !strings.Contains(im.Reason, "line 2") {
+	if err != nil || im.over() || !strings.Contains(im.Reason, "lines 2 to 2") {
 		t.Errorf("the import that is held up is %+v, %v", im, err)
 	}
 	time.Sleep(2 * time.Millisecond)
@@ -186,7 +186,7 @@ func TestAnImportThatIsHeldUpHoldsUpNoOther(t *testing.T) {
 	}
 	long := store{db: conn, now: func() time.Time { return db.Now().Add(time.Minute) }}
 	started := db.Now().Add(-time.Second)
-	if f := importsCheck(&long, started).Probe(t.Context()); f.Err == nil || !strings.Contains(f.Err.Error(), "line 2") || f.Since.Before(started) || f.Patience != 0 {
+	if f := importsCheck(&long, started).Probe(t.Context()); f.Err == nil || !strings.Contains(f.Err.Error(), "does not move") || f.Since.Before(started) || f.Patience != 0 {
 		t.Errorf("found %+v", f)
 	}
 	if err := lock.Rollback().Error; err != nil {

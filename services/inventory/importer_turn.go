@@ -19,6 +19,9 @@ var errPanic = errors.New("the program failed on this file")
 // errRefused is why a record is rejected that only the database found fault with.
 var errRefused = errors.New("the database refuses this line")
 
+// errSlow is wrapped by the error of a batch that took too long.
+var errSlow = errors.New("another transaction may hold their SKUs")
+
 // serve gives one import a turn. An error means that it is held up and wants another
 // try; one that can never succeed is failed here.
 func (i *importer) serve(ctx context.Context, id string) (err error) {
@@ -101,7 +104,7 @@ func (i *importer) step(ctx context.Context, im *Import, file *csvfile.Reader) (
 	}
 	if len(batch) > 0 {
 		if err := i.take(ctx, im, batch); err != nil {
-			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			if errors.Is(err, errSlow) {
 				i.resize(im.ID, size/4)
 			}
 			return false, err
@@ -145,7 +148,7 @@ func (i *importer) takeWithin(ctx context.Context, im *Import, batch []record) e
 	defer cancel()
 	err := i.store.takeRecords(ctx, im, batch)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("take %d lines from line %d on, within %s: %w: %w", len(batch), batch[0].line, i.within, context.DeadlineExceeded, err)
+		return fmt.Errorf("the database did not take lines %d to %d within %s; %w: %w", batch[0].line, batch[len(batch)-1].line, i.within, errSlow, err)
 	}
 	return err
 }
