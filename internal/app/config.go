@@ -25,6 +25,8 @@ type Config struct {
 
 	DatabaseURL     string        `env:"DATABASE_URL"`                        // empty: SQLite files under Data
 	DatabasePool    int           `env:"DATABASE_POOL"`                       // connections per service; 0: the default of internal/db
+	DatabaseMaxLife time.Duration `env:"DATABASE_MAX_LIFE"`                   // of a connection; 0: the default of internal/db
+	DatabaseMaxIdle time.Duration `env:"DATABASE_MAX_IDLE"`                   // of a connection that nobody uses; 0: likewise
 	SchemaPrefix    string        `env:"DATABASE_SCHEMA_PREFIX"`              // before each service's schema
 	AMQPURL         string        `env:"AMQP_URL"`                            // empty: the embedded log under Data
 	CloudAMQPURL    string        `env:"CLOUDAMQP_URL"`                       // used where AMQP_URL is empty

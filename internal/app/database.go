@@ -10,22 +10,21 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/db"
+	"quadrille/pkg/dberr"
 )
 
 // OpenDatabase opens a service's database, however long it takes to come up,
 // and migrates it.
 func OpenDatabase(ctx context.Context, cfg Config, s Service, log *slog.Logger) (*gorm.DB, error) {
-	conn, err := db.OpenRetry(ctx, db.Config{
-		URL: cfg.Database(s.Name), Schema: cfg.SchemaPrefix + s.Name, Pool: cfg.DatabasePool, Log: log,
-	})
-	if errors.Is(err, db.ErrBadURL) {
+	conn, err := db.OpenMigrated(ctx, db.Config{
+		URL: cfg.Database(s.Name), Schema: cfg.SchemaPrefix + s.Name, Pool: cfg.DatabasePool,
+		MaxLife: cfg.DatabaseMaxLife, MaxIdle: cfg.DatabaseMaxIdle, Log: log,
+	}, s.Name, s.Migrations)
+	if errors.Is(err, db.ErrBadURL) || errors.Is(err, db.ErrPooler) || dberr.Of(err) == dberr.Unfit {
 		return nil, fmt.Errorf("%s: %w", cfg.databaseVariable(s.Name), err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
-	}
-	if err := db.Migrate(ctx, conn, s.Name, s.Migrations); err != nil {
-		return nil, errors.Join(fmt.Errorf("migrate %s: %w", s.Name, err), db.Close(conn))
 	}
 	return conn, nil
 }

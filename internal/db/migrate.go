@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 	"gorm.io/gorm"
+
+	"quadrille/pkg/dbtx"
 )
 
 //go:embed migrations
@@ -19,13 +21,15 @@ var common embed.FS
 // to the newest version. own holds migrations/postgres/NNNNN_name.sql
 // and migrations/sqlite/NNNNN_name.sql. Two processes at once are safe: one waits for the other.
 func Migrate(ctx context.Context, db *gorm.DB, service string, own fs.FS) error {
-	if err := migrate(ctx, db, "schema_common", common); err != nil {
-		return fmt.Errorf("common tables: %w", err)
-	}
-	if err := migrate(ctx, db, "schema_own", own); err != nil {
-		return fmt.Errorf("tables of %s: %w", service, err)
-	}
-	return nil
+	return alone(ctx, db, func() error {
+		if err := migrate(ctx, db, "schema_common", common); err != nil {
+			return fmt.Errorf("common tables: %w", err)
+		}
+		if err := migrate(ctx, db, "schema_own", own); err != nil {
+			return fmt.Errorf("tables of %s: %w", service, err)
+		}
+		return nil
+	})
 }
 
 // migrate runs the migrations that belong to the database's
@@ -41,21 +45,11 @@ func migrate(ctx context.Context, db *gorm.DB, table string, files fs.FS) (err e
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	options := []goose.ProviderOption{goose.WithTableName(table), goose.WithDisableGlobalRegistry(true)}
 	kind := goose.DialectSQLite3
 	if dialect == "postgres" {
 		kind = goose.DialectPostgres
-		id, err := lockID(ctx, db, table)
-		if err != nil {
-			return err
-		}
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(id), lock.WithLockTimeout(1, 300))
-		if err != nil {
-			return fmt.Errorf("make migration lock: %w", err)
-		}
-		options = append(options, goose.WithSessionLocker(locker))
 	}
-	provider, err := goose.NewProvider(kind, conn, scripts, options...)
+	provider, err := goose.NewProvider(kind, conn, scripts, goose.WithTableName(table), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
@@ -65,9 +59,45 @@ func migrate(ctx context.Context, db *gorm.DB, table string, files fs.FS) (err e
 	return nil
 }
 
-// lockID is a lock of each schema's own: services that share a server need not
-// wait for each other.
-func lockID(ctx context.Context, db *gorm.DB, table string) (id int64, err error) {
-	err = db.WithContext(ctx).Raw("SELECT hashtextextended(current_schema() || ?, 0)", "."+table).Scan(&id).Error
-	return id, Wrap(err, "name migration lock")
+// alone runs work while no other process migrates the same schema. On PostgreSQL it
+// holds an advisory lock in a transaction, which a pooler in transaction mode keeps
+// on one server connection; work uses another one. It asks for the lock again and again
+// rather than waiting in the server, so that those who wait occupy no connection.
+func alone(ctx context.Context, db *gorm.DB, work func() error) error {
+	if db.Name() != "postgres" {
+		return work()
+	}
+	pool, err := db.DB()
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if most := pool.Stats().MaxOpenConnections; most == 1 {
+		pool.SetMaxOpenConns(2)
+		defer pool.SetMaxOpenConns(most)
+	}
+	const lockPoll = 100 * time.Millisecond
+	for {
+		var mine bool
+		err := dbtx.Once(db.WithContext(ctx), func(tx *gorm.DB) error {
+			// The transaction is idle as long as the migrations take.
+			if err := tx.Exec("SET LOCAL idle_in_transaction_session_timeout = '1h'").Error; err != nil {
+				return Wrap(err, "prepare migration lock")
+			}
+			// A lock of each schema's own: services that share a server need not wait for
+			// each other.
+			err := tx.Raw("SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.migrate', 0))").Row().Scan(&mine)
+			if err != nil || !mine {
+				return Wrap(err, "take migration lock")
+			}
+			return work()
+		})
+		if err != nil || mine {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for another process that migrates: %w", ctx.Err())
+		case <-time.After(lockPoll):
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"quadrille/pkg/dberr"
 )
 
 // ErrBadURL is wrapped by errors of a database URL that no other try will mend.
@@ -50,15 +53,34 @@ func Open(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	}
 }
 
-// OpenRetry opens the database however long that takes, until ctx ends. Each
-// failure goes to the log: what cannot be reached, why, and when the next try
-// comes. A URL that is none and a file in use fail at once.
+// OpenRetry is Open, tried until it succeeds or ctx ends. Each failure goes to the log:
+// what cannot be reached, why, and when the next try comes. What another try does not
+// mend is returned at once: see permanent.
 func OpenRetry(ctx context.Context, cfg Config) (*gorm.DB, error) {
+	return retry(ctx, cfg, Open)
+}
+
+// OpenMigrated is OpenRetry and Migrate, tried together: a server that goes away during
+// a migration is waited for, too.
+func OpenMigrated(ctx context.Context, cfg Config, service string, own fs.FS) (*gorm.DB, error) {
+	return retry(ctx, cfg, func(ctx context.Context, cfg Config) (*gorm.DB, error) {
+		conn, err := Open(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		if err := Migrate(ctx, conn, service, own); err != nil {
+			return nil, errors.Join(&migrateError{cause: err}, Close(conn))
+		}
+		return conn, nil
+	})
+}
+
+func retry(ctx context.Context, cfg Config, open func(context.Context, Config) (*gorm.DB, error)) (*gorm.DB, error) {
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 250*time.Millisecond, 10*time.Second
 	return backoff.Retry(ctx, func() (*gorm.DB, error) {
-		conn, err := Open(ctx, cfg)
-		if errors.Is(err, ErrBadURL) || errors.Is(err, ErrInUse) {
+		conn, err := open(ctx, cfg)
+		if err != nil && permanent(err) {
 			return nil, backoff.Permanent(err)
 		}
 		return conn, err
@@ -66,6 +88,29 @@ func OpenRetry(ctx context.Context, cfg Config) (*gorm.DB, error) {
 		cfg.Log.Warn("cannot reach the database; trying again", "error", err, "next_try_in", next.Round(10*time.Millisecond).String())
 	}))
 }
+
+// permanent reports whether a start fails for good: the URL is none, the file is in
+// use, the pooler does not fit, the server refuses the password, the role or the name
+// of the database, the role lacks a right, or a migration fails for its own sake.
+func permanent(err error) bool {
+	for _, known := range []error{ErrBadURL, ErrInUse, ErrPooler} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	var migrating *migrateError
+	kind := dberr.Of(err)
+	return kind == dberr.Unfit || kind == dberr.Other && errors.As(err, &migrating)
+}
+
+// migrateError is a failure after the database was reached.
+type migrateError struct{ cause error }
+
+// Error names the step.
+func (e *migrateError) Error() string { return "migrate: " + e.cause.Error() }
+
+// Unwrap is the cause.
+func (e *migrateError) Unwrap() error { return e.cause }
 
 // Ping asks whether the database answers, within two seconds.
 func Ping(ctx context.Context, db *gorm.DB) error {

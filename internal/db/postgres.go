@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,29 +23,66 @@ func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: it does not parse as a PostgreSQL URL (postgres://user@host:port/database)", ErrBadURL)
 	}
-	schema := pgx.Identifier{cfg.Schema}.Sanitize()
-	pg.RuntimeParams["search_path"] = schema
+	delete(pg.RuntimeParams, "search_path")
 	pg.RuntimeParams["application_name"] = "quadrille " + cfg.Schema
-	// A process that is stopped in the middle of a transaction must not hold its
-	// locks for ever. The longest that is idle on purpose is a relay's, while the log
-	// confirms.
-	pg.RuntimeParams["idle_in_transaction_session_timeout"] = "30s"
 	if pg.ConnectTimeout == 0 {
 		pg.ConnectTimeout = 5 * time.Second
 	}
-	pool := sql.OpenDB(&classifying{Connector: stdlib.GetConnector(*pg, stdlib.OptionShouldPing(deaf))})
+	db, err := openSchema(ctx, cfg, pg)
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL at %s, database %s: %w", hosts(pg), pg.Database, brief(err))
+	}
+	return db, nil
+}
+
+// openSchema opens a pool whose connections work in the schema, creating it where it is
+// missing. Nothing is written before the pooler, if there is one, is known to fit.
+func openSchema(ctx context.Context, cfg Config, pg *pgx.ConnConfig) (*gorm.DB, error) {
+	mode, err := detectPooling(ctx, pg)
+	if err != nil {
+		return nil, err
+	}
+	fitExecMode(pg, mode)
+	connector := stdlib.GetConnector(*pg, stdlib.OptionShouldPing(deaf), stdlib.OptionAfterConnect(enterSchema(cfg.Schema, pg.User, mode)))
+	pool := sql.OpenDB(&classifying{Connector: connector})
 	pool.SetMaxOpenConns(cfg.Pool)
 	pool.SetMaxIdleConns(cfg.Pool)
 	pool.SetConnMaxLifetime(cfg.MaxLife)
 	pool.SetConnMaxIdleTime(cfg.MaxIdle)
 	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), settings())
 	if err == nil {
-		err = createSchema(ctx, db, schema)
+		err = createSchema(ctx, db, pgx.Identifier{cfg.Schema}.Sanitize())
+	}
+	if err == nil {
+		err = inSchema(ctx, db, cfg.Schema, pg.User, mode)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("PostgreSQL at %s:%d, database %s: %w", pg.Host, pg.Port, pg.Database, brief(err)), pool.Close())
+		return nil, errors.Join(err, pool.Close())
 	}
 	return db, nil
+}
+
+// inSchema checks that tables would be made in the schema.
+func inSchema(ctx context.Context, db *gorm.DB, schema, user string, mode pooling) error {
+	var found string
+	if err := db.WithContext(ctx).Raw("SELECT coalesce(current_schema(), '')").Scan(&found).Error; err != nil {
+		return Wrap(err, "look where tables would be made")
+	}
+	if found != schema {
+		return wrongSchema(found, schema, user, mode)
+	}
+	return nil
+}
+
+// hosts are the servers that are tried in turn.
+func hosts(pg *pgx.ConnConfig) string {
+	all := []string{fmt.Sprintf("%s:%d", pg.Host, pg.Port)}
+	for _, f := range pg.Fallbacks {
+		if next := fmt.Sprintf("%s:%d", f.Host, f.Port); !slices.Contains(all, next) {
+			all = append(all, next)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // deaf reports whether a connection from the pool is of no more use. One that was
@@ -77,13 +115,24 @@ func createSchema(ctx context.Context, db *gorm.DB, schema string) error {
 	})
 }
 
-// brief is the cause of a failed connection without the whole configuration
-// that pgx puts before it.
+// brief tells of a failed connection without the whole configuration that pgx puts
+// before the cause. It keeps the cause for whoever asks by errors.Is.
 func brief(err error) error {
 	var failed *pgconn.ConnectError
 	if !errors.As(err, &failed) {
 		return err
 	}
 	lines := strings.Split(strings.TrimSpace(failed.Unwrap().Error()), "\n")
-	return errors.New(strings.TrimSpace(lines[len(lines)-1])) //nolint:err113 // carries pgx's own words
+	return &shortened{text: strings.TrimSpace(lines[len(lines)-1]), cause: err}
 }
+
+type shortened struct {
+	text  string
+	cause error
+}
+
+// Error is the short text.
+func (s *shortened) Error() string { return s.text }
+
+// Unwrap is the whole error.
+func (s *shortened) Unwrap() error { return s.cause }
