@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"quadrille/pkg/dberr"
 )
@@ -51,7 +53,7 @@ func detectPooling(ctx context.Context, cfg *pgx.ConnConfig) (pooling, error) {
 	defer two.Close(ctx) //nolint:errcheck // only looked through
 	for range 10 {
 		if _, err := two.Exec(ctx, "BEGIN", pgx.QueryExecModeSimpleProtocol); err != nil {
-			return 0, dberr.Mark(ctx, fmt.Errorf("begin a transaction through the pooler (statement mode is not supported): %w", err))
+			return 0, noTransaction(ctx, err)
 		}
 		second, secondErr := backend(ctx, two)
 		again, againErr := backend(ctx, one)
@@ -64,6 +66,16 @@ func detectPooling(ctx context.Context, cfg *pgx.ConnConfig) (pooling, error) {
 		}
 	}
 	return perSession, nil
+}
+
+// noTransaction is the error of a transaction that could not be begun. In statement
+// mode none ever can.
+func noTransaction(ctx context.Context, err error) error {
+	var said *pgconn.PgError
+	if errors.As(err, &said) && strings.Contains(said.Message, "statement pooling") {
+		return fmt.Errorf("%w: it is in statement mode, which allows no transactions; set pool_mode = session", ErrPooler)
+	}
+	return dberr.Mark(ctx, fmt.Errorf("begin a transaction through the pooler: %w", err))
 }
 
 func backend(ctx context.Context, conn *pgx.Conn) (pid uint32, err error) {

@@ -183,7 +183,7 @@ func TestPgBouncerInTransactionModeWithARolePerService(t *testing.T) {
 func TestPgBouncerInStatementModeIsRefused(t *testing.T) {
 	t.Parallel()
 	p := behindBouncer(t, "pool_mode = statement")
-	if _, err := db.Open(t.Context(), db.Config{URL: p.url, Schema: p.schema}); err == nil || !strings.Contains(err.Error(), "statement mode") {
+	if _, err := db.Open(t.Context(), db.Config{URL: p.url, Schema: p.schema}); !errors.Is(err, db.ErrPooler) || !strings.Contains(err.Error(), "statement mode") {
 		t.Errorf("gives %v", err)
 	}
 }

@@ -25,6 +25,18 @@ type PostgresNode struct {
 // with its data in a folder that goes with the test.
 func Postgres(t testing.TB) *PostgresNode {
 	t.Helper()
+	return startPostgres(t, "initdb", "--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-sync")
+}
+
+// Standby starts a server that follows n.
+func (n *PostgresNode) Standby(t testing.TB) *PostgresNode {
+	t.Helper()
+	return startPostgres(t, "pg_basebackup", "--dbname", n.URL(), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
+}
+
+// startPostgres starts a server on data that a program makes.
+func startPostgres(t testing.TB, program string, args ...string) *PostgresNode {
+	t.Helper()
 	initdb := need(t, "postgres", "/usr/lib/postgresql/*/bin/initdb")
 	as := ownerOf(t)
 	uid := os.Getuid()
@@ -39,8 +51,8 @@ func Postgres(t testing.TB) *PostgresNode {
 		return cmd
 	}
 	data := filepath.Join(dir, "data")
-	if out, err := run("initdb", "--pgdata", data, "--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-sync").CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
+	if out, err := run(program, append(args, "--pgdata", data)...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, out)
 	}
 	n := &PostgresNode{port: freePort(t)}
 	n.process = process{

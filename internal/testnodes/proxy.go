@@ -69,6 +69,14 @@ func (p *Proxy) Cut() {
 	}
 }
 
+// Point has new connections go to another server. Those that there are stay where
+// they are, as after a name that moved.
+func (p *Proxy) Point(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+}
+
 // Mend takes connections again, and passes on at once. Connections that hung have
 // lost what was said meanwhile and go on hanging, as after a router that was
 // replaced.
@@ -108,7 +116,10 @@ func (p *Proxy) each(do func(*proxied)) {
 }
 
 func (p *Proxy) serve(client *net.TCPConn) {
-	conn, err := net.Dial("tcp", p.target)
+	p.mu.Lock()
+	target := p.target
+	p.mu.Unlock()
+	conn, err := net.Dial("tcp", target)
 	if err != nil {
 		_ = client.Close()
 		return

@@ -4,6 +4,7 @@ package dbtest
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -84,6 +85,17 @@ func Again(t testing.TB, schema string, settings ...string) *gorm.DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close(conn) })
+	return conn
+}
+
+// Plain is a server without anything of ours around it.
+func Plain(t testing.TB, server string) *sql.DB {
+	t.Helper()
+	conn, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
