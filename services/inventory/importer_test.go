@@ -10,6 +10,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 
 	"quadrille/internal/csvfile"
@@ -436,4 +437,28 @@ func TestOldUploadsAreRemoved(t *testing.T) {
 			t.Errorf("left are %v, %v", left, err)
 		}
 	})
+}
+
+// A transaction that is run again after a conflict counts its records once.
+func TestABatchThatMeetsAConflict(t *testing.T) {
+	t.Parallel()
+	conn := dbtest.SQLite(t, Name, migrations)
+	h := newHouse(t, conn)
+	h.imports.batch = 2
+	id := h.send(columnsLine + lines("r", 3) + "bad\n" + lines("s", 3))
+	met := 0
+	err := conn.Callback().Update().Before("gorm:update").Register("test:conflict", func(tx *gorm.DB) {
+		if columns := tx.Statement.Selects; len(columns) > 0 && columns[0] == "processed" {
+			if met++; met%2 == 1 {
+				_ = tx.AddError(&pgconn.PgError{Code: "40001"})
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if im, _ := h.until(id, ImportDone); im.Processed != 7 || im.Rejected != 1 || met < 8 {
+		t.Errorf("after %d updates the import is %+v", met, im)
+	}
+	h.onHand("A", 6)
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"quadrille/internal/csvfile"
-	"quadrille/internal/db"
+	"quadrille/pkg/dberr"
 	"quadrille/pkg/fault"
 )
 
@@ -125,7 +125,7 @@ func (i *importer) step(ctx context.Context, im *Import, file *csvfile.Reader) (
 // records they are, and rejects those.
 func (i *importer) take(ctx context.Context, im *Import, batch []record) error {
 	err := i.takeWithin(ctx, im, batch)
-	if err == nil || !refusesData(err) {
+	if err == nil || ctx.Err() != nil || !refusesData(err) {
 		return err
 	}
 	if len(batch) == 1 {
@@ -154,9 +154,14 @@ func (i *importer) takeWithin(ctx context.Context, im *Import, batch []record) e
 }
 
 // refusesData reports whether a record is at fault: its values break a rule of the
-// database, or of what else keeps them.
+// database, or of what else keeps them. No other try mends such an error.
 func refusesData(err error) bool {
-	return db.RefusesData(err) || fault.Is(err, fault.Malformed, fault.Invalid, fault.Conflict, fault.TooLarge)
+	for _, passing := range []error{errOvertaken, errSlow, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, passing) {
+			return false
+		}
+	}
+	return !dberr.Transient(err)
 }
 
 // batchOf is how many records the import's next transaction takes.
