@@ -15,25 +15,36 @@ import (
 )
 
 // ErrPooler is wrapped by errors of a connection pooler, such as PgBouncer, whose mode
-// the service cannot work with.
-var ErrPooler = errors.New("a connection pooler (PgBouncer?) stands before PostgreSQL in a mode that does not fit")
+// the service cannot work with. It is of the kind dberr.Unfit.
+var ErrPooler error = poolerError("a connection pooler (PgBouncer?) stands before PostgreSQL in a mode that does not fit")
+
+type poolerError string
+
+// Error is the text.
+func (e poolerError) Error() string { return string(e) }
+
+// Is matches dberr.ErrUnfit, so that no event is blamed for a pooler that was put in place later.
+func (e poolerError) Is(target error) bool { return target == dberr.ErrUnfit } //nolint:errorlint // a sentinel
 
 // pooling is how server connections are handed to clients.
 type pooling int
 
 const (
-	perSession     pooling = iota // a client keeps its server connection; without a pooler, too
+	noPooler       pooling = iota // clients reach the server itself
+	perSession                    // a client keeps its server connection
 	perTransaction                // each transaction may get another server connection
 )
+
+// errPooled is the error of a connection that was to reach the server itself and does not.
+var errPooled = errors.New("a connection pooler answers")
 
 // poolingWithin bounds the detection: a session pooler without a second connection to
 // give has the client wait.
 const poolingWithin = 5 * time.Second
 
-// detectPooling finds out how the server behind cfg hands out connections. A pooler
-// gives itself away by the process ID that it announces, which is not the backend's.
-// Then a second client opens transactions: in transaction mode it gets the backend of
-// the first one, or the first one gets another backend.
+// detectPooling finds out how the pooler behind cfg hands out connections. A second
+// client opens transactions: in transaction mode it gets the backend of the first one,
+// or the first one gets another backend.
 func detectPooling(ctx context.Context, cfg *pgx.ConnConfig) (pooling, error) {
 	ctx, cancel := context.WithTimeout(ctx, poolingWithin)
 	defer cancel()
@@ -43,8 +54,8 @@ func detectPooling(ctx context.Context, cfg *pgx.ConnConfig) (pooling, error) {
 	}
 	defer one.Close(ctx) //nolint:errcheck // only looked through
 	first, err := backend(ctx, one)
-	if err != nil || first == one.PgConn().PID() {
-		return perSession, dberr.Mark(ctx, err)
+	if err != nil {
+		return 0, dberr.Mark(ctx, err)
 	}
 	two, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
@@ -88,18 +99,23 @@ func backend(ctx context.Context, conn *pgx.Conn) (pid uint32, err error) {
 // PgBouncer refuses or drops. In transaction mode nothing can be set for a session:
 // the role has to bring the schema along.
 func enterSchema(schema, user string, mode pooling) func(context.Context, *pgx.Conn) error {
-	const look = "SELECT coalesce(current_schema(), '')"
+	const look = "SELECT '', '', coalesce(current_schema(), '')"
 	// A process that is stopped in the middle of a transaction must not hold its locks
 	// for ever. The longest that is idle on purpose is a relay's, while the log confirms.
-	const set = "SELECT set_config('search_path', $1, false), set_config('idle_in_transaction_session_timeout', '30s', false)"
+	const set = "SELECT set_config('search_path', $1, false), set_config('idle_in_transaction_session_timeout', '30s', false), coalesce(current_schema(), '')"
 	return func(ctx context.Context, conn *pgx.Conn) error {
-		if mode == perSession {
-			if _, err := conn.Exec(ctx, set, pgx.QueryExecModeSimpleProtocol, pgx.Identifier{schema}.Sanitize()); err != nil {
-				return errors.Join(err, conn.Close(ctx))
-			}
+		var found, path, timeout string
+		var err error
+		if mode == noPooler {
+			err = reached(ctx, conn)
 		}
-		var found string
-		err := conn.QueryRow(ctx, look, pgx.QueryExecModeSimpleProtocol).Scan(&found)
+		query, args := set, []any{pgx.QueryExecModeSimpleProtocol, pgx.Identifier{schema}.Sanitize()}
+		if mode == perTransaction {
+			query, args = look, args[:1]
+		}
+		if err == nil {
+			err = conn.QueryRow(ctx, query, args...).Scan(&path, &timeout, &found)
+		}
 		if err == nil && found != schema && (found != "" || mode == perTransaction) {
 			err = wrongSchema(found, schema, user, mode)
 		}
@@ -108,6 +124,16 @@ func enterSchema(schema, user string, mode pooling) func(context.Context, *pgx.C
 		}
 		return nil
 	}
+}
+
+// reached is errPooled where a pooler answers: it announces a process ID that is not
+// the backend's.
+func reached(ctx context.Context, conn *pgx.Conn) error {
+	pid, err := backend(ctx, conn)
+	if err == nil && pid != conn.PgConn().PID() {
+		return fmt.Errorf("%w: %w", dberr.ErrAway, errPooled)
+	}
+	return err
 }
 
 func wrongSchema(found, want, user string, mode pooling) error {

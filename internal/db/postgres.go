@@ -28,7 +28,13 @@ func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	if pg.ConnectTimeout == 0 {
 		pg.ConnectTimeout = 5 * time.Second
 	}
-	db, err := openSchema(ctx, cfg, pg)
+	db, err := openSchema(ctx, cfg, pg, noPooler)
+	if errors.Is(err, errPooled) {
+		var mode pooling
+		if mode, err = detectPooling(ctx, pg); err == nil {
+			db, err = openSchema(ctx, cfg, pg, mode)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("PostgreSQL at %s, database %s: %w", hosts(pg), pg.Database, brief(err))
 	}
@@ -36,12 +42,8 @@ func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
 }
 
 // openSchema opens a pool whose connections work in the schema, creating it where it is
-// missing. Nothing is written before the pooler, if there is one, is known to fit.
-func openSchema(ctx context.Context, cfg Config, pg *pgx.ConnConfig) (*gorm.DB, error) {
-	mode, err := detectPooling(ctx, pg)
-	if err != nil {
-		return nil, err
-	}
+// missing. It is errPooled, with nothing written, where mode is noPooler and there is one.
+func openSchema(ctx context.Context, cfg Config, pg *pgx.ConnConfig, mode pooling) (*gorm.DB, error) {
 	fitExecMode(pg, mode)
 	connector := stdlib.GetConnector(*pg, stdlib.OptionShouldPing(deaf), stdlib.OptionAfterConnect(enterSchema(cfg.Schema, pg.User, mode)))
 	pool := sql.OpenDB(&classifying{Connector: connector})
