@@ -10,10 +10,11 @@ import (
 	"path/filepath"
 	"syscall"
 
-	gormsqlite "gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
+
+	"quadrille/internal/db/sqlitedialect"
 )
 
 // ErrInUse: another process has the SQLite file open. Each service's file has
@@ -38,18 +39,14 @@ func openSQLite(ctx context.Context, path string) (*gorm.DB, error) {
 		return nil, errors.Join(fmt.Errorf("SQLite file %s: %w", path, err), lock.Close())
 	}
 	pool := sql.OpenDB(&classifying{Connector: connector})
-	dialect := &sqliteDialect{Dialector: &gormsqlite.Dialector{Conn: pool}, lock: lock}
-	db, err := gorm.Open(dialect, settings())
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("SQLite file %s: %w", path, err), pool.Close(), dialect.unlock())
-	}
-	conn, err := db.DB()
+	pool.SetMaxOpenConns(1)
+	err = pool.PingContext(ctx)
+	var db *gorm.DB
 	if err == nil {
-		conn.SetMaxOpenConns(1)
-		err = conn.PingContext(ctx)
+		db, err = gorm.Open(&sqliteDialect{Dialector: sqlitedialect.Dialector{Conn: pool}, lock: lock}, settings())
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("SQLite file %s: %w", path, err), Close(db))
+		return nil, errors.Join(fmt.Errorf("SQLite file %s: %w", path, err), pool.Close(), lock.Close())
 	}
 	return db, nil
 }
@@ -62,10 +59,10 @@ func DSN(path string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options
 }
 
-// sqliteDialect is gorm's dialect of SQLite over the pure Go driver, whose error
-// codes gorm does not know, and the lock on the file.
+// sqliteDialect adds to the dialect the pure Go driver's error codes and the lock on
+// the file.
 type sqliteDialect struct {
-	*gormsqlite.Dialector
+	sqlitedialect.Dialector
 
 	lock *os.File
 }
