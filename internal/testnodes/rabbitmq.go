@@ -31,7 +31,8 @@ type RabbitNode struct {
 // its data in a folder that goes with the test.
 func RabbitMQ(t testing.TB) *RabbitNode { return RabbitCluster(t, 1)[0] }
 
-// RabbitCluster starts n nodes that are one cluster.
+// RabbitCluster starts n nodes that form one cluster. Each node knows only those
+// that were started before it: RabbitMQ 4 waits for every peer that it is told of.
 func RabbitCluster(t testing.TB, n int) []*RabbitNode {
 	t.Helper()
 	server := need(t, "rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -42,7 +43,7 @@ func RabbitCluster(t testing.TB, n int) []*RabbitNode {
 		names[i] = nodes[i].node
 	}
 	for i, node := range nodes {
-		node.configure(t, names)
+		node.configure(t, names[:i+1])
 		if err := node.Start(); err != nil {
 			t.Fatalf("node %d: %v", i, err)
 		}
