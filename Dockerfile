@@ -9,9 +9,11 @@ COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
+# What the program says of itself. The build context has no history to ask.
+ARG VERSION COMMIT
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags='-s -w' -o /quadrille ./cmd/quadrille
+    go build -trimpath -ldflags="-s -w -X main.version=$VERSION -X main.commit=$COMMIT" -o /quadrille ./cmd/quadrille
 
 # CA certificates, time zones and nothing to run: no shell, no package manager.
 FROM gcr.io/distroless/static-debian13:nonroot

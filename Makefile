@@ -1,5 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint generate bench chaos ci clean
+.PHONY: help run build test race lint generate bench chaos compat ci clean
+
+# What the program says of itself: a tag, if there is one, and the commit.
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
+COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -7,8 +11,8 @@ help: ## what there is to make
 run: ## the whole shop in one process
 	CGO_ENABLED=0 go run ./cmd/quadrille up
 
-build: ## the binary, as bin/quadrille
-	CGO_ENABLED=0 go build -o bin/quadrille ./cmd/quadrille
+build: ## the binary, as bin/quadrille, stripped as for a release
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/quadrille ./cmd/quadrille
 
 test: ## all tests that can run here
 	go test ./...
@@ -27,6 +31,9 @@ bench: ## the benchmarks, on PostgreSQL and RabbitMQ
 
 chaos: ## 200 faults, ten take-overs and a cluster, on servers of its own (an hour)
 	CHAOS_FAULTS=200 TAKEOVER_ROUNDS=10 go test -v -count=1 -timeout 120m ./test/chaos
+
+compat: ## suites on Debian 13's RabbitMQ 4.0, PostgreSQL 17 and Redis 8, as root
+	test/compat/run
 
 ci: ## everything that CI runs
 	.ci/run

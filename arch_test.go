@@ -178,6 +178,21 @@ func thirdParty(t *testing.T, pkg string) (deps []string) {
 	return strings.Fields(string(list))
 }
 
+// Nothing that the program is built from needs a C compiler, also where one exists
+// and cgo is on: go run and go test would compile it, and nobody would notice.
+func TestNoCgo(t *testing.T) {
+	const foreign = "{{if and (not .Standard) .CgoFiles}}{{.ImportPath}}: {{.CgoFiles}}{{end}}"
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", foreign, "./cmd/quadrille")
+	list.Env = append(os.Environ(), "CGO_ENABLED=1")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for found := range strings.Lines(string(out)) {
+		t.Errorf("./cmd/quadrille compiles C of %s", strings.TrimSpace(found))
+	}
+}
+
 func TestOnePackageCommentPerFolder(t *testing.T) {
 	comments, folders := map[string]int{}, map[string]bool{}
 	goFiles(t, func(file string, syntax *ast.File) {

@@ -35,11 +35,13 @@ with its own database and REST API, which tell each other what changed by events
 Without any configuration everything runs in one process on SQLite files. The
 environment puts it on real parts: DATABASE_URL (PostgreSQL), AMQP_URL (RabbitMQ);
 docs/operations.md lists every variable.`,
+		Version:       thisBuild(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(newUp(), newServe(), newMigrate(), newTrafficCommand(), newAuditCommand(),
-		newReplay(), newRebuild(), newDead(), newCall(), newKeysCommand(), newHealthy())
+		newReplay(), newRebuild(), newDead(), newCall(), newKeysCommand(), newHealthy(), newVersion())
 	return root
 }
 
