@@ -356,6 +356,25 @@ func TestComposeFitsTheCode(t *testing.T) {
 	}
 }
 
+// Compose runs versions that the suites have run on, those of the table in docs/operations.md.
+func TestComposeRunsTestedVersions(t *testing.T) {
+	text, err := os.ReadFile("docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for image, server := range map[string]string{"postgres": "PostgreSQL", "rabbitmq": "RabbitMQ", "redis": "Redis"} {
+		m := regexp.MustCompile(`image: ` + image + `:([0-9.]+)`).FindStringSubmatch(composeText(t))
+		if m == nil {
+			t.Errorf("docker-compose.yml has no image %s with a version", image)
+			continue
+		}
+		row := regexp.MustCompile(`(?m)^\| ` + server + ` \| ` + regexp.QuoteMeta(m[1]) + `(\.[0-9]+)* `)
+		if !row.Match(text) {
+			t.Errorf("docker-compose.yml uses %s %s, and docs/operations.md has no test of it", server, m[1])
+		}
+	}
+}
+
 // A variable that is not written down is not there for whoever deploys.
 func TestComposeVariablesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("docs/compose.md")

@@ -56,12 +56,12 @@ var (
 	postgres = &part{
 		name: "postgres", variable: "TEST_POSTGRES_URL", local: "127.0.0.1:5432",
 		at:    func(a string) string { return "postgres://postgres@" + a + "/postgres?sslmode=disable" },
-		image: "postgres:15-alpine", port: "5432/tcp", env: map[string]string{"POSTGRES_HOST_AUTH_METHOD": "trust"},
+		image: "postgres:17-alpine", port: "5432/tcp", env: map[string]string{"POSTGRES_HOST_AUTH_METHOD": "trust"},
 	}
 	rabbitmq = &part{
 		name: "rabbitmq", variable: "TEST_AMQP_URL", local: "127.0.0.1:5672",
 		at:    func(a string) string { return "amqp://guest:guest@" + a + "/" },
-		image: "rabbitmq:3.13-alpine", port: "5672/tcp",
+		image: "rabbitmq:4.0-alpine", port: "5672/tcp",
 	}
 	redisPart = &part{
 		name: "redis", variable: "TEST_REDIS_URL", local: "127.0.0.1:6379",

@@ -39,7 +39,7 @@ func TestAMisspeltColumnIsAnError(t *testing.T) {
 	conn := open(t)
 	must(t, conn.Create(&part{Name: "a"}).Error)
 	var found []part
-	if err := conn.Where(clause.Neq{Column: "nmae", Value: "x"}).Find(&found).Error; err == nil {
+	if err := conn.Where(clause.Neq{Column: "stocks", Value: "x"}).Find(&found).Error; err == nil {
 		t.Errorf("found %d rows by a column that does not exist", len(found))
 	}
 }

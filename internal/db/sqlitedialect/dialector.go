@@ -4,6 +4,8 @@
 package sqlitedialect
 
 import (
+	"maps"
+
 	"gorm.io/gorm"
 	"gorm.io/gorm/callbacks"
 	"gorm.io/gorm/clause"
@@ -31,9 +33,7 @@ func (d Dialector) Initialize(db *gorm.DB) error {
 		// last_insert_rowid() is that of the last row of a batch.
 		LastInsertIDReversed: true,
 	})
-	for name, build := range builders() {
-		db.ClauseBuilders[name] = build
-	}
+	maps.Copy(db.ClauseBuilders, builders())
 	return nil
 }
 
