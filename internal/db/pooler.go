@@ -24,7 +24,7 @@ type poolerError string
 func (e poolerError) Error() string { return string(e) }
 
 // Is matches dberr.ErrUnfit, so that no event is blamed for a pooler that was put in place later.
-func (e poolerError) Is(target error) bool { return target == dberr.ErrUnfit } //nolint:errorlint // a sentinel
+func (e poolerError) Is(target error) bool { return target == dberr.ErrUnfit }
 
 // pooling is how server connections are handed to clients.
 type pooling int
