@@ -142,6 +142,10 @@ func wrongSchema(found, want, user string, mode pooling) error {
 			"give the service a role of its own (CREATE SCHEMA %[4]s AUTHORIZATION role; ALTER ROLE role SET search_path = %[4]s; the role is now %[5]q), or set pool_mode = session",
 			ErrPooler, found, want, pgx.Identifier{want}.Sanitize(), user)
 	}
+	if found == "" {
+		return fmt.Errorf("%w: the role %q may not use the schema %s; GRANT USAGE, CREATE ON SCHEMA %[3]s TO it, or make it the owner",
+			dberr.ErrUnfit, user, pgx.Identifier{want}.Sanitize())
+	}
 	return fmt.Errorf("%w: current_schema() is %q instead of %q although it was set; with PgBouncer, set pool_mode = session", ErrPooler, found, want)
 }
 

@@ -65,24 +65,25 @@ func TestAStartThatCannotSucceedEnds(t *testing.T) {
 	t.Parallel()
 	node := testnodes.Postgres(t)
 	admin := dbtest.Plain(t, node.URL())
-	for _, s := range []string{"CREATE ROLE poor LOGIN", "REVOKE CREATE ON DATABASE postgres FROM PUBLIC"} {
+	for _, s := range []string{"CREATE ROLE poor LOGIN", "CREATE SCHEMA theirs", "REVOKE CREATE ON DATABASE postgres FROM PUBLIC"} {
 		if _, err := admin.ExecContext(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 	}
 	broken := fstest.MapFS{"migrations/postgres/00001_x.sql": &fstest.MapFile{Data: []byte("-- +goose Up\nSELECT 1/0;\n")}}
 	for what, c := range map[string]struct {
-		url, says string
-		tables    fstest.MapFS
+		url, schema, says string
+		tables            fstest.MapFS
 	}{
-		"no such database":   {strings.Replace(node.URL(), "/postgres?", "/nosuch?", 1), "nosuch", slowTables()},
-		"no such role":       {strings.Replace(node.URL(), "postgres@", "nobody@", 1), "nobody", slowTables()},
-		"no right":           {strings.Replace(node.URL(), "postgres@", "poor@", 1), "permission denied", slowTables()},
-		"a broken migration": {node.URL(), "division by zero", broken},
-		"not a URL":          {"postgres://127.0.0.1:port/x", "does not parse", slowTables()},
+		"no such database":     {strings.Replace(node.URL(), "/postgres?", "/nosuch?", 1), "a", "nosuch", slowTables()},
+		"no such role":         {strings.Replace(node.URL(), "postgres@", "nobody@", 1), "b", "nobody", slowTables()},
+		"no right":             {strings.Replace(node.URL(), "postgres@", "poor@", 1), "c", "permission denied", slowTables()},
+		"no right to a schema": {strings.Replace(node.URL(), "postgres@", "poor@", 1), "theirs", "may not use the schema", slowTables()},
+		"a broken migration":   {node.URL(), "d", "division by zero", broken},
+		"not a URL":            {"postgres://127.0.0.1:port/x", "e", "does not parse", slowTables()},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		_, err := db.OpenMigrated(ctx, db.Config{URL: c.url, Schema: "shop", Log: slog.New(slog.DiscardHandler)}, "shop", c.tables)
+		_, err := db.OpenMigrated(ctx, db.Config{URL: c.url, Schema: c.schema, Log: slog.New(slog.DiscardHandler)}, "shop", c.tables)
 		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s gives %v", what, err)
 		}
