@@ -9,7 +9,6 @@ import (
 	"quadrille/internal/ready"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/deadletter"
-	"quadrille/pkg/outbox"
 )
 
 // collector measures a unit when it is asked to, so that nothing is counted
@@ -25,8 +24,9 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if unsent, _, err := outbox.Depth(ctx, c.unit.db); err == nil {
-		out <- gauge("quadrille_outbox_unsent", "Events that are committed and not yet confirmed by the log.", float64(unsent), nil)
+	if own, err := c.unit.outbox(ctx); err == nil {
+		out <- gauge("quadrille_outbox_unsent", "Events that are committed and not yet confirmed by the log.", float64(own.Unsent), nil)
+		out <- gauge("quadrille_outbox_refused", "Events that the log refuses and that wait for a person.", float64(own.Refused), nil)
 	}
 	if n, err := deadletter.Count(ctx, c.unit.db, deadletter.Filter{State: deadletter.Open}); err == nil {
 		out <- gauge("quadrille_dead_letters", "Events that could not be handled and wait for a person.", float64(n), nil)

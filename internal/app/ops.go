@@ -48,7 +48,7 @@ const subscriptionsWithin = 5 * time.Second
 func (u *unit) subscriptions(ctx context.Context) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, subscriptionsWithin)
 	defer cancel()
-	unsent, _, err := outbox.Depth(ctx, u.db)
+	own, err := u.outbox(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -56,10 +56,7 @@ func (u *unit) subscriptions(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := opsclient.Subscriptions{Items: []opsclient.Subscription{}, Outbox: opsclient.Outbox{Unsent: unsent}, DeadLetters: dead, Checks: u.readiness.Results(ctx)}
-	if u.relay != nil {
-		answer.Outbox.Error = u.relay.Status().Err
-	}
+	answer := opsclient.Subscriptions{Items: []opsclient.Subscription{}, Outbox: own, DeadLetters: dead, Checks: u.readiness.Results(ctx)}
 	for _, s := range u.statuses(ctx) {
 		answer.Items = append(answer.Items, opsclient.Subscription{
 			Subscriber: s.Subscriber, Stream: s.Stream, Position: offset(s.Position), End: offset(s.End),
@@ -67,6 +64,20 @@ func (u *unit) subscriptions(ctx context.Context) (any, error) {
 		})
 	}
 	return answer, nil
+}
+
+// outbox is what the service has said and the log does not have.
+func (u *unit) outbox(ctx context.Context) (own opsclient.Outbox, err error) {
+	if u.relay == nil {
+		return own, nil
+	}
+	waiting, err := u.relay.Waiting(ctx)
+	if err != nil {
+		return own, err
+	}
+	own.Refused, err = outbox.CountRefused(ctx, u.db, outbox.RefusedOpen)
+	own.Unsent, own.Error = waiting.Unsent, u.relay.Status().Err
+	return own, err
 }
 
 // statuses is how each reader is doing. An instance that stands by knows no more

@@ -10,7 +10,6 @@ import (
 	"quadrille/internal/ready"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/lease"
-	"quadrille/pkg/outbox"
 )
 
 // connectPatience is how long a database, broker or Redis may be gone before the
@@ -77,7 +76,7 @@ func (u *unit) relayCheck() ready.Check {
 				return ready.Finding{Err: fmt.Errorf("events of %s are not sent: %s", u.service.Name, s.Err), Since: s.Since}
 			}
 			if time.Since(looked) >= outboxEvery {
-				id, _, err := outbox.Oldest(ctx, u.db)
+				id, err := u.relay.Oldest(ctx)
 				if err != nil {
 					return ready.Finding{Err: err}
 				}

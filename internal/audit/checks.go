@@ -14,6 +14,9 @@ func checkReaders(n *notes) (found []string) {
 		if s.Outbox.Unsent > 0 {
 			found = append(found, fmt.Sprintf("outbox of %s: %d events unsent", service, s.Outbox.Unsent))
 		}
+		if s.Outbox.Refused > 0 {
+			found = append(found, fmt.Sprintf("outbox of %s: the log refuses %d events (quadrille refused list %s)", service, s.Outbox.Refused, service))
+		}
 		if s.DeadLetters > 0 {
 			found = append(found, fmt.Sprintf("dead letters of %s: %d (quadrille dead list %s)", service, s.DeadLetters, service))
 		}

@@ -19,8 +19,9 @@ type Subscriptions struct {
 
 // Outbox is what a service has said and not sent.
 type Outbox struct {
-	Unsent int64  `json:"unsent"`
-	Error  string `json:"error,omitempty"`
+	Unsent  int64  `json:"unsent"`
+	Refused int64  `json:"refused"` // set aside, since the log refuses them
+	Error   string `json:"error,omitempty"`
 }
 
 // Subscription is one reader. Offsets have gaps: they tell a distance, not a

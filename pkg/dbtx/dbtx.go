@@ -3,6 +3,7 @@ package dbtx
 
 import (
 	"context"
+	"database/sql"
 	"math/rand/v2"
 	"time"
 
@@ -28,9 +29,10 @@ func Run(conn *gorm.DB, work func(tx *gorm.DB) error) error {
 	return Again(conn.Statement.Context, func() error { return Once(conn, work) })
 }
 
-// Once runs work in a transaction on conn and never runs it again.
-func Once(conn *gorm.DB, work func(tx *gorm.DB) error) error {
-	return conn.Transaction(work)
+// Once runs work in a transaction on conn and never runs it again. The options of the
+// transaction are the database's own where none are given.
+func Once(conn *gorm.DB, work func(tx *gorm.DB) error, options ...*sql.TxOptions) error {
+	return conn.Transaction(work, options...)
 }
 
 // Again calls do, which must be a whole transaction or a single statement outside of

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -26,9 +25,10 @@ type row struct {
 // TableName is gorm's.
 func (row) TableName() string { return "outbox" }
 
-// Append writes events into the outbox through tx, the caller's open
-// transaction, in their order. Why they happened is taken from ctx where the
-// event does not say. After the commit the caller wakes the relay.
+// Append adds events to the outbox within tx, the caller's open transaction, in their
+// order. Correlation and causation are taken from ctx where an event has none. An
+// event that can never be published is refused with a fault of kind Invalid. The
+// caller wakes the relay after the commit.
 func Append(ctx context.Context, tx *gorm.DB, news ...events.Event) error {
 	if len(news) == 0 {
 		return nil
@@ -46,7 +46,7 @@ func Append(ctx context.Context, tx *gorm.DB, news ...events.Event) error {
 	return nil
 }
 
-// rowOf is the row that tells of e.
+// rowOf returns the outbox row of e, or an error where e cannot be published.
 func rowOf(ctx context.Context, e events.Event) (row, error) {
 	e = e.Stamp(ctx)
 	if err := e.Validate(); err != nil {
@@ -56,56 +56,35 @@ func rowOf(ctx context.Context, e events.Event) (row, error) {
 	if err != nil {
 		return row{}, fmt.Errorf("append to outbox: %w", err)
 	}
+	if err := checkEvent(e, body); err != nil {
+		return row{}, fmt.Errorf("append to outbox: %w", err)
+	}
 	return row{
 		EventID: e.ID, Type: e.Type, Subject: e.Subject, RoutingKey: e.RoutingKey(),
 		Body: string(body), CreatedAt: e.Time,
 	}, nil
 }
 
-// Row is one event of a service's own feed.
-type Row struct {
-	ID   int64 // rises in the order in which the rows were written
-	Body json.RawMessage
-}
-
-// Feed reads up to limit events that were sent, after the row with the ID after.
-// Unsent ones are left out, so that a row that commits late is never passed by.
-func Feed(ctx context.Context, db *gorm.DB, after int64, limit int) ([]Row, error) {
-	var rows []row
-	db = db.WithContext(ctx)
-	var gate int64 // the oldest unsent row: what lies behind it may not be final yet
-	err := db.Model(&row{}).Where("sent_at IS NULL").Select("COALESCE(MIN(id), 0)").Scan(&gate).Error
-	if err != nil {
-		return nil, fmt.Errorf("read feed: %w", err)
-	}
-	q := db.Select("id", "body").Where("id > ? AND sent_at IS NOT NULL", after)
-	if gate > 0 {
-		q = q.Where("id < ?", gate)
-	}
-	if err := q.Order("id").Limit(limit).Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("read feed: %w", err)
-	}
-	feed := make([]Row, len(rows))
-	for i, r := range rows {
-		feed[i] = Row{ID: r.ID, Body: json.RawMessage(r.Body)}
-	}
-	return feed, nil
-}
-
-// Depth is how many events wait to be sent, and since when the oldest does. The
-// count stops at 1,000,000.
+// Depth counts the events that are not sent yet, up to 1,000,000, and returns when the
+// oldest of them was appended. It looks at the whole outbox; Relay.Waiting begins where
+// the relay does.
 func Depth(ctx context.Context, db *gorm.DB) (unsent int64, oldest time.Time, err error) {
+	w, err := depthOf(ctx, db, mostCounted)
+	return w.Unsent, w.Oldest, err
+}
+
+func depthOf(ctx context.Context, db *gorm.DB, most int) (w Waiting, err error) {
 	var first []row
 	db = db.WithContext(ctx)
-	err = db.Raw("SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE sent_at IS NULL LIMIT 1000000) AS waiting").Scan(&unsent).Error
-	if err == nil && unsent > 0 {
-		err = db.Select("created_at").Where("sent_at IS NULL").Order("id").Limit(1).Find(&first).Error
+	err = db.Raw("SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE due IS NOT NULL AND sent_at IS NULL LIMIT ?) AS waiting", most).Row().Scan(&w.Unsent)
+	if err == nil && w.Unsent > 0 {
+		err = db.Select("id", "created_at").Where("due IS NOT NULL AND sent_at IS NULL").Order("id").Limit(1).Find(&first).Error
 	}
 	if err != nil {
-		return 0, oldest, fmt.Errorf("measure outbox: %w", err)
+		return Waiting{}, fmt.Errorf("measure outbox: %w", err)
 	}
 	if len(first) > 0 {
-		oldest = first[0].CreatedAt
+		w.OldestID, w.Oldest = first[0].ID, first[0].CreatedAt
 	}
-	return unsent, oldest, nil
+	return w, nil
 }

@@ -20,7 +20,8 @@ var ErrHistoryHoldsMore = errors.New("history holds events that the outbox does 
 // Rebuild deletes what is left of the history and marks everything in the outbox
 // unsent, so that the relay publishes it anew, in order. It returns how many events
 // those are. Readers find another history, resynchronise and converge: the events
-// keep their IDs, and things their versions. Interrupted, it is to be run again.
+// keep their IDs and feed numbers, and things their versions. Events that the log has
+// refused stay set aside. An interrupted Rebuild is to be run again.
 func (r *Relay) Rebuild(ctx context.Context, force bool) (total int64, err error) {
 	r.busy.Lock() // what is being published just now must be marked before it is unmarked
 	defer r.busy.Unlock()
@@ -35,10 +36,10 @@ func (r *Relay) Rebuild(ctx context.Context, force bool) (total int64, err error
 				return err
 			}
 		}
-		if err := tx.Exec("UPDATE outbox SET sent_at = NULL WHERE sent_at IS NOT NULL").Error; err != nil {
+		if err := tx.Exec("UPDATE outbox SET sent_at = NULL, due = " + dueNow(tx) + " WHERE sent_at IS NOT NULL").Error; err != nil {
 			return fmt.Errorf("mark events unsent: %w", err)
 		}
-		if err := tx.Model(&row{}).Count(&total).Error; err != nil {
+		if err := tx.Model(&row{}).Where("due IS NOT NULL").Count(&total).Error; err != nil {
 			return fmt.Errorf("count outbox: %w", err)
 		}
 		return r.cfg.Bus.Drop(ctx, r.cfg.Stream)
@@ -48,6 +49,14 @@ func (r *Relay) Rebuild(ctx context.Context, force bool) (total int64, err error
 	}
 	r.Wake()
 	return total, nil
+}
+
+// dueNow is the value of due that makes the relay look at a row again.
+func dueNow(db *gorm.DB) string {
+	if db.Name() == "postgres" {
+		return "pg_current_xact_id()"
+	}
+	return "1"
 }
 
 // holdsAll checks that the history's first event is still in the outbox.

@@ -29,12 +29,14 @@ type RelayConfig struct {
 // Relay publishes what is in the outbox, in order, and marks it sent once the
 // log has confirmed it. What it does not know to be confirmed stays unsent and
 // is published again, with the same event ID: at least once, never lost.
+// An event that the log refuses for its own sake is set aside, and later events proceed.
 // Each instance of a service has one; on PostgreSQL one of them works at a time.
 type Relay struct {
 	cfg   RelayConfig
-	claim claim
+	queue queue
 	wake  chan struct{} // of size 1
 	busy  sync.Mutex    // held while a batch is claimed, published and marked
+	aim   aim           // guarded by busy
 
 	mu     sync.Mutex
 	status Status
@@ -61,13 +63,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if cfg.At == nil {
 		cfg.At = func(string) {}
 	}
-	r := &Relay{cfg: cfg, wake: make(chan struct{}, 1)}
-	if cfg.DB.Name() == "postgres" {
-		r.claim = claimPostgres
-	} else {
-		r.claim = claimSQLite
-	}
-	return r, nil
+	return &Relay{cfg: cfg, queue: newQueue(cfg.DB), wake: make(chan struct{}, 1), aim: aim{window: cfg.Batch, most: cfg.Batch}}, nil
 }
 
 // Wake tells the relay that events were committed. It never blocks.
@@ -85,12 +81,12 @@ func (r *Relay) Run(ctx context.Context) error {
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for declared := false; ctx.Err() == nil; {
-		sent, err := r.turn(ctx, &declared)
+		more, err := r.turn(ctx, &declared)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
 			pause(ctx, retry.NextBackOff(), nil)
-		case sent < r.cfg.Batch:
+		case !more:
 			retry.Reset()
 			pause(ctx, jitter(r.cfg.Poll), r.wake)
 		default:
@@ -100,42 +96,93 @@ func (r *Relay) Run(ctx context.Context) error {
 	return nil
 }
 
-// turn is RunOnce, with the stream declared before the first.
-func (r *Relay) turn(ctx context.Context, declared *bool) (sent int, err error) {
+// turn relays one batch, with the stream declared before the first. more means that
+// further events may wait.
+func (r *Relay) turn(ctx context.Context, declared *bool) (more bool, err error) {
 	if !*declared {
 		if err := r.cfg.Bus.Publish(ctx, r.cfg.Stream, nil); err != nil {
 			r.note(ctx, 0, err)
-			return 0, fmt.Errorf("declare %s: %w", r.cfg.Stream, err)
+			return false, fmt.Errorf("declare %s: %w", r.cfg.Stream, err)
 		}
 		*declared = true
 	}
-	return r.RunOnce(ctx)
+	_, more, err = r.relay(ctx)
+	return more, err
 }
 
 // turnWithin bounds one batch: a connection that hangs must not hold the relay up
 // for ever.
 const turnWithin = 20 * time.Second
 
-// RunOnce publishes one batch and reports how many events it sent: 0 where there
-// are none, or another relay is at it.
+// RunOnce publishes one batch and returns how many events it sent: 0 where none wait,
+// or another relay is at work. Events that the log refuses are set aside on the way.
 func (r *Relay) RunOnce(ctx context.Context) (sent int, err error) {
+	sent, _, err = r.relay(ctx)
+	return sent, err
+}
+
+// relay claims until a batch is sent, nothing is left, or the log is unavailable.
+func (r *Relay) relay(ctx context.Context) (sent int, more bool, err error) {
 	r.busy.Lock()
 	defer r.busy.Unlock()
-	waiting, cancel := context.WithTimeout(ctx, turnWithin)
-	sent, err = r.claim(waiting, r.cfg.DB, r.cfg.Batch, func(batch []bus.Message) error {
-		r.cfg.At(AtClaimed)
-		err := r.cfg.Bus.Publish(waiting, r.cfg.Stream, batch)
-		if err == nil {
-			r.cfg.At(AtPublished)
+	for {
+		var refused bool
+		sent, more, refused, err = r.claim(ctx)
+		if !refused {
+			break
 		}
-		return err
-	})
-	cancel()
+	}
 	r.note(ctx, sent, err)
 	if err != nil {
-		return 0, fmt.Errorf("relay to %s: %w", r.cfg.Stream, err)
+		return 0, false, fmt.Errorf("relay to %s: %w", r.cfg.Stream, err)
 	}
-	return sent, nil
+	return sent, more, nil
+}
+
+// claim takes one batch of the present size. refused means that the log refused it,
+// and that the next claim is another one: of fewer events, or past the one refused.
+func (r *Relay) claim(ctx context.Context) (sent int, more, refused bool, err error) {
+	waiting, cancel := context.WithTimeout(ctx, turnWithin)
+	defer cancel()
+	var batch []due
+	sent, more, err = r.queue.claim(waiting, r.aim.window, func(claimed []due) error {
+		batch = claimed
+		r.cfg.At(AtClaimed)
+		if err := r.publish(waiting, claimed); err != nil {
+			return err
+		}
+		r.cfg.At(AtPublished)
+		return nil
+	})
+	if errors.Is(err, bus.ErrRefused) && ctx.Err() == nil {
+		return 0, false, true, r.refuse(ctx, batch, err)
+	}
+	if err == nil && sent > 0 {
+		r.aim.hit()
+	}
+	return sent, more, false, err
+}
+
+func (r *Relay) publish(ctx context.Context, batch []due) error {
+	news := messages(batch)
+	if len(news) == 0 {
+		return nil
+	}
+	return r.cfg.Bus.Publish(ctx, r.cfg.Stream, news)
+}
+
+// Waiting counts the events that are not sent yet, up to 1,000,000, and finds the
+// oldest. It costs the same whatever was sent before.
+func (r *Relay) Waiting(ctx context.Context) (Waiting, error) { return r.queue.depth(ctx, mostCounted) }
+
+// oldestWithin is how many rows Oldest looks at.
+const oldestWithin = 1000
+
+// Oldest returns the ID of the oldest event that is not sent, 0 where there is none.
+// A relay that sends changes it.
+func (r *Relay) Oldest(ctx context.Context) (id int64, err error) {
+	w, err := r.queue.depth(ctx, oldestWithin)
+	return w.OldestID, err
 }
 
 // note keeps the status and tells the log of a change in it, not of every try.

@@ -86,7 +86,9 @@ func messages(b *testing.B, news []events.Event) []bus.Message {
 func fill(b *testing.B, conn *gorm.DB, news []events.Event) {
 	b.Helper()
 	for start := 0; start < len(news); start += 1000 {
-		check(b, conn.Transaction(func(tx *gorm.DB) error { return outbox.Append(b.Context(), tx, news[start:start+1000]...) }))
+		check(b, conn.Transaction(func(tx *gorm.DB) error {
+			return outbox.Append(b.Context(), tx, news[start:min(start+1000, len(news))]...)
+		}))
 	}
 }
 
