@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,19 +14,7 @@ import (
 	"quadrille/internal/demo"
 )
 
-func newUp() *cobra.Command {
-	var flags struct {
-		data string
-		port int
-		only []string
-		dev  bool
-		demo bool
-		pace time.Duration
-	}
-	cmd := &cobra.Command{
-		Use:   "up",
-		Short: "Run the whole shop in this process",
-		Long: `up runs every service in one process: the gateway on PORT (8080 unless set), and
+const upHelp = `up runs every service in one process: the gateway on PORT (8080 unless set), and
 inventory, catalog, wishlist, sales and stats on PORT+1 to PORT+5. Without
 DATABASE_URL and AMQP_URL it keeps everything in SQLite files below --data and needs
 nothing else on the machine. Stop it with Ctrl-C; kill it and start it again, and it
@@ -40,10 +26,27 @@ or broker on another machine) it offers a sign-in for development: anybody may b
 anybody, so it then listens on this machine alone, whatever HOST says. --dev has it
 do so in any case but with TRUSTED_PROXIES.
 
+Where HOST lets other machines in, INTERNAL_TOKEN must be set: every service demands
+it as a bearer token.
+
 --demo fills a shop that has no products with 40 invented ones, and has invented
 customers order, wish and wait for them, with something happening every two seconds
 (--demo-pace) until the process ends. A shop that has products of its own keeps them:
-it only gets the traffic. Started again, it goes on, and nothing doubles.`,
+it only gets the traffic. Started again, it goes on, and nothing doubles.`
+
+func newUp() *cobra.Command {
+	var flags struct {
+		data string
+		port int
+		only []string
+		dev  bool
+		demo bool
+		pace time.Duration
+	}
+	cmd := &cobra.Command{
+		Use:     "up",
+		Short:   "Run the whole shop in this process",
+		Long:    upHelp,
 		Example: "  quadrille up\n  quadrille up --demo\n  quadrille up --data /var/lib/shop --port 9000\n  quadrille up --only inventory,sales",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -86,7 +89,8 @@ func newServe() *cobra.Command {
 		Long: `serve runs the services named. Each listens on its own port as up lays them out
 (PORT+1 and so on, on HOST) and finds the others there too, unless INVENTORY_URL,
 SALES_URL and so on say otherwise: http://host:port, amqp: (JSON-RPC through
-AMQP_URL) or redis: (through REDIS_URL). A service is served that way as well.
+AMQP_URL) or redis: (through REDIS_URL). A service is served that way as well. On any
+HOST that other machines reach, INTERNAL_TOKEN must be set.
 
 The gateway, on PORT, knows people by the tokens of an issuer (JWKS_URL or JWT_KEY,
 JWT_ISSUER, JWT_AUDIENCE) and machines by API keys (quadrille keys create).`,
@@ -153,19 +157,4 @@ func show(ctx context.Context, cfg app.Config, log *slog.Logger, pace time.Durat
 	}
 	d.Run(ctx)
 	return nil
-}
-
-func banner(out io.Writer, cfg app.Config, shop *app.Shop, services []app.Service) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\nThe shop is up, %s.\n\n", cfg.Parts())
-	for _, s := range services {
-		url := shop.URL(s.Name)
-		if s.Name == app.Gateway {
-			fmt.Fprintf(&b, "  %-10s %s   the shop's pages; docs of its API: %s/api/v1/docs\n", s.Name, url, url)
-			continue
-		}
-		fmt.Fprintf(&b, "  %-10s %s   docs: %s/docs\n", s.Name, url, url)
-	}
-	b.WriteString("\nStop it with Ctrl-C.\n\n")
-	fmt.Fprint(out, b.String())
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"quadrille/internal/rest"
 )
 
 // Names is every service that can be served, in the order of their ports: the
@@ -40,7 +43,8 @@ type Config struct {
 	GatewayTimeout  time.Duration `env:"GATEWAY_TIMEOUT" envDefault:"25s"` // after which the gateway gives up on a service
 	StuckAfter      time.Duration `env:"STUCK_AFTER" envDefault:"20s"`     // how long work may stand still before a service is not ready
 	Dyno            string        `env:"DYNO"`                             // set by Heroku: services are reached by amqp: and pools are small
-	Token           string        `env:"INTERNAL_TOKEN"`                   // demanded by every service where set
+	Token           string        `env:"INTERNAL_TOKEN"`                   // demanded by every service where set; needed on any address but loopback
+	AllowedHosts    []string      `env:"ALLOWED_HOSTS"`                    // names that requests may have as their Host
 	CrashAt         string        `env:"QUADRILLE_CRASH_AT"`               // for tests only: POINT:N ends the process at the Nth time it passes there
 	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat       string        `env:"LOG_FORMAT"` // text or json; empty: text on a terminal
@@ -100,7 +104,13 @@ func FromEnvironment() (Config, error) {
 	if cfg.Dyno != "" {
 		cfg.onHeroku()
 	}
-	return cfg, cfg.checkURLs()
+	return cfg, errors.Join(cfg.checkToken(), cfg.checkGuard(), cfg.checkURLs())
+}
+
+// checkGuard says what is wrong with CORS_ORIGINS and ALLOWED_HOSTS.
+func (c Config) checkGuard() error {
+	_, err := rest.NewGuard(rest.GuardConfig{Origins: c.CORSOrigins, AllowedHosts: c.AllowedHosts})
+	return err
 }
 
 // onHeroku is what is otherwise there: small plans, and a router in front.

@@ -53,13 +53,18 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger, services []Service
 }
 
 func (s *Shop) start(ctx context.Context, services []Service) (err error) {
-	for _, service := range services {
-		u, err := listen(ctx, s, service)
+	listeners, err := s.cfg.listenAll(ctx, services)
+	if err != nil {
+		return err
+	}
+	for i, service := range services {
+		u, err := serveOn(listeners[i], s, service)
 		if err != nil {
 			return err
 		}
 		s.units = append(s.units, u)
 	}
+	s.warnShortToken()
 	if s.bus, err = s.links.OpenBus(); err != nil {
 		return err
 	}
@@ -68,6 +73,16 @@ func (s *Shop) start(ctx context.Context, services []Service) (err error) {
 		group.Go(func() error { return u.start(ctx) })
 	}
 	return group.Wait()
+}
+
+// warnShortToken tells of a token that other machines can try, and soon find.
+func (s *Shop) warnShortToken() {
+	for _, u := range s.units {
+		if n := len(s.cfg.Token); !isLoopback(u.address) && n < shortToken {
+			s.log.Warn("INTERNAL_TOKEN is short enough to be guessed: set a longer one, such as openssl rand -hex 24 makes", "characters", n, "recommended", shortToken)
+			return
+		}
+	}
 }
 
 // instance names this process: where it runs, for people, and an ID that no other
@@ -85,6 +100,17 @@ func (s *Shop) Fatal() <-chan error { return s.fatal }
 
 // URL is where a service of this shop, or one it calls, is reached.
 func (s *Shop) URL(service string) string { return s.cfg.URL(service) }
+
+// Listening is the address that a service of this shop listens on; nil where it has none
+// of that name. URL may lead elsewhere.
+func (s *Shop) Listening(service string) net.Addr {
+	for _, u := range s.units {
+		if u.service.Name == service {
+			return u.address
+		}
+	}
+	return nil
+}
 
 // Stop ends the services: no more requests, batches finished or rolled back,
 // connections closed. A second Stop does nothing.
@@ -134,17 +160,4 @@ func (l *Links) OpenBus() (bus.Bus, error) {
 		return nil, fmt.Errorf("open embedded log in %s: %w", cfg.Data, err)
 	}
 	return b, nil
-}
-
-// listener opens a service's address, or takes the one that was brought along.
-func (c Config) listener(ctx context.Context, service string) (net.Listener, error) {
-	if l := c.Listeners[service]; l != nil {
-		return l, nil
-	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", c.Address(service))
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot listen on %s: %w (another one running? choose other ports with PORT or --port)", service, c.Address(service), err)
-	}
-	return l, nil
 }

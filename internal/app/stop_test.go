@@ -68,7 +68,7 @@ func TestStopCallsOffWhatWaits(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
-	conn := say(t, address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	conn := say(t, address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	<-begun
 	stops(t, s, within)
 	answer, err := bufio.NewReader(conn).ReadString('\n')
@@ -86,7 +86,7 @@ func TestStopCutsOffWhoStillSends(t *testing.T) {
 		close(begun)
 		_, _ = io.Copy(io.Discard, r.Body)
 	})
-	say(t, address, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nthe beginning")
+	say(t, address, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nthe beginning")
 	<-begun
 	stops(t, s, within)
 }
@@ -103,7 +103,7 @@ func TestStopWaitsForAnswers(t *testing.T) {
 			t.Error("it was called off at once")
 		}
 	})
-	conn := say(t, address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	conn := say(t, address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	<-begun
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop() }()

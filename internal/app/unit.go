@@ -27,6 +27,7 @@ type unit struct {
 	service Service
 	shop    *Shop
 	log     *slog.Logger
+	address net.Addr // that it listens on
 	server  *http.Server
 	handler atomic.Pointer[http.Handler]
 	// requests is the context above those of all requests; callOff ends it.
@@ -44,18 +45,21 @@ type unit struct {
 	running sync.WaitGroup
 }
 
-// listen opens the unit's address and answers that it is starting, so that
-// health can be asked from the first moment.
-func listen(ctx context.Context, s *Shop, service Service) (*unit, error) {
-	l, err := s.cfg.listener(ctx, service.Name)
+// serveOn makes a unit that answers on l that it is starting, so that health can be
+// asked from the first moment. What comes by l passes the guard against web pages.
+func serveOn(l net.Listener, s *Shop, service Service) (*unit, error) {
+	u := &unit{service: service, shop: s, log: s.log.With("service", service.Name), address: l.Addr()}
+	guard, err := rest.NewGuard(rest.GuardConfig{
+		Log: u.log, Loopback: isLoopback(u.address), Origins: s.cfg.CORSOrigins,
+		AllowedHosts: s.cfg.AllowedHosts, OwnHosts: s.cfg.ownHosts(service.Name),
+	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, l.Close())
 	}
-	u := &unit{service: service, shop: s, log: s.log.With("service", service.Name)}
 	u.requests, u.callOff = context.WithCancelCause(context.Background())
 	u.serve(starting(service.Name))
 	u.server = &http.Server{
-		Handler:           http.HandlerFunc(u.dispatch),
+		Handler:           guard.Before(http.HandlerFunc(u.dispatch)),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ConnContext:       bounded,

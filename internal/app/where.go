@@ -84,9 +84,15 @@ func (c Config) reached() []string {
 }
 
 // elsewhere reports whether a URL leads to another machine.
-func elsewhere(address string) bool {
+func elsewhere(address string) bool { return !loopback(hostname(address)) }
+
+// hostname is the host of a URL without its port; empty where it has none.
+func hostname(address string) string {
 	u, err := url.Parse(address)
-	return err != nil || !loopback(u.Hostname())
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // URL is where a service is reached: NAME_URL where set, the broker on Heroku, the

@@ -27,6 +27,7 @@ const (
 	Invalid                  // 422: parses, but breaks a rule
 	TooMany                  // 429: more than this caller may ask now
 	Unavailable              // 503: try again later
+	Misdirected              // 421: sent to a listener that does not go by the request's Host
 )
 
 // Field is one part of the input that is wrong.

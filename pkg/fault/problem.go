@@ -27,6 +27,7 @@ func statuses() map[Kind]int {
 		Conflict: http.StatusConflict, Gone: http.StatusGone, Stale: http.StatusPreconditionFailed,
 		TooLarge: http.StatusRequestEntityTooLarge, Invalid: http.StatusUnprocessableEntity,
 		TooMany: http.StatusTooManyRequests, Unavailable: http.StatusServiceUnavailable,
+		Misdirected: http.StatusMisdirectedRequest,
 	}
 }
 
@@ -34,15 +35,17 @@ func statuses() map[Kind]int {
 func (k Kind) Status() int { return statuses()[k] }
 
 // kindOf is the kind that an HTTP status of another service stands for. What is
-// worth another try is Unavailable.
+// worth another try is Unavailable: a misdirected request too, which says nothing about
+// what was asked.
 func kindOf(status int) Kind {
+	switch {
+	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusMisdirectedRequest:
+		return Unavailable
+	}
 	for k, s := range statuses() {
-		if s == status && k != Internal && k != TooMany {
+		if s == status {
 			return k
 		}
-	}
-	if status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
-		return Unavailable
 	}
 	return Invalid
 }

@@ -16,9 +16,10 @@ const ContentType = "application/json"
 // HTTPHandler serves s over HTTP POST: 200 with the reply, or 204 if there is none. A
 // message that is too large is answered with 413, another method with 405, another
 // media type with 415. Errors in the message itself are JSON-RPC error responses with
-// status 200.
+// status 200. A browser's request from a page of another origin is answered with 403;
+// programs send neither Origin nor Sec-Fetch-Site.
 func HTTPHandler(s *Server) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
 			http.Error(w, "JSON-RPC requires POST", http.StatusMethodNotAllowed)
@@ -44,7 +45,7 @@ func HTTPHandler(s *Server) http.Handler {
 		}
 		w.Header().Set("Content-Type", ContentType)
 		_, _ = w.Write(reply) // fails only if the caller has disconnected
-	})
+	}))
 }
 
 // isJSON reports whether a Content-Type is JSON or missing.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"quadrille/internal/app"
+	"quadrille/internal/rest"
 	"quadrille/services/gateway/auth"
 	"quadrille/services/gateway/ratelimit"
 )
@@ -62,7 +63,7 @@ func FromConfig(c app.Config) (Config, error) {
 		return cfg, fmt.Errorf("--dev with TRUSTED_PROXIES %d: whoever reaches the development sign-in may be anybody, and a proxy has everybody reach it", c.TrustedProxies)
 	}
 	var err error
-	if cfg.Origins, err = origins(c.CORSOrigins); err != nil {
+	if cfg.Origins, err = rest.ParseOrigins(c.CORSOrigins); err != nil {
 		return cfg, err
 	}
 	if cfg.Address, err = rate("RATE_LIMIT_ADDRESS", c.RateAddress); err != nil {

@@ -131,7 +131,7 @@ func post(v visitor, path, body string, status int) {
 // reaches it, whatever HOST says. What is configured is heeded, and serve has no such
 // sign-in at all.
 func TestTheDevelopmentSignIn(t *testing.T) {
-	m := newMachine(t, "HOST=0.0.0.0")
+	m := newMachine(t, "HOST=0.0.0.0", "INTERNAL_TOKEN=inner")
 	m.Start(nil, "up")
 	m.readyAre(slices.Concat(app.Names(), []string{app.Gateway})...)
 	v := visitor{t, m.URL(app.Gateway), client(t)}
@@ -151,12 +151,12 @@ func TestTheDevelopmentSignIn(t *testing.T) {
 	}
 	for name, start := range map[string]func() *machine{
 		"up with an issuer": func() *machine {
-			m := newMachine(t, append(testidentity.Env(), "HOST=0.0.0.0")...)
+			m := newMachine(t, append(testidentity.Env(), "HOST=0.0.0.0", "INTERNAL_TOKEN=inner")...)
 			m.Start(nil, "up")
 			return m
 		},
 		"serve": func() *machine {
-			m := newMachine(t, "HOST=0.0.0.0")
+			m := newMachine(t, "HOST=0.0.0.0", "INTERNAL_TOKEN=inner")
 			m.Start(nil, append([]string{"serve", app.Gateway}, app.Names()...)...)
 			return m
 		},

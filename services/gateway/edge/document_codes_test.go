@@ -21,7 +21,7 @@ func kinds() map[string]fault.Kind {
 	return map[string]fault.Kind{
 		"Internal": fault.Internal, "Malformed": fault.Malformed, "Unauthorized": fault.Unauthorized, "Forbidden": fault.Forbidden,
 		"NotFound": fault.NotFound, "Conflict": fault.Conflict, "Gone": fault.Gone, "Stale": fault.Stale, "TooLarge": fault.TooLarge,
-		"Invalid": fault.Invalid, "TooMany": fault.TooMany, "Unavailable": fault.Unavailable,
+		"Invalid": fault.Invalid, "TooMany": fault.TooMany, "Unavailable": fault.Unavailable, "Misdirected": fault.Misdirected,
 	}
 }
 
@@ -37,7 +37,7 @@ func otherStatus() map[string]int {
 // services, by folder.
 func sources(t *testing.T) map[string][]*ast.File {
 	t.Helper()
-	paths := []string{"../../../internal/rest/problem.go", "../../../internal/rest/text.go"}
+	paths := []string{"../../../internal/rest/problem.go", "../../../internal/rest/text.go", "../../../internal/rest/guard.go"}
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 			paths = append(paths, path)

@@ -81,13 +81,18 @@ func rewrite(p *httputil.ProxyRequest, base *url.URL, r route) {
 	p.Out.Header = inward(p.In.Header, p.In.Method)
 }
 
-var errRefused = errors.New("it does not take the gateway's INTERNAL_TOKEN")
+var (
+	errRefused     = errors.New("it does not take the gateway's INTERNAL_TOKEN")
+	errMisdirected = errors.New("it does not go by the name that its URL has: list that in its ALLOWED_HOSTS")
+)
 
 // modify turns the service's answer into a public one.
 func modify(answer *http.Response, r route) error {
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
 		return errRefused
+	case answer.StatusCode == http.StatusMisdirectedRequest:
+		return errMisdirected
 	case answer.StatusCode < http.StatusOK || answer.StatusCode > 599:
 		return fmt.Errorf("it answers with status %d", answer.StatusCode)
 	}
@@ -132,7 +137,7 @@ func away(service, method string, err error) error {
 // neverSent: the service has not got the request, and will not, or did not take it.
 func neverSent(err error) bool {
 	var op *net.OpError
-	return errors.Is(err, rpc.ErrNotSent) || errors.Is(err, errRefused) || errors.As(err, &op) && op.Op == "dial"
+	return errors.Is(err, rpc.ErrNotSent) || errors.Is(err, errRefused) || errors.Is(err, errMisdirected) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // lines passes what the proxy says on to the log.

@@ -1,0 +1,107 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+)
+
+// listenAll opens the listener of each service, in their order. It closes all of them
+// again where one cannot be opened or is refused by checkExposure, so that none of them
+// has answered a request by then.
+func (c Config) listenAll(ctx context.Context, services []Service) (_ []net.Listener, err error) {
+	var open []net.Listener
+	defer func() {
+		if err != nil {
+			for _, l := range open {
+				_ = l.Close() // nothing came in yet
+			}
+		}
+	}()
+	for _, s := range services {
+		l, err := c.listener(ctx, s.Name)
+		if err != nil {
+			return nil, err
+		}
+		open = append(open, l)
+		if err := c.checkExposure(s.Name, l.Addr()); err != nil {
+			return nil, err
+		}
+	}
+	return open, nil
+}
+
+// listener opens a service's address, or takes the one that was brought along.
+func (c Config) listener(ctx context.Context, service string) (net.Listener, error) {
+	if l := c.Listeners[service]; l != nil {
+		return l, nil
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", c.Address(service))
+	if err == nil {
+		return l, nil
+	}
+	hint := "another one running? choose other ports with PORT or --port"
+	if unknown := new(net.DNSError); errors.As(err, &unknown) {
+		hint = "set HOST to an address of this machine, such as 127.0.0.1, or to a name that resolves to one"
+	}
+	return nil, fmt.Errorf("%s cannot listen on %s: %w (%s)", service, c.Address(service), err, hint)
+}
+
+// checkExposure refuses an address that other machines reach, where nothing would keep
+// them out. It looks at the address that the listener has, not at how HOST spells it.
+func (c Config) checkExposure(service string, at net.Addr) error {
+	switch {
+	case isLoopback(at):
+		return nil
+	case service == Gateway && c.Dev:
+		return fmt.Errorf("the gateway would offer the development sign-in on %s, which other machines reach: set HOST to 127.0.0.1, or name an issuer of tokens (JWKS_URL)", at)
+	case c.Token == "":
+		return fmt.Errorf("%s would listen on %s, which other machines reach, and INTERNAL_TOKEN is not set, so that anybody could call it: "+
+			"set INTERNAL_TOKEN to the same secret for all processes and commands (openssl rand -hex 24 makes one), or unset HOST to listen on 127.0.0.1 alone", service, at)
+	}
+	return nil
+}
+
+// isLoopback reports whether only this machine reaches a listener's address.
+func isLoopback(at net.Addr) bool {
+	tcp, is := at.(*net.TCPAddr)
+	return is && tcp.IP.IsLoopback()
+}
+
+// shortToken is the length below which a token that other machines may try is worth a
+// warning.
+const shortToken = 16
+
+// checkToken refuses what no HTTP header carries unchanged. A blank token would look
+// like one, and keep nobody out.
+func (c Config) checkToken() error {
+	unsendable := func(r rune) bool { return r <= ' ' || r > '~' }
+	switch {
+	case c.Token == "":
+		return nil
+	case strings.TrimSpace(c.Token) == "":
+		return errors.New("INTERNAL_TOKEN is blank: set it to a secret (openssl rand -hex 24 makes one), or unset it")
+	case strings.ContainsFunc(c.Token, unsendable):
+		return errors.New("INTERNAL_TOKEN has white space or characters that are not ASCII, which an HTTP header does not carry: letters and digits will do (openssl rand -hex 24)")
+	}
+	return nil
+}
+
+// ownHosts are the names by which a service is reached according to the configuration:
+// its callers send them as the Host of their requests.
+func (c Config) ownHosts(service string) (names []string) {
+	base := c.ServiceURLs[service]
+	if _, _, carried := carrier(base); carried {
+		base = ""
+	}
+	for _, name := range []string{c.Host, hostname(base)} {
+		if regexp.MustCompile(`^[A-Za-z0-9._-]+$`).MatchString(name) && net.ParseIP(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
