@@ -129,10 +129,14 @@ func (s *Store) Await(ctx context.Context, scope, request string) (Claim, *Answe
 		patience = 10 * time.Second
 	}
 	const again = 100 * time.Millisecond
+	var seen ahead
 	for began := time.Now(); ; {
 		mine, before, err := s.Claim(ctx, scope, request)
 		if !fault.Is(err, fault.Conflict) || time.Since(began) > patience {
 			return mine, before, err
+		}
+		if taken, err := s.takeAhead(ctx, mine, &seen); err != nil || taken {
+			return mine, nil, err
 		}
 		select {
 		case <-time.After(again):

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"time"
 
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
@@ -18,9 +19,22 @@ func newShared(client *redis.Client, prefix string) *shared {
 }
 
 func (s *shared) take(ctx context.Context, key string, r Rate) (Result, error) {
-	got, err := s.limiter.Allow(ctx, s.prefix+key, redis_rate.Limit{Rate: r.PerSecond, Burst: r.Burst, Period: second})
+	limit := redis_rate.Limit{Rate: r.PerSecond, Burst: r.Burst, Period: second}
+	got, err := s.limiter.Allow(ctx, s.prefix+key, limit)
+	if err == nil && got.RetryAfter > emptiest(r) {
+		if err = s.limiter.Reset(ctx, s.prefix+key); err == nil {
+			got, err = s.limiter.Allow(ctx, s.prefix+key, limit)
+		}
+	}
 	if err != nil {
 		return Result{}, err
 	}
 	return Result{Allowed: got.Allowed > 0, Remaining: got.Remaining, Reset: got.ResetAfter, Retry: max(0, got.RetryAfter)}, nil
+}
+
+// emptiest is longer than any bucket takes to fill. One that would take longer was
+// written before the clock of Redis was set back, or under another rate; it would
+// refuse its caller for as long as the clock was set back.
+func emptiest(r Rate) time.Duration {
+	return time.Duration(r.Burst+1)*second/time.Duration(r.PerSecond) + second
 }

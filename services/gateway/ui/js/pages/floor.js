@@ -47,5 +47,13 @@ function Summary({ services }) {
   const ill = services.filter((s) => s.status !== "ready").map((s) => `${s.name} is ${s.status === "away" ? "away" : "not ready"}`);
   const dead = services.filter((s) => s.dead_letters > 0).map((s) => s.name);
   return html`<p role="status">${ill.length ? `${ill.join(", ")}. The others go on; what it missed reaches it later.` : "All services are ready."}
-    ${dead.length > 0 && html` <a href="/floor/dead-letters">There are dead letters of ${list(dead)}.</a>`}</p>`;
+    ${dead.length > 0 && html` <a href="/floor/dead-letters">There are dead letters of ${list(dead)}.</a>`}</p>
+    <${Troubles} services=${services} />`;
+}
+
+/** Why services are not ready, and what to do, check by check. */
+function Troubles({ services }) {
+  const failing = services.flatMap((s) => (s.checks ?? []).filter((c) => !c.ok).map((c) => ({ service: s.name, ...c })));
+  if (!failing.length) return null;
+  return html`<ul class="hint">${failing.map((c) => html`<li key=${`${c.service} ${c.name}`}><b>${c.service}, ${c.name}:</b> ${c.detail}${c.remedy && html` – ${c.remedy}`}</li>`)}</ul>`;
 }
