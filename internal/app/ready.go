@@ -10,6 +10,7 @@ import (
 	"quadrille/internal/ready"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/lease"
+	"quadrille/pkg/outbox"
 )
 
 // connectPatience is how long a database, broker or Redis may be gone before the
@@ -38,7 +39,7 @@ func (u *unit) checkReadiness(own []ready.Check) (err error) {
 		},
 	}
 	if u.relay != nil {
-		checks = append(checks, u.relayCheck())
+		checks = append(checks, u.relayCheck(), u.refusedCheck())
 	}
 	for _, r := range u.readers {
 		checks = append(checks, u.readerCheck(r))
@@ -91,6 +92,23 @@ func (u *unit) relayCheck() ready.Check {
 				Err: fmt.Errorf("event %d of the outbox is the oldest one unsent and nothing is sent", oldest), Since: since,
 				Patience: u.readiness.Patience() + outboxEvery,
 			}
+		},
+	}
+}
+
+// refusedCheck finds events that the log refuses for their own sake. They wait for a
+// person, as dead letters do, and hold nothing up: one event must not take a service
+// out of use.
+func (u *unit) refusedCheck() ready.Check {
+	return ready.Check{
+		Name: "refused", Advisory: true, Every: 2 * outboxEvery,
+		Remedy: "look at them with quadrille refused list " + u.service.Name,
+		Probe: func(ctx context.Context) ready.Finding {
+			n, err := outbox.CountRefused(ctx, u.db, outbox.RefusedOpen)
+			if err == nil && n > 0 {
+				err = fmt.Errorf("the log refuses %d events", n)
+			}
+			return ready.Finding{Err: err}
 		},
 	}
 }

@@ -262,6 +262,20 @@ func TestNotReadyWhileNothingIsSent(t *testing.T) {
 	g.becomesReady(t)
 }
 
+// An event that the log refuses is told of, and makes nothing unready.
+func TestReadyWithARefusedEvent(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, cfg Config) {
+		g := begin(t, cfg)
+		g.becomesReady(t)
+		g.place(t)
+		g.exec(t, "UPDATE outbox SET due = NULL, sent_at = NULL, refused_at = '2026-01-02 00:00:00', refusal = 'too long'")
+		g.until(t, "a warning", func(status int, checks map[string]ready.Result) bool {
+			c := checks["refused"]
+			return status == http.StatusOK && c.State == ready.Warning && c.OK && strings.Contains(c.Detail, "refuses 1 events")
+		})
+	})
+}
+
 // A relay whose every attempt fails is not ready, and says why, as /subscriptions does.
 func TestNotReadyWhileTheRelayFails(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, cfg Config) {
@@ -272,7 +286,7 @@ func TestNotReadyWhileTheRelayFails(t *testing.T) {
 		g.exec(t, "ALTER TABLE hidden RENAME TO outbox")
 		g.becomesReady(t)
 		var said struct{ Checks []ready.Result }
-		if g.ask(t, "/subscriptions", &said); len(said.Checks) != 6 || !ready.Ready(said.Checks) {
+		if g.ask(t, "/subscriptions", &said); len(said.Checks) != 7 || !ready.Ready(said.Checks) {
 			t.Errorf("/subscriptions has the checks %+v", said.Checks)
 		}
 	})
