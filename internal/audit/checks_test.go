@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"quadrille/internal/opsclient"
+	"quadrille/internal/ready"
 	catalogclient "quadrille/services/catalog/client"
 	inventoryclient "quadrille/services/inventory/client"
 	salesclient "quadrille/services/sales/client"
@@ -71,6 +72,9 @@ func TestEveryKindOfDifferenceIsFoundAndNamed(t *testing.T) {
 		},
 		"outbox of sales: 1 events unsent": func(n *notes) {
 			change(n.subscriptions, "sales", func(s *opsclient.Subscriptions) { s.Outbox.Unsent = 1 })
+		},
+		"sales is not ready: lease: nobody reads (look)": func(n *notes) {
+			n.subscriptions["sales"] = opsclient.Subscriptions{Checks: []ready.Result{{Name: "lease", State: ready.Failing, Detail: "nobody reads", Remedy: "look"}}}
 		},
 		"reader of sales at inventory: 2 behind":   func(n *notes) { n.subscriptions["sales"] = reading(2, "") },
 		"reader of sales at inventory: failing: x": func(n *notes) { n.subscriptions["sales"] = reading(0, "x") },

@@ -35,6 +35,10 @@ func TestReadySaysWhyNot(t *testing.T) {
 			503, "application/json", `{"status":"not_ready","checks":[{"name":"database","ok":true},{"name":"log","ok":false,"detail":"refused"},{"name":"reader sales","ok":false,"detail":"waiting:\n\tno broker"}]}`,
 			"log: refused; reader sales: waiting: no broker",
 		},
+		"with remedies": {
+			503, "application/json", `{"checks":[{"name":"refused","ok":true,"state":"warning","detail":"1 event"},{"name":"relay","ok":false,"state":"failing","since":"2026-01-02T03:04:05Z","detail":"is stuck","remedy":"mend it"}]}`,
+			"relay: is stuck (mend it)",
+		},
 		"a problem":    {503, "application/problem+json", `{"status":503,"code":"starting","detail":"sales is starting"}`, "sales is starting"},
 		"another page": {502, "text/html", "<h1>Bad\nGateway</h1>", "answers 502 Bad Gateway"},
 		"nothing":      {503, "application/json", "", "answers 503 Service Unavailable"},
