@@ -39,7 +39,7 @@ func (u *unit) checkReadiness(own []ready.Check) (err error) {
 		},
 	}
 	if u.relay != nil {
-		checks = append(checks, u.relayCheck(), u.refusedCheck())
+		checks = append(checks, u.relayCheck(), u.historyCheck(), u.refusedCheck())
 	}
 	for _, r := range u.readers {
 		checks = append(checks, u.readerCheck(r))
@@ -110,6 +110,15 @@ func (u *unit) refusedCheck() ready.Check {
 			}
 			return ready.Finding{Err: err}
 		},
+	}
+}
+
+// historyCheck finds a history that is lost, or that the broker holds in another form.
+func (u *unit) historyCheck() ready.Check {
+	return ready.Check{
+		Name: "history", Every: time.Second, Patience: time.Second,
+		Remedy: "events stay in the outbox; a lost history is published again by itself, anything else has to be put right on the broker",
+		Probe:  func(context.Context) ready.Finding { return ready.Finding{Err: u.relay.History()} },
 	}
 }
 

@@ -286,7 +286,7 @@ func TestNotReadyWhileTheRelayFails(t *testing.T) {
 		g.exec(t, "ALTER TABLE hidden RENAME TO outbox")
 		g.becomesReady(t)
 		var said struct{ Checks []ready.Result }
-		if g.ask(t, "/subscriptions", &said); len(said.Checks) != 7 || !ready.Ready(said.Checks) {
+		if g.ask(t, "/subscriptions", &said); len(said.Checks) != 8 || !ready.Ready(said.Checks) {
 			t.Errorf("/subscriptions has the checks %+v", said.Checks)
 		}
 	})

@@ -43,7 +43,8 @@ type Deps struct {
 	// do not look.
 	Metrics prometheus.Registerer
 
-	at func(point string)
+	at       func(point string)
+	noStream func(stream string)
 }
 
 // Reader is how the service subscriber reads stream: what its readers have in
@@ -52,6 +53,11 @@ func (d Deps) Reader(subscriber, stream string, types []string) bus.ReaderConfig
 	return bus.ReaderConfig{
 		Bus: d.Bus, DB: d.DB, Log: d.Log, Committed: d.Wake, At: d.at,
 		Subscriber: subscriber, Stream: stream, Types: types,
+		NoStream: func() {
+			if d.noStream != nil {
+				d.noStream(stream)
+			}
+		},
 	}
 }
 

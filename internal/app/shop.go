@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,15 +16,17 @@ import (
 
 	"quadrille/internal/ready"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/outbox"
 )
 
 // Shop is the services that run in this process, with the log they share.
 type Shop struct {
-	cfg   Config
-	log   *slog.Logger
-	links *Links
-	bus   bus.Bus
-	units []*unit
+	cfg    Config
+	log    *slog.Logger
+	links  *Links
+	bus    bus.Bus
+	units  []*unit
+	relays sync.Map // by stream, the *outbox.Relay of this process
 	// instance is this process among those that run the same services.
 	instance string
 	at       func(point string) // crashes there, if it is told to
@@ -93,6 +96,13 @@ func instance() string {
 		host = "?"
 	}
 	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString())
+}
+
+// suspect has the relay of a stream, if it runs in this process, verify the history.
+func (s *Shop) suspect(stream string) {
+	if r, here := s.relays.Load(stream); here {
+		r.(*outbox.Relay).Suspect() //nolint:forcetypeassert // nothing else is stored
+	}
 }
 
 // Fatal tells of a part that ended although nobody stopped it.

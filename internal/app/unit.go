@@ -103,7 +103,8 @@ func (u *unit) start(ctx context.Context) (err error) {
 	metrics := prometheus.NewRegistry()
 	parts, err := u.service.Build(Deps{
 		Metrics: metrics, DB: u.db, Bus: u.shop.bus, Log: u.log, URL: u.shop.cfg.URL, Wake: u.wake, at: u.shop.at,
-		HTTP: u.shop.links.HTTP(0), Redis: u.shop.links.sharedRedis,
+		noStream: u.shop.suspect,
+		HTTP:     u.shop.links.HTTP(0), Redis: u.shop.links.sharedRedis,
 	})
 	if err != nil {
 		return fmt.Errorf("build %s: %w", u.service.Name, err)
@@ -133,6 +134,7 @@ func (u *unit) prepare() (err error) {
 		if err != nil {
 			return err
 		}
+		u.shop.relays.Store(u.service.Name, u.relay)
 	}
 	u.lease, err = lease.New(lease.Config{DB: u.db, Name: "reader", Holder: u.shop.instance, Log: u.log})
 	return err

@@ -14,6 +14,8 @@ var (
 	// not there, or another one is: history was cut by retention, or deleted
 	// and begun anew. Reading on would silently skip events.
 	ErrHistoryChanged = errors.New("history is not the one the reader knew")
+	// ErrEventsMissing: the history does not hold the event that was published last.
+	ErrEventsMissing = errors.New("history does not hold what was published")
 	// ErrNoStream: no publisher has declared the stream yet.
 	ErrNoStream = errors.New("stream does not exist yet")
 	// ErrUnavailable: the log cannot be reached just now. Transient.
@@ -38,6 +40,12 @@ type Message struct {
 	Type       string // the event's type
 	RoutingKey string // for bindings of others; Quadrille's own readers ignore it
 	Body       []byte // the event as structured-mode JSON
+}
+
+// Published is an event that was confirmed, and when.
+type Published struct {
+	ID string
+	At time.Time
 }
 
 // Delivery is one event on its way out of a stream.
@@ -67,6 +75,15 @@ type Bus interface {
 	// of them can never be published; of a single message, that it is the one. Any
 	// other error says nothing against a message. ctx bounds the wait.
 	Publish(ctx context.Context, stream string, messages []Message) error
+	// Verify checks that the stream's history holds newest, and that what is published
+	// from now on reaches it. It looks behind after, a position that it returned earlier,
+	// or, where that is the zero Position, among what was written since newest.At. It
+	// returns the position of newest; of the zero Published, the stream's end. Errors:
+	// ErrNoStream where there is no history, which is left so, since the caller may have
+	// to note that first; ErrHistoryChanged where the event at after is another one;
+	// ErrEventsMissing where newest is not there. Once Verify was called, Publish with
+	// messages leaves the declaration to Verify and to Publish without any.
+	Verify(ctx context.Context, stream string, newest Published, after Position) (Position, error)
 	// Subscribe reads stream from the event after position. Unless the position's ID
 	// is AnyEvent it checks that the event there is still the one the caller took
 	// and returns ErrHistoryChanged if it is not. ErrNoStream and ErrUnavailable are worth

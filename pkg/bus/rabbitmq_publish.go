@@ -14,7 +14,8 @@ import (
 
 // publisher is the channel on which one stream is published, one batch at a time.
 type publisher struct {
-	turn     chan struct{} // of size 1: whose turn it is
+	turn     chan struct{} // of size 1: whose turn it is; guards the rest
+	verified bool          // Verify was called, and takes care of the declaration
 	ch       *amqp.Channel // nil until it is opened, and after a failure
 	confirms chan amqp.Confirmation
 	returned chan amqp.Return // what no queue took: the history is gone
@@ -46,7 +47,7 @@ func (b *RabbitMQ) Publish(ctx context.Context, stream string, messages []Messag
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 	}
-	if err := b.open(p, stream); err != nil {
+	if err := b.open(p, stream, len(messages) == 0); err != nil {
 		return err
 	}
 	if err := b.publishBatch(ctx, p, stream, messages); err != nil {
@@ -69,17 +70,24 @@ func (b *RabbitMQ) publisher(stream string) *publisher {
 	return b.publishers[stream]
 }
 
-// open opens a channel in confirm mode, on which the stream is declared.
-func (b *RabbitMQ) open(p *publisher, stream string) error {
-	if p.ch != nil && !p.ch.IsClosed() {
+// open opens a channel in confirm mode where there is none. It declares the stream
+// where it is told to, and for a new channel unless Verify does so.
+func (b *RabbitMQ) open(p *publisher, stream string, declare bool) error {
+	isOpen := p.ch != nil && !p.ch.IsClosed()
+	if isOpen && !declare {
 		return nil
 	}
 	conn, err := b.publish.Connection()
 	if err != nil {
 		return away(err)
 	}
-	if err := b.declare(conn, stream); err != nil {
-		return err
+	if declare || !p.verified {
+		if err := b.declare(conn, stream); err != nil {
+			return err
+		}
+	}
+	if isOpen {
+		return nil
 	}
 	ch, err := conn.Channel()
 	if err != nil {

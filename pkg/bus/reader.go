@@ -29,6 +29,7 @@ type ReaderConfig struct {
 	Timeout    time.Duration // of one try of a batch, call-backs and commit; 30 s where 0
 	Log        *slog.Logger
 	At         func(point string) // called at each point of the way, for tests of crashes; nil for none
+	NoStream   func()             // called each time the stream is found missing, to have its publisher look; nil for none
 	Committed  func()             // called after each commit, to wake the relay
 }
 
@@ -99,6 +100,9 @@ func (c *ReaderConfig) fill() {
 	}
 	if c.At == nil {
 		c.At = func(string) {}
+	}
+	if c.NoStream == nil {
+		c.NoStream = func() {}
 	}
 	if c.Committed == nil {
 		c.Committed = func() {}
@@ -226,6 +230,9 @@ func (r *Reader) subscribe(ctx context.Context) (err error) {
 		return err
 	}
 	r.sub, err = r.cfg.Bus.Subscribe(ctx, r.cfg.Stream, r.at.at)
+	if errors.Is(err, ErrNoStream) {
+		r.cfg.NoStream()
+	}
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}

@@ -71,6 +71,9 @@ func (r *Reader) note(ctx context.Context, err error) {
 		return
 	}
 	state, text := stateOf(err)
+	if state == StateWaiting && !r.at.at.IsStart() {
+		text = "the history is gone; waiting for its publisher to declare it again"
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.status.State

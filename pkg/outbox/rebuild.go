@@ -36,14 +36,18 @@ func (r *Relay) Rebuild(ctx context.Context, force bool) (total int64, err error
 				return err
 			}
 		}
-		if err := tx.Exec("UPDATE outbox SET sent_at = NULL, due = " + dueNow(tx) + " WHERE sent_at IS NOT NULL").Error; err != nil {
-			return fmt.Errorf("mark events unsent: %w", err)
+		if _, err := unsend(tx, time.Time{}); err != nil {
+			return err
 		}
 		if err := tx.Model(&row{}).Where("due IS NOT NULL").Count(&total).Error; err != nil {
 			return fmt.Errorf("count outbox: %w", err)
 		}
-		return r.cfg.Bus.Drop(ctx, r.cfg.Stream)
+		if err := r.cfg.Bus.Drop(ctx, r.cfg.Stream); err != nil {
+			return err
+		}
+		return r.cfg.Bus.Publish(ctx, r.cfg.Stream, nil)
 	})
+	r.seen.known = bus.Position{}
 	if err != nil {
 		return 0, fmt.Errorf("rebuild history of %s: %w", r.cfg.Stream, err)
 	}
@@ -57,6 +61,16 @@ func dueNow(db *gorm.DB) string {
 		return "pg_current_xact_id()"
 	}
 	return "1"
+}
+
+// unsend marks the events unsent that were sent at or after a time, or all of them, and
+// returns how many those are.
+func unsend(db *gorm.DB, since time.Time) (int64, error) {
+	res := db.Exec("UPDATE outbox SET sent_at = NULL, due = "+dueNow(db)+" WHERE sent_at >= ?", since.UTC())
+	if res.Error != nil {
+		return 0, fmt.Errorf("mark events unsent: %w", res.Error)
+	}
+	return res.RowsAffected, nil
 }
 
 // holdsAll checks that the history's first event is still in the outbox.

@@ -22,6 +22,7 @@ type RelayConfig struct {
 	Stream string
 	Batch  int           // events published at a time; 1000 where 0
 	Poll   time.Duration // how often to look without being woken, jittered; 1 s where 0
+	Verify time.Duration // how often to verify that the history holds what was sent; 10 s where 0
 	Log    *slog.Logger
 	At     func(point string) // called at each point of the way, for tests of crashes; nil for none
 }
@@ -38,8 +39,12 @@ type Relay struct {
 	busy  sync.Mutex    // held while a batch is claimed, published and marked
 	aim   aim           // guarded by busy
 
-	mu     sync.Mutex
-	status Status
+	seen verification
+
+	mu      sync.Mutex
+	status  Status
+	suspect bool  // verify before the next batch
+	problem error // what History returns
 }
 
 // Status is how the relay is doing.
@@ -60,6 +65,9 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if cfg.Poll == 0 {
 		cfg.Poll = time.Second
 	}
+	if cfg.Verify == 0 {
+		cfg.Verify = 10 * time.Second
+	}
 	if cfg.At == nil {
 		cfg.At = func(string) {}
 	}
@@ -76,12 +84,14 @@ func (r *Relay) Wake() {
 
 // Run relays until ctx ends; then it returns nil. While the log is away it tries
 // again with growing, jittered pauses, without limit. It declares the stream
-// first, so that readers find it before the first event.
+// first, so that readers find it before the first event, and verifies the history now
+// and then.
 func (r *Relay) Run(ctx context.Context) error {
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.MaxInterval = 50*time.Millisecond, 5*time.Second
-	for declared := false; ctx.Err() == nil; {
-		more, err := r.turn(ctx, &declared)
+	for drained := true; ctx.Err() == nil; {
+		more, err := r.turn(ctx, drained)
+		drained = !more
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -96,17 +106,27 @@ func (r *Relay) Run(ctx context.Context) error {
 	return nil
 }
 
-// turn relays one batch, with the stream declared before the first. more means that
-// further events may wait.
-func (r *Relay) turn(ctx context.Context, declared *bool) (more bool, err error) {
-	if !*declared {
-		if err := r.cfg.Bus.Publish(ctx, r.cfg.Stream, nil); err != nil {
+// turn relays one batch. It verifies the history before, when it is time for that, and
+// before the first batch. drained is whether the last batch emptied the outbox; more
+// means that further events may wait.
+func (r *Relay) turn(ctx context.Context, drained bool) (more bool, err error) {
+	if r.verifyNow(drained) {
+		mine, err := r.Verify(ctx)
+		if err != nil {
 			r.note(ctx, 0, err)
-			return false, fmt.Errorf("declare %s: %w", r.cfg.Stream, err)
+			return false, err
 		}
-		*declared = true
+		if !mine {
+			return false, nil // another instance publishes
+		}
 	}
 	_, more, err = r.relay(ctx)
+	switch {
+	case err != nil:
+		r.Suspect()
+	case !more:
+		r.restored()
+	}
 	return more, err
 }
 

@@ -1,0 +1,227 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"quadrille/pkg/bus"
+	"quadrille/pkg/dbtx"
+)
+
+const (
+	// verifyWithin bounds one verification: millions of events may have to be marked.
+	verifyWithin = 10 * time.Minute
+	// verifyBacklog is how often the history is verified while the outbox does not drain.
+	verifyBacklog = 6
+	// sentApart is how far clocks of instances that mark events as sent may be apart.
+	sentApart = time.Minute
+)
+
+// verification is what a relay remembers of verifying its history.
+type verification struct {
+	// Of the last one that found everything in order. Relay.busy guards these.
+	began  time.Time
+	known  bus.Position // of the newest event
+	newest sentRow
+
+	// Relay.mu guards these.
+	tried  time.Time
+	losses uint // in a row
+}
+
+// sentRow is an event that is marked sent.
+type sentRow struct {
+	ID      int64
+	EventID string
+	SentAt  time.Time
+}
+
+// Suspect has the relay verify its history at once: somebody did not find it.
+func (r *Relay) Suspect() {
+	r.mu.Lock()
+	r.suspect = true
+	r.mu.Unlock()
+	r.Wake()
+}
+
+// History returns why consumers cannot rely on the history just now: the log is not set
+// up as it has to be, or the history was lost and is being published again. nil means
+// that nothing is known against it.
+func (r *Relay) History() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.problem
+}
+
+// verifyNow reports whether the history is to be verified before the next batch.
+// drained is whether the last one emptied the outbox.
+func (r *Relay) verifyNow(drained bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	every := r.cfg.Verify << min(r.seen.losses, 6)
+	if !drained {
+		every *= verifyBacklog
+	}
+	return r.suspect || r.seen.tried.IsZero() || time.Since(r.seen.tried) >= every
+}
+
+// Verify checks that the history holds what the outbox has marked as sent, and that
+// what is published reaches it. Where it was deleted or replaced, all events of the
+// outbox are marked unsent; where the newest are missing, those sent since the last
+// verification. The relay then publishes them again, with the same IDs.
+//
+// mine is false where another instance publishes just now: then nothing was verified.
+func (r *Relay) Verify(ctx context.Context) (mine bool, err error) {
+	r.busy.Lock()
+	defer r.busy.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, verifyWithin)
+	defer cancel()
+	began := time.Now()
+	var lost error
+	var again int64
+	mine, err = r.alone(ctx, func(db *gorm.DB) (err error) {
+		lost, again, err = r.compare(ctx, db, began)
+		return err
+	})
+	if err == nil && mine && lost != nil {
+		r.seen.known = bus.Position{}
+		err = r.cfg.Bus.Publish(ctx, r.cfg.Stream, nil) // only now: who finds the history may rely on the marks
+	}
+	if mine || err != nil {
+		r.verified(began, lost, again, err)
+	}
+	if err != nil {
+		return mine, fmt.Errorf("verify history of %s: %w", r.cfg.Stream, err)
+	}
+	return mine, nil
+}
+
+// compare asks the log for the newest sent event. lost says what is missing; again is
+// how many events were marked unsent for it.
+func (r *Relay) compare(ctx context.Context, db *gorm.DB, began time.Time) (lost error, again int64, err error) {
+	newest, err := newestSent(db)
+	if err != nil {
+		return nil, 0, err
+	}
+	if r.seen.known, err = r.stillKnown(db); err != nil {
+		return nil, 0, err
+	}
+	at, err := r.cfg.Bus.Verify(ctx, r.cfg.Stream, bus.Published{ID: newest.EventID, At: newest.SentAt}, r.seen.known)
+	var since time.Time
+	switch {
+	case err == nil:
+		r.seen.known, r.seen.began, r.seen.newest = at, began, newest
+		return nil, 0, nil
+	case errors.Is(err, bus.ErrEventsMissing):
+		if since, err = r.lostSince(ctx, db); err != nil {
+			return nil, 0, err
+		}
+		lost = bus.ErrEventsMissing
+	case errors.Is(err, bus.ErrNoStream), errors.Is(err, bus.ErrHistoryChanged):
+		lost = err
+	default:
+		return nil, 0, err
+	}
+	again, err = unsend(db, since)
+	return lost, again, err
+}
+
+// lostSince is from when on sent events may be missing; the zero time stands for all.
+func (r *Relay) lostSince(ctx context.Context, db *gorm.DB) (time.Time, error) {
+	if !r.seen.began.IsZero() {
+		return r.seen.began.Add(-sentApart), nil
+	}
+	end, err := r.cfg.Bus.End(ctx, r.cfg.Stream)
+	if err != nil || end.IsStart() {
+		return time.Time{}, err
+	}
+	var last []row
+	if err := db.Select("sent_at").Where("event_id = ? AND sent_at IS NOT NULL", end.ID).Limit(1).Find(&last).Error; err != nil {
+		return time.Time{}, fmt.Errorf("look for the history's last event: %w", err)
+	}
+	if len(last) == 0 {
+		return time.Time{}, nil
+	}
+	return last[0].SentAt.Add(-sentApart), nil
+}
+
+// alone calls do while no relay publishes from this outbox; mine is false where
+// another one is at it.
+func (r *Relay) alone(ctx context.Context, do func(db *gorm.DB) error) (mine bool, err error) {
+	db := r.cfg.DB.WithContext(ctx)
+	if db.Name() != "postgres" {
+		return true, do(db) // a file has one relay, which holds busy
+	}
+	err = dbtx.Once(db, func(tx *gorm.DB) error {
+		if err := tx.Raw("SELECT pg_try_advisory_xact_lock(" + lockKey + ")").Row().Scan(&mine); err != nil || !mine {
+			return err
+		}
+		return do(tx)
+	})
+	return mine, err
+}
+
+// newestSent is the event that was marked sent last, or the zero sentRow where there is
+// none. It looks at the last rows alone: later rows may have older marks, but not many.
+func newestSent(db *gorm.DB) (newest sentRow, err error) {
+	err = db.Raw(`SELECT id, event_id, sent_at FROM
+		(SELECT id, event_id, sent_at FROM outbox WHERE sent_at IS NOT NULL ORDER BY id DESC LIMIT 2000) AS newest
+		ORDER BY sent_at DESC, id DESC LIMIT 1`).Scan(&newest).Error
+	if err != nil {
+		return sentRow{}, fmt.Errorf("look for the newest sent event: %w", err)
+	}
+	return newest, nil
+}
+
+// stillKnown is the position of the last verification, unless another instance had
+// events published again since: then it belongs to an earlier history.
+func (r *Relay) stillKnown(db *gorm.DB) (bus.Position, error) {
+	var now []row
+	if err := db.Select("sent_at").Where("id = ?", r.seen.newest.ID).Find(&now).Error; err != nil {
+		return bus.Position{}, fmt.Errorf("look for the event that was verified: %w", err)
+	}
+	if len(now) == 1 && (now[0].SentAt == nil || !now[0].SentAt.Equal(r.seen.newest.SentAt)) {
+		return bus.Position{}, nil
+	}
+	return r.seen.known, nil
+}
+
+// verified keeps what a verification found, and logs a loss.
+func (r *Relay) verified(began time.Time, lost error, again int64, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.suspect = err != nil
+	if err == nil {
+		r.seen.tried = began
+	}
+	switch {
+	case errors.Is(err, bus.ErrMisconfigured):
+		if !errors.Is(r.problem, bus.ErrMisconfigured) {
+			r.cfg.Log.Error("the event log cannot be used as it is set up; events stay in the outbox", "stream", r.cfg.Stream, "error", err)
+		}
+		r.problem = err
+	case again > 0:
+		r.seen.losses++
+		r.problem = fmt.Errorf("the history of %s was lost; %d events are published again: %w", r.cfg.Stream, again, lost)
+		r.cfg.Log.Warn("history was lost; publishing events of the outbox again", "stream", r.cfg.Stream, "events", again, "error", lost)
+	case err == nil:
+		r.seen.losses = 0
+		if errors.Is(r.problem, bus.ErrMisconfigured) {
+			r.problem = nil
+		}
+	}
+}
+
+// restored notes that everything in the outbox is published.
+func (r *Relay) restored() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.problem != nil && !errors.Is(r.problem, bus.ErrMisconfigured) {
+		r.problem = nil
+		r.cfg.Log.Info("history holds the events of the outbox again", "stream", r.cfg.Stream)
+	}
+}
