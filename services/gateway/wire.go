@@ -51,8 +51,8 @@ func build(d app.Deps, cfg Config) (app.Parts, error) {
 	}
 	upstreams := edge.NewUpstreams(edge.UpstreamsConfig{HTTP: d.HTTP, URL: d.URL, InternalToken: cfg.InternalToken})
 	recorded, err := activity.New(activity.Config{
-		DB: d.DB, Log: d.Log, Orders: sales, Keep: cfg.EventsKeep,
-		Caller: edge.StreamCaller(edge.ClientAddress(cfg.Proxies)), Still: edge.StillValid(callers.Authenticate), Lags: upstreams.Lags,
+		DB: d.DB, Log: d.Log, Sales: sales, Keep: cfg.EventsKeep,
+		Caller: edge.StreamCaller(edge.ClientAddress(cfg.Proxies)), StillValid: edge.StillValid(callers.Authenticate), Lags: upstreams.Lags,
 	})
 	if err != nil {
 		return app.Parts{}, err

@@ -15,7 +15,7 @@ import (
 )
 
 // smallRing has streams read from the table.
-func smallRing(c *Config) { c.Ring, c.WriteWithin = 16, 3*patience }
+func smallRing(c *Config) { c.RingSize, c.WriteTimeout = 16, 3*patience }
 
 // A client that is behind is looked at as one that is not: it is not served for as
 // long as it likes to be behind.
@@ -23,7 +23,7 @@ func TestWhoIsBehindIsStillChecked(t *testing.T) {
 	t.Parallel()
 	var revoked atomic.Bool
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), smallRing, func(c *Config) {
-		c.Heartbeat, c.Still = time.Millisecond, func(*http.Request) bool { return !revoked.Load() }
+		c.Heartbeat, c.StillValid = time.Millisecond, func(*http.Request) bool { return !revoked.Load() }
 	})
 	const all = 5000
 	i.note(t, products(all)...)
@@ -41,7 +41,7 @@ func TestAStreamEndsWithItsCallersTime(t *testing.T) {
 		c.Heartbeat = time.Hour
 		c.Caller = func(r *http.Request) Caller {
 			who := callerOf(r)
-			who.Until = time.Now().Add(50 * time.Millisecond)
+			who.ExpiresAt = time.Now().Add(50 * time.Millisecond)
 			return who
 		}
 	})

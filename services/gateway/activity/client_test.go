@@ -34,7 +34,7 @@ func (f frameRead) seq(t testing.TB) int64 {
 }
 
 // told is what the data of an event says.
-func (f frameRead) told(t testing.TB) (b body) {
+func (f frameRead) told(t testing.TB) (b eventData) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(f.data), &b); err != nil {
 		t.Fatalf("%q: %v", f.data, err)

@@ -12,8 +12,8 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// Orders is what is asked of sales: those of the orders named that exist.
-type Orders interface {
+// Sales is what is asked of sales: those of the orders named that exist.
+type Sales interface {
 	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
 }
 
@@ -21,7 +21,7 @@ type Orders interface {
 func streams() []string { return []string{"inventory", "catalog", "wishlist", "sales"} }
 
 // Readers are what fills the notes, one for each stream. One instance runs them.
-func (l *Live) Readers(d app.Deps) ([]*bus.Reader, error) {
+func (l *Service) Readers(d app.Deps) ([]*bus.Reader, error) {
 	var readers []*bus.Reader
 	for _, stream := range streams() {
 		cfg := d.Reader(app.Gateway, stream, nil)
@@ -32,7 +32,7 @@ func (l *Live) Readers(d app.Deps) ([]*bus.Reader, error) {
 			}
 			l.tail.wake()
 		}
-		r, err := bus.NewReader(cfg, l.taker())
+		r, err := bus.NewReader(cfg, l.recorder())
 		if err != nil {
 			return nil, err
 		}
@@ -41,67 +41,67 @@ func (l *Live) Readers(d app.Deps) ([]*bus.Reader, error) {
 	return readers, nil
 }
 
-func (l *Live) taker() *taker {
-	return &taker{store: l.store, orders: l.cfg.Orders, keep: l.cfg.Keep}
+func (l *Service) recorder() *recorder {
+	return &recorder{store: l.store, sales: l.cfg.Sales, keep: l.cfg.Keep}
 }
 
-// taker takes notes.
-type taker struct {
-	store  *store
-	orders Orders
-	keep   time.Duration // what is older is not noted any more; 0: everything is
+// recorder takes notes.
+type recorder struct {
+	store *store
+	sales Sales
+	keep  time.Duration // what is older is not noted any more; 0: everything is
 }
 
-// taken is what a batch comes to.
-type taken struct {
-	notes  []Note
-	missed bool // some would have been news, and is too old by now
+// recording is what a batch comes to.
+type recording struct {
+	activities []Activity
+	missed     bool // some would have been news, and is too old by now
 }
 
 // Fetch makes notes of the events, and asks sales whose the orders are that no
 // note tells of.
-func (t *taker) Fetch(ctx context.Context, batch []events.Event) (taken, error) {
-	all, err := t.notes(ctx, batch)
+func (t *recorder) Fetch(ctx context.Context, batch []events.Event) (recording, error) {
+	all, err := t.record(ctx, batch)
 	if err != nil {
 		return all, err
 	}
-	owners, err := t.owners(ctx, all.notes)
+	owners, err := t.customers(ctx, all.activities)
 	if err != nil {
 		return all, err
 	}
-	for i, n := range all.notes {
-		if n.ofOrder() {
-			all.notes[i].Customer = owners[n.Subject]
+	for i, n := range all.activities {
+		if n.isOrder() {
+			all.activities[i].Customer = owners[n.Subject]
 		}
 	}
 	return all, nil
 }
 
 // Apply appends the notes.
-func (t *taker) Apply(_ context.Context, tx bus.Tx, _ []events.Event, all taken) error {
+func (t *recorder) Apply(_ context.Context, tx bus.Tx, _ []events.Event, all recording) error {
 	if all.missed {
-		if err := t.store.skip(tx); err != nil {
+		if err := t.store.skipNumber(tx); err != nil {
 			return err
 		}
 	}
-	return t.store.append(tx, all.notes)
+	return t.store.append(tx, all.activities)
 }
 
 // List is bus.Lister's. It names nothing: a list says what there is, not what
 // happened, and only that is noted. But history was cut or replaced, so something
 // may be missing among the notes, and whoever comes to it is told.
-func (t *taker) List(ctx context.Context) iter.Seq2[events.Event, error] {
+func (t *recorder) List(ctx context.Context) iter.Seq2[events.Event, error] {
 	return func(yield func(events.Event, error) bool) {
-		if err := t.store.skip(t.store.db.WithContext(ctx)); err != nil {
+		if err := t.store.skipNumber(t.store.db.WithContext(ctx)); err != nil {
 			yield(events.Event{}, err)
 		}
 	}
 }
 
-// notes leaves out what would be pruned already. So whatever is read again, after
+// record leaves out what would be pruned already. So whatever is read again, after
 // a reset or because history was published anew, either has its note still or gets
 // none: nobody is told last month's news.
-func (t *taker) notes(ctx context.Context, batch []events.Event) (all taken, err error) {
+func (t *recorder) record(ctx context.Context, batch []events.Event) (all recording, err error) {
 	o, err := t.store.origin(ctx)
 	for _, e := range batch {
 		if e.Time.IsZero() {
@@ -109,7 +109,7 @@ func (t *taker) notes(ctx context.Context, batch []events.Event) (all taken, err
 		}
 		switch {
 		case t.keep == 0 || time.Since(e.Time) < t.keep:
-			all.notes = append(all.notes, noteOf(e))
+			all.activities = append(all.activities, newActivity(e))
 		case !e.Time.Before(o.Born):
 			all.missed = true
 		}
@@ -117,9 +117,9 @@ func (t *taker) notes(ctx context.Context, batch []events.Event) (all taken, err
 	return all, err
 }
 
-// owners is whose the orders are, by ID. One that sales does not have is nobody's.
-func (t *taker) owners(ctx context.Context, notes []Note) (map[string]string, error) {
-	ids := ordersOf(notes)
+// customers is whose the orders are, by ID. One that sales does not have is nobody's.
+func (t *recorder) customers(ctx context.Context, notes []Activity) (map[string]string, error) {
+	ids := orderIDs(notes)
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -131,17 +131,17 @@ func (t *taker) owners(ctx context.Context, notes []Note) (map[string]string, er
 	if len(unknown) == 0 {
 		return known, nil
 	}
-	found, err := t.orders.Orders(ctx, unknown)
+	found, err := t.sales.Orders(ctx, unknown)
 	for _, o := range found {
 		known[o.Id] = o.Customer
 	}
 	return known, err
 }
 
-// ordersOf is the distinct orders that notes are of.
-func ordersOf(notes []Note) (ids []string) {
+// orderIDs is the distinct orders that notes are of.
+func orderIDs(notes []Activity) (ids []string) {
 	for _, n := range notes {
-		if n.ofOrder() {
+		if n.isOrder() {
 			ids = append(ids, n.Subject)
 		}
 	}

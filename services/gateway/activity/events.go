@@ -11,9 +11,9 @@ import (
 
 // Events is GET /api/v1/events: the notes that the caller may see, as they are
 // taken, as server-sent events. It must run without a deadline.
-func (l *Live) Events() http.Handler { return answering(l.cfg.Log, l.events) }
+func (l *Service) Events() http.Handler { return handler(l.cfg.Log, l.events) }
 
-func (l *Live) events(w http.ResponseWriter, r *http.Request) error {
+func (l *Service) events(w http.ResponseWriter, r *http.Request) error {
 	f, err := filterOf(r.URL.Query(), l.cfg.Caller(r))
 	if err != nil {
 		return err
@@ -22,50 +22,50 @@ func (l *Live) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	from, err := o.place(r)
+	from, err := o.startPosition(r)
 	if err != nil {
 		return err
 	}
 	if r.Method == http.MethodHead {
-		announce(w)
+		writeHead(w)
 		return nil
 	}
-	leave, err := l.enter(f.caller)
+	leave, err := l.acquire(f.caller)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	if err := l.located(r.Context(), &from); err != nil {
+	if err := l.locate(r.Context(), &from); err != nil {
 		return err
 	}
-	announce(w)
+	writeHead(w)
 	if err := l.stream(w, r, f, from); err != nil {
 		l.cfg.Log.Debug("stream ended", "error", err)
 	}
 	return nil
 }
 
-// enter counts the stream in, unless the instance drains or is full.
-func (l *Live) enter(c Caller) (leave func(), err error) {
+// acquire counts the stream in, unless the instance drains or is full.
+func (l *Service) acquire(c Caller) (leave func(), err error) {
 	select {
 	case <-l.drained:
 		return nil, fault.New(fault.Unavailable, "draining", "this instance stops; another one answers")
 	default:
-		return l.door.enter(c.name())
+		return l.limiter.acquire(c.limiterKey())
 	}
 }
 
-// announce writes the head of the answer. Nothing on the way may keep or hold back
+// writeHead writes the head of the answer. Nothing on the way may keep or hold back
 // what follows.
-func announce(w http.ResponseWriter) {
+func writeHead(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store, no-transform")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 }
 
-// place is where a stream begins.
-type place struct {
+// startPosition is where a stream begins.
+type startPosition struct {
 	origin
 
 	after   int64
@@ -74,8 +74,8 @@ type place struct {
 	lost    bool  // what the client has seen last is not of these notes, or something behind it is missing
 }
 
-// located completes a place with what there is.
-func (l *Live) located(ctx context.Context, p *place) (err error) {
+// locate completes a place with what there is.
+func (l *Service) locate(ctx context.Context, p *startPosition) (err error) {
 	if p.head, err = l.store.head(ctx); err != nil {
 		return err
 	}
@@ -99,21 +99,21 @@ func (l *Live) located(ctx context.Context, p *place) (err error) {
 }
 
 // stream tells a client what comes after a place until one of both ends it.
-func (l *Live) stream(w http.ResponseWriter, r *http.Request, f filter, from place) error {
+func (l *Service) stream(w http.ResponseWriter, r *http.Request, f filter, from startPosition) error {
 	ctx := r.Context()
-	if !f.caller.Until.IsZero() {
+	if !f.caller.ExpiresAt.IsZero() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, f.caller.Until)
+		ctx, cancel = context.WithDeadline(ctx, f.caller.ExpiresAt)
 		defer cancel()
 	}
-	p := newPen(w, l.cfg.WriteWithin)
+	p := newStreamWriter(w, l.cfg.WriteTimeout)
 	defer p.close()
 	s := &stream{
-		live: l, from: from.origin, l: newListener(f, p, from.after), pen: p,
-		beat: time.NewTicker(l.cfg.Heartbeat), ok: func() bool { return l.cfg.Still(r) },
+		service: l, origin: from.origin, l: newListener(f, p, from.after), writer: p,
+		ticker: time.NewTicker(l.cfg.Heartbeat), stillValid: func() bool { return l.cfg.StillValid(r) },
 	}
-	defer s.beat.Stop()
-	if err := s.begin(from.head); err != nil {
+	defer s.ticker.Stop()
+	if err := s.sendHello(from.head); err != nil {
 		return err
 	}
 	if from.lost {
@@ -126,9 +126,9 @@ func (l *Live) stream(w http.ResponseWriter, r *http.Request, f filter, from pla
 	return s.run(ctx)
 }
 
-// place is where the client wants to go on. A reconnecting client's header is newer
+// startPosition is where the client wants to go on. A reconnecting client's header is newer
 // than the address it was given.
-func (o origin) place(r *http.Request) (p place, err error) {
+func (o origin) startPosition(r *http.Request) (p startPosition, err error) {
 	p.origin = o
 	at, id := "#/header/Last-Event-ID", r.Header.Get("Last-Event-ID")
 	if id == "" {
@@ -138,18 +138,18 @@ func (o origin) place(r *http.Request) (p place, err error) {
 		return p, nil
 	}
 	var ours bool
-	p.after, ours, err = o.number(id, at)
+	p.after, ours, err = o.parseID(id, at)
 	p.resumes, p.lost = true, !ours
 	return p, err
 }
 
-// mostTypes is how many types a stream can be narrowed to.
-const mostTypes = 50
+// maxTypes is how many types a stream can be narrowed to.
+const maxTypes = 50
 
 func filterOf(query url.Values, c Caller) (filter, error) {
-	f := filter{caller: c, types: split(query.Get("types")), subject: query.Get("subject")}
-	if len(f.types) > mostTypes {
-		return f, fault.New(fault.Invalid, "types_too_many", "a stream is narrowed to %d types at the most", mostTypes).
+	f := filter{caller: c, types: splitList(query.Get("types")), subject: query.Get("subject")}
+	if len(f.types) > maxTypes {
+		return f, fault.New(fault.Invalid, "types_too_many", "a stream is narrowed to %d types at the most", maxTypes).
 			With("#/query/types", "names %d", len(f.types))
 	}
 	return f, nil

@@ -30,7 +30,7 @@ func TestAClientIsToldWhatHappensFromNowOn(t *testing.T) {
 		if f.id != "5" || f.event != events.SalesOrderPlaced {
 			t.Errorf("told %+v", f)
 		}
-		want := body{
+		want := eventData{
 			Seq: 5, ID: placed.ID, Type: placed.Type, Service: "sales", Subject: "o1", Version: 1, Customer: "ann",
 			Correlation: placed.ID, Time: placed.Time, Href: "/api/v1/orders/o1",
 		}
@@ -154,7 +154,7 @@ func TestAStreamEndsWithTheRightToIt(t *testing.T) {
 	t.Parallel()
 	var revoked atomic.Bool
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) {
-		c.Heartbeat, c.Still = 5*time.Millisecond, func(*http.Request) bool { return !revoked.Load() }
+		c.Heartbeat, c.StillValid = 5*time.Millisecond, func(*http.Request) bool { return !revoked.Load() }
 	})
 	c, _ := i.listen(t, "", as("ann", "customer"))
 	for range 3 {

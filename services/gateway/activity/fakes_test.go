@@ -73,7 +73,7 @@ func caused(e events.Event) events.Event { return e.Stamp(context.Background()) 
 
 // instance is one gateway over a database, reached over HTTP.
 type instance struct {
-	*Live
+	*Service
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	url  string
@@ -82,7 +82,7 @@ type instance struct {
 
 // callerOf reads who asks from headers of the test's own.
 func callerOf(r *http.Request) Caller {
-	return Caller{Subject: r.Header.Get("X-Subject"), Roles: split(r.Header.Get("X-Roles")), Address: r.Header.Get("X-Address")}
+	return Caller{Subject: r.Header.Get("X-Subject"), Roles: splitList(r.Header.Get("X-Roles")), Address: r.Header.Get("X-Address")}
 }
 
 // start runs an instance, reached through pipes, until the test ends or stop is
@@ -107,7 +107,7 @@ func startOn(t testing.TB, listener net.Listener, dial func(ctx context.Context,
 	conn *gorm.DB, sales *fakeSales, change ...func(*Config),
 ) *instance {
 	t.Helper()
-	cfg := Config{DB: conn, Log: slog.New(slog.DiscardHandler), Orders: sales, Caller: callerOf, Poll: 10 * time.Millisecond}
+	cfg := Config{DB: conn, Log: slog.New(slog.DiscardHandler), Sales: sales, Caller: callerOf, Poll: 10 * time.Millisecond}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -129,12 +129,12 @@ func startOn(t testing.TB, listener net.Listener, dial func(ctx context.Context,
 		running.Wait()
 	})
 	t.Cleanup(stop)
-	return &instance{Live: l, dial: dial, url: "http://" + listener.Addr().String(), stop: stop}
+	return &instance{Service: l, dial: dial, url: "http://" + listener.Addr().String(), stop: stop}
 }
 
 // paths is the part of the public API that is here, behind the router that the
 // gateway has.
-func (l *Live) paths() http.Handler {
+func (l *Service) paths() http.Handler {
 	e := rest.NewBare(l.cfg.Log, rest.AccessLog{})
 	e.Any("/api/v1/events", echo.WrapHandler(l.Events()))
 	e.Any("/api/v1/ops/traces", echo.WrapHandler(l.Traces()))
@@ -151,7 +151,7 @@ func (i *instance) note(t testing.TB, batch ...events.Event) {
 }
 
 func (i *instance) take(ctx context.Context, batch ...events.Event) error {
-	taker := i.taker()
+	taker := i.recorder()
 	notes, err := taker.Fetch(ctx, batch)
 	if err != nil {
 		return err

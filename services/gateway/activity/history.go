@@ -9,24 +9,24 @@ import (
 
 // History is GET /api/v1/ops/history: orders per minute, and how far readers were
 // behind. Who may ask is the caller's business.
-func (l *Live) History() http.Handler { return answering(l.cfg.Log, l.history) }
+func (l *Service) History() http.Handler { return handler(l.cfg.Log, l.history) }
 
 // How far back a history goes, in minutes.
 const (
-	usualHistory = 60
-	mostHistory  = 24 * 60
+	defaultHistory = 60
+	maxHistory     = 24 * 60
 )
 
 // history is the document.
 type history struct {
-	From        time.Time    `json:"from"`
-	StepSeconds int          `json:"step_seconds"`
-	Orders      []ordersThen `json:"orders"`
-	Lag         []Lag        `json:"lag"`
+	From        time.Time     `json:"from"`
+	StepSeconds int           `json:"step_seconds"`
+	Orders      []orderCounts `json:"orders"`
+	Lag         []Lag         `json:"lag"`
 }
 
-// ordersThen is what befell orders within a minute.
-type ordersThen struct {
+// orderCounts is what befell orders within a minute.
+type orderCounts struct {
 	At        time.Time `json:"at"` // when the minute began
 	Placed    int64     `json:"placed"`
 	Confirmed int64     `json:"confirmed"`
@@ -34,7 +34,7 @@ type ordersThen struct {
 	Shipped   int64     `json:"shipped"`
 }
 
-func (o *ordersThen) add(typ string, n int64) {
+func (o *orderCounts) add(typ string, n int64) {
 	switch typ {
 	case events.SalesOrderPlaced:
 		o.Placed += n
@@ -47,13 +47,13 @@ func (o *ordersThen) add(typ string, n int64) {
 	}
 }
 
-func (l *Live) history(w http.ResponseWriter, r *http.Request) error {
-	minutes, err := whole(r.URL.Query(), "minutes", usualHistory, mostHistory)
+func (l *Service) history(w http.ResponseWriter, r *http.Request) error {
+	minutes, err := intParam(r.URL.Query(), "minutes", defaultHistory, maxHistory)
 	if err != nil {
 		return err
 	}
-	h := historyOf(minutes, time.Now())
-	counted, err := l.store.orders(r.Context(), h.From)
+	h := newHistory(minutes, time.Now())
+	counted, err := l.store.countOrders(r.Context(), h.From)
 	if err != nil {
 		return err
 	}
@@ -61,16 +61,16 @@ func (l *Live) history(w http.ResponseWriter, r *http.Request) error {
 	if h.Lag, err = l.store.lags(r.Context(), h.From); err != nil {
 		return err
 	}
-	answer(w, r, h)
+	writeDocument(w, r, h)
 	return nil
 }
 
-// historyOf is an empty history of so many minutes, of which the last is the one
+// newHistory is an empty history of so many minutes, of which the last is the one
 // that is under way.
-func historyOf(minutes int, now time.Time) *history {
+func newHistory(minutes int, now time.Time) *history {
 	step := time.Minute
 	from := now.UTC().Truncate(step).Add(-time.Duration(minutes-1) * step)
-	h := &history{From: from, StepSeconds: int(step.Seconds()), Orders: make([]ordersThen, minutes)}
+	h := &history{From: from, StepSeconds: int(step.Seconds()), Orders: make([]orderCounts, minutes)}
 	for i := range h.Orders {
 		h.Orders[i].At = from.Add(time.Duration(i) * step)
 	}

@@ -18,18 +18,18 @@ type Lag struct {
 	Lag        int64     `json:"lag"`
 }
 
-// lagger samples how far behind readers are. It runs in the instance that takes the
+// lagSampler samples how far behind readers are. It runs in the instance that takes the
 // notes; what it finds is for all of them, and outlives it.
-type lagger struct {
-	store *store
-	log   *slog.Logger
-	ask   func(context.Context) []Lag
-	every time.Duration
+type lagSampler struct {
+	store    *store
+	log      *slog.Logger
+	sample   func(context.Context) []Lag
+	interval time.Duration
 }
 
 // run samples until ctx ends; then it returns nil.
-func (l *lagger) run(ctx context.Context) error {
-	tick := time.NewTicker(l.every)
+func (l *lagSampler) run(ctx context.Context) error {
+	tick := time.NewTicker(l.interval)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		if err := l.runOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
@@ -43,27 +43,27 @@ func (l *lagger) run(ctx context.Context) error {
 	return nil
 }
 
-// mostLags bounds one sample: more readers than any shop has.
-const mostLags = 100
+// maxLags bounds one sample: more readers than any shop has.
+const maxLags = 100
 
 // runOnce takes a sample, and drops what no history reaches back to.
-func (l *lagger) runOnce(ctx context.Context, at time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, l.every)
+func (l *lagSampler) runOnce(ctx context.Context, at time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, l.interval)
 	defer cancel()
-	found := l.ask(ctx)
-	found = found[:min(len(found), mostLags)]
+	found := l.sample(ctx)
+	found = found[:min(len(found), maxLags)]
 	minute := at.UTC().Truncate(time.Minute)
 	for i := range found {
 		found[i].At = minute
 	}
-	if err := l.store.keepLags(ctx, found); err != nil {
+	if err := l.store.saveLags(ctx, found); err != nil {
 		return err
 	}
-	return l.store.dropLags(ctx, minute.Add(-mostHistory*time.Minute))
+	return l.store.deleteLags(ctx, minute.Add(-maxHistory*time.Minute))
 }
 
-// keepLags keeps the larger where the minute has one already.
-func (s *store) keepLags(ctx context.Context, found []Lag) error {
+// saveLags keeps the larger where the minute has one already.
+func (s *store) saveLags(ctx context.Context, found []Lag) error {
 	if len(found) == 0 {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (s *store) keepLags(ctx context.Context, found []Lag) error {
 	return db.Wrap(s.db.WithContext(ctx).Clauses(larger).Create(&found).Error, "keep lags")
 }
 
-func (s *store) dropLags(ctx context.Context, before time.Time) error {
+func (s *store) deleteLags(ctx context.Context, before time.Time) error {
 	return db.Wrap(s.db.WithContext(ctx).Where("at < ?", before).Delete(&Lag{}).Error, "drop lags")
 }
 

@@ -69,7 +69,7 @@ func (l *line) until(text string) error {
 func TestManyStreams(t *testing.T) {
 	t.Parallel()
 	sales := newSales()
-	i := start(t, dbtest.SQLite(t, "gateway", tables()), sales, func(c *Config) { c.WriteWithin = 3 * patience })
+	i := start(t, dbtest.SQLite(t, "gateway", tables()), sales, func(c *Config) { c.WriteTimeout = 3 * patience })
 	lines := make([]*line, manyStreams)
 	for n := range lines {
 		lines[n] = i.line(t, n)
@@ -148,7 +148,7 @@ func (i *instance) fanOut(b *testing.B, lines []*line, seq int) []time.Duration 
 		})
 	}
 	batch := products(1)
-	taker := i.taker()
+	taker := i.recorder()
 	notes, err := taker.Fetch(context.Background(), batch)
 	if err == nil {
 		err = i.store.db.Transaction(func(tx *gorm.DB) error { return taker.Apply(context.Background(), tx, batch, notes) })

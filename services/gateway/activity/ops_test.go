@@ -28,7 +28,7 @@ func (i *instance) read(t testing.TB, path string, into any) {
 // trace is the numbers that a trace has, in order.
 func (i *instance) trace(t testing.TB, query string) string {
 	t.Helper()
-	var list struct{ Items []traced }
+	var list struct{ Items []traceItem }
 	i.read(t, "/api/v1/ops/traces?"+query, &list)
 	seqs := make([]string, len(list.Items))
 	for n, item := range list.Items {
@@ -68,14 +68,14 @@ func TestATraceShowsWhatFollowedFromWhat(t *testing.T) {
 				t.Errorf("%s: %q, want %q", query, got, want)
 			}
 		}
-		var list struct{ Items []traced }
+		var list struct{ Items []traceItem }
 		i.read(t, "/api/v1/ops/traces?subject=o2", &list)
 		got := list.Items[1]
 		if got.SeenAt.IsZero() || got.SeenAt.Location() != time.UTC {
 			t.Errorf("seen at %s", got.SeenAt)
 		}
 		got.SeenAt = time.Time{}
-		want := traced{
+		want := traceItem{
 			Seq: 5, ID: second[1].ID, Type: events.InventorySkuProcessed, Service: "inventory", Subject: "A", Version: 1,
 			Correlation: second[0].ID, Causation: second[0].ID, Time: second[1].Time,
 		}
@@ -101,7 +101,7 @@ func TestATraceHasCausesFirst(t *testing.T) {
 		if got := i.trace(t, "subject=o1"); got != "5 4 2 1 3" && got != "5 4 2 3 1" && got != "5 4 3 2 1" {
 			t.Errorf("traced %s", got)
 		}
-		loop := []Note{{EventID: "a", Causation: "b"}, {EventID: "b", Causation: "a"}, {EventID: "c", Causation: "c"}}
+		loop := []Activity{{EventID: "a", Causation: "b"}, {EventID: "b", Causation: "a"}, {EventID: "c", Causation: "c"}}
 		if got := causesFirst(loop); len(got) != 3 {
 			t.Errorf("of a circle came %v", got)
 		}
@@ -130,14 +130,14 @@ func TestAHistoryCountsOrdersByMinute(t *testing.T) {
 		i := start(t, conn, sales, func(c *Config) {
 			c.Lags = func(context.Context) []Lag { return []Lag{{Subscriber: "stats", Stream: "sales", Lag: 7}} }
 		})
-		want := map[time.Time]*ordersThen{}
+		want := map[time.Time]*orderCounts{}
 		for ago, types := range map[time.Duration][]string{
 			0:                {"placed", "placed", "confirmed"},
 			3 * time.Minute:  {"placed", "rejected"},
 			4 * time.Minute:  {"shipped", "cancelled"},
 			61 * time.Minute: {"placed"},
 		} {
-			then := &ordersThen{}
+			then := &orderCounts{}
 			for _, typ := range types {
 				e := caused(events.OrderChanged("sales.order_"+typ, "o1", 1))
 				e.Time = e.Time.Truncate(time.Minute).Add(-ago)
@@ -157,7 +157,7 @@ func TestAHistoryCountsOrdersByMinute(t *testing.T) {
 		for _, got := range h.Orders {
 			if then := want[got.At]; then != nil && *then == got {
 				found++
-			} else if got != (ordersThen{At: got.At}) {
+			} else if got != (orderCounts{At: got.At}) {
 				t.Errorf("counted %+v, want %+v", got, then)
 			}
 		}
@@ -168,7 +168,7 @@ func TestAHistoryCountsOrdersByMinute(t *testing.T) {
 			t.Errorf("lag %+v, and nobody looked", h.Lag)
 		}
 		now := time.Now()
-		if err := i.lagger().runOnce(t.Context(), now); err != nil {
+		if err := i.lagSampler().runOnce(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
 		i.read(t, "/api/v1/ops/history?minutes=9", &h)
@@ -188,9 +188,9 @@ func TestLagsAreKeptByMinute(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		n := int64(0)
-		instances := []*lagger{}
+		instances := []*lagSampler{}
 		for range 2 {
-			instances = append(instances, &lagger{&store{db: conn}, slog.New(slog.DiscardHandler), func(context.Context) []Lag {
+			instances = append(instances, &lagSampler{&store{db: conn}, slog.New(slog.DiscardHandler), func(context.Context) []Lag {
 				n++
 				return []Lag{{Stream: "a", Lag: n % 7}, {Stream: "b", Lag: n}}
 			}, patience})
@@ -213,7 +213,7 @@ func TestLagsAreKeptByMinute(t *testing.T) {
 		if got, err := instances[1].store.lags(t.Context(), minute.Add(time.Second)); err != nil || !slices.Equal(got, want[2:]) {
 			t.Errorf("kept since then %v, %v", got, err)
 		}
-		if err := instances[0].runOnce(t.Context(), begun.Add(mostHistory*time.Minute+time.Minute)); err != nil {
+		if err := instances[0].runOnce(t.Context(), begun.Add(maxHistory*time.Minute+time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := instances[1].store.lags(t.Context(), minute); err != nil || len(got) != 6 || got[0] != want[2] {

@@ -21,13 +21,13 @@ type origin struct {
 
 // origin is the same for as long as there are the notes, so it is read once.
 func (s *store) origin(ctx context.Context) (origin, error) {
-	if known := s.known.Load(); known != nil {
+	if known := s.cachedOrigin.Load(); known != nil {
 		return *known, nil
 	}
 	var o origin
 	err := s.db.WithContext(ctx).Table("activity_origin").Where("one = 1").Take(&o).Error
 	if err == nil {
-		s.known.Store(&o)
+		s.cachedOrigin.Store(&o)
 	}
 	return o, db.Wrap(err, "read origin of notes")
 }
@@ -37,9 +37,9 @@ func (o origin) id(seq int64) string { return o.Epoch + "-" + strconv.FormatInt(
 
 var idForm = regexp.MustCompile(`^(?:([0-9a-f]{8})-)?([0-9]{1,18})$`)
 
-// number is the number that an id names, and whether it is one of these notes. One
+// parseID is the number that an id names, and whether it is one of these notes. One
 // without an epoch is taken for a seq of theirs.
-func (o origin) number(id, pointer string) (seq int64, ours bool, err error) {
+func (o origin) parseID(id, pointer string) (seq int64, ours bool, err error) {
 	parts := idForm.FindStringSubmatch(id)
 	if parts == nil {
 		return 0, false, fault.New(fault.Malformed, "last_event_id_malformed", "a Last-Event-ID is the id of an event of this stream").

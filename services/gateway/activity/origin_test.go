@@ -91,7 +91,7 @@ func TestWhoMissedWhatWasNotNotedIsTold(t *testing.T) {
 			t.Errorf("told %+v", f)
 		}
 		// History that was cut or replaced is the same.
-		for _, err := range i.taker().List(t.Context()) {
+		for _, err := range i.recorder().List(t.Context()) {
 			t.Errorf("listed something, or %v", err)
 		}
 		i.note(t, products(1)...)

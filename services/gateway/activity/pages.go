@@ -11,35 +11,35 @@ import (
 )
 
 const (
-	tablePage   = 500             // notes of a page: 1 to 500, 501 to 1000 and so on
-	tableWithin = 5 * time.Second // for reading one
-	tableTurns  = 4               // pages read at a time, so that other requests get a connection
-	pagesKept   = 16              // of those that are full
+	tablePage    = 500             // notes of a page: 1 to 500, 501 to 1000 and so on
+	tableTimeout = 5 * time.Second // for reading one
+	tableReads   = 4               // pages read at a time, so that other requests get a connection
+	cachedPages  = 16              // of those that are full
 )
 
 // pages is what streams read that the ring has no more. After an outage clients come
 // back by the thousand, to the same place: what one reads is for all who want it.
 type pages struct {
 	store   *store
-	turns   chan struct{}
+	slots   chan struct{}
 	reading singleflight.Group
-	full    *lru.Cache[int64, []*told] // their notes do not change any more
+	full    *lru.Cache[int64, []*rendered] // their notes do not change any more
 }
 
 func newPages(s *store) (*pages, error) {
-	full, err := lru.New[int64, []*told](pagesKept)
-	return &pages{store: s, turns: make(chan struct{}, tableTurns), full: full}, err
+	full, err := lru.New[int64, []*rendered](cachedPages)
+	return &pages{store: s, slots: make(chan struct{}, tableReads), full: full}, err
 }
 
 // after is the notes behind seq that follow each other without a gap, up to the end
 // of a page; none where there are none. The first may be further on than the next
 // number: what is between is missing.
-func (p *pages) after(ctx context.Context, seq int64) ([]*told, error) {
+func (p *pages) after(ctx context.Context, seq int64) ([]*rendered, error) {
 	found, err := p.page(ctx, seq/tablePage)
 	if err != nil {
 		return nil, err
 	}
-	if found = behind(found, seq); len(found) > 0 {
+	if found = contiguousAfter(found, seq); len(found) > 0 {
 		return found, nil
 	}
 	next, err := p.store.after(ctx, seq, 1) // the rest of the page may be missing
@@ -47,12 +47,12 @@ func (p *pages) after(ctx context.Context, seq int64) ([]*told, error) {
 		return nil, err
 	}
 	o, err := p.store.origin(ctx)
-	return o.tellAll(next), err
+	return o.renderAll(next), err
 }
 
-// behind is the notes after seq, up to the first gap among them.
-func behind(page []*told, seq int64) []*told {
-	from := slices.IndexFunc(page, func(t *told) bool { return t.Seq > seq })
+// contiguousAfter is the notes after seq, up to the first gap among them.
+func contiguousAfter(page []*rendered, seq int64) []*rendered {
+	from := slices.IndexFunc(page, func(t *rendered) bool { return t.Seq > seq })
 	if from < 0 {
 		return nil
 	}
@@ -66,7 +66,7 @@ func behind(page []*told, seq int64) []*told {
 }
 
 // page is the nth page, read at once for all who ask for it.
-func (p *pages) page(ctx context.Context, n int64) ([]*told, error) {
+func (p *pages) page(ctx context.Context, n int64) ([]*rendered, error) {
 	if full, ok := p.full.Get(n); ok {
 		return full, nil
 	}
@@ -75,16 +75,16 @@ func (p *pages) page(ctx context.Context, n int64) ([]*told, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case r := <-read:
-		page, _ := r.Val.([]*told)
+		page, _ := r.Val.([]*rendered)
 		return page, r.Err
 	}
 }
 
 // read waits for its turn, and only then does its time begin.
-func (p *pages) read(n int64) ([]*told, error) {
-	p.turns <- struct{}{}
-	defer func() { <-p.turns }()
-	ctx, cancel := context.WithTimeout(context.Background(), tableWithin)
+func (p *pages) read(n int64) ([]*rendered, error) {
+	p.slots <- struct{}{}
+	defer func() { <-p.slots }()
+	ctx, cancel := context.WithTimeout(context.Background(), tableTimeout)
 	defer cancel()
 	o, err := p.store.origin(ctx)
 	if err != nil {
@@ -94,7 +94,7 @@ func (p *pages) read(n int64) ([]*told, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := o.tellAll(notes)
+	page := o.renderAll(notes)
 	if len(page) > 0 && page[len(page)-1].Seq == (n+1)*tablePage {
 		p.full.Add(n, page)
 	}

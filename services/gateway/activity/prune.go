@@ -9,17 +9,19 @@ import (
 )
 
 // Workers are what else the instance runs that takes the notes.
-func (l *Live) Workers() (all []func(context.Context) error) {
+func (l *Service) Workers() (all []func(context.Context) error) {
 	if l.cfg.Keep > 0 {
 		all = append(all, l.prune)
 	}
 	if l.cfg.Lags != nil {
-		all = append(all, l.lagger().run)
+		all = append(all, l.lagSampler().run)
 	}
 	return all
 }
 
-func (l *Live) lagger() *lagger { return &lagger{l.store, l.cfg.Log, l.cfg.Lags, l.cfg.LagEvery} }
+func (l *Service) lagSampler() *lagSampler {
+	return &lagSampler{l.store, l.cfg.Log, l.cfg.Lags, l.cfg.LagInterval}
+}
 
 const (
 	pruneEvery = time.Minute
@@ -27,7 +29,7 @@ const (
 )
 
 // prune deletes old notes now and then until ctx ends; then it returns nil.
-func (l *Live) prune(ctx context.Context) error {
+func (l *Service) prune(ctx context.Context) error {
 	for ctx.Err() == nil {
 		pruned, err := l.pruneOnce(ctx, time.Now())
 		switch {
@@ -47,7 +49,7 @@ func (l *Live) prune(ctx context.Context) error {
 }
 
 // pruneOnce deletes all there is to delete and reports how many notes that were.
-func (l *Live) pruneOnce(ctx context.Context, now time.Time) (pruned int64, err error) {
+func (l *Service) pruneOnce(ctx context.Context, now time.Time) (pruned int64, err error) {
 	for ctx.Err() == nil {
 		n, err := l.store.prune(ctx, now.Add(-l.cfg.Keep), pruneStep)
 		pruned += n
@@ -62,7 +64,7 @@ func (l *Live) pruneOnce(ctx context.Context, now time.Time) (pruned int64, err 
 // was taken at the time before or later, so that what stays has no gap. The newest
 // note stays, however old: whoever saw it last has missed nothing.
 func (s *store) prune(ctx context.Context, before time.Time, step int) (int64, error) {
-	var oldest []Note
+	var oldest []Activity
 	conn := s.db.WithContext(ctx)
 	if err := conn.Select("seq", "seen_at").Order("seq").Limit(step + 1).Find(&oldest).Error; err != nil {
 		return 0, db.Wrap(err, "look for old notes")
@@ -74,6 +76,6 @@ func (s *store) prune(ctx context.Context, before time.Time, step int) (int64, e
 	if n == 0 {
 		return 0, nil
 	}
-	gone := conn.Where("seq < ?", oldest[n].Seq).Delete(&Note{})
+	gone := conn.Where("seq < ?", oldest[n].Seq).Delete(&Activity{})
 	return gone.RowsAffected, db.Wrap(gone.Error, "prune notes")
 }

@@ -70,7 +70,7 @@ func TestWhatIsNoRequestIsRefused(t *testing.T) {
 }
 
 func manyTypes() (list string) {
-	for range mostTypes + 1 {
+	for range maxTypes + 1 {
 		list += "a.b,"
 	}
 	return list
@@ -87,7 +87,7 @@ func TestHeadOpensNoStream(t *testing.T) {
 
 func TestThereIsABoundOnStreams(t *testing.T) {
 	t.Parallel()
-	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) { c.EachStreams, c.Streams = 2, 5 })
+	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) { c.MaxStreamsPerCaller, c.MaxStreams = 2, 5 })
 	bus12 := http.Header{"X-Address": {"198.51.100.12"}}
 	first, _ := i.listen(t, "", as("ann", "customer"))
 	i.listen(t, "", as("ann", "staff"))

@@ -37,7 +37,7 @@ func newFamily(t *testing.T, conn *gorm.DB) *family {
 // replace stops a member, if there is one, and starts another in its place. Its
 // ring is small, so that who was away for a moment needs the table.
 func (f *family) replace(n int) {
-	next := startTCP(f.t, f.conn, f.sales, func(c *Config) { c.Ring = 32 })
+	next := startTCP(f.t, f.conn, f.sales, func(c *Config) { c.RingSize = 32 })
 	f.mu.Lock()
 	last := f.members[n]
 	f.members[n] = next

@@ -26,7 +26,7 @@ func (i *instance) live(t testing.TB) {
 	t.Helper()
 	for begun, behind := time.Now(), 1; behind > 0; runtime.Gosched() {
 		i.hub.mu.Lock()
-		behind = len(i.hub.back)
+		behind = len(i.hub.catchingUp)
 		i.hub.mu.Unlock()
 		if time.Since(begun) > patience {
 			t.Fatalf("%d streams are behind", behind)
@@ -37,7 +37,7 @@ func (i *instance) live(t testing.TB) {
 func TestAClientThatDoesNotReadIsCutWhenTooManyWait(t *testing.T) {
 	t.Parallel()
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) {
-		c.Patience, c.WriteWithin = time.Nanosecond, time.Hour
+		c.StallTimeout, c.WriteTimeout = time.Nanosecond, time.Hour
 	})
 	c, _ := i.listen(t, "", anonymous())
 	i.opens(t, 1)
@@ -66,7 +66,7 @@ func TestAClientThatDoesNotReadIsCutWhenTooManyWait(t *testing.T) {
 
 func TestAClientThatDoesNotReadIsCutInTheEnd(t *testing.T) {
 	t.Parallel()
-	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) { c.WriteWithin = 50 * time.Millisecond })
+	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) { c.WriteTimeout = 50 * time.Millisecond })
 	i.listen(t, "", anonymous())
 	i.opens(t, 1)
 	i.note(t, products(1)...)
@@ -76,7 +76,7 @@ func TestAClientThatDoesNotReadIsCutInTheEnd(t *testing.T) {
 func TestWhoSeesNothingOfItIsNotCut(t *testing.T) {
 	t.Parallel()
 	sales := newSales()
-	i := start(t, dbtest.SQLite(t, "gateway", tables()), sales, func(c *Config) { c.Patience, c.MayWait, c.Ring = time.Nanosecond, 1, 8 })
+	i := start(t, dbtest.SQLite(t, "gateway", tables()), sales, func(c *Config) { c.StallTimeout, c.MaxWaiting, c.RingSize = time.Nanosecond, 1, 8 })
 	c, _ := i.listen(t, "", as("bob", "customer"))
 	for range 30 {
 		i.note(t, sales.placed("o1", "ann"))
@@ -94,7 +94,7 @@ func TestAClientThatReadsIsNotCutByABurst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) {
-				c.Ring, c.Patience, c.WriteWithin = ring, 3*patience, 3*patience // the machine may be slow
+				c.RingSize, c.StallTimeout, c.WriteTimeout = ring, 3*patience, 3*patience // the machine may be slow
 			})
 			c, _ := i.listen(t, "", anonymous())
 			i.note(t, products(1200)...)

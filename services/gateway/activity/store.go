@@ -3,6 +3,7 @@ package activity
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 
 // store keeps the notes.
 type store struct {
-	db    *gorm.DB
-	known atomic.Pointer[origin] // once it was read
+	db           *gorm.DB
+	cachedOrigin atomic.Pointer[origin] // once it was read
 }
 
 func columns() []string {
@@ -22,7 +23,7 @@ func columns() []string {
 }
 
 // values is a row of columns.
-func (n Note) values(seq int64, seen time.Time) []any {
+func (n Activity) values(seq int64, seen time.Time) []any {
 	var customer any
 	if n.Customer != "" {
 		customer = n.Customer
@@ -32,12 +33,12 @@ func (n Note) values(seq int64, seen time.Time) []any {
 
 // append notes what was not noted before, in its order. It holds the head from
 // here to tx's end, so nothing slow belongs behind it.
-func (s *store) append(tx *gorm.DB, notes []Note) error {
-	fresh, err := unnoted(tx, notes)
+func (s *store) append(tx *gorm.DB, notes []Activity) error {
+	fresh, err := unrecorded(tx, notes)
 	if err != nil || len(fresh) == 0 {
 		return err
 	}
-	last, err := take(tx, len(fresh))
+	last, err := allocate(tx, len(fresh))
 	if err != nil {
 		return err
 	}
@@ -54,21 +55,21 @@ func (s *store) append(tx *gorm.DB, notes []Note) error {
 	return nil
 }
 
-// unnoted leaves out the events that have their note, and those that come twice.
-func unnoted(tx *gorm.DB, notes []Note) ([]Note, error) {
+// unrecorded leaves out the events that have their note, and those that come twice.
+func unrecorded(tx *gorm.DB, notes []Activity) ([]Activity, error) {
 	ids := make([]string, len(notes))
 	for i, n := range notes {
 		ids[i] = n.EventID
 	}
 	var known []string
-	if err := tx.Model(&Note{}).Where("event_id IN ?", ids).Pluck("event_id", &known).Error; err != nil {
+	if err := tx.Model(&Activity{}).Where("event_id IN ?", ids).Pluck("event_id", &known).Error; err != nil {
 		return nil, db.Wrap(err, "look for notes")
 	}
 	noted := make(map[string]bool, len(notes))
 	for _, id := range known {
 		noted[id] = true
 	}
-	var fresh []Note
+	var fresh []Activity
 	for _, n := range notes {
 		if !noted[n.EventID] {
 			fresh, noted[n.EventID] = append(fresh, n), true
@@ -77,15 +78,15 @@ func unnoted(tx *gorm.DB, notes []Note) ([]Note, error) {
 	return fresh, nil
 }
 
-// skip gives out a number for what is missing among the notes, so that whoever comes
+// skipNumber gives out a number for what is missing among the notes, so that whoever comes
 // to it knows. One is enough until the next note.
-func (s *store) skip(tx *gorm.DB) error {
+func (s *store) skipNumber(tx *gorm.DB) error {
 	err := tx.Exec("UPDATE activity_head SET last = last + 1 WHERE one = 1 AND EXISTS (SELECT 1 FROM activity WHERE seq = activity_head.last)").Error
 	return db.Wrap(err, "skip a number")
 }
 
-// take gives out n numbers and returns the last of them.
-func take(tx *gorm.DB, n int) (last int64, err error) {
+// allocate gives out n numbers and returns the last of them.
+func allocate(tx *gorm.DB, n int) (last int64, err error) {
 	err = tx.Raw("UPDATE activity_head SET last = last + ? WHERE one = 1 RETURNING last", n).Scan(&last).Error
 	if err == nil && last < int64(n) {
 		err = errors.New("there is no head")
@@ -100,8 +101,8 @@ func (s *store) head(ctx context.Context) (last int64, err error) {
 }
 
 // between is the notes after one number, up to another, in order.
-func (s *store) between(ctx context.Context, after, upTo int64) ([]Note, error) {
-	var notes []Note
+func (s *store) between(ctx context.Context, after, upTo int64) ([]Activity, error) {
+	var notes []Activity
 	err := s.db.WithContext(ctx).Where("seq > ? AND seq <= ?", after, upTo).Order("seq").Find(&notes).Error
 	return notes, db.Wrap(err, "read notes")
 }
@@ -114,8 +115,8 @@ func (s *store) newest(ctx context.Context) (seq int64, err error) {
 }
 
 // after is up to limit notes that come after seq, in order.
-func (s *store) after(ctx context.Context, seq int64, limit int) ([]Note, error) {
-	var notes []Note
+func (s *store) after(ctx context.Context, seq int64, limit int) ([]Activity, error) {
+	var notes []Activity
 	err := s.db.WithContext(ctx).Where("seq > ?", seq).Order("seq").Limit(limit).Find(&notes).Error
 	return notes, db.Wrap(err, "read notes")
 }
@@ -123,11 +124,71 @@ func (s *store) after(ctx context.Context, seq int64, limit int) ([]Note, error)
 // customers is whose the orders are, as far as notes of them say.
 func (s *store) customers(ctx context.Context, orders []string) (map[string]string, error) {
 	var rows []struct{ Subject, Customer string }
-	err := s.db.WithContext(ctx).Model(&Note{}).Distinct("subject", "customer").
+	err := s.db.WithContext(ctx).Model(&Activity{}).Distinct("subject", "customer").
 		Where("subject IN ? AND customer IS NOT NULL", orders).Scan(&rows).Error
 	known := make(map[string]string, len(rows))
 	for _, r := range rows {
 		known[r.Subject] = r.Customer
 	}
 	return known, db.Wrap(err, "look for customers of orders")
+}
+
+// perMinute is how many events of a type fell into a minute.
+type perMinute struct {
+	Minute int64 // since 1970
+	Type   string
+	Events int64
+}
+
+// countOrders counts what befell orders from then on, by minute and type.
+func (s *store) countOrders(ctx context.Context, from time.Time) ([]perMinute, error) {
+	minute := "CAST(strftime('%s', time) AS integer) / 60"
+	if s.db.Name() == "postgres" {
+		minute = "CAST(floor(extract(epoch FROM time) / 60) AS bigint)"
+	}
+	var rows []perMinute
+	err := s.db.WithContext(ctx).Model(&Activity{}).Select(minute+" AS minute, type, COUNT(*) AS events").
+		Where("stream = 'sales' AND time >= ?", from.UTC()).Group("1, 2").Scan(&rows).Error
+	return rows, db.Wrap(err, "count orders")
+}
+
+// maxSubjectEvents is how many of a subject's latest events are followed.
+const maxSubjectEvents = 50
+
+// correlated is the newest notes of a correlation, up to limit, newest first.
+func (s *store) correlated(ctx context.Context, correlation string, limit int) ([]Activity, error) {
+	var notes []Activity
+	err := s.db.WithContext(ctx).Where("correlation = ?", correlation).Order("seq DESC").Limit(limit).Find(&notes).Error
+	return notes, db.Wrap(err, "read correlation")
+}
+
+// about is a subject's newest notes and, as far as limit goes, what else belongs to
+// their correlations: those of the newest first. Newest notes count first within
+// each, too, so that one import of a million lines costs no more than a short one.
+func (s *store) about(ctx context.Context, subject string, limit int) ([]Activity, error) {
+	var notes []Activity
+	err := s.db.WithContext(ctx).Where("subject = ?", subject).Order("seq DESC").Limit(min(limit, maxSubjectEvents)).Find(&notes).Error
+	if err != nil {
+		return nil, db.Wrap(err, "read notes of subject")
+	}
+	here := map[int64]bool{}
+	var correlations []string
+	for _, n := range notes {
+		here[n.Seq] = true
+		if !slices.Contains(correlations, n.Correlation) {
+			correlations = append(correlations, n.Correlation)
+		}
+	}
+	for _, c := range correlations {
+		if len(notes) >= limit {
+			break
+		}
+		others, err := s.correlated(ctx, c, limit)
+		if err != nil {
+			return nil, err
+		}
+		others = slices.DeleteFunc(others, func(n Activity) bool { return here[n.Seq] })
+		notes = append(notes, others[:min(len(others), limit-len(notes))]...)
+	}
+	return notes, nil
 }

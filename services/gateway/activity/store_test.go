@@ -90,7 +90,7 @@ func TestANoteSaysWhatTheEventDid(t *testing.T) {
 			t.Errorf("happened %s, noted %s; want %s", n.Time, n.SeenAt, allocated.Time)
 		}
 		n.SeenAt, n.Time = allocated.Time, allocated.Time
-		want := Note{
+		want := Activity{
 			Seq: 2, Stream: "inventory", EventID: allocated.ID, Type: events.InventoryOrderAllocated, Subject: "o1", Version: 3,
 			Customer: "ann", Correlation: placed.ID, Causation: placed.ID, Time: allocated.Time, SeenAt: allocated.Time,
 		}

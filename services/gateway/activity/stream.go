@@ -9,13 +9,13 @@ import (
 
 // stream is one client being told, from its cursor on.
 type stream struct {
-	live *Live
-	from origin
-	l    *listener
-	pen  *pen
-	beat *time.Ticker
-	said int64       // the number that the client would name in a reconnect
-	ok   func() bool // the caller still is who it was
+	service    *Service
+	origin     origin
+	l          *listener
+	writer     *streamWriter
+	ticker     *time.Ticker
+	sent       int64       // the number that the client would name in a reconnect
+	stillValid func() bool // the caller still is who it was
 }
 
 // hello is the first frame.
@@ -25,12 +25,12 @@ type hello struct {
 	Roles   []string `json:"roles"`
 }
 
-// begin tells who is listening, and from where the stream goes on.
-func (s *stream) begin(head int64) error {
+// sendHello tells who is listening, and from where the stream goes on.
+func (s *stream) sendHello(head int64) error {
 	caller := s.l.filter.caller
 	first := hello{Seq: head, Subject: caller.Subject, Roles: append([]string{}, caller.Roles...)}
-	s.said = s.l.cursor
-	return s.pen.write([]byte("retry: 2000\n\n"), s.from.frame("hello", s.said, first))
+	s.sent = s.l.cursor
+	return s.writer.write([]byte("retry: 2000\n\n"), s.origin.frame("hello", s.sent, first))
 }
 
 // run tells until ctx ends, the client is gone or does not read, or the instance
@@ -43,11 +43,11 @@ func (s *stream) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-s.live.drained:
+		case <-s.service.drained:
 			return nil
 		case <-s.l.wake:
-		case <-s.beat.C:
-			if err := s.alive(); err != nil {
+		case <-s.ticker.C:
+			if err := s.check(); err != nil {
 				return err
 			}
 		}
@@ -57,31 +57,31 @@ func (s *stream) run(ctx context.Context) error {
 // catchUp tells all there is. However much that is, the client hears that the
 // stream is alive, and must still be let in.
 func (s *stream) catchUp(ctx context.Context) error {
-	for !s.over(ctx) {
+	for !s.ended(ctx) {
 		select {
-		case <-s.beat.C:
-			if err := s.alive(); err != nil {
+		case <-s.ticker.C:
+			if err := s.check(); err != nil {
 				return err
 			}
 		default:
 		}
-		page, where := s.live.hub.take(s.l)
+		page, where := s.service.hub.next(s.l)
 		switch where {
-		case nowhere:
+		case upToDate:
 			return nil
-		case inRing:
-			if err := s.tell(page); err != nil {
+		case fromRing:
+			if err := s.send(page); err != nil {
 				return err
 			}
-		case inTable:
-			found, err := s.live.pages.after(ctx, s.live.hub.place(s.l))
+		case fromTable:
+			found, err := s.service.pages.after(ctx, s.service.hub.cursor(s.l))
 			switch {
 			case err != nil:
-				err = s.outage(ctx, err)
+				err = s.awaitTable(ctx, err)
 			case len(found) == 0:
 				return nil
 			default:
-				err = s.fromTable(ctx, found)
+				err = s.sendFromTable(ctx, found)
 			}
 			if err != nil {
 				return err
@@ -91,41 +91,41 @@ func (s *stream) catchUp(ctx context.Context) error {
 	return nil
 }
 
-func (s *stream) over(ctx context.Context) bool {
+func (s *stream) ended(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
 		return true
-	case <-s.live.drained:
+	case <-s.service.drained:
 		return true
 	default:
 		return false
 	}
 }
 
-// fromTable tells notes that the ring has no more, which are those after the cursor
+// sendFromTable tells notes that the ring has no more, which are those after the cursor
 // unless some are missing.
-func (s *stream) fromTable(ctx context.Context, found []*told) error {
-	if found[0].Seq != s.live.hub.place(s.l)+1 {
+func (s *stream) sendFromTable(ctx context.Context, found []*rendered) error {
+	if found[0].Seq != s.service.hub.cursor(s.l)+1 {
 		return s.reset(ctx)
 	}
-	var page []*told
+	var page []*rendered
 	for _, t := range found {
-		if s.l.filter.shows(t) {
+		if s.l.filter.matches(t) {
 			page = append(page, t)
 		}
 	}
-	s.live.hub.seek(s.l, found[len(found)-1].Seq)
-	return s.tell(page)
+	s.service.hub.seek(s.l, found[len(found)-1].Seq)
+	return s.send(page)
 }
 
-// outage waits a moment after the table could not be read, and tells the client how
+// awaitTable waits a moment after the table could not be read, and tells the client how
 // far it has come: what is told already is not to be looked for again.
-func (s *stream) outage(ctx context.Context, failed error) error {
+func (s *stream) awaitTable(ctx context.Context, failed error) error {
 	const least, most = 500 * time.Millisecond, 2 * time.Second
 	if ctx.Err() != nil {
 		return nil
 	}
-	s.live.cfg.Log.Debug("notes cannot be read; the stream waits", "error", failed)
+	s.service.cfg.Log.Debug("notes cannot be read; the stream waits", "error", failed)
 	if err := s.heartbeat(); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (s *stream) outage(ctx context.Context, failed error) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-s.live.drained:
+	case <-s.service.drained:
 	case <-timer.C:
 	}
 	return nil
@@ -142,17 +142,17 @@ func (s *stream) outage(ctx context.Context, failed error) error {
 // reset has the client reload what it shows, and goes on with what happens from
 // now on.
 func (s *stream) reset(ctx context.Context) error {
-	head, err := s.live.store.head(ctx)
+	head, err := s.service.store.head(ctx)
 	if err != nil {
 		return err
 	}
-	s.live.hub.seek(s.l, head)
-	s.said = head
-	return s.pen.write(s.from.frame("reset", head, map[string]int64{"seq": head}))
+	s.service.hub.seek(s.l, head)
+	s.sent = head
+	return s.writer.write(s.origin.frame("reset", head, map[string]int64{"seq": head}))
 }
 
-// tell writes notes out.
-func (s *stream) tell(page []*told) error {
+// send writes notes out.
+func (s *stream) send(page []*rendered) error {
 	if len(page) == 0 {
 		return nil
 	}
@@ -160,17 +160,17 @@ func (s *stream) tell(page []*told) error {
 	for i, t := range page {
 		frames[i] = t.frameFor(s.l.filter.caller)
 	}
-	s.said = page[len(page)-1].Seq
-	return s.pen.write(frames...)
+	s.sent = page[len(page)-1].Seq
+	return s.writer.write(frames...)
 }
 
-// errNotStill: the client would not be let in any more.
-var errNotStill = errors.New("the caller is not let in any more")
+// errCallerInvalid: the client would not be let in any more.
+var errCallerInvalid = errors.New("the caller is not let in any more")
 
-// alive is what happens at each beat.
-func (s *stream) alive() error {
-	if !s.ok() {
-		return errNotStill
+// check is what happens at each beat.
+func (s *stream) check() error {
+	if !s.stillValid() {
+		return errCallerInvalid
 	}
 	return s.heartbeat()
 }
@@ -178,10 +178,10 @@ func (s *stream) alive() error {
 // heartbeat keeps the connection, and moves the client's Last-Event-ID past what
 // was not for it: a reconnect need not look through that again.
 func (s *stream) heartbeat() error {
-	at := s.live.hub.place(s.l)
-	if at <= s.said {
-		return s.pen.write([]byte(": heartbeat\n\n"))
+	at := s.service.hub.cursor(s.l)
+	if at <= s.sent {
+		return s.writer.write([]byte(": heartbeat\n\n"))
 	}
-	s.said = at
-	return s.pen.write(s.from.bareID(at))
+	s.sent = at
+	return s.writer.write(s.origin.bareID(at))
 }

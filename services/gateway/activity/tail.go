@@ -10,11 +10,11 @@ import (
 // notes are taken: it is woken by readers of this process, and looks by itself now
 // and then for those of others. While nobody listens it asks nothing.
 type tail struct {
-	store *store
-	hub   *hub
-	log   *slog.Logger
-	poll  time.Duration
-	news  chan struct{} // of size 1
+	store  *store
+	hub    *hub
+	log    *slog.Logger
+	poll   time.Duration
+	wakeup chan struct{} // of size 1
 }
 
 // tailPage is how many notes are read at a time.
@@ -23,7 +23,7 @@ const tailPage = 1000
 // wake says that there may be new notes.
 func (t *tail) wake() {
 	select {
-	case t.news <- struct{}{}:
+	case t.wakeup <- struct{}{}:
 	default:
 	}
 }
@@ -34,7 +34,7 @@ func (t *tail) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-t.hub.came:
+		case <-t.hub.joined:
 		}
 		t.follow(ctx)
 	}
@@ -45,7 +45,7 @@ func (t *tail) run(ctx context.Context) {
 func (t *tail) follow(ctx context.Context) {
 	const retry = 500 * time.Millisecond
 	last, begun, failing := int64(0), false, false
-	for ctx.Err() == nil && !t.hub.rest() {
+	for ctx.Err() == nil && !t.hub.stopIfIdle() {
 		var err error
 		wait := t.poll
 		switch {
@@ -77,7 +77,7 @@ func (t *tail) begin(ctx context.Context) (last int64, err error) {
 		return 0, err
 	}
 	last = max(0, last-t.hub.size())
-	t.hub.begin(last)
+	t.hub.reset(last)
 	return last, nil
 }
 
@@ -89,14 +89,14 @@ func (t *tail) step(ctx context.Context, last int64) (now int64, more bool, err 
 	}
 	if notes[0].Seq != last+1 {
 		now = notes[0].Seq - 1
-		t.hub.begin(now) // what is missing was pruned before this instance came to read it, or never noted
+		t.hub.reset(now) // what is missing was pruned before this instance came to read it, or never noted
 		return now, true, nil
 	}
 	o, err := t.store.origin(ctx)
 	if err != nil {
 		return last, false, err
 	}
-	news := behind(o.tellAll(notes), last)
+	news := contiguousAfter(o.renderAll(notes), last)
 	t.hub.push(news)
 	return news[len(news)-1].Seq, len(news) < len(notes) || len(notes) == tailPage, nil
 }
@@ -110,7 +110,7 @@ func (t *tail) pause(ctx context.Context, d time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-t.news:
+	case <-t.wakeup:
 	case <-timer.C:
 	}
 }

@@ -13,13 +13,13 @@ import (
 
 // Traces is GET /api/v1/ops/traces: what followed from what, by subject or by
 // correlation, causes first. Who may ask is the caller's business.
-func (l *Live) Traces() http.Handler { return answering(l.cfg.Log, l.traces) }
+func (l *Service) Traces() http.Handler { return handler(l.cfg.Log, l.traces) }
 
-// mostTraced is how many events a trace has at the most.
-const mostTraced = 200
+// maxTraced is how many events a trace has at the most.
+const maxTraced = 200
 
-// traced is what a trace says of a note.
-type traced struct {
+// traceItem is what a trace says of a note.
+type traceItem struct {
 	Seq         int64     `json:"seq"`
 	ID          string    `json:"id"`
 	Type        string    `json:"type"`
@@ -32,18 +32,18 @@ type traced struct {
 	SeenAt      time.Time `json:"seen_at"`
 }
 
-func (l *Live) traces(w http.ResponseWriter, r *http.Request) error {
+func (l *Service) traces(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	subject, correlation := query.Get("subject"), query.Get("correlation")
 	if (subject == "") == (correlation == "") {
 		return fault.New(fault.Malformed, "trace_of_what", "a trace is either of a subject or of a correlation").
 			With("#/query/subject", "either this or correlation is required")
 	}
-	limit, err := whole(query, "limit", mostTraced, mostTraced)
+	limit, err := intParam(query, "limit", maxTraced, maxTraced)
 	if err != nil {
 		return err
 	}
-	var notes []Note
+	var notes []Activity
 	if subject != "" {
 		notes, err = l.store.about(r.Context(), subject, limit)
 	} else {
@@ -52,14 +52,14 @@ func (l *Live) traces(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer(w, r, map[string]any{"items": tracedOf(notes)})
+	writeDocument(w, r, map[string]any{"items": newTraceItems(notes)})
 	return nil
 }
 
-func tracedOf(notes []Note) []traced {
-	items := make([]traced, len(notes))
+func newTraceItems(notes []Activity) []traceItem {
+	items := make([]traceItem, len(notes))
 	for i, n := range causesFirst(notes) {
-		items[i] = traced{
+		items[i] = traceItem{
 			Seq: n.Seq, ID: n.EventID, Type: n.Type, Service: n.Stream, Subject: n.Subject, Version: n.Version,
 			Correlation: n.Correlation, Causation: n.Causation, Time: n.Time.UTC(), SeenAt: n.SeenAt.UTC(),
 		}
@@ -69,15 +69,15 @@ func tracedOf(notes []Note) []traced {
 
 // causesFirst is the notes by the time at which they happened, but none before what
 // it followed from: clocks of machines differ, and the streams are noted apart.
-func causesFirst(notes []Note) []Note {
-	slices.SortFunc(notes, func(a, b Note) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Seq, b.Seq)) })
-	byID := make(map[string]Note, len(notes))
+func causesFirst(notes []Activity) []Activity {
+	slices.SortFunc(notes, func(a, b Activity) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Seq, b.Seq)) })
+	byID := make(map[string]Activity, len(notes))
 	for _, n := range notes {
 		byID[n.EventID] = n
 	}
-	ordered := make([]Note, 0, len(notes))
-	var add func(n Note)
-	add = func(n Note) {
+	ordered := make([]Activity, 0, len(notes))
+	var add func(n Activity)
+	add = func(n Activity) {
 		if _, waits := byID[n.EventID]; !waits {
 			return
 		}
@@ -93,8 +93,8 @@ func causesFirst(notes []Note) []Note {
 	return ordered
 }
 
-// whole is a number of the query, from 1 to most.
-func whole(query url.Values, name string, otherwise, most int) (int, error) {
+// intParam is a number of the query, from 1 to most.
+func intParam(query url.Values, name string, otherwise, most int) (int, error) {
 	text := query.Get(name)
 	if text == "" {
 		return otherwise, nil

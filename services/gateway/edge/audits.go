@@ -46,8 +46,8 @@ type AuditRunner struct {
 	work    sync.WaitGroup
 }
 
-// auditWithin is how long an audit may take.
-const auditWithin = 10 * time.Minute
+// auditTimeout is how long an audit may take.
+const auditTimeout = 10 * time.Minute
 
 // Run lets audits be asked for until ctx ends; then it ends those that run.
 func (r *AuditRunner) Run(ctx context.Context) error {
@@ -62,8 +62,8 @@ func (r *AuditRunner) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ask begins an audit. It is a fault (Conflict) to ask while one runs.
-func (r *AuditRunner) Ask(ctx context.Context, by string) (Audit, error) {
+// Start begins an audit. It is a fault (Conflict) to ask while one runs.
+func (r *AuditRunner) Start(ctx context.Context, by string) (Audit, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -78,15 +78,15 @@ func (r *AuditRunner) Ask(ctx context.Context, by string) (Audit, error) {
 	}
 	r.running = true
 	life := r.life
-	r.work.Go(func() { r.take(life, a) })
+	r.work.Go(func() { r.audit(life, a) })
 	return a, nil
 }
 
-// take runs an audit and keeps what it found.
-func (r *AuditRunner) take(ctx context.Context, a Audit) {
-	ctx, cancel := context.WithTimeout(ctx, auditWithin)
+// audit runs an audit and keeps what it found.
+func (r *AuditRunner) audit(ctx context.Context, a Audit) {
+	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
 	defer cancel()
-	a.Status, a.Report = found(audit.AtRest(ctx, r.Shop, r.Wait))
+	a.Status, a.Report = auditResult(audit.AtRest(ctx, r.Shop, r.Wait))
 	r.mu.Lock()
 	r.running = false // before it can be seen to have ended: whoever sees that may ask for another
 	r.mu.Unlock()
@@ -100,7 +100,7 @@ func (r *AuditRunner) take(ctx context.Context, a Audit) {
 	}
 }
 
-func found(report audit.Report, err error) (status, text string) {
+func auditResult(report audit.Report, err error) (status, text string) {
 	if err != nil {
 		return auditFailed, err.Error()
 	}
@@ -125,7 +125,7 @@ func (r *AuditRunner) Get(ctx context.Context, id string) (Audit, error) {
 		return a, db.Wrap(found.Error, "read audit")
 	case found.RowsAffected == 0:
 		return a, unknown
-	case a.Status == auditRunning && time.Since(a.StartedAt) > auditWithin+time.Minute:
+	case a.Status == auditRunning && time.Since(a.StartedAt) > auditTimeout+time.Minute:
 		a.Status, a.Report = auditFailed, "the gateway that ran it is gone"
 	}
 	return a, nil

@@ -21,7 +21,7 @@ type auditView struct {
 	Error      string          `json:"error,omitempty"`  // where it failed
 }
 
-func auditViewOf(a Audit) auditView {
+func newAuditView(a Audit) auditView {
 	v := auditView{ID: a.ID, Status: a.Status, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt}
 	switch a.Status {
 	case auditFailed:
@@ -37,18 +37,18 @@ func auditViewOf(a Audit) auditView {
 
 func auditRoutes(api *echo.Group, runner *AuditRunner) {
 	api.POST("/ops/audit", func(c echo.Context) error {
-		a, err := runner.Ask(c.Request().Context(), callerOf(c).ID())
+		a, err := runner.Start(c.Request().Context(), callerOf(c).ID())
 		if err != nil {
 			return err
 		}
 		c.Response().Header().Set("Location", prefix+"/ops/audits/"+a.ID)
-		return c.JSON(http.StatusAccepted, auditViewOf(a))
+		return c.JSON(http.StatusAccepted, newAuditView(a))
 	})
-	api.Match(reads, "/ops/audits/:id", func(c echo.Context) error {
+	api.Match(readMethods, "/ops/audits/:id", func(c echo.Context) error {
 		a, err := runner.Get(c.Request().Context(), c.Param("id"))
 		if err != nil {
 			return err
 		}
-		return c.JSON(http.StatusOK, auditViewOf(a))
+		return c.JSON(http.StatusOK, newAuditView(a))
 	})
 }

@@ -2,10 +2,13 @@ package edge
 
 import (
 	"context"
+	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"quadrille/pkg/fault"
+	"quadrille/services/gateway/activity"
 	"quadrille/services/gateway/auth"
 )
 
@@ -54,3 +57,55 @@ func requireRole(c echo.Context, roles ...auth.Role) error {
 }
 
 func unauthorized(err error) bool { return fault.Is(err, fault.Unauthorized) }
+
+// me is a caller, as the API shows one.
+type me struct {
+	Subject   string      `json:"subject"`
+	Roles     []auth.Role `json:"roles"`
+	Kind      auth.Kind   `json:"kind"`
+	ExpiresAt *time.Time  `json:"expires_at,omitempty"`
+}
+
+func newMe(c auth.Caller) me {
+	m := me{Subject: c.Subject, Roles: c.Roles, Kind: c.Kind}
+	if !c.ExpiresAt.IsZero() {
+		end := c.ExpiresAt.UTC()
+		m.ExpiresAt = &end
+	}
+	return m
+}
+
+func getMe(c echo.Context) error {
+	if err := requireRole(c, auth.AllRoles()...); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, newMe(callerOf(c)))
+}
+
+// StreamCaller is the caller of a stream of events.
+func StreamCaller(address func(*http.Request) string) func(*http.Request) activity.Caller {
+	return func(r *http.Request) activity.Caller {
+		c := auth.CallerFrom(r.Context())
+		if c.Anonymous() {
+			return activity.Caller{Address: address(r)}
+		}
+		w := activity.Caller{Subject: c.Subject, ExpiresAt: c.GoodUntil()}
+		for _, role := range c.Roles {
+			w.Roles = append(w.Roles, string(role))
+		}
+		return w
+	}
+}
+
+// StillValid reports whether who watches would be let in again, as the same: tokens
+// expire and keys are revoked while a stream is open. Where nobody can tell, it goes
+// on.
+func StillValid(who Authenticate) func(*http.Request) bool {
+	return func(r *http.Request) bool {
+		const within = 5 * time.Second
+		ctx, cancel := context.WithTimeout(r.Context(), within)
+		defer cancel()
+		now, err := who(ctx, r.Header.Get("Authorization"))
+		return err != nil && !unauthorized(err) || err == nil && now.ID() == auth.CallerFrom(r.Context()).ID()
+	}
+}

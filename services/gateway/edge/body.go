@@ -1,40 +1,46 @@
 package edge
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
+	"quadrille/internal/rest"
 	"quadrille/pkg/fault"
 )
 
-// watched is a request's body that knows whether its sender failed, so that no
+// trackedBody is a request's body that knows whether its sender failed, so that no
 // service is blamed for that.
-type watched struct {
+type trackedBody struct {
 	io.ReadCloser
 
 	err atomic.Pointer[error]
 }
 
-// whole has a body that the gateway reads itself be its sender's business, like one
+// blameSender has a body that the gateway reads itself be its sender's business, like one
 // that it passes on.
-func whole(next echo.HandlerFunc) echo.HandlerFunc {
+func blameSender(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		body := watch(c.Request())
+		body := trackBody(c.Request())
 		err := next(c)
-		if broken := body.broken(); broken != nil && err != nil {
+		if broken := body.failure(); broken != nil && err != nil {
 			return broken
 		}
 		return err
 	}
 }
 
-// watch puts a watched body into r.
-func watch(r *http.Request) *watched {
-	body := &watched{ReadCloser: r.Body}
+// trackBody puts a watched body into r.
+func trackBody(r *http.Request) *trackedBody {
+	body := &trackedBody{ReadCloser: r.Body}
 	if r.ContentLength != 0 {
 		r.Body = body
 	}
@@ -42,7 +48,7 @@ func watch(r *http.Request) *watched {
 }
 
 // Read is io.Reader's.
-func (b *watched) Read(p []byte) (int, error) {
+func (b *trackedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
 		b.err.Store(&err)
@@ -50,9 +56,9 @@ func (b *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// broken is what the sender is told of a body that it did not finish; nil where it
+// failure is what the sender is told of a body that it did not finish; nil where it
 // did, or where nobody wanted more of it.
-func (b *watched) broken() error {
+func (b *trackedBody) failure() error {
 	err := b.err.Load()
 	switch {
 	case err == nil:
@@ -62,4 +68,45 @@ func (b *watched) broken() error {
 	default:
 		return fault.New(fault.Malformed, "body_incomplete", "the body broke off before its end")
 	}
+}
+
+// rejectEncoded refuses a body that is packed: nobody here unpacks one, and what is looked
+// at must be what the service will see.
+func rejectEncoded(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Content-Encoding"), ","), ",") {
+			coding = strings.TrimSpace(coding)
+			if r.ContentLength != 0 && coding != "" && !strings.EqualFold(coding, "identity") {
+				return echo.NewHTTPError(http.StatusUnsupportedMediaType, "a body is sent as it is, without a Content-Encoding")
+			}
+		}
+		return next(c)
+	}
+}
+
+// readJSON reads a body that the gateway itself answers for. What it does not know
+// is refused.
+func readJSON(c echo.Context, into any) error {
+	media, _, _ := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
+	if media != echo.MIMEApplicationJSON {
+		return echo.ErrUnsupportedMediaType
+	}
+	text, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return fmt.Errorf("read body: %w", err)
+	}
+	if err := rest.CheckJSON(text); err != nil {
+		return err
+	}
+	body := json.NewDecoder(bytes.NewReader(text))
+	body.DisallowUnknownFields()
+	err = body.Decode(into)
+	if err == nil && !errors.Is(body.Decode(new(any)), io.EOF) {
+		err = errors.New("there is more after its end")
+	}
+	if err != nil {
+		return fault.New(fault.Malformed, "body_invalid", "the body cannot be read: %s", err)
+	}
+	return nil
 }

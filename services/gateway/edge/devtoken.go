@@ -21,24 +21,24 @@ func devRoutes(e *echo.Echo, dev *auth.DevSignIn) {
 		{"subject": "walt", "roles": []auth.Role{auth.Customer, auth.Warehouse}},
 		{"subject": "stella", "roles": []auth.Role{auth.Customer, auth.Warehouse, auth.Staff}},
 	}}
-	e.Match(reads, "/dev/token", func(c echo.Context) error { return c.JSON(http.StatusOK, suggested) }, fromHere)
-	e.POST("/dev/token", func(c echo.Context) error { return devToken(c, dev) }, fromHere, rest.BodyLimits{Body: maxJSON, Upload: rest.UploadsTo()}.Middleware())
+	e.Match(readMethods, "/dev/token", func(c echo.Context) error { return c.JSON(http.StatusOK, suggested) }, requireLocalHost)
+	e.POST("/dev/token", func(c echo.Context) error { return devToken(c, dev) }, requireLocalHost, rest.BodyLimits{Body: maxJSON, Upload: rest.UploadsTo()}.Middleware())
 }
 
-// fromHere refuses a page that had its own name resolve to this machine
+// requireLocalHost refuses a page that had its own name resolve to this machine
 // (DNS rebinding): it would be any of its visitors.
-func fromHere(next echo.HandlerFunc) echo.HandlerFunc {
+func requireLocalHost(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if host := c.Request().Host; !byAddress(host) {
+		if host := c.Request().Host; !isLocalHost(host) {
 			return fault.New(fault.Forbidden, "host_unknown", "the development sign-in is reached by localhost or an IP address, not by the name %q", host)
 		}
 		return next(c)
 	}
 }
 
-// byAddress reports whether a Host header is localhost or an IP address, which no
+// isLocalHost reports whether a Host header is localhost or an IP address, which no
 // page can have as its own name.
-func byAddress(host string) bool {
+func isLocalHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
@@ -65,5 +65,5 @@ func devToken(c echo.Context, dev *auth.DevSignIn) error {
 	return c.JSON(http.StatusOK, struct {
 		Token string `json:"token"`
 		me
-	}{token, meOf(caller)})
+	}{token, newMe(caller)})
 }

@@ -168,7 +168,7 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, c
 		t.Fatal(err)
 	}
 	conn := dbtest.SQLite(t, app.Gateway, tables())
-	cfg.Activity, err = activity.New(activity.Config{DB: conn, Log: cfg.Log, Orders: sales, Caller: StreamCaller(ClientAddress(0))})
+	cfg.Activity, err = activity.New(activity.Config{DB: conn, Log: cfg.Log, Sales: sales, Caller: StreamCaller(ClientAddress(0))})
 	if err != nil {
 		t.Fatal(err)
 	}

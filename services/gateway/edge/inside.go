@@ -11,17 +11,17 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// below is where what is inside is reached from outside.
-const below = "/internal"
+// internalPrefix is where what is inside is reached from outside.
+const internalPrefix = "/internal"
 
 // internalRoutes lead to what is inside. Health is for everybody, but why something is
 // not well for those inside.
 func (s *Server) internalRoutes() {
-	s.e.RouteNotFound(below+"/*", func(c echo.Context) error {
-		if !s.trusted(c.Request()) {
-			return nothingHere()
+	s.e.RouteNotFound(internalPrefix+"/*", func(c echo.Context) error {
+		if !s.isInternal(c.Request()) {
+			return errPathUnknown()
 		}
-		http.StripPrefix(below, s.internal).ServeHTTP(c.Response(), c.Request())
+		http.StripPrefix(internalPrefix, s.internal).ServeHTTP(c.Response(), c.Request())
 		return nil
 	})
 	s.e.RouteNotFound("/healthz", func(c echo.Context) error {
@@ -29,21 +29,21 @@ func (s *Server) internalRoutes() {
 		return nil
 	})
 	s.e.RouteNotFound("/readyz", func(c echo.Context) error {
-		s.brief(c.Response(), c.Request())
+		s.readiness(c.Response(), c.Request())
 		return nil
 	})
 }
 
-// counted is whose requests one counts with, by its address; nobody's where it is not
+// rateKey is whose requests one counts with, by its address; nobody's where it is not
 // counted. Whether the process lives is asked by whoever restarts it, and must not
 // depend on what others ask; so little must those inside. Whether it is ready is
 // counted apart, unless a token comes along that is wrong: that is a guess.
-func (s *Server) counted(address func(*http.Request) string) func(*http.Request) string {
+func (s *Server) rateKey(address func(*http.Request) string) func(*http.Request) string {
 	return func(r *http.Request) string {
 		path := r.URL.Path
-		asksInside := path == "/readyz" || strings.HasPrefix(path, below+"/")
+		asksInside := path == "/readyz" || strings.HasPrefix(path, internalPrefix+"/")
 		switch {
-		case path == "/healthz", asksInside && s.trusted(r):
+		case path == "/healthz", asksInside && s.isInternal(r):
 			return ""
 		case path == "/readyz" && r.Header.Get("Authorization") == "":
 			return "readyz " + address(r)
@@ -53,9 +53,9 @@ func (s *Server) counted(address func(*http.Request) string) func(*http.Request)
 	}
 }
 
-// brief is whether the gateway is ready. Why not is told those inside alone.
-func (s *Server) brief(w http.ResponseWriter, r *http.Request) {
-	if s.trusted(r) {
+// readiness is whether the gateway is ready. Why not is told those inside alone.
+func (s *Server) readiness(w http.ResponseWriter, r *http.Request) {
+	if s.isInternal(r) {
 		s.internal.ServeHTTP(w, r)
 		return
 	}
@@ -77,14 +77,14 @@ func (s *Server) brief(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", status)
 }
 
-// trusted: whoever asks shows what only those inside have. Where it comes from proves
+// isInternal: whoever asks shows what only those inside have. Where it comes from proves
 // nothing: behind a proxy everybody comes from this machine.
-func (s *Server) trusted(r *http.Request) bool {
+func (s *Server) isInternal(r *http.Request) bool {
 	given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return shows(given, s.cfg.InternalToken) || shows(given, s.cfg.LocalToken)
+	return matchesSecret(given, s.cfg.InternalToken) || matchesSecret(given, s.cfg.LocalToken)
 }
 
-// shows: a secret that is none is shown by nobody.
-func shows(given, secret string) bool {
+// matchesSecret: a secret that is none is shown by nobody.
+func matchesSecret(given, secret string) bool {
 	return secret != "" && subtle.ConstantTimeCompare([]byte(given), []byte(secret)) == 1
 }

@@ -10,7 +10,7 @@ import (
 
 // KeyRoutes is keys, for staff and for the command on this machine.
 func KeyRoutes(api *echo.Group, keys auth.Keyring) {
-	api.Match(reads, "/ops/keys", func(c echo.Context) error {
+	api.Match(readMethods, "/ops/keys", func(c echo.Context) error {
 		items, err := keys.Keys(c.Request().Context())
 		if err != nil {
 			return err

@@ -52,9 +52,9 @@ func cors(origins []string) echo.MiddlewareFunc {
 	})
 }
 
-// rates holds every address to one rate, and every caller to another: a caller who
+// rateLimits holds every address to one rate, and every caller to another: a caller who
 // comes from many addresses is one, and many who share an address are told apart.
-type rates struct {
+type rateLimits struct {
 	limiter   *ratelimit.Limiter
 	byAddress ratelimit.Rate
 	byCaller  ratelimit.Rate
@@ -64,21 +64,21 @@ type rates struct {
 
 // What requests may be too many of.
 const (
-	byAddress429 = "address"
-	byCaller429  = "caller"
+	policyAddress = "address"
+	policyCaller  = "caller"
 )
 
-func (r *rates) address429(next echo.HandlerFunc) echo.HandlerFunc {
-	return r.hold(byAddress429, r.byAddress, func(c echo.Context) string { return r.address(c.Request()) }, next)
+func (r *rateLimits) limitAddress(next echo.HandlerFunc) echo.HandlerFunc {
+	return r.limit(policyAddress, r.byAddress, func(c echo.Context) string { return r.address(c.Request()) }, next)
 }
 
-func (r *rates) caller429(next echo.HandlerFunc) echo.HandlerFunc {
-	return r.hold(byCaller429, r.byCaller, func(c echo.Context) string { return callerOf(c).ID() }, next)
+func (r *rateLimits) limitCaller(next echo.HandlerFunc) echo.HandlerFunc {
+	return r.limit(policyCaller, r.byCaller, func(c echo.Context) string { return callerOf(c).ID() }, next)
 }
 
-// hold takes a token for each request, and says what is left as
+// limit takes a token for each request, and says what is left as
 // draft-ietf-httpapi-ratelimit-headers-10 has it.
-func (r *rates) hold(policy string, rate ratelimit.Rate, key func(echo.Context) string, next echo.HandlerFunc) echo.HandlerFunc {
+func (r *rateLimits) limit(policy string, rate ratelimit.Rate, key func(echo.Context) string, next echo.HandlerFunc) echo.HandlerFunc {
 	if rate.Off() {
 		return next
 	}

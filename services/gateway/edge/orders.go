@@ -21,21 +21,21 @@ type OrderSource interface {
 	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
 }
 
-// orders keeps customers to their own orders.
-type orders struct {
+// orderGuard keeps customers to their own orders.
+type orderGuard struct {
 	sales  OrderSource
 	owners *lru.Cache[string, string] // by ID; an order never changes hands
 }
 
-func newOrders(sales OrderSource) (*orders, error) {
+func newOrderGuard(sales OrderSource) (*orderGuard, error) {
 	const kept = 10_000
 	owners, err := lru.New[string, string](kept)
-	return &orders{sales, owners}, err
+	return &orderGuard{sales, owners}, err
 }
 
-// own lets a customer see and change what is the customer's. Another's order is as
+// requireOwn lets a customer see and change what is the customer's. Another's order is as
 // if it were not there.
-func (o *orders) own(next echo.HandlerFunc) echo.HandlerFunc {
+func (o *orderGuard) requireOwn(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		a, err := resourceOf(c.Request())
 		if err != nil {
@@ -44,10 +44,10 @@ func (o *orders) own(next echo.HandlerFunc) echo.HandlerFunc {
 		id := a.at(1)
 		switch {
 		case id == "" && a.method == http.MethodPost:
-			err = inOwnName(c)
+			err = setCustomer(c)
 		case id == "":
-			err = onlyOwn(c)
-		case ownOnly(callerOf(c), rolesOfAny(a)...):
+			err = restrictList(c)
+		case restrictedToOwn(callerOf(c), rolesForAnyOrder(a)...):
 			err = o.check(c, id)
 		}
 		if err != nil {
@@ -57,20 +57,20 @@ func (o *orders) own(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// rolesOfAny is who may ask it of any order.
-func rolesOfAny(a resource) []auth.Role {
+// rolesForAnyOrder is who may ask it of any order.
+func rolesForAnyOrder(a resource) []auth.Role {
 	switch {
-	case a.reads() || a.at(2) == "ship":
+	case a.isRead() || a.at(2) == "ship":
 		return []auth.Role{auth.Warehouse, auth.Staff}
 	default:
 		return []auth.Role{auth.Staff}
 	}
 }
 
-// onlyOwn has a list hold the caller's orders alone.
-func onlyOwn(c echo.Context) error {
+// restrictList has a list hold the caller's orders alone.
+func restrictList(c echo.Context) error {
 	caller := callerOf(c)
-	if !ownOnly(caller, auth.Warehouse, auth.Staff) {
+	if !restrictedToOwn(caller, auth.Warehouse, auth.Staff) {
 		return nil
 	}
 	query := c.Request().URL.Query()
@@ -84,7 +84,7 @@ func onlyOwn(c echo.Context) error {
 
 // check is a fault where the order is not the caller's, or not there: nobody is told
 // which.
-func (o *orders) check(c echo.Context, id string) error {
+func (o *orderGuard) check(c echo.Context, id string) error {
 	owner, err := o.owner(c.Request().Context(), id)
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (o *orders) check(c echo.Context, id string) error {
 	return nil
 }
 
-func (o *orders) owner(ctx context.Context, id string) (string, error) {
+func (o *orderGuard) owner(ctx context.Context, id string) (string, error) {
 	if owner, known := o.owners.Get(id); known {
 		return owner, nil
 	}
@@ -108,7 +108,7 @@ func (o *orders) owner(ctx context.Context, id string) (string, error) {
 	case fault.Is(err, fault.Malformed, fault.Invalid, fault.NotFound, fault.Gone):
 		return "", nil // no order has such an ID
 	case err != nil && ctx.Err() == nil:
-		return "", away("sales", http.MethodGet, err)
+		return "", unavailable("sales", http.MethodGet, err)
 	case err != nil:
 		return "", err
 	case len(found) == 0:
@@ -118,9 +118,9 @@ func (o *orders) owner(ctx context.Context, id string) (string, error) {
 	return found[0].Customer, nil
 }
 
-// inOwnName puts the caller into a new order as its customer. Staff may order for
+// setCustomer puts the caller into a new order as its customer. Staff may order for
 // somebody else, who must be named. What is no order is left to sales to refuse.
-func inOwnName(c echo.Context) error {
+func setCustomer(c echo.Context) error {
 	r, caller := c.Request(), callerOf(c)
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -128,7 +128,7 @@ func inOwnName(c echo.Context) error {
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) == nil && members != nil {
-		if body, err = named(members, body, caller); err != nil {
+		if body, err = withCustomer(members, body, caller); err != nil {
 			return err
 		}
 	}
@@ -137,8 +137,8 @@ func inOwnName(c echo.Context) error {
 	return nil
 }
 
-// named is the body with its customer.
-func named(members map[string]json.RawMessage, body []byte, caller auth.Caller) ([]byte, error) {
+// withCustomer is the body with its customer.
+func withCustomer(members map[string]json.RawMessage, body []byte, caller auth.Caller) ([]byte, error) {
 	given, has := members["customer"]
 	var customer string
 	switch {

@@ -22,21 +22,21 @@ type resource struct {
 func resourceOf(r *http.Request) (resource, error) {
 	path := strings.Trim(strings.TrimPrefix(r.URL.EscapedPath(), prefix), "/")
 	a := resource{method: r.Method}
-	if dotted(r.URL.Path) {
-		return a, nothingHere()
+	if hasDotSegment(r.URL.Path) {
+		return a, errPathUnknown()
 	}
 	for segment := range strings.SplitSeq(path, "/") {
 		decoded, err := url.PathUnescape(segment)
 		if err != nil {
-			return a, nothingHere()
+			return a, errPathUnknown()
 		}
 		a.segments = append(a.segments, decoded)
 	}
 	return a, nil
 }
 
-// dotted: a segment of the path would lead elsewhere, past what is checked here.
-func dotted(path string) bool {
+// hasDotSegment: a segment of the path would lead elsewhere, past what is checked here.
+func hasDotSegment(path string) bool {
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." {
 			return true
@@ -45,12 +45,12 @@ func dotted(path string) bool {
 	return false
 }
 
-func nothingHere() error {
+func errPathUnknown() error {
 	return fault.New(fault.NotFound, "path_unknown", "there is nothing at this path; %s/docs shows what there is", prefix)
 }
 
 // reads: it changes nothing.
-func (a resource) reads() bool {
+func (a resource) isRead() bool {
 	return a.method == http.MethodGet || a.method == http.MethodHead || a.method == http.MethodOptions
 }
 
@@ -66,7 +66,7 @@ func (a resource) at(n int) string {
 func (a resource) allowedRoles() []auth.Role {
 	switch a.at(0) {
 	case "products":
-		if a.reads() {
+		if a.isRead() {
 			return nil
 		}
 		return []auth.Role{auth.Staff}
@@ -85,15 +85,15 @@ func (a resource) orderRoles() []auth.Role {
 	switch {
 	case a.at(2) == "ship":
 		return []auth.Role{auth.Warehouse}
-	case a.reads():
+	case a.isRead():
 		return []auth.Role{auth.Customer, auth.Warehouse, auth.Staff}
 	default:
 		return []auth.Role{auth.Customer, auth.Staff}
 	}
 }
 
-// policy lets pass what the caller may ask.
-func policy(next echo.HandlerFunc) echo.HandlerFunc {
+// requireAllowed lets pass what the caller may ask.
+func requireAllowed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		a, err := resourceOf(c.Request())
 		if err != nil {
@@ -108,7 +108,7 @@ func policy(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// ownOnly reports whether a caller sees nothing but what is its own.
-func ownOnly(caller auth.Caller, all ...auth.Role) bool {
+// restrictedToOwn reports whether a caller sees nothing but what is its own.
+func restrictedToOwn(caller auth.Caller, all ...auth.Role) bool {
 	return !slices.ContainsFunc(all, func(r auth.Role) bool { return caller.Is(r) })
 }

@@ -34,84 +34,84 @@ func (s *Server) newProxy(r route) (echo.HandlerFunc, error) {
 	proxy := &httputil.ReverseProxy{
 		Transport:      way,
 		Rewrite:        func(p *httputil.ProxyRequest) { rewrite(p, base, r) },
-		ModifyResponse: func(answer *http.Response) error { return modify(answer, r) },
+		ModifyResponse: func(answer *http.Response) error { return publicResponse(answer, r) },
 		ErrorHandler: func(_ http.ResponseWriter, request *http.Request, err error) {
 			if told, ok := request.Context().Value(failureKey{}).(*error); ok {
 				*told = err
 			}
 		},
-		ErrorLog: log.New(&lines{s.cfg.Log}, "", 0),
+		ErrorLog: log.New(&proxyLog{s.cfg.Log}, "", 0),
 	}
 	return func(c echo.Context) error {
 		var failed error
 		request := c.Request().WithContext(context.WithValue(c.Request().Context(), failureKey{}, &failed))
-		body := watch(request)
-		proxy.ServeHTTP(final{c.Response(), http.Header{}}, request)
+		body := trackBody(request)
+		proxy.ServeHTTP(finalResponse{c.Response(), http.Header{}}, request)
 		ended := context.Cause(c.Request().Context())
 		switch {
 		case failed == nil:
 			return nil
-		case body.broken() != nil: // which ends the request's context, too
-			return body.broken()
+		case body.failure() != nil: // which ends the request's context, too
+			return body.failure()
 		case errors.Is(ended, rest.ErrStopping):
 			return rest.Draining()
 		case errors.Is(ended, context.Canceled):
-			return c.NoContent(statusGone)
+			return c.NoContent(statusClientGone)
 		default:
 			s.cfg.Log.Warn("a service gave no answer", "to", r.service, "method", request.Method, "error", failed)
-			return away(r.service, request.Method, errors.Join(failed, ended))
+			return unavailable(r.service, request.Method, errors.Join(failed, ended))
 		}
 	}, nil
 }
 
-// statusGone is what the log has of a caller that did not wait; nobody reads it.
-const statusGone = 499
+// statusClientGone is what the log has of a caller that did not wait; nobody reads it.
+const statusClientGone = 499
 
 // rewrite turns a public request into one of the service. Who calls, and by which
 // way, is not the service's business.
 func rewrite(p *httputil.ProxyRequest, base *url.URL, r route) {
 	p.Out.URL.Scheme, p.Out.URL.Host = base.Scheme, base.Host
-	p.Out.URL.Path = strings.TrimSuffix(base.Path, "/") + r.inward(p.In.URL.Path)
+	p.Out.URL.Path = strings.TrimSuffix(base.Path, "/") + r.toService(p.In.URL.Path)
 	p.Out.URL.RawPath = ""
 	if p.In.URL.RawPath != "" {
-		p.Out.URL.RawPath = strings.TrimSuffix(base.EscapedPath(), "/") + r.inward(p.In.URL.EscapedPath())
+		p.Out.URL.RawPath = strings.TrimSuffix(base.EscapedPath(), "/") + r.toService(p.In.URL.EscapedPath())
 	}
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // what does not parse is the service's to refuse
 	p.Out.Host = ""
-	p.Out.Header = inward(p.In.Header, p.In.Method)
+	p.Out.Header = requestHeaders(p.In.Header, p.In.Method)
 }
 
 var (
-	errRefused     = errors.New("it does not take the gateway's INTERNAL_TOKEN")
-	errMisdirected = errors.New("it does not go by the name that its URL has: list that in its ALLOWED_HOSTS")
+	errTokenRefused = errors.New("it does not take the gateway's INTERNAL_TOKEN")
+	errMisdirected  = errors.New("it does not go by the name that its URL has: list that in its ALLOWED_HOSTS")
 )
 
-// modify turns the service's answer into a public one.
-func modify(answer *http.Response, r route) error {
+// publicResponse turns the service's answer into a public one.
+func publicResponse(answer *http.Response, r route) error {
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
-		return errRefused
+		return errTokenRefused
 	case answer.StatusCode == http.StatusMisdirectedRequest:
 		return errMisdirected
 	case answer.StatusCode < http.StatusOK || answer.StatusCode > 599:
 		return fmt.Errorf("it answers with status %d", answer.StatusCode)
 	}
-	if err := begun(answer); err != nil {
+	if err := checkBegun(answer); err != nil {
 		return err
 	}
 	if location := answer.Header.Get("Location"); location != "" {
-		answer.Header.Set("Location", r.outward(location))
+		answer.Header.Set("Location", r.toPublic(location))
 	}
 	links := answer.Header.Values("Link")
 	for i, link := range links {
-		links[i] = r.outwardLinks(link)
+		links[i] = r.publicLinks(link)
 	}
 	return nil
 }
 
-// begun makes sure that the first of an answer's body is there, so that one that breaks
+// checkBegun makes sure that the first of an answer's body is there, so that one that breaks
 // off at once is no answer, and does not become half of one.
-func begun(answer *http.Response) error {
+func checkBegun(answer *http.Response) error {
 	const first = 4 << 10
 	body := bufio.NewReaderSize(answer.Body, first)
 	if _, err := body.Peek(first); err != nil && !errors.Is(err, io.EOF) {
@@ -124,26 +124,26 @@ func begun(answer *http.Response) error {
 	return nil
 }
 
-// away is what the caller is told of a request that got no answer. One that may not
+// unavailable is what the caller is told of a request that got no answer. One that may not
 // simply be made again is told, unless it certainly was not, that it may have been: a
 // queue keeps it for when the service comes back.
-func away(service, method string, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) || method == http.MethodPost && !neverSent(err) {
+func unavailable(service, method string, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || method == http.MethodPost && !wasNotSent(err) {
 		return fault.New(fault.Unavailable, "timeout", "%s has not answered in time; what was asked may have been done: ask again with the same Idempotency-Key or external_id", service)
 	}
 	return fault.New(fault.Unavailable, "service_away", "%s does not answer just now; the rest of the shop may", service)
 }
 
-// neverSent: the service has not got the request, and will not, or did not take it.
-func neverSent(err error) bool {
+// wasNotSent: the service has not got the request, and will not, or did not take it.
+func wasNotSent(err error) bool {
 	var op *net.OpError
-	return errors.Is(err, rpc.ErrNotSent) || errors.Is(err, errRefused) || errors.Is(err, errMisdirected) || errors.As(err, &op) && op.Op == "dial"
+	return errors.Is(err, rpc.ErrNotSent) || errors.Is(err, errTokenRefused) || errors.Is(err, errMisdirected) || errors.As(err, &op) && op.Op == "dial"
 }
 
-// lines passes what the proxy says on to the log.
-type lines struct{ log *slog.Logger }
+// proxyLog passes what the proxy says on to the log.
+type proxyLog struct{ log *slog.Logger }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *proxyLog) Write(p []byte) (int, error) {
 	l.log.Debug("proxy", "says", strings.TrimSpace(string(p)))
 	return len(p), nil
 }

@@ -125,12 +125,12 @@ func TestEachRouteGoesThereAndBack(t *testing.T) {
 	for _, r := range routes() {
 		for _, below := range []string{"", "/A", "/A/b%2Fc", "?after=x", "/A?after=x"} {
 			public := prefix + r.path + below
-			if got := r.outward(r.inward(public)); got != public {
-				t.Errorf("%s goes in as %s and comes out as %s", public, r.inward(public), got)
+			if got := r.toPublic(r.toService(public)); got != public {
+				t.Errorf("%s goes in as %s and comes out as %s", public, r.toService(public), got)
 			}
 		}
 		for _, foreign := range []string{"/elsewhere", "", "https://example.org" + r.inner, r.inner + "s", r.inner + "-x/A"} {
-			if got := r.outward(foreign); got != foreign {
+			if got := r.toPublic(foreign); got != foreign {
 				t.Errorf("%s comes out of %s as %s", foreign, r.service, got)
 			}
 		}

@@ -34,7 +34,7 @@ func routes() []route {
 // opsRoutes is what every service answers for alike, as far as the public API shows
 // it: how far it is, and what it could not handle.
 func opsRoutes() (all []route) {
-	for _, service := range everyService() {
+	for _, service := range serviceNames() {
 		below := "/ops/services/" + service
 		for _, path := range []string{"/subscriptions", "/dead-letters"} {
 			all = append(all, route{below + path, service, path})
@@ -43,16 +43,16 @@ func opsRoutes() (all []route) {
 	return all
 }
 
-// everyService is all services by name, this one too.
-func everyService() []string { return append([]string{app.Gateway}, app.Names()...) }
+// serviceNames is all services by name, this one too.
+func serviceNames() []string { return append([]string{app.Gateway}, app.Names()...) }
 
-// inward is the service's own path for a public one.
-func (r route) inward(path string) string {
+// toService is the service's own path for a public one.
+func (r route) toService(path string) string {
 	return r.inner + strings.TrimPrefix(path, prefix+r.path)
 }
 
-// outward is the public path for one of the service's own; what is none stays.
-func (r route) outward(path string) string {
+// toPublic is the public path for one of the service's own; what is none stays.
+func (r route) toPublic(path string) string {
 	rest, below := strings.CutPrefix(path, r.inner)
 	if !below || rest != "" && !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "?") {
 		return path
@@ -60,10 +60,10 @@ func (r route) outward(path string) string {
 	return prefix + r.path + rest
 }
 
-// target is where a link leads, in a Link header (RFC 8288, section 3).
-var target = regexp.MustCompile(`<[^>]*>`)
+// linkTarget is where a link leads, in a Link header (RFC 8288, section 3).
+var linkTarget = regexp.MustCompile(`<[^>]*>`)
 
-// outwardLinks is a Link header whose targets are public.
-func (r route) outwardLinks(header string) string {
-	return target.ReplaceAllStringFunc(header, func(t string) string { return "<" + r.outward(t[1:len(t)-1]) + ">" })
+// publicLinks is a Link header whose targets are public.
+func (r route) publicLinks(header string) string {
+	return linkTarget.ReplaceAllStringFunc(header, func(t string) string { return "<" + r.toPublic(t[1:len(t)-1]) + ">" })
 }

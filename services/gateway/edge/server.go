@@ -32,7 +32,7 @@ type Config struct {
 	Sales        OrderSource
 	Answers      *idempotency.Store
 	Audits       *AuditRunner
-	Activity     *activity.Live
+	Activity     *activity.Service
 
 	// A request with one of these tokens may reach /internal. An empty token is never
 	// accepted.
@@ -73,13 +73,13 @@ const (
 // New creates a Server and registers its metrics.
 func New(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, e: rest.NewBare(cfg.Log, access())}
-	r := &rates{limiter: cfg.Limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: s.counted(ClientAddress(cfg.Proxies)), limited: newLimited()}
-	if err := measure(cfg.Metrics, cfg.Activity.Open, r.limited); err != nil {
+	s := &Server{cfg: cfg, e: rest.NewBare(cfg.Log, accessLog())}
+	r := &rateLimits{limiter: cfg.Limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: s.rateKey(ClientAddress(cfg.Proxies)), limited: newLimitedCounter()}
+	if err := registerMetrics(cfg.Metrics, cfg.Activity.Open, r.limited); err != nil {
 		return nil, err
 	}
 	// The rest of the time is left for the service.
-	s.e.Use(securityHeaders, rest.ReadWithin(cfg.Timeout*4/5), cors(cfg.Origins), r.address429)
+	s.e.Use(securityHeaders, rest.ReadWithin(cfg.Timeout*4/5), cors(cfg.Origins), r.limitAddress)
 	pages, err := ui.Handler()
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func New(cfg Config) (*Server, error) {
 	s.e.RouteNotFound("/*", echo.WrapHandler(pages))
 	s.internalRoutes()
 	for _, path := range []string{"/api/*", "/dev/*"} {
-		s.e.RouteNotFound(path, s.nothing)
+		s.e.RouteNotFound(path, s.notFound)
 	}
 	documentRoutes(s.e, cfg.Document)
 	if cfg.Dev != nil {
@@ -101,23 +101,23 @@ func New(cfg Config) (*Server, error) {
 }
 
 // apiRoutes adds the routes of the public API.
-func (s *Server) apiRoutes(r *rates) error {
+func (s *Server) apiRoutes(r *rateLimits) error {
 	cfg := s.cfg
 	// A stream has no deadline, so it does not pass the middleware that bounds time.
-	s.e.Match(reads, prefix+"/events", echo.WrapHandler(cfg.Activity.Events()), rest.Text, authenticate(cfg.Authenticate), r.caller429)
+	s.e.Match(readMethods, prefix+"/events", echo.WrapHandler(cfg.Activity.Events()), rest.Text, authenticate(cfg.Authenticate), r.limitCaller)
 	uploads := rest.UploadsTo(prefix + "/imports")
-	api := s.e.Group(prefix, rest.Text, unpacked, authenticate(cfg.Authenticate), r.caller429, idempotency.Outlive, rest.Deadline(cfg.Timeout, uploads),
-		rest.BodyLimits{Body: maxJSON, CSV: maxCSV, Upload: uploads}.Middleware(), whole)
-	api.Match(reads, "/me", getMe)
+	api := s.e.Group(prefix, rest.Text, rejectEncoded, authenticate(cfg.Authenticate), r.limitCaller, idempotency.Outlive, rest.Deadline(cfg.Timeout, uploads),
+		rest.BodyLimits{Body: maxJSON, CSV: maxCSV, Upload: uploads}.Middleware(), blameSender)
+	api.Match(readMethods, "/me", getMe)
 	again := idempotency.Middleware(cfg.Answers, func(ctx context.Context) string { return auth.CallerFrom(ctx).ID() })
-	allowed := api.Group("", policy, again)
+	allowed := api.Group("", requireAllowed, again)
 	KeyRoutes(allowed, auth.LocalKeys{Store: cfg.Keys})
 	auditRoutes(allowed, cfg.Audits)
-	allowed.Match(reads, "/ops/traces", echo.WrapHandler(cfg.Activity.Traces()))
-	allowed.Match(reads, "/ops/history", echo.WrapHandler(cfg.Activity.History()))
+	allowed.Match(readMethods, "/ops/traces", echo.WrapHandler(cfg.Activity.Traces()))
+	allowed.Match(readMethods, "/ops/history", echo.WrapHandler(cfg.Activity.History()))
 	s.servicesRoute(allowed)
 	for _, path := range []string{"", "/*"} {
-		api.RouteNotFound(path, s.nothing)
+		api.RouteNotFound(path, s.notFound)
 	}
 	return s.proxyRoutes(allowed)
 }
@@ -125,11 +125,11 @@ func (s *Server) apiRoutes(r *rates) error {
 // proxyRoutes forwards every method of the paths that belong to a service: which
 // methods exist is decided by the service.
 func (s *Server) proxyRoutes(api *echo.Group) error {
-	own, err := newOrders(s.cfg.Sales)
+	own, err := newOrderGuard(s.cfg.Sales)
 	if err != nil {
 		return err
 	}
-	before := map[string][]echo.MiddlewareFunc{"/orders": {own.own}, "/customers": {ownWishlist}}
+	before := map[string][]echo.MiddlewareFunc{"/orders": {own.requireOwn}, "/customers": {requireOwnWishlist}}
 	for _, r := range append(routes(), opsRoutes()...) {
 		forward, err := s.newProxy(r)
 		if err != nil {
@@ -138,8 +138,8 @@ func (s *Server) proxyRoutes(api *echo.Group) error {
 		api.RouteNotFound(r.path, forward, before[r.path]...)
 		api.RouteNotFound(r.path+"/*", forward, before[r.path]...)
 		if r.path == "/customers" {
-			api.RouteNotFound("/wishlist", forward, myWishlist)
-			api.RouteNotFound("/wishlist/*", forward, myWishlist)
+			api.RouteNotFound("/wishlist", forward, toOwnWishlist)
+			api.RouteNotFound("/wishlist/*", forward, toOwnWishlist)
 		}
 	}
 	return nil
@@ -151,4 +151,15 @@ func (s *Server) Handler(internal http.Handler) http.Handler {
 	s.internal = internal
 	s.cfg.Upstreams.setSelf(internal)
 	return s.e
+}
+
+// documentRoutes serves the document to everybody, and leads there from where people
+// look first.
+func documentRoutes(e *echo.Echo, document []byte) {
+	rest.Publish(e, prefix, document)
+	for _, path := range []string{"/openapi.yaml", "/docs"} {
+		e.Match(readMethods, path, func(c echo.Context) error {
+			return c.Redirect(http.StatusPermanentRedirect, prefix+path)
+		})
+	}
 }

@@ -24,25 +24,25 @@ type serviceState struct {
 }
 
 // How long one service may take to say how it is: a page waits for the slowest.
-const stateWithin = 3 * time.Second
+const stateTimeout = 3 * time.Second
 
 // servicesRoute says how all services are, in one answer. One that does not answer
 // is part of it.
 func (s *Server) servicesRoute(api *echo.Group) {
-	api.Match(reads, "/ops/services", func(c echo.Context) error {
-		names := everyService()
+	api.Match(readMethods, "/ops/services", func(c echo.Context) error {
+		names := serviceNames()
 		items := make([]serviceState, len(names))
 		var asking sync.WaitGroup
 		for i, name := range names {
-			asking.Go(func() { items[i] = stateOf(c.Request().Context(), name, s.cfg.Upstreams.ops(name)) })
+			asking.Go(func() { items[i] = fetchState(c.Request().Context(), name, s.cfg.Upstreams.ops(name)) })
 		}
 		asking.Wait()
 		return c.JSON(http.StatusOK, map[string]any{"items": items})
 	})
 }
 
-func stateOf(ctx context.Context, name string, c *opsclient.Client) serviceState {
-	ctx, cancel := context.WithTimeout(ctx, stateWithin)
+func fetchState(ctx context.Context, name string, c *opsclient.Client) serviceState {
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
 	s := serviceState{Name: name, Status: "ready", Readers: []opsclient.Subscription{}, Checks: []ready.Result{}}
 	var unready error

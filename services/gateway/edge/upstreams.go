@@ -54,19 +54,19 @@ func (u *Upstreams) ops(service string) *opsclient.Client {
 // Lags asks all services at once how far behind their readers are. A service that does
 // not answer within stateWithin is left out.
 func (u *Upstreams) Lags(ctx context.Context) []activity.Lag {
-	ctx, cancel := context.WithTimeout(ctx, stateWithin)
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	names := everyService()
+	names := serviceNames()
 	found := make([][]activity.Lag, len(names))
 	var asking sync.WaitGroup
 	for i, name := range names {
-		asking.Go(func() { found[i] = lagsOf(ctx, u.ops(name)) })
+		asking.Go(func() { found[i] = fetchLags(ctx, u.ops(name)) })
 	}
 	asking.Wait()
 	return slices.Concat(found...)
 }
 
-func lagsOf(ctx context.Context, c *opsclient.Client) (all []activity.Lag) {
+func fetchLags(ctx context.Context, c *opsclient.Client) (all []activity.Lag) {
 	found, err := c.Subscriptions(ctx)
 	if err != nil {
 		return nil

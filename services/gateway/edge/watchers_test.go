@@ -74,7 +74,7 @@ func newStand(t *testing.T) *stand {
 			return keys.Authenticate(ctx, header)
 		}
 		c.Activity, err = activity.New(activity.Config{
-			DB: c.Keys.DB, Log: quiet, Orders: whose{}, Caller: StreamCaller(ClientAddress(0)), Still: StillValid(c.Authenticate), Heartbeat: beat,
+			DB: c.Keys.DB, Log: quiet, Sales: whose{}, Caller: StreamCaller(ClientAddress(0)), StillValid: StillValid(c.Authenticate), Heartbeat: beat,
 		})
 		if err != nil {
 			t.Fatal(err)

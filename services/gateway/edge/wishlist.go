@@ -8,8 +8,8 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// myWishlist leads /wishlist to the caller's own.
-func myWishlist(next echo.HandlerFunc) echo.HandlerFunc {
+// toOwnWishlist leads /wishlist to the caller's own.
+func toOwnWishlist(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
 		own := prefix + "/customers/" + url.PathEscape(callerOf(c).Subject)
@@ -17,15 +17,15 @@ func myWishlist(next echo.HandlerFunc) echo.HandlerFunc {
 		u.RawPath = own + rest
 		path, err := url.PathUnescape(u.RawPath)
 		if err != nil {
-			return nothingHere()
+			return errPathUnknown()
 		}
 		u.Path = path
 		return next(c)
 	}
 }
 
-// ownWishlist keeps customers to what is below their own name.
-func ownWishlist(next echo.HandlerFunc) echo.HandlerFunc {
+// requireOwnWishlist keeps customers to what is below their own name.
+func requireOwnWishlist(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		a, err := resourceOf(c.Request())
 		if err != nil {

@@ -14,10 +14,10 @@ type ahead struct {
 	since time.Time // when this request saw it first
 }
 
-// takeAhead takes over a claim that ends later than now + lockFor and is not renewed:
+// takeAhead takes over a claim that ends later than now + lockDuration and is not renewed:
 // the clock was set back after it was written, and its owner may be dead. By its end
 // alone it would refuse the key for as long as the clock was set back. A live owner
-// renews its claim, so one that stays the same for lockFor by this process's monotonic
+// renews its claim, so one that stays the same for lockDuration by this process's monotonic
 // clock has none.
 func (s *Store) takeAhead(ctx context.Context, mine Claim, seen *ahead) (taken bool, err error) {
 	var row Answer
@@ -26,13 +26,13 @@ func (s *Store) takeAhead(ctx context.Context, mine Claim, seen *ahead) (taken b
 	switch {
 	case found.Error != nil:
 		return false, db.Wrap(found.Error, "look at claim")
-	case found.RowsAffected == 0 || !row.LockedUntil.After(now.Add(lockFor)):
+	case found.RowsAffected == 0 || !row.LockedUntil.After(now.Add(lockDuration)):
 		*seen = ahead{}
 		return false, nil
 	case !row.LockedUntil.Equal(seen.until):
 		*seen = ahead{until: row.LockedUntil, since: time.Now()}
 		return false, nil
-	case time.Since(seen.since) < lockFor:
+	case time.Since(seen.since) < lockDuration:
 		return false, nil
 	}
 	err = s.takeOver(ctx, row, mine.owner, now)

@@ -30,18 +30,18 @@ func TestAClaimInTheFuture(t *testing.T) {
 				select {
 				case <-ended:
 					return
-				case <-time.After(renewEvery / 4):
+				case <-time.After(renewInterval / 4):
 					if err := past.Renew(t.Context(), live); err != nil {
 						t.Error(err)
 					}
 				}
 			}
 		}()
-		now := &Store{DB: conn, Patience: 30 * time.Second}
+		now := &Store{DB: conn, WaitTimeout: 30 * time.Second}
 		if _, before, err := now.Await(t.Context(), "dead", "request"); err != nil || before != nil {
 			t.Errorf("the key of a dead owner gives %v, %v", before, err)
 		}
-		now.Patience = lockFor + 2*time.Second
+		now.WaitTimeout = lockDuration + 2*time.Second
 		if _, _, err := now.Await(t.Context(), "live", "request"); !fault.Is(err, fault.Conflict) {
 			t.Errorf("the key of a live owner gives %v, want a conflict", err)
 		}

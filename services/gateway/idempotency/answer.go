@@ -31,8 +31,8 @@ func Scope(caller, method, path, key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// kept are the headers that belong to an answer and not to its way.
-func kept(h http.Header) http.Header {
+// keptHeaders are the headers that belong to an answer and not to its way.
+func keptHeaders(h http.Header) http.Header {
 	out := http.Header{}
 	for _, name := range []string{"Content-Type", "Location", "Etag", "Link"} {
 		if v := h.Values(name); len(v) > 0 {
@@ -42,22 +42,22 @@ func kept(h http.Header) http.Header {
 	return out
 }
 
-// secret is an answer that must not be stored (RFC 9111, section 5.2.2.5).
-func secret(h http.Header) bool { return strings.Contains(h.Get("Cache-Control"), "no-store") }
+// isSecret is an answer that must not be stored (RFC 9111, section 5.2.2.5).
+func isSecret(h http.Header) bool { return strings.Contains(h.Get("Cache-Control"), "no-store") }
 
-// once is what is kept in place of a secret answer: that it was given.
-func once(h http.Header) (Answer, error) {
+// secretAnswer is what is kept in place of a secret answer: that it was given.
+func secretAnswer(h http.Header) (Answer, error) {
 	status := fault.Conflict.Status()
 	given := fault.New(fault.Conflict, "answer_not_kept", "this was done before, and its answer is not shown again; Location names what it made")
 	body, err := json.Marshal(given.Problem(status))
-	header := kept(h)
+	header := keptHeaders(h)
 	header.Set("Content-Type", fault.ProblemType)
 	return Answer{Status: status, Header: header, Body: body}, err
 }
 
-// final reports whether an answer is the last word on a request. What failed on our
+// isFinal reports whether an answer is the last word on a request. What failed on our
 // side, or came too early, is asked again.
-func final(status int) bool {
+func isFinal(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests,
 		http.StatusUnauthorized, http.StatusForbidden:

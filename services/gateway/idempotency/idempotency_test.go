@@ -36,7 +36,7 @@ type nameKey struct{}
 
 func newDoor(t *testing.T, conn *gorm.DB) *door {
 	t.Helper()
-	d := &door{store: &Store{DB: conn, Patience: time.Millisecond}, then: func(c echo.Context, call int) error {
+	d := &door{store: &Store{DB: conn, WaitTimeout: time.Millisecond}, then: func(c echo.Context, call int) error {
 		c.Response().Header().Set("Location", "/orders/"+strconv.Itoa(call))
 		c.Response().Header().Set("X-Secret", "of the first")
 		return c.String(http.StatusCreated, "call "+strconv.Itoa(call))
@@ -123,7 +123,7 @@ func TestAnotherRequestWithTheKeyIsRefused(t *testing.T) {
 				t.Errorf("another %s: %d %s", what, status, body)
 			}
 		}
-		if status, body, _ := d.post(t, "ann", "/orders", strings.Repeat("k", longest+1), "{}"); status != http.StatusBadRequest {
+		if status, body, _ := d.post(t, "ann", "/orders", strings.Repeat("k", maxKey+1), "{}"); status != http.StatusBadRequest {
 			t.Errorf("a long key: %d %s", status, body)
 		}
 		if status, body, _ := d.post(t, "ann", "/orders", "", "{}"); status != http.StatusBadRequest || !strings.Contains(body, "idempotency_key_invalid") {
@@ -170,7 +170,7 @@ func TestTheSameAtTheSameTime(t *testing.T) {
 // lost with the process that worked on it.
 func TestWaitingForTheFirst(t *testing.T) {
 	each(t, func(t *testing.T, d *door) {
-		d.store.Patience = time.Minute
+		d.store.WaitTimeout = time.Minute
 		entered, leave := make(chan struct{}), make(chan struct{})
 		then := d.then
 		d.then = func(c echo.Context, call int) error {
@@ -187,13 +187,13 @@ func TestWaitingForTheFirst(t *testing.T) {
 		both.Go(func() { ask("") })
 		<-entered
 		both.Go(func() { ask("true") })
-		time.AfterFunc(2*renewEvery, func() { close(leave) }) // longer than one renewal
+		time.AfterFunc(2*renewInterval, func() { close(leave) }) // longer than one renewal
 		both.Wait()
 	})
 	each(t, func(t *testing.T, d *door) {
-		d.store.Patience = time.Minute
+		d.store.WaitTimeout = time.Minute
 		lost := Scope("ann", http.MethodPost, "/orders", "k")
-		past := time.Now().UTC().Add(300*time.Millisecond - lockFor)
+		past := time.Now().UTC().Add(300*time.Millisecond - lockDuration)
 		dead := &Store{DB: d.store.DB, Now: func() time.Time { return past }}
 		r := httptest.NewRequest(http.MethodPost, "/orders", strings.NewReader("{}"))
 		print, err := fingerprint(r)
@@ -245,7 +245,7 @@ func TestAClaimEnds(t *testing.T) {
 		if got := claims(); got != "mine" {
 			t.Fatal(got)
 		}
-		now = now.Add(lockFor - time.Second)
+		now = now.Add(lockDuration - time.Second)
 		if got := claims(); !strings.Contains(got, "in_use") {
 			t.Error(got)
 		}
@@ -319,7 +319,7 @@ func TestAnotherFileWithTheKeyIsRefused(t *testing.T) {
 		}
 		return c.String(http.StatusAccepted, strconv.FormatInt(n, 10))
 	}
-	for _, size := range []int{0, 10, inMemory, inMemory + 1, 3 * inMemory} {
+	for _, size := range []int{0, 10, maxMemory, maxMemory + 1, 3 * maxMemory} {
 		key := strconv.Itoa(size)
 		send := func(fill string, chunked bool) (int, string) {
 			body := io.Reader(strings.NewReader(strings.Repeat(fill, size)))
@@ -358,7 +358,7 @@ func TestAnotherFileWithTheKeyIsRefused(t *testing.T) {
 // again is answered by it.
 func TestACallerThatLeaves(t *testing.T) {
 	each(t, func(t *testing.T, d *door) {
-		d.store.Patience = time.Minute
+		d.store.WaitTimeout = time.Minute
 		entered, leave := make(chan struct{}), make(chan struct{})
 		d.then = func(c echo.Context, call int) error {
 			if call == 1 {
@@ -396,12 +396,12 @@ func TestAClaimThatWasTakenOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		now = now.Add(lockFor)
+		now = now.Add(lockDuration)
 		mine, _, err := s.Claim(t.Context(), "scope", "request")
 		if err != nil {
 			t.Fatal(err)
 		}
-		now = now.Add(lockFor - time.Second)
+		now = now.Add(lockDuration - time.Second)
 		for what, err := range map[string]error{
 			"renew":   s.Renew(t.Context(), late),
 			"release": s.Release(t.Context(), late),
@@ -412,7 +412,7 @@ func TestAClaimThatWasTakenOver(t *testing.T) {
 			}
 		}
 		var row Answer
-		if err := conn.First(&row).Error; err != nil || row.Owner != mine.owner || row.Status != 0 || !row.LockedUntil.Before(now.Add(lockFor)) {
+		if err := conn.First(&row).Error; err != nil || row.Owner != mine.owner || row.Status != 0 || !row.LockedUntil.Before(now.Add(lockDuration)) {
 			t.Errorf("the claim is %+v, %v", row, err)
 		}
 		if err := s.Finish(t.Context(), mine, http.StatusCreated, http.Header{}, []byte("mine")); err != nil {

@@ -20,13 +20,13 @@ import (
 // Header is the name of the key's header, and what it may hold.
 const (
 	Header   = "Idempotency-Key"
-	longest  = 200
+	maxKey   = 200
 	maxBody  = 1 << 20 // of an answer that is kept, in bytes
 	replayed = "Idempotency-Replayed"
 )
 
-// keyed reports whether a request may be sent again.
-func keyed(r *http.Request) bool {
+// hasKey reports whether a request may be sent again.
+func hasKey(r *http.Request) bool {
 	return r.Method == http.MethodPost && len(r.Header.Values(Header)) > 0
 }
 
@@ -35,7 +35,7 @@ func keyed(r *http.Request) bool {
 // goes before what bounds a request's time.
 func Outlive(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if keyed(c.Request()) {
+		if hasKey(c.Request()) {
 			ctx, end := rest.Outlive(c.Request().Context())
 			defer end()
 			c.SetRequest(c.Request().WithContext(ctx))
@@ -51,12 +51,12 @@ func Middleware(s *Store, caller func(context.Context) string) echo.MiddlewareFu
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			if !keyed(r) {
+			if !hasKey(r) {
 				return next(c)
 			}
 			key := r.Header.Get(Header)
-			if key == "" || len(key) > longest || len(r.Header.Values(Header)) > 1 {
-				return fault.New(fault.Malformed, "idempotency_key_invalid", "there is one Idempotency-Key, and it has 1 to %d characters", longest).
+			if key == "" || len(key) > maxKey || len(r.Header.Values(Header)) > 1 {
+				return fault.New(fault.Malformed, "idempotency_key_invalid", "there is one Idempotency-Key, and it has 1 to %d characters", maxKey).
 					With("#/header/Idempotency-Key", "has 1 to 200 characters")
 			}
 			print, err := fingerprint(r)
@@ -73,19 +73,19 @@ func Middleware(s *Store, caller func(context.Context) string) echo.MiddlewareFu
 			if before != nil {
 				return replay(c, before)
 			}
-			return s.work(c, mine, next)
+			return s.handle(c, mine, next)
 		}
 	}
 }
 
-// work has the request handled and keeps its answer. The end of the caller does not
+// handle has the request handled and keeps its answer. The end of the caller does not
 // end the keeping.
-func (s *Store) work(c echo.Context, mine Claim, next echo.HandlerFunc) error {
+func (s *Store) handle(c echo.Context, mine Claim, next echo.HandlerFunc) error {
 	ctx := context.WithoutCancel(c.Request().Context())
 	recorded := &recorder{ResponseWriter: c.Response().Writer}
 	c.Response().Writer = recorded
 	done := false
-	defer s.holding(ctx, mine)()
+	defer s.keepRenewed(ctx, mine)()
 	defer func() {
 		if !done {
 			_ = s.Release(ctx, mine) // it panicked; whoever sends it again is not kept waiting
@@ -102,12 +102,12 @@ func (s *Store) work(c echo.Context, mine Claim, next echo.HandlerFunc) error {
 	return s.Finish(ctx, mine, c.Response().Status, c.Response().Header(), recorded.body.Bytes())
 }
 
-// holding renews a claim until it is called off.
-func (s *Store) holding(ctx context.Context, c Claim) (off func()) {
+// keepRenewed renews a claim until it is called off.
+func (s *Store) keepRenewed(ctx context.Context, c Claim) (off func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var renewing sync.WaitGroup
 	renewing.Go(func() {
-		tick := time.NewTicker(renewEvery)
+		tick := time.NewTicker(renewInterval)
 		defer tick.Stop()
 		for {
 			select {

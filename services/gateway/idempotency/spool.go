@@ -9,8 +9,8 @@ import (
 	"os"
 )
 
-// inMemory is how much of a body is kept in memory; the rest goes to a file.
-const inMemory = 1 << 20
+// maxMemory is how much of a body is kept in memory; the rest goes to a file.
+const maxMemory = 1 << 20
 
 // spool reads a body to its end, so that it is known what is asked before anything is
 // done, and gives it back to be read again. What is larger than a request usually is
@@ -18,7 +18,7 @@ const inMemory = 1 << 20
 func spool(body io.Reader, sum hash.Hash) (io.ReadCloser, error) {
 	body = io.TeeReader(body, sum)
 	var head bytes.Buffer
-	_, err := io.CopyN(&head, body, inMemory)
+	_, err := io.CopyN(&head, body, maxMemory)
 	switch {
 	case errors.Is(err, io.EOF):
 		return io.NopCloser(&head), nil

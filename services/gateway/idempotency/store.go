@@ -18,19 +18,19 @@ import (
 type Store struct {
 	DB  *gorm.DB
 	Now func() time.Time // nil: time.Now
-	// Patience is how long a request waits for the answer of the same one that came
+	// WaitTimeout is how long a request waits for the answer of the same one that came
 	// before it; 10 s where 0.
-	Patience time.Duration
+	WaitTimeout time.Duration
 }
 
 // Keep is how long an answer is kept.
 const Keep = 24 * time.Hour
 
-// lockFor is after how long whoever works on a request is taken for dead; meanwhile
+// lockDuration is after how long whoever works on a request is taken for dead; meanwhile
 // the claim is renewed, every renewEvery.
 const (
-	lockFor    = 5 * time.Second
-	renewEvery = lockFor / 4
+	lockDuration  = 5 * time.Second
+	renewInterval = lockDuration / 4
 )
 
 func (s *Store) now() time.Time {
@@ -70,7 +70,7 @@ func (s *Store) undo(ctx context.Context, c Claim) {
 
 func (s *Store) claim(ctx context.Context, c Claim, request string) (*Answer, error) {
 	now := s.now()
-	mine := Answer{Scope: c.scope, Owner: c.owner, Request: request, Header: http.Header{}, LockedUntil: now.Add(lockFor), CreatedAt: now}
+	mine := Answer{Scope: c.scope, Owner: c.owner, Request: request, Header: http.Header{}, LockedUntil: now.Add(lockDuration), CreatedAt: now}
 	conn := s.DB.WithContext(ctx)
 	made := conn.Clauses(clause.OnConflict{DoNothing: true}).Create(&mine)
 	if made.Error != nil {
@@ -85,19 +85,19 @@ func (s *Store) claim(ctx context.Context, c Claim, request string) (*Answer, er
 	case found.Error != nil:
 		return nil, db.Wrap(found.Error, "read answer")
 	case found.RowsAffected == 0:
-		return nil, underWay() // it was given back a moment ago
+		return nil, errInUse() // it was given back a moment ago
 	case row.Request != request:
 		return nil, fault.New(fault.Invalid, "idempotency_key_reused", "this Idempotency-Key was sent with another request").
 			With("#/header/Idempotency-Key", "use a new key for a new request")
 	case row.Status != 0:
 		return &row, nil
 	case now.Before(row.LockedUntil):
-		return nil, underWay()
+		return nil, errInUse()
 	}
 	return nil, s.takeOver(ctx, row, c.owner, now)
 }
 
-func underWay() error {
+func errInUse() error {
 	return fault.New(fault.Conflict, "idempotency_key_in_use", "the first request with this Idempotency-Key is still being worked on: ask again in a moment")
 }
 
@@ -105,26 +105,26 @@ func underWay() error {
 func (s *Store) takeOver(ctx context.Context, row Answer, owner string, now time.Time) error {
 	taken := s.DB.WithContext(ctx).Model(&Answer{}).
 		Where("scope = ? AND owner = ? AND status = 0 AND locked_until = ?", row.Scope, row.Owner, row.LockedUntil).
-		Updates(map[string]any{"owner": owner, "locked_until": now.Add(lockFor)})
+		Updates(map[string]any{"owner": owner, "locked_until": now.Add(lockDuration)})
 	switch {
 	case taken.Error != nil:
 		return db.Wrap(taken.Error, "take over idempotency key")
 	case taken.RowsAffected == 0:
-		return underWay() // by somebody who was quicker
+		return errInUse() // by somebody who was quicker
 	}
 	return nil
 }
 
 // Renew says that the request is still being worked on.
 func (s *Store) Renew(ctx context.Context, c Claim) error {
-	err := c.rows(s.DB.WithContext(ctx)).Update("locked_until", s.now().Add(lockFor)).Error
+	err := c.rows(s.DB.WithContext(ctx)).Update("locked_until", s.now().Add(lockDuration)).Error
 	return db.Wrap(err, "renew claim")
 }
 
 // Await is Claim for a request that may wait: while the first one is worked on, or
 // its process is dead and the claim has not ended, it asks again.
 func (s *Store) Await(ctx context.Context, scope, request string) (Claim, *Answer, error) {
-	patience := s.Patience
+	patience := s.WaitTimeout
 	if patience == 0 {
 		patience = 10 * time.Second
 	}
@@ -150,13 +150,13 @@ func (s *Store) Await(ctx context.Context, scope, request string) (Claim, *Answe
 // word is not kept: the same request may be sent again. Of a secret one it is kept
 // that it was given. A claim that somebody else has taken over is left alone.
 func (s *Store) Finish(ctx context.Context, c Claim, status int, header http.Header, body []byte) error {
-	if !final(status) {
+	if !isFinal(status) {
 		return s.Release(ctx, c)
 	}
-	row := Answer{Status: status, Header: kept(header), Body: body}
-	if secret(header) {
+	row := Answer{Status: status, Header: keptHeaders(header), Body: body}
+	if isSecret(header) {
 		var err error
-		if row, err = once(header); err != nil {
+		if row, err = secretAnswer(header); err != nil {
 			return fmt.Errorf("keep answer: %w", err)
 		}
 	}

@@ -21,8 +21,8 @@ func newMemory() *memory { return &memory{buckets: map[string]*rate.Limiter{}} }
 // sweepEvery is how often full buckets are looked for; sweepAt is how many buckets
 // make it worth to do so at once.
 const (
-	sweepEvery = time.Minute
-	sweepAt    = 100_000
+	sweepInterval = time.Minute
+	sweepAt       = 100_000
 )
 
 func (m *memory) take(key string, r Rate, now time.Time) Result {
@@ -36,21 +36,21 @@ func (m *memory) take(key string, r Rate, now time.Time) Result {
 	}
 	allowed := b.AllowN(now, 1)
 	tokens := b.TokensAt(now)
-	result := Result{Allowed: allowed, Remaining: max(0, int(tokens)), Reset: until(float64(r.Burst)-tokens, r)}
+	result := Result{Allowed: allowed, Remaining: max(0, int(tokens)), Reset: timeFor(float64(r.Burst)-tokens, r)}
 	if !allowed {
-		result.Retry = until(1-tokens, r)
+		result.Retry = timeFor(1-tokens, r)
 	}
 	return result
 }
 
-// until is how long it takes for so many tokens to come.
-func until(tokens float64, r Rate) time.Duration {
+// timeFor is how long it takes for so many tokens to come.
+func timeFor(tokens float64, r Rate) time.Duration {
 	return time.Duration(tokens / float64(r.PerSecond) * float64(time.Second))
 }
 
 // sweep forgets the buckets that are full: a new one would be the same.
 func (m *memory) sweep(now time.Time) {
-	if now.Sub(m.swept) < sweepEvery && len(m.buckets) < sweepAt || now.Sub(m.swept) < time.Second {
+	if now.Sub(m.swept) < sweepInterval && len(m.buckets) < sweepAt || now.Sub(m.swept) < time.Second {
 		return
 	}
 	m.swept = now

@@ -68,9 +68,9 @@ func New(client *redis.Client, prefix string, log *slog.Logger) *Limiter {
 	return l
 }
 
-// sharedWithin is how long a request waits for Redis before this process decides
+// sharedTimeout is how long a request waits for Redis before this process decides
 // alone.
-const sharedWithin = 100 * time.Millisecond
+const sharedTimeout = 100 * time.Millisecond
 
 // Take takes a token from the bucket of key. While Redis is away this process
 // counts alone: the shop is not to stand still for want of a counter.
@@ -79,7 +79,7 @@ func (l *Limiter) Take(ctx context.Context, key string, r Rate) Result {
 		return Result{Allowed: true}
 	}
 	if l.shared != nil {
-		within, cancel := context.WithTimeout(ctx, sharedWithin)
+		within, cancel := context.WithTimeout(ctx, sharedTimeout)
 		defer cancel()
 		result, err := l.shared.take(within, key, r)
 		if err == nil {

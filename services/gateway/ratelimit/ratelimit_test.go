@@ -84,7 +84,7 @@ func TestFullBucketsAreForgotten(t *testing.T) {
 	for n := range 1000 {
 		m.take(strconv.Itoa(n), Rate{PerSecond: 100, Burst: 100}, now)
 	}
-	m.take("x", Rate{PerSecond: 100, Burst: 100}, now.Add(2*sweepEvery))
+	m.take("x", Rate{PerSecond: 100, Burst: 100}, now.Add(2*sweepInterval))
 	if len(m.buckets) != 1 {
 		t.Errorf("%d buckets are kept", len(m.buckets))
 	}

@@ -19,32 +19,32 @@ type Caller struct {
 	Roles   []string // no role implies another
 	// Address is where an anonymous caller's streams are counted under; empty: they
 	// are only counted among all.
-	Address string
-	Until   time.Time // the caller is not let in any more from then on; zero: for ever
+	Address   string
+	ExpiresAt time.Time // the caller is not let in any more from then on; zero: for ever
 }
 
-func (c Caller) is(role string) bool { return c.Subject != "" && slices.Contains(c.Roles, role) }
+func (c Caller) hasRole(role string) bool { return c.Subject != "" && slices.Contains(c.Roles, role) }
 
-// wide: the caller sees what belongs to others or to nobody.
-func (c Caller) wide() bool { return c.is(roleStaff) || c.is(roleWarehouse) }
+// privileged: the caller sees what belongs to others or to nobody.
+func (c Caller) privileged() bool { return c.hasRole(roleStaff) || c.hasRole(roleWarehouse) }
 
 // customer is the name whose own things the caller sees; empty: nobody's.
 func (c Caller) customer() string {
-	if !c.is(roleCustomer) {
+	if !c.hasRole(roleCustomer) {
 		return ""
 	}
 	return c.Subject
 }
 
-// sees reports whether the caller may know of the note. What is not allowed here
+// maySee reports whether the caller may know of the note. What is not allowed here
 // by name is for the staff alone, a new stream too.
-func (c Caller) sees(n *Note) bool {
+func (c Caller) maySee(n *Activity) bool {
 	switch {
-	case n.Stream == "catalog", c.is(roleStaff):
+	case n.Stream == "catalog", c.hasRole(roleStaff):
 		return true
-	case c.is(roleWarehouse) && (n.Stream == "sales" || n.Stream == "inventory"):
+	case c.hasRole(roleWarehouse) && (n.Stream == "sales" || n.Stream == "inventory"):
 		return true
-	case n.ofOrder() || n.ofWish():
+	case n.isOrder() || n.isWish():
 		return n.Customer != "" && n.Customer == c.customer()
 	default:
 		return false
@@ -58,13 +58,13 @@ type filter struct {
 	subject string   // empty: all
 }
 
-func (f *filter) shows(t *told) bool {
-	return !t.past && (f.subject == "" || f.subject == t.Subject) &&
-		(len(f.types) == 0 || slices.Contains(f.types, t.Type)) && f.caller.sees(&t.Note)
+func (f *filter) matches(t *rendered) bool {
+	return !t.beforeOrigin && (f.subject == "" || f.subject == t.Subject) &&
+		(len(f.types) == 0 || slices.Contains(f.types, t.Type)) && f.caller.maySee(&t.Activity)
 }
 
-// split takes "a,b" apart.
-func split(list string) (parts []string) {
+// splitList takes "a,b" apart.
+func splitList(list string) (parts []string) {
 	for part := range strings.SplitSeq(list, ",") {
 		if part = strings.TrimSpace(part); part != "" {
 			parts = append(parts, part)

@@ -7,15 +7,15 @@ import (
 )
 
 // notesOfAll is a note of each kind, by a short name; orders and wishes are ann's.
-func notesOfAll() map[string]Note {
-	notes := map[string]Note{
-		"sku":       noteOf(events.SkuProcessed("A", 1)),
-		"product":   noteOf(events.ProductChanged("A", 1)),
-		"withdrawn": noteOf(events.ProductWithdrawn("A", 1)),
-		"wish":      noteOf(events.ItemWished("ann", "A", 1)),
-		"available": noteOf(events.ItemAvailable("ann", "A", 1)),
-		"orphan":    noteOf(events.OrderChanged(events.SalesOrderPlaced, "o2", 1)),
-		"new":       noteOf(events.New("mailer.mail_sent", "ann", 1, "/mails/1")),
+func notesOfAll() map[string]Activity {
+	notes := map[string]Activity{
+		"sku":       newActivity(events.SkuProcessed("A", 1)),
+		"product":   newActivity(events.ProductChanged("A", 1)),
+		"withdrawn": newActivity(events.ProductWithdrawn("A", 1)),
+		"wish":      newActivity(events.ItemWished("ann", "A", 1)),
+		"available": newActivity(events.ItemAvailable("ann", "A", 1)),
+		"orphan":    newActivity(events.OrderChanged(events.SalesOrderPlaced, "o2", 1)),
+		"new":       newActivity(events.New("mailer.mail_sent", "ann", 1, "/mails/1")),
 	}
 	for name, e := range map[string]events.Event{
 		"placed":    events.OrderChanged(events.SalesOrderPlaced, "o1", 1),
@@ -23,7 +23,7 @@ func notesOfAll() map[string]Note {
 		"allocated": events.OrderAllocated("o1", 1),
 		"short":     events.OrderShort("o1", 1),
 	} {
-		n := noteOf(e)
+		n := newActivity(e)
 		n.Customer = "ann"
 		notes[name] = n
 	}
@@ -56,7 +56,7 @@ func TestWhoSeesWhat(t *testing.T) {
 			want[n] = true
 		}
 		for kind, n := range notesOfAll() {
-			if got := tc.caller.sees(&n); got != want[kind] {
+			if got := tc.caller.maySee(&n); got != want[kind] {
 				t.Errorf("%s sees %s: %t", name, kind, got)
 			}
 		}
@@ -74,11 +74,11 @@ func TestWhereASubjectIsShown(t *testing.T) {
 			t.Errorf("%s is shown at %s", kind, got)
 		}
 	}
-	odd := noteOf(events.ItemWished("a@b", "85.1", 1))
+	odd := newActivity(events.ItemWished("a@b", "85.1", 1))
 	if odd.Customer != "a@b" || odd.href() != "/api/v1/customers/a@b/wishlist/85.1" {
 		t.Errorf("noted %+v, at %s", odd, odd.href())
 	}
-	if none := (Note{Stream: "wishlist", Subject: "A"}); none.href() == "" || noteOf(events.New("wishlist.odd", "A", 1, "")).Customer != "" {
+	if none := (Activity{Stream: "wishlist", Subject: "A"}); none.href() == "" || newActivity(events.New("wishlist.odd", "A", 1, "")).Customer != "" {
 		t.Error("a wish without a customer is somebody's")
 	}
 }

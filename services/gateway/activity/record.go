@@ -8,8 +8,8 @@ import (
 	"quadrille/pkg/events"
 )
 
-// Note is one event as the gateway noted it.
-type Note struct {
+// Activity is one event as the gateway noted it.
+type Activity struct {
 	Seq         int64 `gorm:"primaryKey"` // gap-free, in the order of the commits; from 1
 	Stream      string
 	EventID     string
@@ -24,52 +24,52 @@ type Note struct {
 }
 
 // TableName is gorm's.
-func (Note) TableName() string { return "activity" }
+func (Activity) TableName() string { return "activity" }
 
-// noteOf is what is noted of an event, but for the customer of an order, which
+// newActivity is what is noted of an event, but for the customer of an order, which
 // only sales knows.
-func noteOf(e events.Event) Note {
-	n := Note{
+func newActivity(e events.Event) Activity {
+	n := Activity{
 		Stream: e.Service(), EventID: e.ID, Type: e.Type, Subject: e.Subject, Version: e.Version,
 		Correlation: e.CorrelationID, Causation: e.CausationID, Time: e.Time.UTC().Truncate(time.Microsecond),
 	}
 	if n.Correlation == "" {
 		n.Correlation = e.ID // nothing caused it
 	}
-	if n.ofWish() {
-		n.Customer, _ = n.wish()
+	if n.isWish() {
+		n.Customer, _ = n.splitWish()
 	}
 	return n
 }
 
-// ofOrder: its subject is an order.
-func (n Note) ofOrder() bool {
+// isOrder: its subject is an order.
+func (n Activity) isOrder() bool {
 	return n.Stream == "sales" || strings.HasPrefix(n.Type, "inventory.order_")
 }
 
-// ofWish: its subject is a customer and a SKU.
-func (n Note) ofWish() bool { return n.Stream == "wishlist" }
+// isWish: its subject is a customer and a SKU.
+func (n Activity) isWish() bool { return n.Stream == "wishlist" }
 
-// othersDoing: it may be told to somebody who is not to know what it followed from.
+// hidesCause: it may be told to somebody who is not to know what it followed from.
 // A product changes, and a wish comes true, by other people's orders.
-func (n Note) othersDoing() bool {
+func (n Activity) hidesCause() bool {
 	return n.Stream == "catalog" || n.Type == events.WishlistItemAvailable
 }
 
-// wish takes the subject of a wish apart. A SKU has no slash in it.
-func (n Note) wish() (customer, code string) {
+// splitWish takes the subject of a wish apart. A SKU has no slash in it.
+func (n Activity) splitWish() (customer, code string) {
 	at := max(0, strings.LastIndexByte(n.Subject, '/'))
 	return n.Subject[:at], strings.TrimPrefix(n.Subject[at:], "/")
 }
 
 // href is where the public API shows the subject.
-func (n Note) href() string {
+func (n Activity) href() string {
 	const base = "/api/v1"
 	switch {
-	case n.ofOrder():
+	case n.isOrder():
 		return base + "/orders/" + url.PathEscape(n.Subject)
-	case n.ofWish():
-		customer, code := n.wish()
+	case n.isWish():
+		customer, code := n.splitWish()
 		return base + "/customers/" + url.PathEscape(customer) + "/wishlist/" + url.PathEscape(code)
 	case n.Stream == "catalog":
 		return base + "/products/" + url.PathEscape(n.Subject)

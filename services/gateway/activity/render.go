@@ -2,17 +2,17 @@ package activity
 
 import "time"
 
-// told is a note on its way to browsers, written out once for all who see it.
-type told struct {
-	Note
+// rendered is a note on its way to browsers, written out once for all who see it.
+type rendered struct {
+	Activity
 
-	past     bool   // it happened before there were notes
-	frame    []byte // for those who may know what it followed from
-	discreet []byte // for the others; nil: frame is for everybody
+	beforeOrigin bool   // it happened before there were notes
+	frame        []byte // for those who may know what it followed from
+	withoutCause []byte // for the others; nil: frame is for everybody
 }
 
-// body is what a stream says of a note.
-type body struct {
+// eventData is what a stream says of a note.
+type eventData struct {
 	Seq         int64     `json:"seq"`
 	ID          string    `json:"id"`
 	Type        string    `json:"type"`
@@ -27,32 +27,32 @@ type body struct {
 }
 
 // tell writes a note out.
-func (o origin) tell(n Note) *told {
-	b := body{
+func (o origin) render(n Activity) *rendered {
+	b := eventData{
 		Seq: n.Seq, ID: n.EventID, Type: n.Type, Service: n.Stream, Subject: n.Subject, Version: n.Version,
 		Customer: n.Customer, Correlation: n.Correlation, Causation: n.Causation, Time: n.Time.UTC(), Href: n.href(),
 	}
-	t := &told{Note: n, past: n.Time.Before(o.Born), frame: o.frame(n.Type, n.Seq, b)}
-	if n.othersDoing() {
+	t := &rendered{Activity: n, beforeOrigin: n.Time.Before(o.Born), frame: o.frame(n.Type, n.Seq, b)}
+	if n.hidesCause() {
 		b.Correlation, b.Causation = "", ""
-		t.discreet = o.frame(n.Type, n.Seq, b)
+		t.withoutCause = o.frame(n.Type, n.Seq, b)
 	}
 	return t
 }
 
-// tellAll writes notes out.
-func (o origin) tellAll(notes []Note) []*told {
-	all := make([]*told, len(notes))
+// renderAll writes notes out.
+func (o origin) renderAll(notes []Activity) []*rendered {
+	all := make([]*rendered, len(notes))
 	for i, n := range notes {
-		all[i] = o.tell(n)
+		all[i] = o.render(n)
 	}
 	return all
 }
 
 // frameFor is the note as the caller may know it.
-func (t *told) frameFor(c Caller) []byte {
-	if t.discreet != nil && !c.wide() {
-		return t.discreet
+func (t *rendered) frameFor(c Caller) []byte {
+	if t.withoutCause != nil && !c.privileged() {
+		return t.withoutCause
 	}
 	return t.frame
 }

@@ -13,12 +13,12 @@ import (
 // retrySeconds is for how long a caller that was turned away had better wait.
 const retrySeconds = 5
 
-// answering is a handler of GET and HEAD whose errors become problem documents.
-func answering(log *slog.Logger, answer func(http.ResponseWriter, *http.Request) error) http.Handler {
+// handler is a handler of GET and HEAD whose errors become problem documents.
+func handler(log *slog.Logger, answer func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			refuse(w, r, http.StatusMethodNotAllowed, fault.New(fault.Malformed, "method_not_allowed", "this path takes GET and HEAD"))
+			writeProblem(w, r, http.StatusMethodNotAllowed, fault.New(fault.Malformed, "method_not_allowed", "this path takes GET and HEAD"))
 			return
 		}
 		err := answer(w, r)
@@ -30,7 +30,7 @@ func answering(log *slog.Logger, answer func(http.ResponseWriter, *http.Request)
 			log.Error("request failed", "path", r.URL.Path, "error", err)
 			f = fault.New(fault.Unavailable, "notes_away", "the gateway's notes cannot be read just now")
 		}
-		refuse(w, r, statusOf(f), f)
+		writeProblem(w, r, statusOf(f), f)
 	})
 }
 
@@ -41,22 +41,22 @@ func statusOf(f *fault.Fault) int {
 	return f.Kind.Status()
 }
 
-func refuse(w http.ResponseWriter, r *http.Request, status int, f *fault.Fault) {
+func writeProblem(w http.ResponseWriter, r *http.Request, status int, f *fault.Fault) {
 	w.Header().Set("Content-Type", fault.ProblemType)
 	if f.Kind == fault.Unavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(retrySeconds))
 	}
-	write(w, r, status, f.Problem(status))
+	writeJSON(w, r, status, f.Problem(status))
 }
 
-// answer writes a document that may be shown to nobody else.
-func answer(w http.ResponseWriter, r *http.Request, document any) {
+// writeDocument writes a document that may be shown to nobody else.
+func writeDocument(w http.ResponseWriter, r *http.Request, document any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	write(w, r, http.StatusOK, document)
+	writeJSON(w, r, http.StatusOK, document)
 }
 
-func write(w http.ResponseWriter, r *http.Request, status int, document any) {
+func writeJSON(w http.ResponseWriter, r *http.Request, status int, document any) {
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		_ = json.NewEncoder(w).Encode(document) //nolint:errchkjson // all of them can be written; who is gone cannot be told
