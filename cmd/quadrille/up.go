@@ -21,7 +21,7 @@ nothing else on the machine. Stop it with Ctrl-C; kill it and start it again, an
 goes on where it was.
 
 The gateway has the shop's pages and the public API below /api/v1. Where nothing says
-that the shop is a real one (JWKS_URL, JWT_KEY, a database, TRUSTED_PROXIES, a service
+that the shop is a real one (JWKS_URL, JWT_KEY, JWT_SECRET, a database, TRUSTED_PROXIES, a service
 or broker on another machine) it offers a sign-in for development: anybody may be
 anybody, so it then listens on this machine alone, whatever HOST says. --dev has it
 do so in any case but with TRUSTED_PROXIES.
@@ -60,7 +60,7 @@ func newUp() *cobra.Command {
 			if cmd.Flags().Changed("port") {
 				cfg.Port = flags.port
 			}
-			cfg.Dev = flags.dev || cfg.Private() && cfg.JWKSURL == "" && cfg.JWTKey == ""
+			cfg.Dev = flags.dev || cfg.Private() && cfg.JWKSURL == "" && cfg.JWTKey == "" && cfg.JWTSecret == ""
 			if flags.pace <= 0 {
 				return fmt.Errorf("--demo-pace %s is no time between two things", flags.pace)
 			}
@@ -92,7 +92,7 @@ SALES_URL and so on say otherwise: http://host:port, amqp: (JSON-RPC through
 AMQP_URL) or redis: (through REDIS_URL). A service is served that way as well. On any
 HOST that other machines reach, INTERNAL_TOKEN must be set.
 
-The gateway, on PORT, knows people by the tokens of an issuer (JWKS_URL or JWT_KEY,
+The gateway, on PORT, knows people by the tokens of an issuer (JWKS_URL, JWT_KEY or JWT_SECRET,
 JWT_ISSUER, JWT_AUDIENCE) and machines by API keys (quadrille keys create).`,
 		Example:   "  AMQP_URL=amqp://guest:guest@localhost DATABASE_URL=postgres://postgres@localhost/shop quadrille serve sales",
 		Args:      cobra.MinimumNArgs(1),

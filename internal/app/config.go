@@ -51,7 +51,8 @@ type Config struct {
 
 	// Whom the gateway knows, and what it lets pass; services/gateway checks it.
 	JWKSURL        string   `env:"JWKS_URL"`        // of the issuer's keys
-	JWTKey         string   `env:"JWT_KEY"`         // instead: public keys in PEM, or a secret
+	JWTKey         string   `env:"JWT_KEY"`         // instead: public keys in PEM
+	JWTSecret      string   `env:"JWT_SECRET"`      // instead: a secret that is shared with the issuer
 	JWTIssuer      string   `env:"JWT_ISSUER"`      // iss of tokens
 	JWTAudience    string   `env:"JWT_AUDIENCE"`    // aud of tokens
 	JWTRolesClaim  string   `env:"JWT_ROLES_CLAIM"` // roles where empty

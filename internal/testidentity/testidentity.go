@@ -25,14 +25,14 @@ const (
 // ask as fast as they can.
 func Env() []string {
 	return []string{
-		"JWT_KEY=" + secret, "JWT_ISSUER=" + issuer, "JWT_AUDIENCE=" + audience,
+		"JWT_SECRET=" + secret, "JWT_ISSUER=" + issuer, "JWT_AUDIENCE=" + audience,
 		"RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off",
 	}
 }
 
 // Configure is Env for a configuration that is not read from the environment.
 func Configure(cfg *app.Config) {
-	cfg.JWTKey, cfg.JWTIssuer, cfg.JWTAudience = secret, issuer, audience
+	cfg.JWTSecret, cfg.JWTIssuer, cfg.JWTAudience = secret, issuer, audience
 }
 
 // Token is a person's token, good for an hour.

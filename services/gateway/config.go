@@ -46,7 +46,7 @@ func (c Config) withDefaults() Config {
 func FromConfig(c app.Config) (Config, error) {
 	cfg := Config{
 		Issuer: auth.IssuerConfig{
-			JWKS: c.JWKSURL, Key: c.JWTKey, Issuer: c.JWTIssuer, Audience: c.JWTAudience,
+			JWKS: c.JWKSURL, Key: c.JWTKey, Secret: c.JWTSecret, Issuer: c.JWTIssuer, Audience: c.JWTAudience,
 			RolesClaim: c.JWTRolesClaim, Algorithms: c.JWTAlgorithms,
 		},
 		Dev: c.Dev, InternalToken: c.Token, PassFile: c.PassFile(),

@@ -77,7 +77,7 @@ func TestIssuersThatCannotBe(t *testing.T) {
 		"no issuer":                  {func(c *app.Config) { c.JWTKey, c.JWTIssuer = public, "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
 		"no audience":                {func(c *app.Config) { c.JWTKey, c.JWTAudience = public, "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
 		"no audience, by JWKS":       {func(c *app.Config) { c.JWKSURL, c.JWTAudience = "https://id.test/keys", "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
-		"an issuer, no keys":         {func(*app.Config) {}, "JWKS_URL or JWT_KEY must say"},
+		"an issuer, no keys":         {func(*app.Config) {}, "JWKS_URL or JWT_KEY (or JWT_SECRET) must say"},
 		"a JWKS that is no URL":      {func(c *app.Config) { c.JWKSURL = "id.test/keys" }, "JWKS_URL is no http or https URL"},
 		"a JWKS in a file":           {func(c *app.Config) { c.JWKSURL = "file:///etc/keys" }, "JWKS_URL is no http or https URL"},
 		"a JWKS with a password":     {func(c *app.Config) { c.JWKSURL = "https://a:s3cret@[" }, "JWKS_URL is no http or https URL"},
@@ -87,14 +87,19 @@ func TestIssuersThatCannotBe(t *testing.T) {
 		"a broken key":               {func(c *app.Config) { c.JWTKey = strings.Replace(public, "\n", "\nAAAA", 1) }, "JWT_KEY"},
 		"half a key":                 {func(c *app.Config) { c.JWTKey = public[:60] }, "JWT_KEY has no PEM block"},
 		"a good one and a half":      {func(c *app.Config) { c.JWTKey = public + public[:60] }, "JWT_KEY has something behind"},
-		"a short secret":             {func(c *app.Config) { c.JWTKey = longSecret[1:] }, "a secret of 32 bytes or more"},
-		"a key as Keycloak shows it": {func(c *app.Config) { c.JWTKey = bare(public) }, "JWT_KEY is a public key in PEM without its first and last line"},
-		"the same, in one line":      {func(c *app.Config) { c.JWTKey = strings.ReplaceAll(bare(public), "\n", "") }, "JWT_KEY is a public key in PEM without its first and last line"},
+		"a short secret":             {func(c *app.Config) { c.JWTSecret = longSecret[1:] }, "a secret of 32 bytes or more"},
+		"a secret as a key":          {func(c *app.Config) { c.JWTKey = longSecret }, "a secret that is shared with the issuer goes into JWT_SECRET"},
+		"a key as a secret":          {func(c *app.Config) { c.JWTSecret = public }, "JWT_SECRET is a key or certificate in PEM"},
+		"a secret and a key":         {func(c *app.Config) { c.JWTSecret, c.JWTKey = longSecret, public }, "JWT_SECRET is set beside"},
+		"a secret and a JWKS":        {func(c *app.Config) { c.JWTSecret, c.JWKSURL = longSecret, "https://id.test/keys" }, "JWT_SECRET is set beside"},
+		"a secret, no audience":      {func(c *app.Config) { c.JWTSecret, c.JWTAudience = longSecret, "" }, "JWT_ISSUER and JWT_AUDIENCE must be set"},
+		"a key as Keycloak shows it": {func(c *app.Config) { c.JWTKey = bare(public) }, "JWT_KEY is a key or certificate in DER, or in PEM without its first and last line"},
+		"the same, in one line":      {func(c *app.Config) { c.JWTKey = strings.ReplaceAll(bare(public), "\n", "") }, "JWT_KEY is a key or certificate in DER, or in PEM without its first and last line"},
 		"a key in JSON":              {func(c *app.Config) { c.JWTKey = `{"kty":"EC","crv":"P-256","x":"s3cret","y":"AAAAAAAAAAAAAAA"}` }, "JWT_KEY is a key in JSON"},
 		"where keys are":             {func(c *app.Config) { c.JWTKey = "https://id.test/realms/shop/protocol/keys?s3cret" }, "JWT_KEY is a URL"},
 		"a key of SSH":               {func(c *app.Config) { c.JWTKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIs3cret" }, "JWT_KEY is a key of SSH"},
 		"HMAC with public keys":      {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"ES256", "HS256"} }, `JWT_ALGORITHMS names "HS256"`},
-		"signatures with a secret":   {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = longSecret, []string{"ES256"} }, `JWT_ALGORITHMS names "ES256"`},
+		"signatures with a secret":   {func(c *app.Config) { c.JWTSecret, c.JWTAlgorithms = longSecret, []string{"ES256"} }, `JWT_ALGORITHMS names "ES256"`},
 		"none":                       {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"none"} }, `JWT_ALGORITHMS names "none"`},
 		"nothing":                    {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{""} }, `JWT_ALGORITHMS names ""`},
 		"two in one":                 {func(c *app.Config) { c.JWTKey, c.JWTAlgorithms = public, []string{"RS256 PS256"} }, `JWT_ALGORITHMS names "RS256 PS256"`},
@@ -186,7 +191,7 @@ func TestSeveralKeys(t *testing.T) {
 }
 
 func TestASecret(t *testing.T) {
-	c := configured(func(c *app.Config) { c.JWTKey = longSecret })
+	c := configured(func(c *app.Config) { c.JWTSecret = longSecret })
 	if err := takes(t, c, tokenBy(t, jwa.HS256(), []byte(longSecret))); err != nil {
 		t.Error(err)
 	}

@@ -2,8 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -17,11 +15,12 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-// IssuerConfig says whose tokens are taken. Either JWKS or Key is set, or neither:
+// IssuerConfig says whose tokens are taken. One of JWKS, Key and Secret is set, or none:
 // then there are no tokens of people.
 type IssuerConfig struct {
 	JWKS       string // URL of the issuer's keys
-	Key        string // public keys in PEM, or a secret of 32 bytes or more
+	Key        string // public keys in PEM
+	Secret     string // shared with the issuer, 32 bytes or more
 	Issuer     string
 	Audience   string
 	RolesClaim string
@@ -29,13 +28,13 @@ type IssuerConfig struct {
 }
 
 // IsZero reports whether no issuer is configured.
-func (i IssuerConfig) IsZero() bool { return i.JWKS == "" && i.Key == "" }
+func (i IssuerConfig) IsZero() bool { return i.JWKS == "" && i.Key == "" && i.Secret == "" }
 
 // Check says what is wrong with it, by the names of the variables.
 func (i IssuerConfig) Check() error {
 	if i.IsZero() {
 		if i.Issuer != "" || i.Audience != "" {
-			return errors.New("JWT_ISSUER and JWT_AUDIENCE say whose tokens are taken; JWKS_URL or JWT_KEY must say by which keys they are known")
+			return errors.New("JWT_ISSUER and JWT_AUDIENCE say whose tokens are taken; JWKS_URL or JWT_KEY (or JWT_SECRET) must say by which keys they are known")
 		}
 		return nil
 	}
@@ -58,7 +57,7 @@ func (i IssuerConfig) NewTokens(log *slog.Logger) (*Tokens, error) {
 		return nil, err
 	}
 	if i.Issuer == "" || i.Audience == "" {
-		return nil, errors.New("JWT_ISSUER and JWT_AUDIENCE must be set with JWKS_URL or JWT_KEY: without them a token that was meant for somebody else would do")
+		return nil, errors.New("JWT_ISSUER and JWT_AUDIENCE must be set with JWKS_URL, JWT_KEY or JWT_SECRET: without them a token that was meant for somebody else would do")
 	}
 	if len(i.Algorithms) > 0 {
 		algorithms, err = among(i.Algorithms, algorithms)
@@ -85,6 +84,8 @@ func (i IssuerConfig) keys(log *slog.Logger) (KeySource, []string, error) {
 	switch {
 	case i.JWKS != "" && i.Key != "":
 		return nil, nil, errors.New("JWKS_URL and JWT_KEY are both set; one of them must go")
+	case i.Secret != "" && (i.JWKS != "" || i.Key != ""):
+		return nil, nil, errors.New("JWT_SECRET is set beside JWKS_URL or JWT_KEY; one of them must go")
 	case i.JWKS != "":
 		u, err := url.Parse(i.JWKS)
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -92,19 +93,32 @@ func (i IssuerConfig) keys(log *slog.Logger) (KeySource, []string, error) {
 		}
 		const within = 5 * time.Second
 		return NewJWKS(JWKSConfig{URL: i.JWKS, HTTP: &http.Client{Timeout: within}, Log: log}), asymmetric, nil
-	case strings.Contains(i.Key, "-----BEGIN"):
-		set, err := publicKeys([]byte(i.Key))
+	case i.Key != "":
+		set, err := publicKeys(i.Key)
 		return Fixed(set), asymmetric, err
 	default:
-		set, err := secretKey(i.Key)
+		set, err := secretKey(i.Secret)
 		return Fixed(set), symmetric, err
 	}
 }
 
+// notPEM says what is wrong with a JWT_KEY that has no PEM block. It is never taken for a
+// secret, whatever it is: anybody could sign by a public key in some other form.
+func notPEM(text string) error {
+	what := notSecret(text)
+	if what == "" {
+		what = "no key"
+	}
+	return fmt.Errorf("JWT_KEY is %s, and must be public keys in PEM, with their first and last lines; a secret that is shared with the issuer goes into JWT_SECRET, a URL of keys into JWKS_URL", what)
+}
+
 // publicKeys is the keys in PEM blocks: several while they are being rotated.
-func publicKeys(text []byte) (jwk.Set, error) {
+func publicKeys(text string) (jwk.Set, error) {
+	if !strings.Contains(text, "-----BEGIN") {
+		return nil, notPEM(text)
+	}
 	set := jwk.NewSet()
-	block, rest := pem.Decode(text)
+	block, rest := pem.Decode([]byte(text))
 	for ; block != nil; block, rest = pem.Decode(rest) {
 		key, err := jwk.ParseKey(pem.EncodeToMemory(block), jwk.WithPEM(true))
 		if err != nil {
@@ -124,44 +138,4 @@ func publicKeys(text []byte) (jwk.Set, error) {
 		return nil, errors.New("JWT_KEY has something behind its last key that cannot be read")
 	}
 	return set, nil
-}
-
-// knownTo is what a secret is that is none: what issuers show, to be pasted, of their
-// public keys. Taken for a secret, it would have tokens believed that anybody can sign.
-func knownTo(secret string) string {
-	switch {
-	case strings.HasPrefix(secret, "{"):
-		return "a key in JSON (it must be in PEM)"
-	case strings.Contains(secret, "://"):
-		return "a URL (that is JWKS_URL's)"
-	case strings.HasPrefix(secret, "ssh-"), strings.HasPrefix(secret, "ecdsa-"):
-		return "a key of SSH (it must be in PEM)"
-	}
-	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(secret), ""))
-	if err != nil {
-		return ""
-	}
-	_, notKey := x509.ParsePKIXPublicKey(der)
-	_, notRSA := x509.ParsePKCS1PublicKey(der)
-	_, notCertificate := x509.ParseCertificate(der)
-	if notKey == nil || notRSA == nil || notCertificate == nil {
-		return "a public key in PEM without its first and last line"
-	}
-	return ""
-}
-
-func secretKey(secret string) (jwk.Set, error) {
-	const least = 32 // bytes, as many as HS256 makes (RFC 7518, section 3.2)
-	if len(secret) < least {
-		return nil, fmt.Errorf("JWT_KEY is neither public keys in PEM nor a secret of %d bytes or more", least)
-	}
-	if public := knownTo(secret); public != "" {
-		return nil, fmt.Errorf("JWT_KEY is %s, and no secret: whoever knows it could sign tokens", public)
-	}
-	key, err := jwk.Import([]byte(secret))
-	if err != nil {
-		return nil, fmt.Errorf("JWT_KEY: %w", err)
-	}
-	set := jwk.NewSet()
-	return set, set.AddKey(key)
 }
