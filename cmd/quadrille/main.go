@@ -41,7 +41,7 @@ docs/operations.md lists every variable.`,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(newUp(), newServe(), newMigrate(), newTrafficCommand(), newAuditCommand(),
-		newReplay(), newRebuild(), newDead(), newCall(), newKeysCommand(), newHealthy(), newVersion())
+		newReplay(), newRebuild(), newDead(), newRefused(), newCall(), newKeysCommand(), newHealthy(), newVersion())
 	return root
 }
 

@@ -26,6 +26,7 @@ func (u *unit) ops(metrics *prometheus.Registry) rest.Ops {
 		Subscriptions: u.subscriptions,
 		Routes: func(e *echo.Echo) {
 			u.deadRoutes(e)
+			u.refusedRoutes(e)
 			u.historyRoutes(e)
 		},
 	}
