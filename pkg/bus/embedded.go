@@ -32,7 +32,8 @@ type EmbeddedConfig struct {
 // of other processes poll.
 type Embedded struct {
 	cfg    EmbeddedConfig
-	writer *sql.DB // one connection: SQLite has one writer
+	file   os.FileInfo // tells the open file from another one of the same name
+	writer *sql.DB     // one connection: SQLite has one writer
 	reader *sql.DB
 
 	mu     sync.Mutex
@@ -77,13 +78,17 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 		return nil, errors.Join(fmt.Errorf("embedded log: %w", err), writer.Close())
 	}
 	reader.SetMaxOpenConns(4)
-	return &Embedded{cfg: cfg, writer: writer, reader: reader, news: make(chan struct{}), closed: make(chan struct{}), pruned: map[string]time.Time{}}, nil
+	file, err := os.Stat(cfg.Path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("embedded log: %w", err), reader.Close(), writer.Close())
+	}
+	return &Embedded{cfg: cfg, file: file, writer: writer, reader: reader, news: make(chan struct{}), closed: make(chan struct{}), pruned: map[string]time.Time{}}, nil
 }
 
 // Publish is Bus's. A batch is appended whole or not at all.
 func (b *Embedded) Publish(ctx context.Context, stream string, messages []Message) error {
-	if b.isClosed() {
-		return ErrClosed
+	if err := b.State(); err != nil {
+		return err
 	}
 	if len(messages) == 0 {
 		return nil // a stream needs no declaration here
@@ -132,8 +137,8 @@ func (b *Embedded) nextNews() <-chan struct{} {
 
 // Subscribe is Bus's.
 func (b *Embedded) Subscribe(ctx context.Context, stream string, after Position) (Subscription, error) {
-	if b.isClosed() {
-		return nil, ErrClosed
+	if err := b.State(); err != nil {
+		return nil, err
 	}
 	if !after.IsStart() {
 		if err := b.check(ctx, stream, after); err != nil {
@@ -172,8 +177,8 @@ func (b *Embedded) check(ctx context.Context, stream string, at Position) error 
 
 // End is Bus's.
 func (b *Embedded) End(ctx context.Context, stream string) (Position, error) {
-	if b.isClosed() {
-		return Position{}, ErrClosed
+	if err := b.State(); err != nil {
+		return Position{}, err
 	}
 	var end Position
 	err := b.reader.QueryRowContext(ctx, "SELECT offset, id FROM events WHERE stream = ? ORDER BY offset DESC LIMIT 1", stream).
@@ -187,8 +192,8 @@ func (b *Embedded) End(ctx context.Context, stream string) (Position, error) {
 // Verify is Bus's. A stream needs no declaration here: one without events lacks the
 // newest.
 func (b *Embedded) Verify(ctx context.Context, stream string, newest Published, after Position) (Position, error) {
-	if b.isClosed() {
-		return Position{}, ErrClosed
+	if err := b.State(); err != nil {
+		return Position{}, err
 	}
 	if !after.IsStart() {
 		if err := b.check(ctx, stream, after); err != nil {
@@ -212,8 +217,8 @@ func (b *Embedded) Verify(ctx context.Context, stream string, newest Published, 
 
 // Since is Bus's. It goes by the time that the events carry.
 func (b *Embedded) Since(ctx context.Context, stream string, t time.Time) (int64, error) {
-	if b.isClosed() {
-		return 0, ErrClosed
+	if err := b.State(); err != nil {
+		return 0, err
 	}
 	var offset int64
 	err := b.reader.QueryRowContext(ctx, `SELECT COALESCE(
@@ -227,8 +232,8 @@ func (b *Embedded) Since(ctx context.Context, stream string, t time.Time) (int64
 
 // Drop is Bus's.
 func (b *Embedded) Drop(ctx context.Context, stream string) error {
-	if b.isClosed() {
-		return ErrClosed
+	if err := b.State(); err != nil {
+		return err
 	}
 	if _, err := b.writer.ExecContext(ctx, "DELETE FROM events WHERE stream = ?", stream); err != nil {
 		return fmt.Errorf("%w: drop %s: %w", ErrUnavailable, stream, err)
@@ -236,10 +241,20 @@ func (b *Embedded) Drop(ctx context.Context, stream string) error {
 	return nil
 }
 
-// State is Bus's.
+// State is Bus's. A file that was deleted or replaced is not opened again: two files of
+// one name share their journals, which corrupts both.
 func (b *Embedded) State() error {
 	if b.isClosed() {
 		return ErrClosed
+	}
+	now, err := os.Stat(b.cfg.Path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%w: %s was deleted; restart the processes that use it, and the outboxes are published again", ErrMisconfigured, b.cfg.Path)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case !os.SameFile(now, b.file):
+		return fmt.Errorf("%w: %s was replaced; restart the processes that use it", ErrMisconfigured, b.cfg.Path)
 	}
 	return nil
 }
@@ -302,6 +317,9 @@ func (s *embeddedSubscription) read(ctx context.Context, max int) ([]Delivery, e
 	case <-s.bus.closed:
 		return nil, ErrClosed
 	default:
+	}
+	if err := s.bus.State(); err != nil {
+		return nil, err
 	}
 	rows, err := s.bus.reader.QueryContext(ctx, "SELECT offset, id, body FROM events WHERE stream = ? AND offset > ? ORDER BY offset LIMIT ?",
 		s.stream, s.after, max)
