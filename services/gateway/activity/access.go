@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// The roles that see more than what is their own.
+// Roles of callers, as in package auth.
 const (
 	roleCustomer  = "customer"
 	roleWarehouse = "warehouse"
 	roleStaff     = "staff"
 )
 
-// Caller is who asks. The zero Caller is anonymous.
+// Caller identifies the caller of a request. The zero Caller is anonymous.
 type Caller struct {
 	Subject string   // the customer's name, where Roles has customer
 	Roles   []string // no role implies another
-	// Address is where an anonymous caller's streams are counted under; empty: they
-	// are only counted among all.
+	// Address is the limiter's key for an anonymous caller; empty: only the limit of the
+	// instance applies.
 	Address   string
-	ExpiresAt time.Time // the caller is not let in any more from then on; zero: for ever
+	ExpiresAt time.Time // when the credentials expire; zero: never
 }
 
 func (c Caller) hasRole(role string) bool { return c.Subject != "" && slices.Contains(c.Roles, role) }
 
-// privileged: the caller sees what belongs to others or to nobody.
+// privileged reports whether the caller sees activity of other customers and of none.
 func (c Caller) privileged() bool { return c.hasRole(roleStaff) || c.hasRole(roleWarehouse) }
 
-// customer is the name whose own things the caller sees; empty: nobody's.
+// customer returns the customer whose activity the caller sees; empty: none.
 func (c Caller) customer() string {
 	if !c.hasRole(roleCustomer) {
 		return ""
@@ -36,8 +36,8 @@ func (c Caller) customer() string {
 	return c.Subject
 }
 
-// maySee reports whether the caller may know of the note. What is not allowed here
-// by name is for the staff alone, a new stream too.
+// maySee reports whether the caller may see an activity. Streams that are not named
+// here, new ones included, are for the role staff alone.
 func (c Caller) maySee(n *Activity) bool {
 	switch {
 	case n.Stream == "catalog", c.hasRole(roleStaff):
@@ -51,19 +51,21 @@ func (c Caller) maySee(n *Activity) bool {
 	}
 }
 
-// filter is what of a caller's notes a stream shows.
+// filter selects the activities that a stream sends.
 type filter struct {
 	caller  Caller
 	types   []string // none: all
 	subject string   // empty: all
 }
 
+// matches reports whether the stream sends t: it is newer than the recording,
+// selected, and visible to the caller.
 func (f *filter) matches(t *rendered) bool {
 	return !t.beforeOrigin && (f.subject == "" || f.subject == t.Subject) &&
 		(len(f.types) == 0 || slices.Contains(f.types, t.Type)) && f.caller.maySee(&t.Activity)
 }
 
-// splitList takes "a,b" apart.
+// splitList splits "a,b" at the commas and drops empty parts.
 func splitList(list string) (parts []string) {
 	for part := range strings.SplitSeq(list, ",") {
 		if part = strings.TrimSpace(part); part != "" {

@@ -11,33 +11,33 @@ import (
 	"gorm.io/gorm"
 )
 
-// Config says what the notes are taken of, and who is shown them.
+// Config configures a Service. DB, Log, Sales and Caller are required.
 type Config struct {
 	DB    *gorm.DB // the gateway's own, migrated
 	Log   *slog.Logger
 	Sales Sales // sales
-	// Caller says who asks. Who must not ask at all was refused before.
+	// Caller returns the caller of a request that passed authentication.
 	Caller func(*http.Request) Caller
 	// StillValid is asked at each heartbeat whether the request would still be let in as
 	// the same caller; false ends the stream. nil: always.
 	StillValid func(*http.Request) bool
-	// Lags asks how far behind the shop's readers are; nil: no chart of it.
+	// Lags returns how far behind the readers of all services are; nil: lags are not
+	// sampled.
 	Lags func(context.Context) []Lag
 
-	Keep                time.Duration // of notes; 0: for ever
-	Heartbeat           time.Duration // between signs of life; 15 s where 0
+	Keep                time.Duration // how long activity is kept; 0: for ever
+	Heartbeat           time.Duration // interval of heartbeats; 15 s where 0
 	WriteTimeout        time.Duration // for one write to a client; 10 s where 0
-	StallTimeout        time.Duration // with one that does not read while MayWait notes wait for it; 1 s where 0
+	StallTimeout        time.Duration // how long a write may hang while more than MaxWaiting activities wait; 1 s where 0
 	MaxWaiting          int           // 256 where 0
-	Poll                time.Duration // for notes that another instance takes; 100 ms where 0
-	RingSize            int           // notes in memory; 4096 where 0
-	MaxStreams          int           // open at the most; 10,000 where 0
-	MaxStreamsPerCaller int           // of one caller; 20 where 0
-	LagInterval         time.Duration // between samples of Lags; 10 s where 0
+	Poll                time.Duration // interval of looking for activity of other instances; 100 ms where 0
+	RingSize            int           // activities in memory; 4096 where 0
+	MaxStreams          int           // 10,000 where 0
+	MaxStreamsPerCaller int           // 20 where 0
+	LagInterval         time.Duration // interval of samples of Lags; 10 s where 0
 }
 
-// Service is the gateway's notes and those who watch them. Its methods are safe for
-// concurrent use.
+// Service records activity and serves it. Its methods are safe for concurrent use.
 type Service struct {
 	cfg     Config
 	store   *store
@@ -50,10 +50,10 @@ type Service struct {
 	drained chan struct{}
 }
 
-// New puts the parts together. It starts nothing.
+// New creates a Service. It starts nothing.
 func New(cfg Config) (*Service, error) {
 	if cfg.DB == nil || cfg.Log == nil || cfg.Sales == nil || cfg.Caller == nil {
-		return nil, errors.New("live: DB, Log, Orders and Caller are needed")
+		return nil, errors.New("activity: Config needs DB, Log, Sales and Caller")
 	}
 	cfg.setDefaults()
 	rows, h := &store{db: cfg.DB}, newHub(cfg)
@@ -83,7 +83,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.LagInterval, 10*time.Second)
 }
 
-// setDefault is the default of a value that was not given.
+// setDefault sets value to otherwise where value is zero.
 func setDefault[T comparable](value *T, otherwise T) {
 	var none T
 	if *value == none {
@@ -91,17 +91,18 @@ func setDefault[T comparable](value *T, otherwise T) {
 	}
 }
 
-// Run follows the notes for the streams of this instance until ctx ends; then it
-// returns nil, and the streams end. Every instance runs it, whoever takes the notes.
+// Run follows the recorded activity for the streams of this instance. It returns nil
+// when ctx ends, and the streams end with it. Every instance runs it, whichever one
+// records.
 func (l *Service) Run(ctx context.Context) error {
 	defer l.Drain()
 	l.tail.run(ctx)
 	return nil
 }
 
-// Drain ends the streams and opens no more, so that a server that waits for its
-// requests to end can stop. A second Drain does nothing.
+// Drain ends the streams and refuses new ones, so that a server that waits for its
+// requests can stop. Calling it again does nothing.
 func (l *Service) Drain() { l.drain.Do(func() { close(l.drained) }) }
 
-// Open is how many streams are open.
+// Open returns the number of open streams.
 func (l *Service) Open() int { return l.hub.open() }

@@ -12,15 +12,16 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// Sales is what is asked of sales: those of the orders named that exist.
+// Sales returns those of the named orders that exist.
 type Sales interface {
 	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
 }
 
-// streams are those that are read. Stats says nothing.
+// streams returns the names of the streams that are recorded.
 func streams() []string { return []string{"inventory", "catalog", "wishlist", "sales"} }
 
-// Readers are what fills the notes, one for each stream. One instance runs them.
+// Readers returns a reader for each stream. Only the instance that holds the lease
+// runs them.
 func (l *Service) Readers(d app.Deps) ([]*bus.Reader, error) {
 	var readers []*bus.Reader
 	for _, stream := range streams() {
@@ -45,21 +46,21 @@ func (l *Service) recorder() *recorder {
 	return &recorder{store: l.store, sales: l.cfg.Sales, keep: l.cfg.Keep}
 }
 
-// recorder takes notes.
+// recorder records events.
 type recorder struct {
 	store *store
 	sales Sales
-	keep  time.Duration // what is older is not noted any more; 0: everything is
+	keep  time.Duration // older events are not recorded; 0: all are
 }
 
-// recording is what a batch comes to.
+// recording is the result of one batch.
 type recording struct {
 	activities []Activity
-	missed     bool // some would have been news, and is too old by now
+	missed     bool // some events of the recording's time are too old by now
 }
 
-// Fetch makes notes of the events, and asks sales whose the orders are that no
-// note tells of.
+// Fetch converts the events to activities. It asks sales for the customers of orders
+// that have no activity yet.
 func (t *recorder) Fetch(ctx context.Context, batch []events.Event) (recording, error) {
 	all, err := t.record(ctx, batch)
 	if err != nil {
@@ -77,7 +78,7 @@ func (t *recorder) Fetch(ctx context.Context, batch []events.Event) (recording, 
 	return all, nil
 }
 
-// Apply appends the notes.
+// Apply appends the activities within tx.
 func (t *recorder) Apply(_ context.Context, tx bus.Tx, _ []events.Event, all recording) error {
 	if all.missed {
 		if err := t.store.skipNumber(tx); err != nil {
@@ -87,9 +88,9 @@ func (t *recorder) Apply(_ context.Context, tx bus.Tx, _ []events.Event, all rec
 	return t.store.append(tx, all.activities)
 }
 
-// List is bus.Lister's. It names nothing: a list says what there is, not what
-// happened, and only that is noted. But history was cut or replaced, so something
-// may be missing among the notes, and whoever comes to it is told.
+// List implements bus.Lister. It yields no events: a list says what exists, not what
+// happened. The history was cut or replaced, so activities may be missing: List skips
+// a number, and a client that reads past it is reset.
 func (t *recorder) List(ctx context.Context) iter.Seq2[events.Event, error] {
 	return func(yield func(events.Event, error) bool) {
 		if err := t.store.skipNumber(t.store.db.WithContext(ctx)); err != nil {
@@ -98,14 +99,14 @@ func (t *recorder) List(ctx context.Context) iter.Seq2[events.Event, error] {
 	}
 }
 
-// record leaves out what would be pruned already. So whatever is read again, after
-// a reset or because history was published anew, either has its note still or gets
-// none: nobody is told last month's news.
+// record leaves out events that would be pruned already. So an event that is read
+// again, after a reset or because the history was published anew, either has its
+// activity still or gets none.
 func (t *recorder) record(ctx context.Context, batch []events.Event) (all recording, err error) {
 	o, err := t.store.origin(ctx)
 	for _, e := range batch {
 		if e.Time.IsZero() {
-			e.Time = time.Now() // it does not say
+			e.Time = time.Now() // the event has no time
 		}
 		switch {
 		case t.keep == 0 || time.Since(e.Time) < t.keep:
@@ -117,9 +118,10 @@ func (t *recorder) record(ctx context.Context, batch []events.Event) (all record
 	return all, err
 }
 
-// customers is whose the orders are, by ID. One that sales does not have is nobody's.
-func (t *recorder) customers(ctx context.Context, notes []Activity) (map[string]string, error) {
-	ids := orderIDs(notes)
+// customers returns the customers of the orders, by ID. An order that sales does not
+// know has none.
+func (t *recorder) customers(ctx context.Context, activities []Activity) (map[string]string, error) {
+	ids := orderIDs(activities)
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -138,9 +140,9 @@ func (t *recorder) customers(ctx context.Context, notes []Activity) (map[string]
 	return known, err
 }
 
-// orderIDs is the distinct orders that notes are of.
-func orderIDs(notes []Activity) (ids []string) {
-	for _, n := range notes {
+// orderIDs returns the distinct orders among the activities.
+func orderIDs(activities []Activity) (ids []string) {
+	for _, n := range activities {
 		if n.isOrder() {
 			ids = append(ids, n.Subject)
 		}

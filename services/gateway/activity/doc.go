@@ -1,16 +1,16 @@
-// Package live is the gateway's own notes of what happens in the shop, and those
-// who watch them: browsers by server-sent events, operators by traces and charts.
+// Package activity records the events of all services and shows them: to browsers as
+// server-sent events, to operators as traces and charts.
 //
-// The way of one event to a browser: consume.go (asks sales whose the order is),
-// store.go (appends it under the next number, in the reader's transaction), tail.go
-// (every instance reads on by number), hub_push.go (who is it for?), hub_take.go,
-// stream.go, pen.go. A client that comes back names the number it saw last; what
-// the ring has no more is read from the table, once for all who want it, by pages.go.
-// Who may see what is see.go alone; which notes these are is origin.go.
+// The way of one event to a browser: consume.go asks sales for the order's customer;
+// store.go appends the activity under the next number, in the reader's transaction;
+// tail.go reads on by number, in every instance; hub.go dispatches to the streams that
+// may see it; stream.go and stream_writer.go send it. A client that reconnects names the
+// number it saw last. What the ring no longer holds is read from the table by pages.go,
+// once for all streams that want it. access.go alone decides who may see what; origin.go
+// identifies the recording.
 //
-// It is plugged into the gateway so: the instance that holds the lease runs Readers
-// and Workers; every instance runs Run, and calls Drain when its server begins to
-// shut down (http.Server.RegisterOnShutdown), because a server waits for its
-// requests and a stream does not end by itself. Events must be reached around
-// whatever bounds a request's time.
+// The instance that holds the lease runs Readers and Workers. Every instance runs Run,
+// and calls Drain when its server begins to shut down (http.Server.RegisterOnShutdown):
+// a server waits for its requests, and a stream does not end by itself. Events must not
+// pass middleware that bounds a request's time.
 package activity

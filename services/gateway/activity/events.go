@@ -9,8 +9,8 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Events is GET /api/v1/events: the notes that the caller may see, as they are
-// taken, as server-sent events. It must run without a deadline.
+// Events serves GET /api/v1/events: the activities that the caller may see, as
+// server-sent events. It must run without a deadline.
 func (l *Service) Events() http.Handler { return handler(l.cfg.Log, l.events) }
 
 func (l *Service) events(w http.ResponseWriter, r *http.Request) error {
@@ -45,7 +45,7 @@ func (l *Service) events(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// acquire counts the stream in, unless the instance drains or is full.
+// acquire counts the stream, unless the instance drains or a limit is reached.
 func (l *Service) acquire(c Caller) (leave func(), err error) {
 	select {
 	case <-l.drained:
@@ -55,8 +55,8 @@ func (l *Service) acquire(c Caller) (leave func(), err error) {
 	}
 }
 
-// writeHead writes the head of the answer. Nothing on the way may keep or hold back
-// what follows.
+// writeHead writes the head of the response. Its headers keep proxies from caching or
+// buffering the stream.
 func writeHead(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store, no-transform")
@@ -64,17 +64,17 @@ func writeHead(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// startPosition is where a stream begins.
+// startPosition is the position at which a stream starts.
 type startPosition struct {
 	origin
 
 	after   int64
-	head    int64 // the number given out last
-	resumes bool  // the client named after
-	lost    bool  // what the client has seen last is not of these notes, or something behind it is missing
+	head    int64 // the number allocated last
+	resumes bool  // the client named it
+	lost    bool  // the client's number is of another recording, or activities after it are missing
 }
 
-// locate completes a place with what there is.
+// locate completes a start position by what is recorded.
 func (l *Service) locate(ctx context.Context, p *startPosition) (err error) {
 	if p.head, err = l.store.head(ctx); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (l *Service) locate(ctx context.Context, p *startPosition) (err error) {
 	return nil
 }
 
-// stream tells a client what comes after a place until one of both ends it.
+// stream sends activities from a position on until the client or the instance ends it.
 func (l *Service) stream(w http.ResponseWriter, r *http.Request, f filter, from startPosition) error {
 	ctx := r.Context()
 	if !f.caller.ExpiresAt.IsZero() {
@@ -126,8 +126,8 @@ func (l *Service) stream(w http.ResponseWriter, r *http.Request, f filter, from 
 	return s.run(ctx)
 }
 
-// startPosition is where the client wants to go on. A reconnecting client's header is newer
-// than the address it was given.
+// startPosition reads the position that the client names. The header takes precedence:
+// a client that reconnects sends the newer one there.
 func (o origin) startPosition(r *http.Request) (p startPosition, err error) {
 	p.origin = o
 	at, id := "#/header/Last-Event-ID", r.Header.Get("Last-Event-ID")
@@ -143,7 +143,7 @@ func (o origin) startPosition(r *http.Request) (p startPosition, err error) {
 	return p, err
 }
 
-// maxTypes is how many types a stream can be narrowed to.
+// maxTypes bounds the types that a stream may be narrowed to.
 const maxTypes = 50
 
 func filterOf(query url.Values, c Caller) (filter, error) {

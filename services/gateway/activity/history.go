@@ -7,17 +7,17 @@ import (
 	"quadrille/pkg/events"
 )
 
-// History is GET /api/v1/ops/history: orders per minute, and how far readers were
-// behind. Who may ask is the caller's business.
+// History serves GET /api/v1/ops/history: orders per minute and lags of readers. The
+// caller must authorize the request.
 func (l *Service) History() http.Handler { return handler(l.cfg.Log, l.history) }
 
-// How far back a history goes, in minutes.
+// Length of a history in minutes.
 const (
 	defaultHistory = 60
 	maxHistory     = 24 * 60
 )
 
-// history is the document.
+// history is the response document.
 type history struct {
 	From        time.Time     `json:"from"`
 	StepSeconds int           `json:"step_seconds"`
@@ -25,9 +25,9 @@ type history struct {
 	Lag         []Lag         `json:"lag"`
 }
 
-// orderCounts is what befell orders within a minute.
+// orderCounts counts the events of orders in a minute.
 type orderCounts struct {
-	At        time.Time `json:"at"` // when the minute began
+	At        time.Time `json:"at"` // start of the minute
 	Placed    int64     `json:"placed"`
 	Confirmed int64     `json:"confirmed"`
 	Rejected  int64     `json:"rejected"`
@@ -65,8 +65,8 @@ func (l *Service) history(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// newHistory is an empty history of so many minutes, of which the last is the one
-// that is under way.
+// newHistory creates an empty history of so many minutes. The current minute is the
+// last.
 func newHistory(minutes int, now time.Time) *history {
 	step := time.Minute
 	from := now.UTC().Truncate(step).Add(-time.Duration(minutes-1) * step)
@@ -77,8 +77,8 @@ func newHistory(minutes int, now time.Time) *history {
 	return h
 }
 
-// count fills in what was counted. Minutes that have not come, by this clock, are
-// left out.
+// count fills in the counts. It leaves out minutes that are in the future by this
+// clock.
 func (h *history) count(counted []perMinute) {
 	first := h.From.Unix() / int64(h.StepSeconds)
 	for _, c := range counted {

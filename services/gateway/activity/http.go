@@ -10,10 +10,10 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// retrySeconds is for how long a caller that was turned away had better wait.
+// retrySeconds is the Retry-After of a response 503.
 const retrySeconds = 5
 
-// handler is a handler of GET and HEAD whose errors become problem documents.
+// handler serves GET and HEAD, and writes errors as problem documents.
 func handler(log *slog.Logger, answer func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -28,7 +28,7 @@ func handler(log *slog.Logger, answer func(http.ResponseWriter, *http.Request) e
 		var f *fault.Fault
 		if !errors.As(err, &f) {
 			log.Error("request failed", "path", r.URL.Path, "error", err)
-			f = fault.New(fault.Unavailable, "notes_away", "the gateway's notes cannot be read just now")
+			f = fault.New(fault.Unavailable, "notes_away", "the recorded activity cannot be read; try again in a moment")
 		}
 		writeProblem(w, r, statusOf(f), f)
 	})
@@ -49,7 +49,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, status int, f *fault.F
 	writeJSON(w, r, status, f.Problem(status))
 }
 
-// writeDocument writes a document that may be shown to nobody else.
+// writeDocument writes a document that caches must not keep.
 func writeDocument(w http.ResponseWriter, r *http.Request, document any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -59,6 +59,6 @@ func writeDocument(w http.ResponseWriter, r *http.Request, document any) {
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, document any) {
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_ = json.NewEncoder(w).Encode(document) //nolint:errchkjson // all of them can be written; who is gone cannot be told
+		_ = json.NewEncoder(w).Encode(document) //nolint:errchkjson // all types encode; a client that is gone cannot be told
 	}
 }

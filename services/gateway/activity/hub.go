@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// hub is the streams of this instance and the ring they share. The tail pushes, the
-// streams take. All methods are safe for concurrent use.
+// hub connects the streams of this instance with the ring they share: the tail pushes,
+// the streams read. All methods are safe for concurrent use.
 type hub struct {
-	maxWaiting   int           // notes for a stream whose client does not read
-	stallTimeout time.Duration // for how long it may then not read
+	maxWaiting   int           // activities that may wait for a client before a hanging write is cut off
+	stallTimeout time.Duration // how long a write may then hang
 
 	mu         sync.Mutex
-	warm       bool // the ring is kept up to date
+	warm       bool // the tail keeps the ring up to date
 	ring       ring
 	all        set
-	privileged set            // those that see what is nobody's own
-	byCustomer map[string]set // the others, by whose things they see; "" sees the catalog alone
+	privileged set            // those of privileged callers
+	byCustomer map[string]set // the others, by customer; "" sees the catalog alone
 	catchingUp set            // those that are not live
 
-	joined chan struct{} // of size 1: there is somebody to listen
+	joined chan struct{} // of size 1: a stream has joined
 }
 
 type set map[*listener]struct{}
@@ -31,7 +31,7 @@ func newHub(cfg Config) *hub {
 	}
 }
 
-// join has l hear of what is pushed.
+// join adds l: from now on it is signalled of pushes.
 func (h *hub) join(l *listener) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -51,7 +51,7 @@ func (h *hub) join(l *listener) {
 	}
 }
 
-// leave forgets l.
+// leave removes l.
 func (h *hub) leave(l *listener) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -64,17 +64,18 @@ func (h *hub) leave(l *listener) {
 	}
 }
 
-// open is how many streams there are.
+// open returns the number of streams.
 func (h *hub) open() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.all)
 }
 
-// size is how many notes the ring holds.
+// size returns the capacity of the ring.
 func (h *hub) size() int64 { return int64(len(h.ring.slots)) }
 
-// begin says that everything after last will be pushed.
+// reset empties the ring and has all streams catch up. Everything after last will be
+// pushed.
 func (h *hub) reset(last int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -87,7 +88,7 @@ func (h *hub) reset(last int64) {
 	}
 }
 
-// stopIfIdle lets the ring go cold if nobody listens, and reports whether it did.
+// stopIfIdle empties the ring if there are no streams, and reports whether it did.
 func (h *hub) stopIfIdle() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -95,17 +96,17 @@ func (h *hub) stopIfIdle() bool {
 		return false
 	}
 	h.warm = false
-	h.ring.reset(0) // lets go of the notes
+	h.ring.reset(0) // frees the activities
 	return true
 }
 
-// push hands notes, which follow the ring's last without a gap, to whom they are
-// for.
-func (h *hub) push(notes []*rendered) {
+// push adds activities to the ring and signals the streams that may see them. They
+// must follow the ring's last without a gap.
+func (h *hub) push(activities []*rendered) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	for _, t := range notes {
+	for _, t := range activities {
 		h.ring.push(t)
 		if t.Stream == "catalog" {
 			h.dispatch(h.all, t, now)
@@ -121,16 +122,16 @@ func (h *hub) push(notes []*rendered) {
 	}
 }
 
-// tell counts t for those it is for. A client that does not read although many
-// wait is cut: its Last-Event-ID brings it back to where it was. One that is still
-// catching up has the time for a write as its only bound.
+// dispatch counts t for the live streams it is for. It cuts off a client that does not
+// read while more than maxWaiting activities wait: the client resumes by its
+// Last-Event-ID. A stream that is catching up is bounded by the write timeout alone.
 func (h *hub) dispatch(to set, t *rendered, now time.Time) {
 	for l := range to {
 		if !l.live || t.Seq <= l.cursor || !l.filter.matches(t) {
 			continue
 		}
 		if l.waiting == 0 {
-			l.cursor = t.Seq - 1 // what was pushed before is not for this stream
+			l.cursor = t.Seq - 1 // earlier pushes were not for this stream
 			l.signal()
 		}
 		l.waiting++
@@ -140,23 +141,23 @@ func (h *hub) dispatch(to set, t *rendered, now time.Time) {
 	}
 }
 
-// source a listener finds what comes next.
+// source says where the next activities of a listener are.
 type source int
 
 const (
-	upToDate source = iota // it is up to date
+	upToDate source = iota // there are none
 	fromRing
 	fromTable
 )
 
-// How many notes are told, and looked at, at a time.
+// Activities that are sent, and scanned, at a time.
 const (
 	pageSize = 64
 	scanSize = 1024
 )
 
-// take is the next notes for l that are in the ring, perhaps none of those looked
-// at; or says where else they are.
+// next returns the next activities for l from the ring, perhaps none of those scanned;
+// or where else they are.
 func (h *hub) next(l *listener) ([]*rendered, source) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -182,7 +183,7 @@ func (h *hub) next(l *listener) ([]*rendered, source) {
 	return page, fromRing
 }
 
-// scan moves l's cursor through the ring, past what it returns.
+// scan moves the cursor of l through the ring, past what it returns.
 func (h *hub) scan(l *listener) (page []*rendered) {
 	end := min(l.cursor+1+scanSize, h.ring.next)
 	for seq := l.cursor + 1; seq < end && len(page) < pageSize; seq++ {
@@ -197,14 +198,14 @@ func (h *hub) scan(l *listener) (page []*rendered) {
 	return page
 }
 
-// seek moves the cursor of l, which is not live, to seq.
+// seek moves the cursor of l, which must not be live, to seq.
 func (h *hub) seek(l *listener, seq int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l.cursor = seq
 }
 
-// place is where l's cursor is.
+// cursor returns the cursor of l.
 func (h *hub) cursor(l *listener) int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()

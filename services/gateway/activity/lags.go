@@ -10,16 +10,16 @@ import (
 	"quadrille/internal/db"
 )
 
-// Lag is how many events a reader was behind, at the most within a minute.
+// Lag is the largest number of events that a reader was behind within a minute.
 type Lag struct {
-	At         time.Time `json:"at"         gorm:"primaryKey"` // when the minute began; filled in by who samples
+	At         time.Time `json:"at"         gorm:"primaryKey"` // start of the minute; set by the sampler
 	Subscriber string    `json:"subscriber" gorm:"primaryKey"`
 	Stream     string    `json:"stream"     gorm:"primaryKey"`
 	Lag        int64     `json:"lag"`
 }
 
-// lagSampler samples how far behind readers are. It runs in the instance that takes the
-// notes; what it finds is for all of them, and outlives it.
+// lagSampler samples the lags of all readers. It runs in the instance that records.
+// Samples are kept in the database, for all instances.
 type lagSampler struct {
 	store    *store
 	log      *slog.Logger
@@ -33,7 +33,7 @@ func (l *lagSampler) run(ctx context.Context) error {
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		if err := l.runOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			l.log.Warn("how far readers are behind is not kept; trying again soon", "error", err)
+			l.log.Warn("lags of readers were not saved; trying again soon", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -43,10 +43,10 @@ func (l *lagSampler) run(ctx context.Context) error {
 	return nil
 }
 
-// maxLags bounds one sample: more readers than any shop has.
+// maxLags bounds one sample. No shop has more readers.
 const maxLags = 100
 
-// runOnce takes a sample, and drops what no history reaches back to.
+// runOnce takes a sample, and deletes samples older than maxHistory.
 func (l *lagSampler) runOnce(ctx context.Context, at time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, l.interval)
 	defer cancel()
@@ -79,7 +79,7 @@ func (s *store) deleteLags(ctx context.Context, before time.Time) error {
 	return db.Wrap(s.db.WithContext(ctx).Where("at < ?", before).Delete(&Lag{}).Error, "drop lags")
 }
 
-// lags is what was kept from then on, oldest first.
+// lags returns the samples since from, oldest first.
 func (s *store) lags(ctx context.Context, from time.Time) ([]Lag, error) {
 	kept := []Lag{}
 	err := s.db.WithContext(ctx).Where("at >= ?", from.UTC()).Order("at, subscriber, stream").Find(&kept).Error

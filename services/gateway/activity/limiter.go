@@ -11,7 +11,7 @@ const (
 	codeFull    = "streams_full"
 )
 
-// limiter lets streams in, so many in all and so many for each caller.
+// limiter bounds the open streams of the instance and of each caller.
 type limiter struct {
 	max, maxPerCaller int
 
@@ -24,8 +24,8 @@ func newLimiter(total, each int) *limiter {
 	return &limiter{max: total, maxPerCaller: each, byCaller: map[string]int{}}
 }
 
-// acquire counts a stream in until leave is called. An empty name is only counted
-// among all.
+// acquire counts a stream until release is called. An empty key counts for the
+// instance alone. It returns a fault (Unavailable) where a limit is reached.
 func (d *limiter) acquire(name string) (leave func(), err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -49,7 +49,7 @@ func (d *limiter) release(name string) {
 	}
 }
 
-// limiterKey is what a caller's streams are counted under.
+// limiterKey returns the key that the caller's streams are counted by.
 func (c Caller) limiterKey() string {
 	switch {
 	case c.Subject != "":

@@ -13,13 +13,13 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// origin says which notes these are, and since when.
+// origin identifies a recording and its start.
 type origin struct {
-	Epoch string    // of these notes and no others: numbers begin anew where they were lost
-	Born  time.Time // what happened before is no news to anybody
+	Epoch string    // differs for each recording: numbers restart where the table was lost
+	Born  time.Time // earlier events are recorded and not sent to streams
 }
 
-// origin is the same for as long as there are the notes, so it is read once.
+// origin returns the origin. It never changes, so it is read once.
 func (s *store) origin(ctx context.Context) (origin, error) {
 	if known := s.cachedOrigin.Load(); known != nil {
 		return *known, nil
@@ -29,16 +29,16 @@ func (s *store) origin(ctx context.Context) (origin, error) {
 	if err == nil {
 		s.cachedOrigin.Store(&o)
 	}
-	return o, db.Wrap(err, "read origin of notes")
+	return o, db.Wrap(err, "read origin of the activity")
 }
 
-// id is what a client names to go on after a note.
+// id returns the event ID of a number, which a client sends as Last-Event-ID.
 func (o origin) id(seq int64) string { return o.Epoch + "-" + strconv.FormatInt(seq, 10) }
 
 var idForm = regexp.MustCompile(`^(?:([0-9a-f]{8})-)?([0-9]{1,18})$`)
 
-// parseID is the number that an id names, and whether it is one of these notes. One
-// without an epoch is taken for a seq of theirs.
+// parseID returns the number of an event ID, and whether it belongs to this recording.
+// An ID without an epoch is taken to do so.
 func (o origin) parseID(id, pointer string) (seq int64, ours bool, err error) {
 	parts := idForm.FindStringSubmatch(id)
 	if parts == nil {
@@ -49,19 +49,18 @@ func (o origin) parseID(id, pointer string) (seq int64, ours bool, err error) {
 	return seq, parts[1] == "" || parts[1] == o.Epoch, err
 }
 
-// frame is one server-sent event: what a reconnect names as Last-Event-ID, the
-// event's name and its data, which is one line.
+// frame encodes one server-sent event: ID, name and data, which is one line.
 func (o origin) frame(event string, seq int64, data any) []byte {
 	text, err := json.Marshal(data)
 	if err != nil {
-		panic(err) // these types always can be written
+		panic(err) // these types always encode
 	}
-	line := strings.NewReplacer("\r", "", "\n", "").Replace(event) // a line break would begin another field
+	line := strings.NewReplacer("\r", "", "\n", "").Replace(event) // a line break would start another field
 	return fmt.Appendf(nil, "id: %s\nevent: %s\ndata: %s\n\n", o.id(seq), line, text)
 }
 
-// bareID is a heartbeat that also moves Last-Event-ID on: a frame without data is
-// no event to a client, but its id counts.
+// bareID encodes a heartbeat that also moves Last-Event-ID: a frame without data is no
+// event to a client, but its ID counts.
 func (o origin) bareID(seq int64) []byte {
 	return fmt.Appendf(nil, ": heartbeat\nid: %s\n\n", o.id(seq))
 }

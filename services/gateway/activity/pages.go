@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	tablePage    = 500             // notes of a page: 1 to 500, 501 to 1000 and so on
-	tableTimeout = 5 * time.Second // for reading one
-	tableReads   = 4               // pages read at a time, so that other requests get a connection
-	cachedPages  = 16              // of those that are full
+	tablePage    = 500             // activities in a page: 1 to 500, 501 to 1000 and so on
+	tableTimeout = 5 * time.Second // for one page
+	tableReads   = 4               // concurrent reads, so that other requests get a connection
+	cachedPages  = 16              // complete pages in memory
 )
 
-// pages is what streams read that the ring has no more. After an outage clients come
-// back by the thousand, to the same place: what one reads is for all who want it.
+// pages reads activities that the ring no longer holds. After an outage thousands of
+// clients resume at the same position: each page is read once for all of them.
 type pages struct {
 	store   *store
 	slots   chan struct{}
 	reading singleflight.Group
-	full    *lru.Cache[int64, []*rendered] // their notes do not change any more
+	full    *lru.Cache[int64, []*rendered] // complete pages do not change
 }
 
 func newPages(s *store) (*pages, error) {
@@ -31,9 +31,9 @@ func newPages(s *store) (*pages, error) {
 	return &pages{store: s, slots: make(chan struct{}, tableReads), full: full}, err
 }
 
-// after is the notes behind seq that follow each other without a gap, up to the end
-// of a page; none where there are none. The first may be further on than the next
-// number: what is between is missing.
+// after returns the activities behind seq, without a gap, up to the end of a page;
+// none where there are none. If activities after seq are missing, the first one
+// returned has a higher number than seq+1.
 func (p *pages) after(ctx context.Context, seq int64) ([]*rendered, error) {
 	found, err := p.page(ctx, seq/tablePage)
 	if err != nil {
@@ -50,7 +50,7 @@ func (p *pages) after(ctx context.Context, seq int64) ([]*rendered, error) {
 	return o.renderAll(next), err
 }
 
-// contiguousAfter is the notes after seq, up to the first gap among them.
+// contiguousAfter returns the activities after seq, up to the first gap.
 func contiguousAfter(page []*rendered, seq int64) []*rendered {
 	from := slices.IndexFunc(page, func(t *rendered) bool { return t.Seq > seq })
 	if from < 0 {
@@ -65,7 +65,7 @@ func contiguousAfter(page []*rendered, seq int64) []*rendered {
 	return page
 }
 
-// page is the nth page, read at once for all who ask for it.
+// page returns page n. Concurrent calls share one read.
 func (p *pages) page(ctx context.Context, n int64) ([]*rendered, error) {
 	if full, ok := p.full.Get(n); ok {
 		return full, nil
@@ -80,7 +80,7 @@ func (p *pages) page(ctx context.Context, n int64) ([]*rendered, error) {
 	}
 }
 
-// read waits for its turn, and only then does its time begin.
+// read waits for a slot. Its timeout starts after that.
 func (p *pages) read(n int64) ([]*rendered, error) {
 	p.slots <- struct{}{}
 	defer func() { <-p.slots }()
@@ -90,11 +90,11 @@ func (p *pages) read(n int64) ([]*rendered, error) {
 	if err != nil {
 		return nil, err
 	}
-	notes, err := p.store.between(ctx, n*tablePage, (n+1)*tablePage)
+	activities, err := p.store.between(ctx, n*tablePage, (n+1)*tablePage)
 	if err != nil {
 		return nil, err
 	}
-	page := o.renderAll(notes)
+	page := o.renderAll(activities)
 	if len(page) > 0 && page[len(page)-1].Seq == (n+1)*tablePage {
 		p.full.Add(n, page)
 	}

@@ -8,7 +8,7 @@ import (
 	"quadrille/internal/db"
 )
 
-// Workers are what else the instance runs that takes the notes.
+// Workers returns the background work of the instance that records.
 func (l *Service) Workers() (all []func(context.Context) error) {
 	if l.cfg.Keep > 0 {
 		all = append(all, l.prune)
@@ -25,18 +25,18 @@ func (l *Service) lagSampler() *lagSampler {
 
 const (
 	pruneEvery = time.Minute
-	pruneStep  = 1000 // notes deleted at a time, so that no reader waits for long
+	pruneStep  = 1000 // activities deleted at a time, so that no reader waits for long
 )
 
-// prune deletes old notes now and then until ctx ends; then it returns nil.
+// prune deletes old activity every 30 to 90 s until ctx ends; then it returns nil.
 func (l *Service) prune(ctx context.Context) error {
 	for ctx.Err() == nil {
 		pruned, err := l.pruneOnce(ctx, time.Now())
 		switch {
 		case err != nil && ctx.Err() == nil:
-			l.cfg.Log.Warn("notes were not pruned; trying again later", "error", err)
+			l.cfg.Log.Warn("activity was not pruned; trying again later", "error", err)
 		case pruned > 0:
-			l.cfg.Log.Info("notes pruned", "notes", pruned, "kept_for", l.cfg.Keep.String())
+			l.cfg.Log.Info("activity pruned", "activities", pruned, "kept_for", l.cfg.Keep.String())
 		}
 		timer := time.NewTimer(pruneEvery/2 + rand.N(pruneEvery))
 		select {
@@ -48,7 +48,7 @@ func (l *Service) prune(ctx context.Context) error {
 	return nil
 }
 
-// pruneOnce deletes all there is to delete and reports how many notes that were.
+// pruneOnce deletes all old activity and returns how much.
 func (l *Service) pruneOnce(ctx context.Context, now time.Time) (pruned int64, err error) {
 	for ctx.Err() == nil {
 		n, err := l.store.prune(ctx, now.Add(-l.cfg.Keep), pruneStep)
@@ -60,14 +60,14 @@ func (l *Service) pruneOnce(ctx context.Context, now time.Time) (pruned int64, e
 	return pruned, ctx.Err()
 }
 
-// prune deletes the oldest notes, up to step of them: those before the first that
-// was taken at the time before or later, so that what stays has no gap. The newest
-// note stays, however old: whoever saw it last has missed nothing.
+// prune deletes the oldest activities, up to step of them, that were recorded before
+// the given time and precede the first that was not: what stays has no gap. The newest
+// activity always stays, so that a client that saw it last has missed nothing.
 func (s *store) prune(ctx context.Context, before time.Time, step int) (int64, error) {
 	var oldest []Activity
 	conn := s.db.WithContext(ctx)
 	if err := conn.Select("seq", "seen_at").Order("seq").Limit(step + 1).Find(&oldest).Error; err != nil {
-		return 0, db.Wrap(err, "look for old notes")
+		return 0, db.Wrap(err, "look for old activity")
 	}
 	n := 0
 	for n < len(oldest)-1 && oldest[n].SeenAt.Before(before) {
@@ -77,5 +77,5 @@ func (s *store) prune(ctx context.Context, before time.Time, step int) (int64, e
 		return 0, nil
 	}
 	gone := conn.Where("seq < ?", oldest[n].Seq).Delete(&Activity{})
-	return gone.RowsAffected, db.Wrap(gone.Error, "prune notes")
+	return gone.RowsAffected, db.Wrap(gone.Error, "prune activity")
 }

@@ -8,7 +8,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-// Activity is one event as the gateway noted it.
+// Activity is one recorded event.
 type Activity struct {
 	Seq         int64 `gorm:"primaryKey"` // gap-free, in the order of the commits; from 1
 	Stream      string
@@ -16,25 +16,25 @@ type Activity struct {
 	Type        string
 	Subject     string
 	Version     int64
-	Customer    string // whose order or wish it is; empty: nobody's, or not known
+	Customer    string // the order's or wish's customer; empty: none, or not known
 	Correlation string
 	Causation   string
-	Time        time.Time // when it happened, UTC
-	SeenAt      time.Time // when it was noted, UTC
+	Time        time.Time // when the event happened, UTC
+	SeenAt      time.Time // when it was recorded, UTC
 }
 
 // TableName is gorm's.
 func (Activity) TableName() string { return "activity" }
 
-// newActivity is what is noted of an event, but for the customer of an order, which
-// only sales knows.
+// newActivity records an event. Only sales knows the customer of an order: that one is
+// filled in later.
 func newActivity(e events.Event) Activity {
 	n := Activity{
 		Stream: e.Service(), EventID: e.ID, Type: e.Type, Subject: e.Subject, Version: e.Version,
 		Correlation: e.CorrelationID, Causation: e.CausationID, Time: e.Time.UTC().Truncate(time.Microsecond),
 	}
 	if n.Correlation == "" {
-		n.Correlation = e.ID // nothing caused it
+		n.Correlation = e.ID // it has no cause
 	}
 	if n.isWish() {
 		n.Customer, _ = n.splitWish()
@@ -42,27 +42,27 @@ func newActivity(e events.Event) Activity {
 	return n
 }
 
-// isOrder: its subject is an order.
+// isOrder reports whether the subject is an order.
 func (n Activity) isOrder() bool {
 	return n.Stream == "sales" || strings.HasPrefix(n.Type, "inventory.order_")
 }
 
-// isWish: its subject is a customer and a SKU.
+// isWish reports whether the subject is a customer and a SKU.
 func (n Activity) isWish() bool { return n.Stream == "wishlist" }
 
-// hidesCause: it may be told to somebody who is not to know what it followed from.
-// A product changes, and a wish comes true, by other people's orders.
+// hidesCause reports whether unprivileged callers must not learn the cause: a product
+// changes, and a wish comes true, by other customers' orders.
 func (n Activity) hidesCause() bool {
 	return n.Stream == "catalog" || n.Type == events.WishlistItemAvailable
 }
 
-// splitWish takes the subject of a wish apart. A SKU has no slash in it.
+// splitWish splits the subject of a wish. A SKU contains no slash.
 func (n Activity) splitWish() (customer, code string) {
 	at := max(0, strings.LastIndexByte(n.Subject, '/'))
 	return n.Subject[:at], strings.TrimPrefix(n.Subject[at:], "/")
 }
 
-// href is where the public API shows the subject.
+// href returns the path of the subject in the public API.
 func (n Activity) href() string {
 	const base = "/api/v1"
 	switch {

@@ -2,16 +2,16 @@ package activity
 
 import "time"
 
-// rendered is a note on its way to browsers, written out once for all who see it.
+// rendered is an activity encoded as a server-sent event, once for all streams.
 type rendered struct {
 	Activity
 
-	beforeOrigin bool   // it happened before there were notes
-	frame        []byte // for those who may know what it followed from
-	withoutCause []byte // for the others; nil: frame is for everybody
+	beforeOrigin bool   // it happened before the recording began
+	frame        []byte // with its cause
+	withoutCause []byte // for unprivileged callers; nil: frame is for everybody
 }
 
-// eventData is what a stream says of a note.
+// eventData is the JSON document of an activity in a stream.
 type eventData struct {
 	Seq         int64     `json:"seq"`
 	ID          string    `json:"id"`
@@ -26,7 +26,7 @@ type eventData struct {
 	Href        string    `json:"href"`
 }
 
-// tell writes a note out.
+// render encodes an activity.
 func (o origin) render(n Activity) *rendered {
 	b := eventData{
 		Seq: n.Seq, ID: n.EventID, Type: n.Type, Service: n.Stream, Subject: n.Subject, Version: n.Version,
@@ -40,16 +40,16 @@ func (o origin) render(n Activity) *rendered {
 	return t
 }
 
-// renderAll writes notes out.
-func (o origin) renderAll(notes []Activity) []*rendered {
-	all := make([]*rendered, len(notes))
-	for i, n := range notes {
+// renderAll encodes activities.
+func (o origin) renderAll(activities []Activity) []*rendered {
+	all := make([]*rendered, len(activities))
+	for i, n := range activities {
 		all[i] = o.render(n)
 	}
 	return all
 }
 
-// frameFor is the note as the caller may know it.
+// frameFor returns the frame that the caller may see.
 func (t *rendered) frameFor(c Caller) []byte {
 	if t.withoutCause != nil && !c.privileged() {
 		return t.withoutCause

@@ -1,51 +1,51 @@
 package activity
 
-// ring is the latest notes, without gaps, in memory: what every stream that is up
-// to date is served from.
+// ring holds the latest activities in memory, without gaps. Streams that are up to
+// date are served from it.
 type ring struct {
 	slots []*rendered
-	first int64 // of the notes that are here; next where there is none
-	next  int64 // the one that is awaited
+	first int64 // oldest number in the ring; equals next where it is empty
+	next  int64 // number of the next push
 }
 
-// begin empties the ring; the note after last is awaited.
+// reset empties the ring. The next push must be the activity after last.
 func (r *ring) reset(last int64) {
 	clear(r.slots)
 	r.first, r.next = last+1, last+1
 }
 
-// last is the newest note's number, here or before the ring began.
+// last returns the number of the newest activity, or the number given to reset.
 func (r *ring) last() int64 { return r.next - 1 }
 
-// push takes the awaited note in, and lets the oldest go.
+// push adds the next activity and drops the oldest where the ring is full.
 func (r *ring) push(t *rendered) {
 	r.slots[r.next%int64(len(r.slots))] = t
 	r.next++
 	r.first = max(r.first, r.next-int64(len(r.slots)))
 }
 
-// at is a note from first on and before next.
+// at returns an activity from first on and before next.
 func (r *ring) at(seq int64) *rendered { return r.slots[seq%int64(len(r.slots))] }
 
-// listener is one stream's place among the notes: a cursor, a filter and a signal.
-// What it is to be told stays in the ring and in the table. The hub's lock guards
-// it.
+// listener is the state of one stream in the hub: a cursor, a filter and a signal. The
+// activities stay in the ring and in the table. The hub's lock guards it.
 type listener struct {
 	filter filter
 	writer *streamWriter
 	wake   chan struct{} // of size 1
 
-	cursor int64 // what lies at or before it was told, or is not for this stream
-	// live: the hub counts what is for this stream. Until then it reads on at its own
-	// pace, from the table or the ring.
+	cursor int64 // up to here everything was sent, or is not for this stream
+	// live reports whether the hub counts activities for this stream. A stream that is
+	// not live reads at its own pace, from the table or the ring.
 	live    bool
-	waiting int // how many notes after the cursor are for this stream, while live
+	waiting int // activities after the cursor that are for this stream, while live
 }
 
 func newListener(f filter, p *streamWriter, cursor int64) *listener {
 	return &listener{filter: f, writer: p, cursor: cursor, wake: make(chan struct{}, 1)}
 }
 
+// signal wakes the stream. It does not block.
 func (l *listener) signal() {
 	select {
 	case l.wake <- struct{}{}:
@@ -53,8 +53,8 @@ func (l *listener) signal() {
 	}
 }
 
-// setLive: from now on the hub counts.
+// setLive has the hub count activities for the stream from now on.
 func (l *listener) setLive() { l.live, l.waiting = true, 0 }
 
-// setCatchingUp: the hub counts no more; the listener reads on by itself.
+// setCatchingUp ends the counting: the stream reads on by itself.
 func (l *listener) setCatchingUp() { l.live, l.waiting = false, 0 }

@@ -7,25 +7,26 @@ import (
 	"time"
 )
 
-// stream is one client being told, from its cursor on.
+// stream sends activities to one client, from its cursor on.
 type stream struct {
 	service    *Service
 	origin     origin
 	l          *listener
 	writer     *streamWriter
 	ticker     *time.Ticker
-	sent       int64       // the number that the client would name in a reconnect
-	stillValid func() bool // the caller still is who it was
+	sent       int64       // the number that a reconnect would name
+	stillValid func() bool // reports whether the caller would still be accepted
 }
 
-// hello is the first frame.
+// hello is the data of the first frame.
 type hello struct {
-	Seq     int64    `json:"seq"` // the newest note
+	Seq     int64    `json:"seq"` // the newest activity
 	Subject string   `json:"subject"`
 	Roles   []string `json:"roles"`
 }
 
-// sendHello tells who is listening, and from where the stream goes on.
+// sendHello sends the retry interval, the caller and the number of the newest
+// activity.
 func (s *stream) sendHello(head int64) error {
 	caller := s.l.filter.caller
 	first := hello{Seq: head, Subject: caller.Subject, Roles: append([]string{}, caller.Roles...)}
@@ -33,8 +34,8 @@ func (s *stream) sendHello(head int64) error {
 	return s.writer.write([]byte("retry: 2000\n\n"), s.origin.frame("hello", s.sent, first))
 }
 
-// run tells until ctx ends, the client is gone or does not read, or the instance
-// drains.
+// run sends until ctx ends, the client is gone or does not read, the caller is no
+// longer valid, or the instance drains.
 func (s *stream) run(ctx context.Context) error {
 	for {
 		if err := s.catchUp(ctx); err != nil {
@@ -54,8 +55,8 @@ func (s *stream) run(ctx context.Context) error {
 	}
 }
 
-// catchUp tells all there is. However much that is, the client hears that the
-// stream is alive, and must still be let in.
+// catchUp sends everything there is. Heartbeats and the check of the caller go on
+// meanwhile.
 func (s *stream) catchUp(ctx context.Context) error {
 	for !s.ended(ctx) {
 		select {
@@ -102,8 +103,8 @@ func (s *stream) ended(ctx context.Context) bool {
 	}
 }
 
-// sendFromTable tells notes that the ring has no more, which are those after the cursor
-// unless some are missing.
+// sendFromTable sends activities that the ring no longer holds. If the first does not
+// follow the cursor, some are missing: it resets the client.
 func (s *stream) sendFromTable(ctx context.Context, found []*rendered) error {
 	if found[0].Seq != s.service.hub.cursor(s.l)+1 {
 		return s.reset(ctx)
@@ -118,14 +119,14 @@ func (s *stream) sendFromTable(ctx context.Context, found []*rendered) error {
 	return s.send(page)
 }
 
-// awaitTable waits a moment after the table could not be read, and tells the client how
-// far it has come: what is told already is not to be looked for again.
+// awaitTable waits for 0.5 to 2 s after the table could not be read. It sends the
+// cursor first, so that the client does not read the same again when it reconnects.
 func (s *stream) awaitTable(ctx context.Context, failed error) error {
 	const least, most = 500 * time.Millisecond, 2 * time.Second
 	if ctx.Err() != nil {
 		return nil
 	}
-	s.service.cfg.Log.Debug("notes cannot be read; the stream waits", "error", failed)
+	s.service.cfg.Log.Debug("activity cannot be read; the stream waits", "error", failed)
 	if err := s.heartbeat(); err != nil {
 		return err
 	}
@@ -139,8 +140,7 @@ func (s *stream) awaitTable(ctx context.Context, failed error) error {
 	return nil
 }
 
-// reset has the client reload what it shows, and goes on with what happens from
-// now on.
+// reset has the client reload what it shows, and continues after the newest activity.
 func (s *stream) reset(ctx context.Context) error {
 	head, err := s.service.store.head(ctx)
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *stream) reset(ctx context.Context) error {
 	return s.writer.write(s.origin.frame("reset", head, map[string]int64{"seq": head}))
 }
 
-// send writes notes out.
+// send writes activities.
 func (s *stream) send(page []*rendered) error {
 	if len(page) == 0 {
 		return nil
@@ -164,10 +164,11 @@ func (s *stream) send(page []*rendered) error {
 	return s.writer.write(frames...)
 }
 
-// errCallerInvalid: the client would not be let in any more.
+// errCallerInvalid ends a stream whose caller would no longer be accepted.
 var errCallerInvalid = errors.New("the caller is not let in any more")
 
-// check is what happens at each beat.
+// check runs at each heartbeat: it ends the stream of an invalid caller, else sends a
+// heartbeat.
 func (s *stream) check() error {
 	if !s.stillValid() {
 		return errCallerInvalid
@@ -175,8 +176,8 @@ func (s *stream) check() error {
 	return s.heartbeat()
 }
 
-// heartbeat keeps the connection, and moves the client's Last-Event-ID past what
-// was not for it: a reconnect need not look through that again.
+// heartbeat keeps the connection open and moves the client's Last-Event-ID past
+// activities that were not for it, so that a reconnect does not scan them again.
 func (s *stream) heartbeat() error {
 	at := s.service.hub.cursor(s.l)
 	if at <= s.sent {

@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// errStalled: the client did not read.
+// errStalled ends a stream whose client does not read.
 var errStalled = errors.New("the client does not read")
 
-// pen writes to one client, within a time for each write. The hub may cut it off
-// while it writes.
+// streamWriter writes to one client, with a timeout for each write. The hub may cut it
+// off during a write.
 type streamWriter struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	timeout time.Duration // for one write
 
 	mu     sync.Mutex
-	since  time.Time // when the write that is under way began; zero: none is
-	closed bool      // it was cut, or the answer is over
+	since  time.Time // start of the current write; zero: there is none
+	closed bool      // it was cut off, or the response has ended
 }
 
 func newStreamWriter(w http.ResponseWriter, within time.Duration) *streamWriter {
 	return &streamWriter{w: w, rc: http.NewResponseController(w), timeout: within}
 }
 
-// write writes and flushes. After an error the stream is of no more use.
+// write writes all parts and flushes. After an error the stream cannot be used.
 func (p *streamWriter) write(parts ...[]byte) error {
 	if err := p.begin(); err != nil {
 		return err
@@ -56,24 +56,24 @@ func (p *streamWriter) end() {
 	p.since = time.Time{}
 }
 
-// cutIfStalled ends the write that is under way for longer than patience. A client
-// that reads, however fast the news come, is not met by this.
-func (p *streamWriter) cutIfStalled(now time.Time, patience time.Duration) {
+// cutIfStalled fails a write that hangs for longer than stallTimeout. It does not
+// affect a client that reads, however fast activity arrives.
+func (p *streamWriter) cutIfStalled(now time.Time, stallTimeout time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.since.IsZero() || now.Sub(p.since) < patience {
+	if p.closed || p.since.IsZero() || now.Sub(p.since) < stallTimeout {
 		return
 	}
 	p.closed = true
-	_ = p.rc.SetWriteDeadline(now) // the write fails with it
+	_ = p.rc.SetWriteDeadline(now) // fails the current write
 }
 
-// close gives the answer back to the server; the pen touches it no more.
+// close returns the connection to the server. The writer does not touch it afterwards.
 func (p *streamWriter) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closed {
-		_ = p.rc.SetWriteDeadline(time.Time{}) // what is next on this connection has its own
+		_ = p.rc.SetWriteDeadline(time.Time{}) // the next request of this connection sets its own
 	}
 	p.closed = true
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// tail follows the table of notes for the streams of this instance, wherever the
-// notes are taken: it is woken by readers of this process, and looks by itself now
-// and then for those of others. While nobody listens it asks nothing.
+// tail reads new activity from the table for the streams of this instance, whichever
+// instance records it. Readers of this process wake it; it polls for those of others.
+// Without streams it does not query.
 type tail struct {
 	store  *store
 	hub    *hub
@@ -17,10 +17,10 @@ type tail struct {
 	wakeup chan struct{} // of size 1
 }
 
-// tailPage is how many notes are read at a time.
+// tailPage is the number of activities read at a time.
 const tailPage = 1000
 
-// wake says that there may be new notes.
+// wake signals that there may be new activity. It does not block.
 func (t *tail) wake() {
 	select {
 	case t.wakeup <- struct{}{}:
@@ -28,7 +28,7 @@ func (t *tail) wake() {
 	}
 }
 
-// run follows the table until ctx ends, whenever somebody listens.
+// run follows the table until ctx ends, while there are streams.
 func (t *tail) run(ctx context.Context) {
 	for {
 		select {
@@ -40,7 +40,7 @@ func (t *tail) run(ctx context.Context) {
 	}
 }
 
-// follow pushes what comes, until nobody listens. What fails is tried again: the
+// follow pushes new activity until there are no streams. It retries failed reads; the
 // streams wait.
 func (t *tail) follow(ctx context.Context) {
 	const retry = 500 * time.Millisecond
@@ -62,7 +62,7 @@ func (t *tail) follow(ctx context.Context) {
 		if err != nil {
 			wait = retry
 			if !failing && ctx.Err() == nil {
-				t.log.Warn("notes cannot be read; streams wait", "error", err)
+				t.log.Warn("activity cannot be read; streams wait", "error", err)
 			}
 		}
 		failing = err != nil
@@ -70,8 +70,8 @@ func (t *tail) follow(ctx context.Context) {
 	}
 }
 
-// begin starts a little before the end, so that clients who lost their connection
-// together find in memory what each would ask the table for.
+// begin starts a ring's size before the end, so that clients that lost their
+// connection together resume from memory.
 func (t *tail) begin(ctx context.Context) (last int64, err error) {
 	if last, err = t.store.head(ctx); err != nil {
 		return 0, err
@@ -81,27 +81,27 @@ func (t *tail) begin(ctx context.Context) (last int64, err error) {
 	return last, nil
 }
 
-// step pushes what comes after last, a page at the most.
+// step pushes up to a page of activity after last.
 func (t *tail) step(ctx context.Context, last int64) (now int64, more bool, err error) {
-	notes, err := t.store.after(ctx, last, tailPage)
-	if err != nil || len(notes) == 0 {
+	activities, err := t.store.after(ctx, last, tailPage)
+	if err != nil || len(activities) == 0 {
 		return last, false, err
 	}
-	if notes[0].Seq != last+1 {
-		now = notes[0].Seq - 1
-		t.hub.reset(now) // what is missing was pruned before this instance came to read it, or never noted
+	if activities[0].Seq != last+1 {
+		now = activities[0].Seq - 1
+		t.hub.reset(now) // the missing activity was pruned before this instance read it, or never recorded
 		return now, true, nil
 	}
 	o, err := t.store.origin(ctx)
 	if err != nil {
 		return last, false, err
 	}
-	news := contiguousAfter(o.renderAll(notes), last)
+	news := contiguousAfter(o.renderAll(activities), last)
 	t.hub.push(news)
-	return news[len(news)-1].Seq, len(news) < len(notes) || len(notes) == tailPage, nil
+	return news[len(news)-1].Seq, len(news) < len(activities) || len(activities) == tailPage, nil
 }
 
-// pause waits for d, for news or for ctx.
+// pause waits for d, for wake or for the end of ctx.
 func (t *tail) pause(ctx context.Context, d time.Duration) {
 	if d == 0 {
 		return

@@ -11,14 +11,14 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Traces is GET /api/v1/ops/traces: what followed from what, by subject or by
-// correlation, causes first. Who may ask is the caller's business.
+// Traces serves GET /api/v1/ops/traces: chains of events by subject or by correlation,
+// causes first. The caller must authorize the request.
 func (l *Service) Traces() http.Handler { return handler(l.cfg.Log, l.traces) }
 
-// maxTraced is how many events a trace has at the most.
+// maxTraced bounds the events of a trace.
 const maxTraced = 200
 
-// traceItem is what a trace says of a note.
+// traceItem is an activity in a trace.
 type traceItem struct {
 	Seq         int64     `json:"seq"`
 	ID          string    `json:"id"`
@@ -43,22 +43,22 @@ func (l *Service) traces(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var notes []Activity
+	var activities []Activity
 	if subject != "" {
-		notes, err = l.store.about(r.Context(), subject, limit)
+		activities, err = l.store.about(r.Context(), subject, limit)
 	} else {
-		notes, err = l.store.correlated(r.Context(), correlation, limit)
+		activities, err = l.store.correlated(r.Context(), correlation, limit)
 	}
 	if err != nil {
 		return err
 	}
-	writeDocument(w, r, map[string]any{"items": newTraceItems(notes)})
+	writeDocument(w, r, map[string]any{"items": newTraceItems(activities)})
 	return nil
 }
 
-func newTraceItems(notes []Activity) []traceItem {
-	items := make([]traceItem, len(notes))
-	for i, n := range causesFirst(notes) {
+func newTraceItems(activities []Activity) []traceItem {
+	items := make([]traceItem, len(activities))
+	for i, n := range causesFirst(activities) {
 		items[i] = traceItem{
 			Seq: n.Seq, ID: n.EventID, Type: n.Type, Service: n.Stream, Subject: n.Subject, Version: n.Version,
 			Correlation: n.Correlation, Causation: n.Causation, Time: n.Time.UTC(), SeenAt: n.SeenAt.UTC(),
@@ -67,15 +67,15 @@ func newTraceItems(notes []Activity) []traceItem {
 	return items
 }
 
-// causesFirst is the notes by the time at which they happened, but none before what
-// it followed from: clocks of machines differ, and the streams are noted apart.
-func causesFirst(notes []Activity) []Activity {
-	slices.SortFunc(notes, func(a, b Activity) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Seq, b.Seq)) })
-	byID := make(map[string]Activity, len(notes))
-	for _, n := range notes {
+// causesFirst orders activities by time, but none before its cause: clocks differ, and
+// each stream is recorded on its own.
+func causesFirst(activities []Activity) []Activity {
+	slices.SortFunc(activities, func(a, b Activity) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Seq, b.Seq)) })
+	byID := make(map[string]Activity, len(activities))
+	for _, n := range activities {
 		byID[n.EventID] = n
 	}
-	ordered := make([]Activity, 0, len(notes))
+	ordered := make([]Activity, 0, len(activities))
 	var add func(n Activity)
 	add = func(n Activity) {
 		if _, waits := byID[n.EventID]; !waits {
@@ -87,13 +87,13 @@ func causesFirst(notes []Activity) []Activity {
 		}
 		ordered = append(ordered, n)
 	}
-	for _, n := range notes {
+	for _, n := range activities {
 		add(n)
 	}
 	return ordered
 }
 
-// intParam is a number of the query, from 1 to most.
+// intParam reads an integer from 1 to most from the query.
 func intParam(query url.Values, name string, otherwise, most int) (int, error) {
 	text := query.Get(name)
 	if text == "" {

@@ -15,30 +15,30 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// What an audit may be.
+// Status of an audit.
 const (
 	auditRunning = "running"
 	auditDone    = "done"
-	auditFailed  = "failed" // somebody could not be asked, or the gateway stopped meanwhile
+	auditFailed  = "failed" // a service did not respond, or the gateway stopped
 )
 
-// Audit is one audit, as it is kept.
+// Audit is a row: an audit and its result.
 type Audit struct {
 	ID         string `gorm:"primaryKey"`
 	Status     string
 	AskedBy    string
 	StartedAt  time.Time
 	FinishedAt *time.Time
-	Report     string // JSON of audit.Report where done; what went wrong where failed
+	Report     string // JSON of audit.Report where done; the error where failed
 }
 
-// AuditRunner takes orders for audits. It is safe for concurrent use. One runs at a time in
-// a process: each asks every service for everything.
+// AuditRunner runs audits in the background. It is safe for concurrent use. One runs
+// at a time in a process: an audit reads everything from every service.
 type AuditRunner struct {
 	DB   *gorm.DB
 	Log  *slog.Logger
 	Shop audit.Config
-	Wait time.Duration // for the shop to come to rest
+	Wait time.Duration // until the shop is at rest
 
 	mu      sync.Mutex
 	running bool
@@ -46,10 +46,10 @@ type AuditRunner struct {
 	work    sync.WaitGroup
 }
 
-// auditTimeout is how long an audit may take.
+// auditTimeout bounds an audit.
 const auditTimeout = 10 * time.Minute
 
-// Run lets audits be asked for until ctx ends; then it ends those that run.
+// Run accepts audits until ctx ends; then it cancels the running one and waits for it.
 func (r *AuditRunner) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.life = ctx
@@ -62,7 +62,8 @@ func (r *AuditRunner) Run(ctx context.Context) error {
 	return nil
 }
 
-// Start begins an audit. It is a fault (Conflict) to ask while one runs.
+// Start begins an audit. It returns a fault (Conflict) while one runs, and one
+// (Unavailable) while the runner does not run.
 func (r *AuditRunner) Start(ctx context.Context, by string) (Audit, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,7 +83,7 @@ func (r *AuditRunner) Start(ctx context.Context, by string) (Audit, error) {
 	return a, nil
 }
 
-// audit runs an audit and keeps what it found.
+// audit runs an audit and saves its result.
 func (r *AuditRunner) audit(ctx context.Context, a Audit) {
 	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
 	defer cancel()
@@ -96,7 +97,7 @@ func (r *AuditRunner) audit(ctx context.Context, a Audit) {
 	keeping, done := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 	defer done()
 	if err := r.DB.WithContext(keeping).Save(&a).Error; err != nil {
-		r.Log.Error("what an audit found cannot be kept", "audit", a.ID, "error", err)
+		r.Log.Error("result of an audit was not saved", "audit", a.ID, "error", err)
 	}
 }
 
@@ -111,8 +112,8 @@ func auditResult(report audit.Report, err error) (status, text string) {
 	return auditDone, string(marshalled)
 }
 
-// Get is an audit. One that has run for longer than any may is taken for failed: its
-// process is gone.
+// Get returns an audit. One that runs for longer than auditTimeout and a minute is
+// returned as failed: its process is gone.
 func (r *AuditRunner) Get(ctx context.Context, id string) (Audit, error) {
 	var a Audit
 	unknown := fault.New(fault.NotFound, "audit_unknown", "there is no audit %s", id)

@@ -10,7 +10,7 @@ import (
 	"quadrille/internal/audit"
 )
 
-// auditView is an audit, as the API shows one.
+// auditView is an audit, as the API shows it.
 type auditView struct {
 	ID         string          `json:"id"`
 	Status     string          `json:"status"`

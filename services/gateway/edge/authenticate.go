@@ -12,11 +12,11 @@ import (
 	"quadrille/services/gateway/auth"
 )
 
-// Authenticate is who sends an Authorization header.
+// Authenticate returns the caller that sends an Authorization header.
 type Authenticate func(ctx context.Context, header string) (auth.Caller, error)
 
-// authenticate finds out who calls, for all that comes after it. Nobody is refused for
-// having no name; one for having a wrong one.
+// authenticate puts the caller into the context of the request. It refuses invalid
+// credentials; a request without any is anonymous.
 func authenticate(who Authenticate) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -32,17 +32,18 @@ func authenticate(who Authenticate) echo.MiddlewareFunc {
 	}
 }
 
-// challenge says how to do better (RFC 6750, section 3).
+// challenge adds WWW-Authenticate to a refusal of credentials (RFC 6750, section 3).
 func challenge(c echo.Context, err error) {
 	if unauthorized(err) {
 		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="quadrille"`)
 	}
 }
 
-// callerOf is who calls.
+// callerOf returns the caller of the request.
 func callerOf(c echo.Context) auth.Caller { return auth.CallerFrom(c.Request().Context()) }
 
-// requireRole is nil for a caller who has one of the roles.
+// requireRole returns a fault unless the caller has one of the roles: Unauthorized for
+// an anonymous caller, else Forbidden.
 func requireRole(c echo.Context, roles ...auth.Role) error {
 	caller := callerOf(c)
 	switch {
@@ -58,7 +59,7 @@ func requireRole(c echo.Context, roles ...auth.Role) error {
 
 func unauthorized(err error) bool { return fault.Is(err, fault.Unauthorized) }
 
-// me is a caller, as the API shows one.
+// me is the caller, as the API shows it.
 type me struct {
 	Subject   string      `json:"subject"`
 	Roles     []auth.Role `json:"roles"`
@@ -82,7 +83,8 @@ func getMe(c echo.Context) error {
 	return c.JSON(http.StatusOK, newMe(callerOf(c)))
 }
 
-// StreamCaller is the caller of a stream of events.
+// StreamCaller converts the caller of a request to that of a stream of events.
+// Anonymous callers are told apart by address.
 func StreamCaller(address func(*http.Request) string) func(*http.Request) activity.Caller {
 	return func(r *http.Request) activity.Caller {
 		c := auth.CallerFrom(r.Context())
@@ -97,9 +99,9 @@ func StreamCaller(address func(*http.Request) string) func(*http.Request) activi
 	}
 }
 
-// StillValid reports whether who watches would be let in again, as the same: tokens
-// expire and keys are revoked while a stream is open. Where nobody can tell, it goes
-// on.
+// StillValid reports whether a request would still be accepted as the same caller:
+// tokens expire and keys are revoked while a stream is open. If the credentials cannot
+// be checked within 5 s, the stream goes on.
 func StillValid(who Authenticate) func(*http.Request) bool {
 	return func(r *http.Request) bool {
 		const within = 5 * time.Second

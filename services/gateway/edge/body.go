@@ -17,16 +17,16 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// trackedBody is a request's body that knows whether its sender failed, so that no
-// service is blamed for that.
+// trackedBody records whether reading the request's body failed, so that the failure
+// is attributed to the sender and not to a service.
 type trackedBody struct {
 	io.ReadCloser
 
 	err atomic.Pointer[error]
 }
 
-// blameSender has a body that the gateway reads itself be its sender's business, like one
-// that it passes on.
+// blameSender reports a failure of the body in place of the error it caused, where the
+// gateway itself reads the body.
 func blameSender(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		body := trackBody(c.Request())
@@ -38,7 +38,7 @@ func blameSender(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// trackBody puts a watched body into r.
+// trackBody replaces the body of r with a trackedBody.
 func trackBody(r *http.Request) *trackedBody {
 	body := &trackedBody{ReadCloser: r.Body}
 	if r.ContentLength != 0 {
@@ -47,7 +47,7 @@ func trackBody(r *http.Request) *trackedBody {
 	return body
 }
 
-// Read is io.Reader's.
+// Read implements io.Reader.
 func (b *trackedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
@@ -56,22 +56,22 @@ func (b *trackedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failure is what the sender is told of a body that it did not finish; nil where it
-// did, or where nobody wanted more of it.
+// failure returns the fault for a body that its sender did not finish; nil where it is
+// complete, or was not read to its end.
 func (b *trackedBody) failure() error {
 	err := b.err.Load()
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(*err, new(*http.MaxBytesError)), errors.As(*err, new(*echo.HTTPError)):
-		return *err // it is said what is wrong
+		return *err // it says what is wrong
 	default:
 		return fault.New(fault.Malformed, "body_incomplete", "the body broke off before its end")
 	}
 }
 
-// rejectEncoded refuses a body that is packed: nobody here unpacks one, and what is looked
-// at must be what the service will see.
+// rejectEncoded refuses a body with a Content-Encoding. Nothing here decodes one, and
+// the gateway must check what the service will read.
 func rejectEncoded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -85,8 +85,8 @@ func rejectEncoded(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// readJSON reads a body that the gateway itself answers for. What it does not know
-// is refused.
+// readJSON decodes the body of a request that the gateway itself handles. It refuses
+// unknown members and trailing data.
 func readJSON(c echo.Context, into any) error {
 	media, _, _ := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
 	if media != echo.MIMEApplicationJSON {

@@ -12,8 +12,7 @@ import (
 	"quadrille/services/gateway/auth"
 )
 
-// devRoutes is the development sign-in: anybody may be anybody. It is there only
-// where it was made.
+// devRoutes adds the development sign-in, which issues a token for any name.
 func devRoutes(e *echo.Echo, dev *auth.DevSignIn) {
 	suggested := map[string]any{"subjects": []map[string]any{
 		{"subject": "ann", "roles": []auth.Role{auth.Customer}},
@@ -25,8 +24,8 @@ func devRoutes(e *echo.Echo, dev *auth.DevSignIn) {
 	e.POST("/dev/token", func(c echo.Context) error { return devToken(c, dev) }, requireLocalHost, rest.BodyLimits{Body: maxJSON, Upload: rest.UploadsTo()}.Middleware())
 }
 
-// requireLocalHost refuses a page that had its own name resolve to this machine
-// (DNS rebinding): it would be any of its visitors.
+// requireLocalHost refuses requests by any other host name: a web page whose name
+// resolves to this machine (DNS rebinding) could sign in as anybody.
 func requireLocalHost(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if host := c.Request().Host; !isLocalHost(host) {

@@ -10,20 +10,20 @@ import (
 	"quadrille/services/gateway/idempotency"
 )
 
-// inward is what a service is told of a request. It trusts the gateway, so that
-// whatever else was said might mean something to it that nobody outside may say.
+// requestHeaders returns the headers that are forwarded to a service. Services trust
+// the gateway, so that any other header of a caller might be taken for the gateway's.
 func requestHeaders(in http.Header, method string) http.Header {
 	names := []string{
 		"Accept", "Accept-Language", "Content-Type", "If-Match", "If-None-Match", "Traceparent", "User-Agent", echo.HeaderXRequestID,
 	}
 	if method == http.MethodPost {
-		names = append(names, idempotency.Header) // which is the key's scope by now
+		names = append(names, idempotency.Header) // replaced by the key's scope
 	}
 	return pick(in, names)
 }
 
-// outward is what the caller is told of a service's answer: what belongs to the answer.
-// How browsers may use it is the gateway's to say.
+// responseHeaders returns the headers of a service's response that are passed on.
+// Headers that instruct browsers are set by the gateway.
 func responseHeaders(answer http.Header) http.Header {
 	return pick(answer, []string{
 		"Allow", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Type", "Etag",
@@ -31,7 +31,7 @@ func responseHeaders(answer http.Header) http.Header {
 	})
 }
 
-// pick is the headers of these names.
+// pick returns the headers with these names.
 func pick(h http.Header, names []string) http.Header {
 	out := http.Header{}
 	for _, name := range names {
@@ -43,19 +43,18 @@ func pick(h http.Header, names []string) http.Header {
 	return out
 }
 
-// finalResponse is an answer on its way from a service: its headers are kept apart until it is
-// clear that it is the last one. Interim ones (1xx), which echo takes for the answer
-// itself, are left out.
+// finalResponse holds back the headers of a service's response until its final status
+// is known. It drops interim responses (1xx), which echo would take for the final one.
 type finalResponse struct {
 	*echo.Response
 
 	header http.Header
 }
 
-// Header is http.ResponseWriter's.
+// Header implements http.ResponseWriter.
 func (f finalResponse) Header() http.Header { return f.header }
 
-// WriteHeader is http.ResponseWriter's.
+// WriteHeader implements http.ResponseWriter.
 func (f finalResponse) WriteHeader(status int) {
 	if status < http.StatusOK {
 		return
@@ -63,7 +62,7 @@ func (f finalResponse) WriteHeader(status int) {
 	to := f.Response.Header()
 	maps.Copy(to, responseHeaders(f.header))
 	for _, vary := range f.header.Values("Vary") {
-		to.Add("Vary", vary) // it varies by what the gateway looked at, too
+		to.Add("Vary", vary) // added to the gateway's own
 	}
 	f.Response.WriteHeader(status)
 }

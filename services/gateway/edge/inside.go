@@ -11,11 +11,12 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// internalPrefix is where what is inside is reached from outside.
+// internalPrefix is the public path of the internal API, the gateway's API as a
+// service.
 const internalPrefix = "/internal"
 
-// internalRoutes lead to what is inside. Health is for everybody, but why something is
-// not well for those inside.
+// internalRoutes adds /internal for requests with a token, and the health checks for
+// everybody. Reasons for not being ready are shown with a token alone.
 func (s *Server) internalRoutes() {
 	s.e.RouteNotFound(internalPrefix+"/*", func(c echo.Context) error {
 		if !s.isInternal(c.Request()) {
@@ -34,10 +35,10 @@ func (s *Server) internalRoutes() {
 	})
 }
 
-// rateKey is whose requests one counts with, by its address; nobody's where it is not
-// counted. Whether the process lives is asked by whoever restarts it, and must not
-// depend on what others ask; so little must those inside. Whether it is ready is
-// counted apart, unless a token comes along that is wrong: that is a guess.
+// rateKey returns the key by which requests of an address are counted; empty: the
+// request is not counted. Liveness checks and requests with a token are not counted,
+// so that they cannot be starved by others. Readiness checks are counted apart, unless
+// they carry a wrong token: that is a guess.
 func (s *Server) rateKey(address func(*http.Request) string) func(*http.Request) string {
 	return func(r *http.Request) string {
 		path := r.URL.Path
@@ -53,7 +54,7 @@ func (s *Server) rateKey(address func(*http.Request) string) func(*http.Request)
 	}
 }
 
-// readiness is whether the gateway is ready. Why not is told those inside alone.
+// readiness says whether the gateway is ready. Reasons are given with a token alone.
 func (s *Server) readiness(w http.ResponseWriter, r *http.Request) {
 	if s.isInternal(r) {
 		s.internal.ServeHTTP(w, r)
@@ -66,7 +67,7 @@ func (s *Server) readiness(w http.ResponseWriter, r *http.Request) {
 	case http.StatusOK:
 	case http.StatusServiceUnavailable:
 		status = "not_ready"
-	default: // it was not asked whether it is ready
+	default: // the check itself failed
 		maps.Copy(w.Header(), whole.Header())
 		w.WriteHeader(whole.Code)
 		_, _ = w.Write(whole.Body.Bytes())
@@ -77,14 +78,14 @@ func (s *Server) readiness(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, "{\"status\":%q}\n", status)
 }
 
-// isInternal: whoever asks shows what only those inside have. Where it comes from proves
-// nothing: behind a proxy everybody comes from this machine.
+// isInternal reports whether the request carries the internal or the local token. The
+// peer address proves nothing: behind a proxy all requests come from this machine.
 func (s *Server) isInternal(r *http.Request) bool {
 	given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	return matchesSecret(given, s.cfg.InternalToken) || matchesSecret(given, s.cfg.LocalToken)
 }
 
-// matchesSecret: a secret that is none is shown by nobody.
+// matchesSecret compares in constant time. An empty secret never matches.
 func matchesSecret(given, secret string) bool {
 	return secret != "" && subtle.ConstantTimeCompare([]byte(given), []byte(secret)) == 1
 }

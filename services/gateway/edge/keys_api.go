@@ -8,7 +8,7 @@ import (
 	"quadrille/services/gateway/auth"
 )
 
-// KeyRoutes is keys, for staff and for the command on this machine.
+// KeyRoutes adds the API of keys.
 func KeyRoutes(api *echo.Group, keys auth.Keyring) {
 	api.Match(readMethods, "/ops/keys", func(c echo.Context) error {
 		items, err := keys.Keys(c.Request().Context())

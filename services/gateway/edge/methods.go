@@ -8,16 +8,16 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// readMethods are the methods of what is only looked at (RFC 9110, section 9.1: whoever
-// has GET has HEAD).
+// readMethods are the methods of a resource that is only read: what has GET has HEAD
+// (RFC 9110, section 9.1).
 var readMethods = []string{http.MethodGet, http.MethodHead}
 
-// refusedRoute names a route that is there to be refused.
+// refusedRoute is the name of routes that refuse a method.
 const refusedRoute = "refused"
 
-// refuseOthers has each path of e that takes some methods refuse the rest, and tell
-// which it takes (RFC 9110, section 15.5.6). echo would do so itself, but not beside
-// routes that catch whatever is not found. What comes back refuses by path.
+// refuseOthers adds a route for each unsupported method of a path, which responds with
+// 405 and Allow (RFC 9110, section 15.5.6). echo does so itself, but not beside routes
+// that catch unknown paths. It returns the handlers by path.
 func refuseOthers(e *echo.Echo) map[string]echo.HandlerFunc {
 	taken := map[string][]string{}
 	for _, r := range e.Routes() {
@@ -40,8 +40,8 @@ func refuseOthers(e *echo.Echo) map[string]echo.HandlerFunc {
 	return refusals
 }
 
-// notFound is found, or the path is there and the method is one that nobody has heard of:
-// then it is as if it had been TRACE, which no path takes.
+// notFound responds with 404. If the path exists and the method is unknown to the
+// router, it responds with 405 instead.
 func (s *Server) notFound(c echo.Context) error {
 	asTrace := s.e.NewContext(c.Request(), c.Response())
 	s.e.Router().Find(http.MethodTrace, echo.GetPath(c.Request()), asTrace)
@@ -51,8 +51,7 @@ func (s *Server) notFound(c echo.Context) error {
 	return errPathUnknown()
 }
 
-// refuseExcept says which methods there are, to who asks for that and to who takes
-// another.
+// refuseExcept responds with the allowed methods: 204 to OPTIONS, 405 to any other.
 func refuseExcept(methods []string) echo.HandlerFunc {
 	allow := strings.Join(methods, ", ")
 	return func(c echo.Context) error {

@@ -17,8 +17,8 @@ import (
 	"quadrille/services/gateway/ratelimit"
 )
 
-// securityHeaders are the headers that have a browser keep to what the page needs
-// (Content-Security-Policy level 3; no code and no style but from files).
+// securityHeaders sets the headers that restrict browsers to what the pages need
+// (Content-Security-Policy level 3: code and styles from files alone).
 func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
@@ -35,8 +35,9 @@ func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// cors lets the pages of these origins call (Fetch standard, section 3.2). The
-// credentials are a header that a page sets itself, so that cookies stay out of it.
+// cors allows pages of these origins to call the API (Fetch standard, section 3.2).
+// Credentials travel in a header that a page sets itself, so that cookies are not
+// allowed.
 func cors(origins []string) echo.MiddlewareFunc {
 	if len(origins) == 0 {
 		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }
@@ -52,8 +53,8 @@ func cors(origins []string) echo.MiddlewareFunc {
 	})
 }
 
-// rateLimits holds every address to one rate, and every caller to another: a caller who
-// comes from many addresses is one, and many who share an address are told apart.
+// rateLimits limits each address and each caller: a caller with many addresses counts
+// as one, and callers who share an address are told apart.
 type rateLimits struct {
 	limiter   *ratelimit.Limiter
 	byAddress ratelimit.Rate
@@ -62,7 +63,7 @@ type rateLimits struct {
 	limited   *prometheus.CounterVec // by policy
 }
 
-// What requests may be too many of.
+// Policies of the rate limits, as headers and metrics name them.
 const (
 	policyAddress = "address"
 	policyCaller  = "caller"
@@ -76,8 +77,8 @@ func (r *rateLimits) limitCaller(next echo.HandlerFunc) echo.HandlerFunc {
 	return r.limit(policyCaller, r.byCaller, func(c echo.Context) string { return callerOf(c).ID() }, next)
 }
 
-// limit takes a token for each request, and says what is left as
-// draft-ietf-httpapi-ratelimit-headers-10 has it.
+// limit takes a token for each request, and sends the state of the bucket in the
+// headers of draft-ietf-httpapi-ratelimit-headers-10.
 func (r *rateLimits) limit(policy string, rate ratelimit.Rate, key func(echo.Context) string, next echo.HandlerFunc) echo.HandlerFunc {
 	if rate.Off() {
 		return next
@@ -101,12 +102,12 @@ func (r *rateLimits) limit(policy string, rate ratelimit.Rate, key func(echo.Con
 	}
 }
 
-// seconds is whole ones, rounded up: whoever waits so long has waited enough.
+// seconds rounds up to whole seconds.
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// ClientAddress is where a request comes from, behind so many proxies of ours: each adds
-// the address that it saw to X-Forwarded-For, and what was there before anybody may
-// have written.
+// ClientAddress returns a function that finds the address of a client behind so many
+// trusted proxies. Each appends the address that it saw to X-Forwarded-For; entries
+// before those may be forged.
 func ClientAddress(proxies int) func(*http.Request) string {
 	return func(r *http.Request) string {
 		seen := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -122,8 +123,8 @@ func ClientAddress(proxies int) func(*http.Request) string {
 	}
 }
 
-// network is an address, or in IPv6 the network of one customer (/64), who has all
-// of its addresses. An address of a link is the same one on whichever it was seen.
+// network returns the address, or in IPv6 the network (/64) that one customer has. It
+// drops the zone.
 func network(ip netip.Addr) string {
 	if ip = ip.Unmap().WithZone(""); ip.Is4() {
 		return ip.String()

@@ -11,22 +11,21 @@ import (
 	"quadrille/internal/rest"
 )
 
-// newLimitedCounter counts requests that were turned away for being too many, by policy:
-// address or caller.
+// newLimitedCounter counts requests refused with 429, by policy: address or caller.
 func newLimitedCounter() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "quadrille_rate_limited_total", Help: "Requests that were answered with 429, by what they were too many of.",
+		Name: "quadrille_rate_limited_total", Help: "Requests refused with 429, by policy.",
 	}, []string{"policy"})
 }
 
-// registerMetrics has the gateway's own figures among its metrics; open is how many streams
-// of events there are.
+// registerMetrics registers the metrics of the gateway. open returns the number of
+// open streams.
 func registerMetrics(metrics prometheus.Registerer, open func() int, limited *prometheus.CounterVec) error {
 	if metrics == nil {
 		return nil
 	}
 	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "quadrille_streams_open", Help: "Streams of events that this instance has open.",
+		Name: "quadrille_streams_open", Help: "Open streams of events of this instance.",
 	}, func() float64 { return float64(open()) })
 	for _, c := range []prometheus.Collector{streams, limited} {
 		if err := metrics.Register(c); err != nil {
@@ -34,14 +33,14 @@ func registerMetrics(metrics prometheus.Registerer, open func() int, limited *pr
 		}
 	}
 	for _, policy := range []string{policyAddress, policyCaller} {
-		limited.WithLabelValues(policy) // is there from the beginning, at 0
+		limited.WithLabelValues(policy) // exported from the start, at 0
 	}
 	return nil
 }
 
-// accessLog is one line for each request: whose it was, and how much it was answered. That
-// of a stream is written when it ends. Health is asked for all the time, and a page's
-// files are told by the page.
+// accessLog logs one line per request, with caller and size; that of a stream is
+// written when it ends. Health checks and files of the pages are logged at level
+// debug.
 func accessLog() rest.AccessLog {
 	return rest.AccessLog{
 		Level: func(c echo.Context) slog.Level {

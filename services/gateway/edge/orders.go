@@ -16,15 +16,15 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// OrderSource is who knows whose an order is.
+// OrderSource finds orders by ID.
 type OrderSource interface {
 	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
 }
 
-// orderGuard keeps customers to their own orders.
+// orderGuard restricts customers to their own orders.
 type orderGuard struct {
 	sales  OrderSource
-	owners *lru.Cache[string, string] // by ID; an order never changes hands
+	owners *lru.Cache[string, string] // by order ID; the customer of an order never changes
 }
 
 func newOrderGuard(sales OrderSource) (*orderGuard, error) {
@@ -33,8 +33,8 @@ func newOrderGuard(sales OrderSource) (*orderGuard, error) {
 	return &orderGuard{sales, owners}, err
 }
 
-// requireOwn lets a customer see and change what is the customer's. Another's order is as
-// if it were not there.
+// requireOwn lets a customer see and change the customer's own orders. Another
+// customer's order responds like one that does not exist.
 func (o *orderGuard) requireOwn(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		a, err := resourceOf(c.Request())
@@ -57,7 +57,7 @@ func (o *orderGuard) requireOwn(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// rolesForAnyOrder is who may ask it of any order.
+// rolesForAnyOrder returns the roles that may make the request for any order.
 func rolesForAnyOrder(a resource) []auth.Role {
 	switch {
 	case a.isRead() || a.at(2) == "ship":
@@ -67,7 +67,7 @@ func rolesForAnyOrder(a resource) []auth.Role {
 	}
 }
 
-// restrictList has a list hold the caller's orders alone.
+// restrictList restricts a list to the caller's orders.
 func restrictList(c echo.Context) error {
 	caller := callerOf(c)
 	if !restrictedToOwn(caller, auth.Warehouse, auth.Staff) {
@@ -82,8 +82,8 @@ func restrictList(c echo.Context) error {
 	return nil
 }
 
-// check is a fault where the order is not the caller's, or not there: nobody is told
-// which.
+// check returns the same fault for an order that does not exist and for another
+// customer's.
 func (o *orderGuard) check(c echo.Context, id string) error {
 	owner, err := o.owner(c.Request().Context(), id)
 	if err != nil {
@@ -99,7 +99,7 @@ func (o *orderGuard) owner(ctx context.Context, id string) (string, error) {
 	if owner, known := o.owners.Get(id); known {
 		return owner, nil
 	}
-	const longest = 64 // of an ID; sales refuses more, and would be asked for nothing
+	const longest = 64 // characters of an ID; sales refuses more
 	if len(id) > longest {
 		return "", nil
 	}
@@ -118,8 +118,8 @@ func (o *orderGuard) owner(ctx context.Context, id string) (string, error) {
 	return found[0].Customer, nil
 }
 
-// setCustomer puts the caller into a new order as its customer. Staff may order for
-// somebody else, who must be named. What is no order is left to sales to refuse.
+// setCustomer makes the caller the customer of a new order. Staff may order for
+// somebody else and must name the customer. Sales refuses a body that is no order.
 func setCustomer(c echo.Context) error {
 	r, caller := c.Request(), callerOf(c)
 	body, err := io.ReadAll(r.Body)
@@ -137,7 +137,7 @@ func setCustomer(c echo.Context) error {
 	return nil
 }
 
-// withCustomer is the body with its customer.
+// withCustomer returns the body with its customer.
 func withCustomer(members map[string]json.RawMessage, body []byte, caller auth.Caller) ([]byte, error) {
 	given, has := members["customer"]
 	var customer string

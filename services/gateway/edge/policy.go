@@ -12,8 +12,8 @@ import (
 	"quadrille/services/gateway/auth"
 )
 
-// resource is what a request is about: the segments of its path behind the prefix,
-// decoded one by one, as the services see them.
+// resource is what a request addresses: the segments of its path behind the prefix,
+// decoded one by one, as the services decode them.
 type resource struct {
 	method   string
 	segments []string
@@ -35,7 +35,8 @@ func resourceOf(r *http.Request) (resource, error) {
 	return a, nil
 }
 
-// hasDotSegment: a segment of the path would lead elsewhere, past what is checked here.
+// hasDotSegment reports whether the path contains a segment . or .., which would lead
+// past the policy.
 func hasDotSegment(path string) bool {
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." {
@@ -54,7 +55,7 @@ func (a resource) isRead() bool {
 	return a.method == http.MethodGet || a.method == http.MethodHead || a.method == http.MethodOptions
 }
 
-// at is a segment, or nothing where there is none.
+// at returns segment n, or nothing.
 func (a resource) at(n int) string {
 	if n < len(a.segments) {
 		return a.segments[n]
@@ -62,7 +63,7 @@ func (a resource) at(n int) string {
 	return ""
 }
 
-// allowedRoles is who may ask this. Empty means everybody.
+// allowedRoles returns the roles that may make the request; none: everybody.
 func (a resource) allowedRoles() []auth.Role {
 	switch a.at(0) {
 	case "products":
@@ -92,7 +93,7 @@ func (a resource) orderRoles() []auth.Role {
 	}
 }
 
-// requireAllowed lets pass what the caller may ask.
+// requireAllowed refuses callers without an allowed role.
 func requireAllowed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		a, err := resourceOf(c.Request())
@@ -108,7 +109,8 @@ func requireAllowed(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// restrictedToOwn reports whether a caller sees nothing but what is its own.
+// restrictedToOwn reports whether the caller has none of the roles that see
+// everything.
 func restrictedToOwn(caller auth.Caller, all ...auth.Role) bool {
 	return !slices.ContainsFunc(all, func(r auth.Role) bool { return caller.Is(r) })
 }

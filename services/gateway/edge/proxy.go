@@ -21,10 +21,10 @@ import (
 	"quadrille/pkg/rpc"
 )
 
-// failureKey is why a request got no answer, on its way out of the proxy.
+// failureKey is the context key of the proxy's error.
 type failureKey struct{}
 
-// newProxy forwards requests to the service of a route.
+// newProxy returns a handler that forwards requests to the service of a route.
 func (s *Server) newProxy(r route) (echo.HandlerFunc, error) {
 	way, at := s.cfg.Upstreams.to(r.service)
 	base, err := url.Parse(at)
@@ -51,24 +51,24 @@ func (s *Server) newProxy(r route) (echo.HandlerFunc, error) {
 		switch {
 		case failed == nil:
 			return nil
-		case body.failure() != nil: // which ends the request's context, too
+		case body.failure() != nil: // ends the request's context, too
 			return body.failure()
 		case errors.Is(ended, rest.ErrStopping):
 			return rest.Draining()
 		case errors.Is(ended, context.Canceled):
 			return c.NoContent(statusClientGone)
 		default:
-			s.cfg.Log.Warn("a service gave no answer", "to", r.service, "method", request.Method, "error", failed)
+			s.cfg.Log.Warn("service did not respond", "to", r.service, "method", request.Method, "error", failed)
 			return unavailable(r.service, request.Method, errors.Join(failed, ended))
 		}
 	}, nil
 }
 
-// statusClientGone is what the log has of a caller that did not wait; nobody reads it.
+// statusClientGone is logged for a caller that did not wait for the response.
 const statusClientGone = 499
 
-// rewrite turns a public request into one of the service. Who calls, and by which
-// way, is not the service's business.
+// rewrite converts a public request to one for the service. Credentials and addresses
+// of the caller are not forwarded.
 func rewrite(p *httputil.ProxyRequest, base *url.URL, r route) {
 	p.Out.URL.Scheme, p.Out.URL.Host = base.Scheme, base.Host
 	p.Out.URL.Path = strings.TrimSuffix(base.Path, "/") + r.toService(p.In.URL.Path)
@@ -76,7 +76,7 @@ func rewrite(p *httputil.ProxyRequest, base *url.URL, r route) {
 	if p.In.URL.RawPath != "" {
 		p.Out.URL.RawPath = strings.TrimSuffix(base.EscapedPath(), "/") + r.toService(p.In.URL.EscapedPath())
 	}
-	p.Out.URL.RawQuery = p.In.URL.RawQuery // what does not parse is the service's to refuse
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // the service refuses what does not parse
 	p.Out.Host = ""
 	p.Out.Header = requestHeaders(p.In.Header, p.In.Method)
 }
@@ -86,7 +86,7 @@ var (
 	errMisdirected  = errors.New("it does not go by the name that its URL has: list that in its ALLOWED_HOSTS")
 )
 
-// publicResponse turns the service's answer into a public one.
+// publicResponse converts the service's response to a public one.
 func publicResponse(answer *http.Response, r route) error {
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
@@ -109,8 +109,8 @@ func publicResponse(answer *http.Response, r route) error {
 	return nil
 }
 
-// checkBegun makes sure that the first of an answer's body is there, so that one that breaks
-// off at once is no answer, and does not become half of one.
+// checkBegun reads the first 4 KiB of the response's body, so that a response that
+// breaks off at once becomes an error instead of half a response.
 func checkBegun(answer *http.Response) error {
 	const first = 4 << 10
 	body := bufio.NewReaderSize(answer.Body, first)
@@ -124,9 +124,9 @@ func checkBegun(answer *http.Response) error {
 	return nil
 }
 
-// unavailable is what the caller is told of a request that got no answer. One that may not
-// simply be made again is told, unless it certainly was not, that it may have been: a
-// queue keeps it for when the service comes back.
+// unavailable returns the fault for a request without a response. Unless a POST was
+// certainly not sent, it says that the request may have been processed: a queue
+// delivers it when the service is back.
 func unavailable(service, method string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || method == http.MethodPost && !wasNotSent(err) {
 		return fault.New(fault.Unavailable, "timeout", "%s has not answered in time; what was asked may have been done: ask again with the same Idempotency-Key or external_id", service)
@@ -134,13 +134,14 @@ func unavailable(service, method string, err error) error {
 	return fault.New(fault.Unavailable, "service_away", "%s does not answer just now; the rest of the shop may", service)
 }
 
-// wasNotSent: the service has not got the request, and will not, or did not take it.
+// wasNotSent reports whether the service did not process the request and will not: it
+// was not sent, or refused before its processing.
 func wasNotSent(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, rpc.ErrNotSent) || errors.Is(err, errTokenRefused) || errors.Is(err, errMisdirected) || errors.As(err, &op) && op.Op == "dial"
 }
 
-// proxyLog passes what the proxy says on to the log.
+// proxyLog writes the proxy's messages to the log.
 type proxyLog struct{ log *slog.Logger }
 
 func (l *proxyLog) Write(p []byte) (int, error) {

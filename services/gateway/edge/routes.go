@@ -7,14 +7,14 @@ import (
 	"quadrille/internal/app"
 )
 
-// prefix is where the public API begins.
+// prefix is the base path of the public API.
 const prefix = "/api/v1"
 
-// route says which service answers for what is at a path and below it.
+// route assigns a path, and everything below it, to a service.
 type route struct {
-	path    string // behind prefix
+	path    string // below prefix
 	service string
-	inner   string // what path is there
+	inner   string // the path in the service
 }
 
 func routes() []route {
@@ -31,8 +31,8 @@ func routes() []route {
 	}
 }
 
-// opsRoutes is what every service answers for alike, as far as the public API shows
-// it: how far it is, and what it could not handle.
+// opsRoutes returns the endpoints that every service has, as far as they are public:
+// subscriptions and dead letters.
 func opsRoutes() (all []route) {
 	for _, service := range serviceNames() {
 		below := "/ops/services/" + service
@@ -43,15 +43,16 @@ func opsRoutes() (all []route) {
 	return all
 }
 
-// serviceNames is all services by name, this one too.
+// serviceNames returns the names of all services, the gateway first.
 func serviceNames() []string { return append([]string{app.Gateway}, app.Names()...) }
 
-// toService is the service's own path for a public one.
+// toService converts a public path to the service's.
 func (r route) toService(path string) string {
 	return r.inner + strings.TrimPrefix(path, prefix+r.path)
 }
 
-// toPublic is the public path for one of the service's own; what is none stays.
+// toPublic converts a path of the service to the public one. A path outside the route
+// stays.
 func (r route) toPublic(path string) string {
 	rest, below := strings.CutPrefix(path, r.inner)
 	if !below || rest != "" && !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "?") {
@@ -60,10 +61,10 @@ func (r route) toPublic(path string) string {
 	return prefix + r.path + rest
 }
 
-// linkTarget is where a link leads, in a Link header (RFC 8288, section 3).
+// linkTarget matches the targets in a Link header (RFC 8288, section 3).
 var linkTarget = regexp.MustCompile(`<[^>]*>`)
 
-// publicLinks is a Link header whose targets are public.
+// publicLinks converts the targets of a Link header to public ones.
 func (r route) publicLinks(header string) string {
 	return linkTarget.ReplaceAllStringFunc(header, func(t string) string { return "<" + r.toPublic(t[1:len(t)-1]) + ">" })
 }

@@ -153,8 +153,8 @@ func (s *Server) Handler(internal http.Handler) http.Handler {
 	return s.e
 }
 
-// documentRoutes serves the document to everybody, and leads there from where people
-// look first.
+// documentRoutes publishes the OpenAPI document, and redirects there from
+// /openapi.yaml and /docs.
 func documentRoutes(e *echo.Echo, document []byte) {
 	rest.Publish(e, prefix, document)
 	for _, path := range []string{"/openapi.yaml", "/docs"} {

@@ -12,7 +12,7 @@ import (
 	"quadrille/internal/ready"
 )
 
-// serviceState is how one service is, for those who mend it.
+// serviceState is the state of a service, for operators.
 type serviceState struct {
 	Name        string                   `json:"name"`
 	Status      string                   `json:"status"` // ready, not_ready or away
@@ -23,11 +23,12 @@ type serviceState struct {
 	DeadLetters int64                    `json:"dead_letters"`
 }
 
-// How long one service may take to say how it is: a page waits for the slowest.
+// stateTimeout bounds how long a service may take to report its state: a page waits
+// for the slowest.
 const stateTimeout = 3 * time.Second
 
-// servicesRoute says how all services are, in one answer. One that does not answer
-// is part of it.
+// servicesRoute adds the states of all services in one response, including those that
+// do not respond.
 func (s *Server) servicesRoute(api *echo.Group) {
 	api.Match(readMethods, "/ops/services", func(c echo.Context) error {
 		names := serviceNames()

@@ -8,7 +8,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// toOwnWishlist leads /wishlist to the caller's own.
+// toOwnWishlist rewrites /wishlist to the caller's own.
 func toOwnWishlist(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
@@ -24,7 +24,7 @@ func toOwnWishlist(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// requireOwnWishlist keeps customers to what is below their own name.
+// requireOwnWishlist restricts customers to paths below their own name.
 func requireOwnWishlist(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		a, err := resourceOf(c.Request())

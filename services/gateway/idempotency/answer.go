@@ -11,27 +11,27 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Answer is a row: what a request was answered, or that it is being worked on.
+// Answer is a row: the response to a request, or the claim of one in progress.
 type Answer struct {
 	Scope       string      `gorm:"primaryKey"` // see Scope
-	Owner       string      // who works, or worked, on it
-	Request     string      // fingerprint of what was asked
-	Status      int         // 0: it is being worked on
+	Owner       string      // claims the row
+	Request     string      // fingerprint of the request
+	Status      int         // 0: in progress
 	Header      http.Header `gorm:"serializer:json"`
 	Body        []byte
-	LockedUntil time.Time // after it, whoever worked on the request is taken for dead
+	LockedUntil time.Time // end of the claim
 	CreatedAt   time.Time
 }
 
-// Scope is whose key for what it is: the same key of another caller, or for another
-// route, is another. It is also what the services are sent as the key, whose
-// customers it must not mix up either.
+// Scope returns the scope of a key: the same key of another caller, or for another
+// route, is a different one. Services receive the scope as the key, so that they
+// cannot mix up callers either.
 func Scope(caller, method, path, key string) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{caller, method, path, key}, "\n")))
 	return hex.EncodeToString(sum[:])
 }
 
-// keptHeaders are the headers that belong to an answer and not to its way.
+// keptHeaders returns the headers that are stored with a response.
 func keptHeaders(h http.Header) http.Header {
 	out := http.Header{}
 	for _, name := range []string{"Content-Type", "Location", "Etag", "Link"} {
@@ -42,10 +42,11 @@ func keptHeaders(h http.Header) http.Header {
 	return out
 }
 
-// isSecret is an answer that must not be stored (RFC 9111, section 5.2.2.5).
+// isSecret reports whether a response must not be stored (RFC 9111, section 5.2.2.5).
 func isSecret(h http.Header) bool { return strings.Contains(h.Get("Cache-Control"), "no-store") }
 
-// secretAnswer is what is kept in place of a secret answer: that it was given.
+// secretAnswer returns what is stored in place of a secret response: that it was
+// given.
 func secretAnswer(h http.Header) (Answer, error) {
 	status := fault.Conflict.Status()
 	given := fault.New(fault.Conflict, "answer_not_kept", "this was done before, and its answer is not shown again; Location names what it made")
@@ -55,8 +56,8 @@ func secretAnswer(h http.Header) (Answer, error) {
 	return Answer{Status: status, Header: header, Body: body}, err
 }
 
-// isFinal reports whether an answer is the last word on a request. What failed on our
-// side, or came too early, is asked again.
+// isFinal reports whether a response is final. A request that failed on our side, or
+// came too early, is handled again.
 func isFinal(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests,

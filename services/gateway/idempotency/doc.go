@@ -1,4 +1,4 @@
-// Package answers keeps what POST requests were answered under their
-// Idempotency-Keys, so that one that is sent again changes nothing
+// Package idempotency stores the responses to POST requests with an Idempotency-Key, so
+// that a request that is sent again changes nothing
 // (draft-ietf-httpapi-idempotency-key-header-07).
 package idempotency

@@ -17,22 +17,22 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Header is the name of the key's header, and what it may hold.
+// Names of the headers, and limits.
 const (
 	Header   = "Idempotency-Key"
 	maxKey   = 200
-	maxBody  = 1 << 20 // of an answer that is kept, in bytes
+	maxBody  = 1 << 20 // of a stored response, in bytes
 	replayed = "Idempotency-Replayed"
 )
 
-// hasKey reports whether a request may be sent again.
+// hasKey reports whether the request carries an Idempotency-Key.
 func hasKey(r *http.Request) bool {
 	return r.Method == http.MethodPost && len(r.Header.Values(Header)) > 0
 }
 
-// Outlive has a request that may be sent again be worked on to its end, although its
-// caller left in the middle: what was done must be known when it is sent again. It
-// goes before what bounds a request's time.
+// Outlive lets a request with a key finish although its caller has left: its result
+// must be known when it is sent again. It must precede middleware that bounds a
+// request's time.
 func Outlive(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if hasKey(c.Request()) {
@@ -44,9 +44,8 @@ func Outlive(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// Middleware answers a POST that was sent before with the same key as it was
-// answered then. caller tells callers apart. The service is sent the key's scope in
-// place of the key.
+// Middleware replays the stored response of a POST that was sent before with the same
+// key. caller identifies callers. It forwards the key's scope in place of the key.
 func Middleware(s *Store, caller func(context.Context) string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -78,8 +77,7 @@ func Middleware(s *Store, caller func(context.Context) string) echo.MiddlewareFu
 	}
 }
 
-// handle has the request handled and keeps its answer. The end of the caller does not
-// end the keeping.
+// handle handles the request and stores its response, also if the caller has left.
 func (s *Store) handle(c echo.Context, mine Claim, next echo.HandlerFunc) error {
 	ctx := context.WithoutCancel(c.Request().Context())
 	recorded := &recorder{ResponseWriter: c.Response().Writer}
@@ -88,12 +86,12 @@ func (s *Store) handle(c echo.Context, mine Claim, next echo.HandlerFunc) error 
 	defer s.keepRenewed(ctx, mine)()
 	defer func() {
 		if !done {
-			_ = s.Release(ctx, mine) // it panicked; whoever sends it again is not kept waiting
+			_ = s.Release(ctx, mine) // it panicked: a retry need not wait
 		}
 	}()
 	err := next(c)
 	if err != nil {
-		c.Error(err) // so that it is written, and kept
+		c.Error(err) // writes the response, which is then stored
 	}
 	done = true
 	if recorded.tooLarge {
@@ -102,8 +100,8 @@ func (s *Store) handle(c echo.Context, mine Claim, next echo.HandlerFunc) error 
 	return s.Finish(ctx, mine, c.Response().Status, c.Response().Header(), recorded.body.Bytes())
 }
 
-// keepRenewed renews a claim until it is called off.
-func (s *Store) keepRenewed(ctx context.Context, c Claim) (off func()) {
+// keepRenewed renews a claim until stop is called.
+func (s *Store) keepRenewed(ctx context.Context, c Claim) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var renewing sync.WaitGroup
 	renewing.Go(func() {
@@ -114,7 +112,7 @@ func (s *Store) keepRenewed(ctx context.Context, c Claim) (off func()) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				_ = s.Renew(ctx, c) // what fails is tried again; a claim that ends costs one more request to the service, which knows its key
+				_ = s.Renew(ctx, c) // retried at the next tick; if the claim ends, the service still recognizes its key
 			}
 		}
 	})
@@ -130,8 +128,8 @@ func replay(c echo.Context, a *Answer) error {
 	return err
 }
 
-// fingerprint tells requests apart by what they ask, and leaves the body to be read
-// again.
+// fingerprint identifies a request by query, media type and body. The body can be read
+// again afterwards.
 func fingerprint(r *http.Request) (string, error) {
 	sum := sha256.New()
 	_, _ = io.WriteString(sum, r.URL.RawQuery+"\n"+r.Header.Get("Content-Type")+"\n")
@@ -143,7 +141,7 @@ func fingerprint(r *http.Request) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// recorder remembers what is written through it.
+// recorder copies what is written through it.
 type recorder struct {
 	http.ResponseWriter
 
@@ -151,8 +149,8 @@ type recorder struct {
 	tooLarge bool
 }
 
-// Write is http.ResponseWriter's. That the caller left is no reason to end: what the
-// request is answered is kept for when it is sent again.
+// Write implements http.ResponseWriter. It ignores errors of a caller that has left:
+// the response is stored for when the request is sent again.
 func (r *recorder) Write(p []byte) (int, error) {
 	if r.body.Len()+len(p) > maxBody {
 		r.tooLarge = true
@@ -163,5 +161,5 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Unwrap lets http.ResponseController through.
+// Unwrap serves http.ResponseController.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -9,12 +9,12 @@ import (
 	"os"
 )
 
-// maxMemory is how much of a body is kept in memory; the rest goes to a file.
+// maxMemory bounds the part of a body that is kept in memory; the rest goes to a file.
 const maxMemory = 1 << 20
 
-// spool reads a body to its end, so that it is known what is asked before anything is
-// done, and gives it back to be read again. What is larger than a request usually is
-// lies in a file meanwhile, which is gone when the body is closed, or the process is.
+// spool reads a body to its end, so that the request is known before it is handled,
+// and returns it to be read again. The part beyond maxMemory lies in a temporary file,
+// which is removed when the body is closed or the process ends.
 func spool(body io.Reader, sum hash.Hash) (io.ReadCloser, error) {
 	body = io.TeeReader(body, sum)
 	var head bytes.Buffer
@@ -41,14 +41,14 @@ func spool(body io.Reader, sum hash.Hash) (io.ReadCloser, error) {
 	return rest, nil
 }
 
-// spooled is a body of which most is in a file.
+// spooled is a body with its larger part in a file.
 type spooled struct {
 	io.Reader
 
 	file *os.File
 }
 
-// Close is io.Closer's.
+// Close implements io.Closer.
 func (s *spooled) Close() error {
 	err := s.file.Close()
 	_ = os.Remove(s.file.Name())

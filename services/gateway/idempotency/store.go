@@ -14,20 +14,20 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Store keeps answers. It is safe for concurrent use, by several processes too.
+// Store stores responses. It is safe for concurrent use, also by several processes.
 type Store struct {
 	DB  *gorm.DB
 	Now func() time.Time // nil: time.Now
-	// WaitTimeout is how long a request waits for the answer of the same one that came
-	// before it; 10 s where 0.
+	// WaitTimeout bounds how long a request waits for the first one with its key; 10 s
+	// where 0.
 	WaitTimeout time.Duration
 }
 
-// Keep is how long an answer is kept.
+// Keep is the retention of a response.
 const Keep = 24 * time.Hour
 
-// lockDuration is after how long whoever works on a request is taken for dead; meanwhile
-// the claim is renewed, every renewEvery.
+// A claim expires after lockDuration: its owner is taken for dead. The owner renews it
+// every renewInterval.
 const (
 	lockDuration  = 5 * time.Second
 	renewInterval = lockDuration / 4
@@ -40,17 +40,18 @@ func (s *Store) now() time.Time {
 	return time.Now().UTC().Truncate(time.Microsecond)
 }
 
-// Claim is a request that somebody works on.
+// Claim is the right to work on a request.
 type Claim struct{ scope, owner string }
 
-// rows is the claim's row, while it is the owner's and has no answer.
+// rows selects the claim's row, while the owner holds it and there is no response.
 func (c Claim) rows(tx *gorm.DB) *gorm.DB {
 	return tx.Model(&Answer{}).Where("scope = ? AND owner = ? AND status = 0", c.scope, c.owner)
 }
 
-// Claim is the first step of a request: a nil answer where the caller is to work on it
-// now, by the claim, else the answer that it had. A fault says that the key was used
-// for another request (Invalid), or that the first one is not done yet (Conflict).
+// Claim claims a request. It returns the stored response, or nil where the caller must
+// handle the request under the returned claim. It returns a fault (Invalid) where the
+// key was used for another request, and one (Conflict) where the first request is not
+// finished.
 func (s *Store) Claim(ctx context.Context, scope, request string) (Claim, *Answer, error) {
 	mine := Claim{scope, uuid.NewString()}
 	before, err := s.claim(ctx, mine, request)
@@ -60,12 +61,12 @@ func (s *Store) Claim(ctx context.Context, scope, request string) (Claim, *Answe
 	return mine, before, err
 }
 
-// undo gives back what may have been claimed although nobody was told so.
+// undo releases what may have been claimed by a statement whose result is unknown.
 func (s *Store) undo(ctx context.Context, c Claim) {
 	const within = 2 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
-	_ = s.Release(ctx, c) // what cannot be given back ends by itself
+	_ = s.Release(ctx, c) // otherwise the claim expires
 }
 
 func (s *Store) claim(ctx context.Context, c Claim, request string) (*Answer, error) {
@@ -85,7 +86,7 @@ func (s *Store) claim(ctx context.Context, c Claim, request string) (*Answer, er
 	case found.Error != nil:
 		return nil, db.Wrap(found.Error, "read answer")
 	case found.RowsAffected == 0:
-		return nil, errInUse() // it was given back a moment ago
+		return nil, errInUse() // it was released a moment ago
 	case row.Request != request:
 		return nil, fault.New(fault.Invalid, "idempotency_key_reused", "this Idempotency-Key was sent with another request").
 			With("#/header/Idempotency-Key", "use a new key for a new request")
@@ -101,7 +102,7 @@ func errInUse() error {
 	return fault.New(fault.Conflict, "idempotency_key_in_use", "the first request with this Idempotency-Key is still being worked on: ask again in a moment")
 }
 
-// takeOver has this request go on in place of one that never ended.
+// takeOver takes over a claim that has expired.
 func (s *Store) takeOver(ctx context.Context, row Answer, owner string, now time.Time) error {
 	taken := s.DB.WithContext(ctx).Model(&Answer{}).
 		Where("scope = ? AND owner = ? AND status = 0 AND locked_until = ?", row.Scope, row.Owner, row.LockedUntil).
@@ -110,12 +111,12 @@ func (s *Store) takeOver(ctx context.Context, row Answer, owner string, now time
 	case taken.Error != nil:
 		return db.Wrap(taken.Error, "take over idempotency key")
 	case taken.RowsAffected == 0:
-		return errInUse() // by somebody who was quicker
+		return errInUse() // another request was faster
 	}
 	return nil
 }
 
-// Renew says that the request is still being worked on.
+// Renew extends a claim.
 func (s *Store) Renew(ctx context.Context, c Claim) error {
 	err := c.rows(s.DB.WithContext(ctx)).Update("locked_until", s.now().Add(lockDuration)).Error
 	return db.Wrap(err, "renew claim")
@@ -146,9 +147,9 @@ func (s *Store) Await(ctx context.Context, scope, request string) (Claim, *Answe
 	}
 }
 
-// Finish keeps the answer to a request that was claimed. One that is not the last
-// word is not kept: the same request may be sent again. Of a secret one it is kept
-// that it was given. A claim that somebody else has taken over is left alone.
+// Finish stores the response to a claimed request. A response that is not final is not
+// stored: the request may be sent again. Of a secret response only the fact is stored.
+// A claim that was taken over is left alone.
 func (s *Store) Finish(ctx context.Context, c Claim, status int, header http.Header, body []byte) error {
 	if !isFinal(status) {
 		return s.Release(ctx, c)
@@ -170,7 +171,7 @@ func (s *Store) Release(ctx context.Context, c Claim) error {
 	return db.Wrap(err, "give idempotency key back")
 }
 
-// Prune forgets answers that are older than Keep, at most n, and says how many.
+// Prune deletes up to n responses older than Keep and returns how many.
 func (s *Store) Prune(ctx context.Context, n int) (int64, error) {
 	old := s.DB.Model(&Answer{}).Select("scope").Where("created_at < ?", s.now().Add(-Keep)).Order("created_at").Limit(n)
 	pruned := s.DB.WithContext(ctx).Where("scope IN (?)", old).Delete(&Answer{})

@@ -1,3 +1,3 @@
-// Package limit holds callers to a rate: token buckets, in Redis where several
-// processes share them, else in this one.
+// Package ratelimit limits the rate of requests by token buckets, in Redis where several
+// processes share them, else in this process.
 package ratelimit

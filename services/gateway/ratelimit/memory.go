@@ -9,7 +9,7 @@ import (
 
 const second = time.Second
 
-// memory is buckets in this process. Those that are full again are forgotten.
+// memory keeps buckets in this process. Full buckets are dropped.
 type memory struct {
 	mu      sync.Mutex
 	buckets map[string]*rate.Limiter
@@ -43,12 +43,12 @@ func (m *memory) take(key string, r Rate, now time.Time) Result {
 	return result
 }
 
-// timeFor is how long it takes for so many tokens to come.
+// timeFor returns how long it takes to refill so many tokens.
 func timeFor(tokens float64, r Rate) time.Duration {
 	return time.Duration(tokens / float64(r.PerSecond) * float64(time.Second))
 }
 
-// sweep forgets the buckets that are full: a new one would be the same.
+// sweep drops full buckets: a new one would be the same.
 func (m *memory) sweep(now time.Time) {
 	if now.Sub(m.swept) < sweepInterval && len(m.buckets) < sweepAt || now.Sub(m.swept) < time.Second {
 		return

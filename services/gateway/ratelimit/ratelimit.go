@@ -11,11 +11,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Rate is how many requests pass: PerSecond on average, Burst at once. The zero
-// Rate is no limit.
+// Rate allows PerSecond requests on average and Burst at once. The zero Rate sets no
+// limit.
 type Rate struct{ PerSecond, Burst int }
 
-// ParseRate reads "50/200": 50 a second, 200 at once. "off" is no limit.
+// ParseRate parses "50/200": 50 requests a second, 200 at once. "off" is no limit.
 func ParseRate(text string) (Rate, error) {
 	if text == "off" {
 		return Rate{}, nil
@@ -33,12 +33,12 @@ func ParseRate(text string) (Rate, error) {
 // Off reports whether there is no limit.
 func (r Rate) Off() bool { return r.PerSecond == 0 }
 
-// Window is how long an empty bucket takes to be full again.
+// Window returns how long an empty bucket takes to fill.
 func (r Rate) Window() time.Duration {
 	return time.Duration(r.Burst) * time.Second / time.Duration(r.PerSecond)
 }
 
-// Result is what a bucket says of one request.
+// Result is the state of a bucket after a request.
 type Result struct {
 	Allowed   bool
 	Remaining int           // requests that would still pass now
@@ -46,7 +46,7 @@ type Result struct {
 	Retry     time.Duration // until one more passes; 0 where this one does
 }
 
-// bucket takes one token from the bucket of a key.
+// bucket takes a token from the bucket of a key.
 type bucket interface {
 	take(ctx context.Context, key string, r Rate) (Result, error)
 }
@@ -58,7 +58,7 @@ type Limiter struct {
 	log    *slog.Logger
 }
 
-// New makes a limiter; client is nil where there is no Redis. Names of keys there
+// New creates a Limiter. Without a client it counts in this process. Keys in Redis
 // begin with prefix.
 func New(client *redis.Client, prefix string, log *slog.Logger) *Limiter {
 	l := &Limiter{local: newMemory(), log: log}
@@ -68,12 +68,12 @@ func New(client *redis.Client, prefix string, log *slog.Logger) *Limiter {
 	return l
 }
 
-// sharedTimeout is how long a request waits for Redis before this process decides
+// sharedTimeout bounds how long a request waits for Redis before this process decides
 // alone.
 const sharedTimeout = 100 * time.Millisecond
 
-// Take takes a token from the bucket of key. While Redis is away this process
-// counts alone: the shop is not to stand still for want of a counter.
+// Take takes a token from the bucket of key. While Redis is unavailable this process
+// counts alone, so that requests do not fail for want of a counter.
 func (l *Limiter) Take(ctx context.Context, key string, r Rate) Result {
 	if r.Off() {
 		return Result{Allowed: true}
@@ -85,7 +85,7 @@ func (l *Limiter) Take(ctx context.Context, key string, r Rate) Result {
 		if err == nil {
 			return result
 		}
-		l.log.Debug("rates are counted here alone: Redis does not answer", "error", err)
+		l.log.Debug("rates are counted in this process: redis does not answer", "error", err)
 	}
 	return l.local.take(key, r, time.Now())
 }

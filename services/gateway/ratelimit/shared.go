@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// shared is buckets in Redis, kept by redis_rate's script (GCRA).
+// shared keeps buckets in Redis by redis_rate's script (GCRA).
 type shared struct {
 	limiter *redis_rate.Limiter
 	prefix  string
