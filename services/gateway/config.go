@@ -41,8 +41,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// FromConfig is what the environment says of the gateway. Its errors name the
-// variable.
+// FromConfig converts the configuration from the environment. Its errors name the
+// variable at fault.
 func FromConfig(c app.Config) (Config, error) {
 	cfg := Config{
 		Issuer: auth.IssuerConfig{

@@ -16,8 +16,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// APIKey is what is kept of a key: enough to know it again, nothing that would let
-// anybody use it.
+// APIKey is the row of a key. It suffices to recognize the key, and not to use it.
 type APIKey struct {
 	ID         string `gorm:"primaryKey"`
 	Name       string // what it is for, for people
@@ -33,7 +32,8 @@ type APIKey struct {
 // TableName is gorm's.
 func (APIKey) TableName() string { return "api_keys" }
 
-// keyPrefix tells a key from a token, and lets scanners of leaked secrets find it.
+// keyPrefix distinguishes keys from tokens, and lets scanners of leaked secrets find
+// them.
 const keyPrefix = "qk_"
 
 // What a key's text looks like. Nothing else is looked for: a database may not even
@@ -49,7 +49,7 @@ const (
 	secretBytes = 32
 )
 
-// KeySpec says what a key is to be.
+// KeySpec describes a key to create.
 type KeySpec struct {
 	Name      string
 	Roles     []Role
@@ -57,7 +57,7 @@ type KeySpec struct {
 	ExpiresAt *time.Time // nil: never
 }
 
-// Validate is a fault that names what is wrong.
+// Validate returns a fault that names every invalid field.
 func (n KeySpec) Validate(now time.Time) error {
 	f := fault.New(fault.Invalid, "key_invalid", "the key cannot be made like this")
 	bad := f
@@ -79,7 +79,7 @@ func (n KeySpec) Validate(now time.Time) error {
 	if n.ExpiresAt != nil && !n.ExpiresAt.After(now) {
 		bad = bad.With("/expires_at", "is in the past")
 	}
-	if n.ExpiresAt != nil && n.ExpiresAt.Unix() > latest {
+	if n.ExpiresAt != nil && n.ExpiresAt.Unix() > maxSeconds {
 		bad = bad.With("/expires_at", "is after the year 9999; leave it out for a key that is good for ever")
 	}
 	if len(bad.Fields) > 0 {
@@ -88,15 +88,15 @@ func (n KeySpec) Validate(now time.Time) error {
 	return nil
 }
 
-// Visible reports whether a text shows as what it is: no control characters, none that
-// turn the direction of what follows, and no bytes that are no characters.
+// Visible reports whether a text shows as what it is: valid UTF-8 without control
+// characters and without characters that change the direction of writing.
 func Visible(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) })
 }
 
-// make makes the key, and the text that its owner is shown once. The secret has 256
-// random bits, so that a fast hash protects it as well as a slow one would.
-func (n KeySpec) make(now time.Time) (row APIKey, text string) {
+// generate creates the row, and the text that the owner is shown once. The secret has
+// 256 random bits, so that a fast hash protects it as well as a slow one.
+func (n KeySpec) generate(now time.Time) (row APIKey, text string) {
 	id, secret := random(idBytes), random(secretBytes)
 	names := make([]string, len(n.Roles))
 	for i, r := range n.Roles {
@@ -109,7 +109,7 @@ func (n KeySpec) make(now time.Time) (row APIKey, text string) {
 	return row, keyPrefix + id + "_" + secret
 }
 
-// random is n random bytes, written in letters and digits.
+// random returns n random bytes in base32.
 func random(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // it never fails
@@ -121,13 +121,13 @@ func hashOf(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// opens reports whether the secret is the key's, in the same time whatever it is.
-func (k APIKey) opens(secret string) bool {
+// matches reports whether the secret is the key's, in constant time.
+func (k APIKey) matches(secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(hashOf(secret)), []byte(k.Hash)) == 1
 }
 
-// good is a fault where the key is not good any more.
-func (k APIKey) good(now time.Time) error {
+// validate returns a fault where the key was revoked or has expired.
+func (k APIKey) validate(now time.Time) error {
 	switch {
 	case k.RevokedAt != nil:
 		return fault.New(fault.Unauthorized, "key_revoked", "the API key %s was revoked", k.ID)

@@ -8,15 +8,15 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Authenticator finds out who calls. It is safe for concurrent use.
+// Authenticator identifies callers. It is safe for concurrent use.
 type Authenticator struct {
 	Tokens []*Tokens // tried in turn, by issuer
-	Keys   *KeyStore // nil: none are taken
+	Keys   *KeyStore // nil: no keys are accepted
 }
 
-// Authenticate is who sends this Authorization header (RFC 6750, section 2.1); none
-// is anybody. Its errors are faults: Unauthorized where the credentials are not
-// good, Unavailable where nobody can tell just now.
+// Authenticate returns the caller that sends this Authorization header (RFC 6750,
+// section 2.1); without one the caller is anonymous. It returns a fault: Unauthorized
+// where the credentials are not valid, Unavailable where they cannot be checked now.
 func (a *Authenticator) Authenticate(ctx context.Context, header string) (Caller, error) {
 	if header == "" {
 		return Caller{}, nil
@@ -34,7 +34,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, header string) (Caller
 	return a.byToken(ctx, given)
 }
 
-// maxToken bounds what is looked at, in bytes.
+// maxToken bounds a token in bytes.
 const maxToken = 8 << 10
 
 func (a *Authenticator) byToken(ctx context.Context, token string) (Caller, error) {

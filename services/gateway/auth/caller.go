@@ -9,7 +9,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Role is what a caller may be. None implies another.
+// Role permits a caller to make certain requests. No role implies another.
 type Role string
 
 // The roles.
@@ -19,10 +19,11 @@ const (
 	Staff     Role = "staff"     // sees everything and mends it
 )
 
-// AllRoles is every role there is.
+// AllRoles returns every role.
 func AllRoles() []Role { return []Role{Customer, Warehouse, Staff} }
 
-// ParseRoles reads the names of roles. One that is none is a fault that names it.
+// ParseRoles parses the names of roles and drops duplicates. It returns a fault
+// (Invalid) that names an unknown role.
 func ParseRoles(names []string) (roles []Role, err error) {
 	for _, name := range names {
 		role := Role(strings.TrimSpace(name))
@@ -36,7 +37,7 @@ func ParseRoles(names []string) (roles []Role, err error) {
 	return roles, nil
 }
 
-// Kind is how a caller was made known.
+// Kind says how a caller was identified.
 type Kind string
 
 // The kinds of callers.
@@ -46,7 +47,7 @@ const (
 	KindDev  Kind = "dev"  // a person, by a token of the development sign-in
 )
 
-// Caller is who asks. The zero Caller is anybody.
+// Caller identifies the caller of a request. The zero Caller is anonymous.
 type Caller struct {
 	Kind Kind
 	// Subject is who it is: the customer's name of a person, and of a key that acts
@@ -58,9 +59,9 @@ type Caller struct {
 	ExpiresAt time.Time
 }
 
-// GoodUntil is when what the caller was made known by is refused from, if it is not
-// taken back before; zero: for ever. A token is taken a little longer than it says, for
-// its issuer's clock may differ from ours.
+// GoodUntil returns when the credentials are refused, unless they are revoked before;
+// zero: never. A token is accepted a little longer than it says, because the issuer's
+// clock may differ.
 func (c Caller) GoodUntil() time.Time {
 	if c.ExpiresAt.IsZero() || c.Kind == KindKey {
 		return c.ExpiresAt
@@ -68,7 +69,7 @@ func (c Caller) GoodUntil() time.Time {
 	return c.ExpiresAt.Add(skew)
 }
 
-// Anonymous reports whether nobody knows who it is.
+// Anonymous reports whether the request carried no credentials.
 func (c Caller) Anonymous() bool { return c.Kind == "" }
 
 // Is reports whether the caller has one of the roles.
@@ -76,8 +77,8 @@ func (c Caller) Is(roles ...Role) bool {
 	return slices.ContainsFunc(roles, func(r Role) bool { return slices.Contains(c.Roles, r) })
 }
 
-// ID tells callers apart, whatever their kind: two of different kinds with the same
-// subject are two.
+// ID returns a text that differs between callers, also between those of different
+// kinds with the same subject.
 func (c Caller) ID() string {
 	if c.Anonymous() {
 		return ""
@@ -87,12 +88,12 @@ func (c Caller) ID() string {
 
 type callerKey struct{}
 
-// WithCaller returns a context in which c calls.
+// WithCaller returns a context that carries the caller.
 func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// CallerFrom is who calls in ctx.
+// CallerFrom returns the caller that ctx carries, else the anonymous one.
 func CallerFrom(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c

@@ -12,8 +12,8 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// claimSet is what a token says, by name, to the letter: read into a struct, a claim
-// SUB would be taken for sub.
+// claimSet holds the claims of a token by exact name: decoding into a struct would
+// take a claim SUB for sub.
 type claimSet map[string]json.RawMessage
 
 func readClaims(payload []byte) (claimSet, error) {
@@ -27,7 +27,7 @@ func readClaims(payload []byte) (claimSet, error) {
 	return c, nil
 }
 
-// text is a claim that is a string; empty where it is none.
+// text returns a claim that is a string; empty where it is none.
 func (c claimSet) text(name string) (text string) {
 	if json.Unmarshal(c[name], &text) != nil {
 		return ""
@@ -35,9 +35,9 @@ func (c claimSet) text(name string) (text string) {
 	return text
 }
 
-// names is a claim that is a list of strings, or one.
-func (c claimSet) names(path string) []string {
-	switch found := c.at(path).(type) {
+// list returns a claim that is a list of strings, or a single string.
+func (c claimSet) list(path string) []string {
+	switch found := c.lookup(path).(type) {
 	case string:
 		return []string{found}
 	case []any:
@@ -52,10 +52,9 @@ func (c claimSet) names(path string) []string {
 	return nil
 }
 
-// at is a claim: the one that has all of path as its name, else one that is found
-// where dots lead into objects, whose names may have dots as well. It is nil where
-// there is none.
-func (c claimSet) at(path string) any {
+// lookup returns the claim whose name is path, else the one found where dots lead into
+// objects, whose names may contain dots as well; nil where there is none.
+func (c claimSet) lookup(path string) any {
 	var found any
 	if json.Unmarshal(c[path], &found) == nil && found != nil {
 		return found
@@ -68,7 +67,7 @@ func (c claimSet) at(path string) any {
 		if json.Unmarshal(c[path[:i]], &object) != nil {
 			continue
 		}
-		if found := object.at(path[i+1:]); found != nil {
+		if found := object.lookup(path[i+1:]); found != nil {
 			return found
 		}
 	}
@@ -77,14 +76,14 @@ func (c claimSet) at(path string) any {
 
 // The years that RFC 3339, and with it our API, can write.
 const (
-	earliest = -62135596800 // 0001-01-01
-	latest   = 253402300799 // 9999-12-31
+	minSeconds = -62135596800 // 0001-01-01
+	maxSeconds = 253402300799 // 9999-12-31
 )
 
 var errNoTime = errors.New("no number of seconds since 1970")
 
-// time is a claim that is a time: a number of seconds since 1970 (RFC 7519, section 2),
-// of which parts of a second are dropped. It is zero where there is none.
+// time returns a claim that is a number of seconds since 1970 (RFC 7519, section 2),
+// without fractions; zero where there is none.
 func (c claimSet) time(name string) (time.Time, error) {
 	var seconds *float64
 	raw, has := c[name]
@@ -97,21 +96,21 @@ func (c claimSet) time(name string) (time.Time, error) {
 	switch {
 	case seconds == nil:
 		return time.Time{}, nil
-	case *seconds > latest:
+	case *seconds > maxSeconds:
 		return time.Time{}, fmt.Errorf("%w, but lies after the year 9999: is it in milliseconds?", errNoTime)
-	case *seconds <= earliest:
-		return time.Unix(earliest+1, 0).UTC(), nil // and not zero
+	case *seconds <= minSeconds:
+		return time.Unix(minSeconds+1, 0).UTC(), nil // and not zero
 	}
 	return time.Unix(int64(math.Floor(*seconds)), 0).UTC(), nil
 }
 
-// skew is how far the issuer's clock may differ from ours.
+// skew is the tolerated difference between the issuer's clock and this one.
 const skew = 30 * time.Second
 
-// judge is a fault where a token that says this is not for us, or not now. It says
-// what is wrong, not what would be right.
-func (c claimSet) judge(audience string, now time.Time) error {
-	if !slices.Contains(c.names("aud"), audience) {
+// validate returns a fault where the token is for another audience, has expired or is
+// not valid yet. It says what is wrong, not what would be right.
+func (c claimSet) validate(audience string, now time.Time) error {
+	if !slices.Contains(c.list("aud"), audience) {
 		return invalid("it is meant for another audience (aud)")
 	}
 	end, err := c.time("exp")
@@ -140,13 +139,12 @@ func (c claimSet) judge(audience string, now time.Time) error {
 	return nil
 }
 
-// roles is those of ours among the roles that are named at path, in a list or in a
-// string, separated by spaces as in scope (RFC 8693, section 4.2). Others are another
-// system's.
+// roles returns the known roles named at path, in a list or in a string separated by
+// spaces as in scope (RFC 8693, section 4.2). It ignores other systems' roles.
 func (c claimSet) roles(path string) []Role {
 	roles := []Role{Customer}
-	names := c.names(path)
-	if text, is := c.at(path).(string); is {
+	names := c.list(path)
+	if text, is := c.lookup(path).(string); is {
 		names = strings.Fields(text)
 	}
 	for _, name := range names {

@@ -18,10 +18,10 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// DevSignIn issues tokens to whoever asks, in whatever name: for a laptop, where
-// there is no issuer and nothing to protect.
+// DevSignIn issues tokens for any name: for a laptop, without an issuer and with
+// nothing to protect.
 type DevSignIn struct {
-	// Tokens takes what was issued.
+	// Tokens validates the issued tokens.
 	Tokens *Tokens
 
 	key jwk.Key
@@ -41,7 +41,7 @@ type secret struct {
 	Value string
 }
 
-// NewDevSignIn finds the key to sign with in the gateway's database, or makes it.
+// NewDevSignIn reads the signing key from the gateway's database, or creates it.
 func NewDevSignIn(ctx context.Context, conn *gorm.DB) (*DevSignIn, error) {
 	raw, err := devKey(ctx, conn)
 	if err != nil {
@@ -61,7 +61,7 @@ func NewDevSignIn(ctx context.Context, conn *gorm.DB) (*DevSignIn, error) {
 	return &DevSignIn{Tokens: tokens, key: key, now: time.Now}, err
 }
 
-// devKey is the same key for all who start at the same time.
+// devKey returns the same key to all processes that start at once.
 func devKey(ctx context.Context, conn *gorm.DB) ([]byte, error) {
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // it never fails
@@ -76,7 +76,7 @@ func devKey(ctx context.Context, conn *gorm.DB) ([]byte, error) {
 	return hex.DecodeString(row.Value)
 }
 
-// Issue is a token for a subject with these roles, beside that of a customer.
+// Issue issues a token for a subject with these roles and that of a customer.
 func (d *DevSignIn) Issue(subject string, roles []Role) (token string, caller Caller, err error) {
 	if !isSubject(subject) {
 		return "", Caller{}, fault.New(fault.Invalid, "subject_invalid", "a name is "+subjectRule).With("/subject", "is not such a name")
@@ -96,6 +96,6 @@ func (d *DevSignIn) Issue(subject string, roles []Role) (token string, caller Ca
 	if err != nil {
 		return "", Caller{}, fmt.Errorf("sign token: %w", err)
 	}
-	caller, err = d.Tokens.Caller(context.Background(), string(signed)) // what it will be taken for
+	caller, err = d.Tokens.Caller(context.Background(), string(signed)) // the caller that the token will identify
 	return string(signed), caller, err
 }

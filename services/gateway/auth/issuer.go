@@ -15,8 +15,8 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-// IssuerConfig says whose tokens are taken. One of JWKS, Key and Secret is set, or none:
-// then there are no tokens of people.
+// IssuerConfig configures the issuer of tokens. JWKS or Key is set, or neither: then
+// no tokens of people are accepted.
 type IssuerConfig struct {
 	JWKS       string // URL of the issuer's keys
 	Key        string // public keys in PEM
@@ -24,13 +24,13 @@ type IssuerConfig struct {
 	Issuer     string
 	Audience   string
 	RolesClaim string
-	Algorithms []string // what may be signed by; empty: what is sound for the kind of key
+	Algorithms []string // accepted signatures; empty: those sound for the kind of key
 }
 
 // IsZero reports whether no issuer is configured.
 func (i IssuerConfig) IsZero() bool { return i.JWKS == "" && i.Key == "" && i.Secret == "" }
 
-// Check says what is wrong with it, by the names of the variables.
+// Check validates the configuration. Its errors name the variable at fault.
 func (i IssuerConfig) Check() error {
 	if i.IsZero() {
 		if i.Issuer != "" || i.Audience != "" {
@@ -42,8 +42,8 @@ func (i IssuerConfig) Check() error {
 	return err
 }
 
-// Which signatures are taken where nothing is said: asymmetric ones of today, or
-// HMAC where the key is a secret. Never both (RFC 8725, section 2.1).
+// Algorithms accepted by default: asymmetric ones, or HMAC where the key is a secret.
+// Never both (RFC 8725, section 2.1).
 var (
 	asymmetric = []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
 	symmetric  = []string{"HS256"}
@@ -60,7 +60,7 @@ func (i IssuerConfig) NewTokens(log *slog.Logger) (*Tokens, error) {
 		return nil, errors.New("JWT_ISSUER and JWT_AUDIENCE must be set with JWKS_URL, JWT_KEY or JWT_SECRET: without them a token that was meant for somebody else would do")
 	}
 	if len(i.Algorithms) > 0 {
-		algorithms, err = among(i.Algorithms, algorithms)
+		algorithms, err = checkAlgorithms(i.Algorithms, algorithms)
 	}
 	if err != nil {
 		return nil, err
@@ -70,8 +70,9 @@ func (i IssuerConfig) NewTokens(log *slog.Logger) (*Tokens, error) {
 	})
 }
 
-// among is what was asked for, which must be sound for the kind of key.
-func among(asked, sound []string) ([]string, error) {
+// checkAlgorithms returns the configured algorithms, which must be sound for the kind
+// of key.
+func checkAlgorithms(asked, sound []string) ([]string, error) {
 	for _, a := range asked {
 		if !slices.Contains(sound, a) {
 			return nil, fmt.Errorf("JWT_ALGORITHMS names %q, which does not go with the key; there are %s", a, strings.Join(sound, " "))
@@ -112,7 +113,7 @@ func notPEM(text string) error {
 	return fmt.Errorf("JWT_KEY is %s, and must be public keys in PEM, with their first and last lines; a secret that is shared with the issuer goes into JWT_SECRET, a URL of keys into JWKS_URL", what)
 }
 
-// publicKeys is the keys in PEM blocks: several while they are being rotated.
+// publicKeys parses PEM blocks. There are several while keys are rotated.
 func publicKeys(text string) (jwk.Set, error) {
 	if !strings.Contains(text, "-----BEGIN") {
 		return nil, notPEM(text)

@@ -12,14 +12,14 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-// Fixed is keys that do not change while the process runs.
+// Fixed returns a KeySource whose keys do not change.
 func Fixed(set jwk.Set) KeySource { return fixed{set} }
 
 type fixed struct{ set jwk.Set }
 
 func (f fixed) Set(context.Context, string) (jwk.Set, error) { return f.set, nil }
 
-// JWKSConfig says where an issuer publishes its keys (RFC 7517, section 5).
+// JWKSConfig configures a JWKS (RFC 7517, section 5). URL, HTTP and Log are required.
 type JWKSConfig struct {
 	URL  string
 	HTTP *http.Client
@@ -36,9 +36,9 @@ type JWKSConfig struct {
 	sleep func(ctx context.Context, d time.Duration)
 }
 
-// JWKS is the keys that an issuer publishes, kept and asked for again as it
-// rotates them. It is safe for concurrent use. Nobody waits for the issuer whose key is
-// known; only who needs one that is not.
+// JWKS caches the keys that an issuer publishes, and fetches them again as it rotates
+// them. It is safe for concurrent use. Only callers that need an unknown key wait for
+// the issuer.
 type JWKS struct {
 	cfg JWKSConfig
 
@@ -51,10 +51,10 @@ type JWKS struct {
 	err    error           // why the last try failed
 }
 
-// errNotSure: a key is not known, and it may be too new to be.
-var errNotSure = errors.New("key of the issuer is not known yet")
+// errKeyUnconfirmed says that a key is unknown and may be too new to be known.
+var errKeyUnconfirmed = errors.New("key of the issuer is not known yet")
 
-// NewJWKS asks nobody yet.
+// NewJWKS creates a JWKS. It does not fetch yet.
 func NewJWKS(cfg JWKSConfig) *JWKS {
 	if cfg.Fresh == 0 {
 		cfg.Fresh = 5 * time.Minute
@@ -71,17 +71,17 @@ func NewJWKS(cfg JWKSConfig) *JWKS {
 	if cfg.sleep == nil {
 		cfg.sleep = sleep
 	}
-	cfg.HTTP = careful(cfg.HTTP)
+	cfg.HTTP = restrictRedirects(cfg.HTTP)
 	return &JWKS{cfg: cfg, gone: map[string]bool{}}
 }
 
-// Set is KeySource's. For a key that is not known the issuer is asked, if need be after
-// a pause: what it said before now does not tell whether there is one. One that was
-// known and is no more was taken back.
+// Set implements KeySource. For an unknown key it asks the issuer, if need be after a
+// pause: earlier answers do not tell whether the key exists now. A key that was known
+// and is missing was revoked.
 func (j *JWKS) Set(ctx context.Context, kid string) (jwk.Set, error) {
 	began := j.cfg.now()
 	for {
-		set, asking := j.look(j.cfg.now(), kid)
+		set, asking := j.cached(j.cfg.now(), kid)
 		if set != nil {
 			return set, nil
 		}
@@ -93,33 +93,33 @@ func (j *JWKS) Set(ctx context.Context, kid string) (jwk.Set, error) {
 			case <-ctx.Done():
 			}
 		}
-		if set, err, told := j.verdict(began, kid); told {
+		if set, err, told := j.result(began, kid); told {
 			return set, err
 		}
 		if ctx.Err() != nil {
-			return nil, errNotSure
+			return nil, errKeyUnconfirmed
 		}
 	}
 }
 
-// verdict is what can be said of a key by what the issuer has said, and whether that
-// is anything.
-func (j *JWKS) verdict(began time.Time, kid string) (set jwk.Set, err error, told bool) {
+// result returns the outcome for a key after the issuer's last answer, and whether
+// there is one.
+func (j *JWKS) result(began time.Time, kid string) (set jwk.Set, err error, told bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	tried := j.asking == nil && !j.asked.Before(began)
-	switch good := j.good(j.cfg.now()); {
+	switch good := j.usable(j.cfg.now()); {
 	case good && (j.has(kid) || j.gone[kid] || !j.got.Before(began)):
 		return j.set, nil, true
 	case !good && j.err != nil && j.asking == nil:
 		return nil, fmt.Errorf("keys of the issuer: %w", j.err), true
 	case tried:
-		return nil, errNotSure, true
+		return nil, errKeyUnconfirmed, true
 	}
 	return nil, nil, false
 }
 
-// pause is how long the issuer is not to be asked again.
+// pause returns how long to wait before the issuer may be asked again.
 func (j *JWKS) pause(now time.Time) time.Duration {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -135,17 +135,16 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// look is the keys, where they will do as they are; else what to wait for, if the
-// issuer is being asked. Keys are asked for again in good time, before they are too old
-// to do.
-func (j *JWKS) look(now time.Time, kid string) (set jwk.Set, asking <-chan struct{}) {
+// cached returns the keys where they can be used; else a channel to wait for, if the
+// issuer is being asked. It fetches keys anew before they are too old.
+func (j *JWKS) cached(now time.Time, kid string) (set jwk.Set, asking <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	known := j.good(now) && j.has(kid)
+	known := j.usable(now) && j.has(kid)
 	old := now.Sub(j.got) >= j.cfg.Fresh*4/5
 	idle := j.asking == nil && now.Sub(j.asked) >= j.cfg.Fresh // nobody called for so long that old keys would be too old
 	if !known || old {
-		j.begin(now)
+		j.refresh(now)
 	}
 	if known && !idle {
 		return j.set, nil
@@ -153,10 +152,11 @@ func (j *JWKS) look(now time.Time, kid string) (set jwk.Set, asking <-chan struc
 	return nil, j.asking
 }
 
-// good: there are keys, and they are not too old.
-func (j *JWKS) good(now time.Time) bool { return j.set != nil && now.Sub(j.got) < j.cfg.Stale }
+// usable reports whether there are keys that are not too old.
+func (j *JWKS) usable(now time.Time) bool { return j.set != nil && now.Sub(j.got) < j.cfg.Stale }
 
-// has: the set has the key. Of a token that names none, any may be meant.
+// has reports whether the set has the key. A token that names no key may be signed by
+// any.
 func (j *JWKS) has(kid string) bool {
 	if kid == "" {
 		return true
@@ -165,8 +165,8 @@ func (j *JWKS) has(kid string) bool {
 	return found
 }
 
-// begin asks the issuer, if nobody does and none did a moment ago.
-func (j *JWKS) begin(now time.Time) {
+// refresh asks the issuer, unless a request runs or one was made within Pause.
+func (j *JWKS) refresh(now time.Time) {
 	if j.asking != nil || !j.asked.IsZero() && now.Sub(j.asked) < j.cfg.Pause {
 		return
 	}
@@ -176,15 +176,14 @@ func (j *JWKS) begin(now time.Time) {
 		defer close(answered)
 		set, err := fetchSet(j.cfg.HTTP, j.cfg.URL)
 		if err != nil {
-			j.cfg.Log.Warn("the issuer's keys cannot be fetched", "url", redacted(j.cfg.URL), "error", err)
+			j.cfg.Log.Warn("keys of the issuer were not fetched", "url", redacted(j.cfg.URL), "error", err)
 		}
-		j.keep(set, err, now)
+		j.store(set, err, now)
 	}()
 }
 
-// keep takes what the issuer said when it was asked at a time. Where that is no keys,
-// those there are stay.
-func (j *JWKS) keep(set jwk.Set, err error, asked time.Time) {
+// store keeps the issuer's answer. On an error the former keys stay.
+func (j *JWKS) store(set jwk.Set, err error, asked time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.asking, j.err = nil, err
@@ -200,7 +199,7 @@ func (j *JWKS) keep(set jwk.Set, err error, asked time.Time) {
 	j.set, j.got = set, asked
 }
 
-// kids is the IDs of keys; of no set there are none.
+// kids returns the IDs of the keys; none for a nil set.
 func kids(set jwk.Set) (all []string) {
 	if set == nil {
 		return nil

@@ -14,21 +14,21 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-// What is taken of an issuer at the most.
+// Limits of a fetch.
 const (
-	fetchWithin   = 5 * time.Second
-	mostOfSet     = 1 << 20 // bytes; those of today's issuers have some thousands
-	mostRedirects = 3
+	fetchTimeout = 5 * time.Second
+	maxSetBytes  = 1 << 20 // bytes; those of today's issuers have some thousands
+	maxRedirects = 3
 )
 
-// careful is the client, following few redirects and none that leaves TLS: whoever
-// could answer there would name the keys that are believed.
-func careful(hc *http.Client) *http.Client {
+// restrictRedirects returns a client that follows few redirects and none from https to
+// http: whoever answers there would choose the accepted keys.
+func restrictRedirects(hc *http.Client) *http.Client {
 	c := *hc
 	c.CheckRedirect = func(r *http.Request, via []*http.Request) error {
 		switch {
-		case len(via) > mostRedirects:
-			return fmt.Errorf("more than %d redirects", mostRedirects)
+		case len(via) > maxRedirects:
+			return fmt.Errorf("more than %d redirects", maxRedirects)
 		case via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https":
 			return fmt.Errorf("redirected from https to %s", r.URL.Redacted())
 		}
@@ -37,7 +37,7 @@ func careful(hc *http.Client) *http.Client {
 	return &c
 }
 
-// redacted is a URL without a password, for the log.
+// redacted returns a URL without its password, for the log.
 func redacted(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -46,10 +46,10 @@ func redacted(address string) string {
 	return u.Redacted()
 }
 
-// fetchSet asks an issuer for its keys, for all who wait: a caller who goes away does
-// not end it.
+// fetchSet fetches the issuer's keys on behalf of all waiting callers: it goes on when
+// one of them leaves.
 func fetchSet(hc *http.Client, address string) (jwk.Set, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), fetchWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -64,19 +64,19 @@ func fetchSet(hc *http.Client, address string) (jwk.Set, error) {
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("it answers with %s", answer.Status)
 	}
-	document, err := io.ReadAll(io.LimitReader(answer.Body, mostOfSet+1))
+	document, err := io.ReadAll(io.LimitReader(answer.Body, maxSetBytes+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read answer: %w", err)
-	case len(document) > mostOfSet:
-		return nil, fmt.Errorf("its answer is larger than %d bytes", mostOfSet)
+	case len(document) > maxSetBytes:
+		return nil, fmt.Errorf("its answer is larger than %d bytes", maxSetBytes)
 	}
 	return readSet(document)
 }
 
-// readSet is those keys of a JSON Web Key Set that are understood and may sign. Others
-// are ignored, as RFC 7517, section 5, has it: an issuer may have keys for others, and
-// of kinds that come after us. Secrets are no keys to publish.
+// readSet parses a JSON Web Key Set and returns the supported public keys for
+// signatures. It ignores other keys (RFC 7517, section 5): an issuer may publish keys
+// for other uses and of later kinds. Secret keys are ignored.
 func readSet(document []byte) (jwk.Set, error) {
 	var said struct {
 		Keys *[]json.RawMessage `json:"keys"`

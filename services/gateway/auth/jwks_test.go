@@ -229,7 +229,7 @@ func TestSetsOfKeys(t *testing.T) {
 		"nothing":                {``, 0},
 		"half of it":             {`{"keys":[` + one, 0},
 		"more behind it":         {`{"keys":[` + one + `]}{}`, 0},
-		"larger than any may be": {`{"keys":[` + one + `],"x":"` + strings.Repeat("x", mostOfSet) + `"}`, 0},
+		"larger than any may be": {`{"keys":[` + one + `],"x":"` + strings.Repeat("x", maxSetBytes) + `"}`, 0},
 	} {
 		j, err := said(t, c.document)
 		if (err == nil) != (c.keys > 0) || c.keys > 0 && j.set.Len() != c.keys {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Key is a key, as the API shows one. Times are UTC.
+// Key is a key, as the API shows it. Times are UTC.
 type Key struct {
 	ID         string     `json:"id"`
 	Name       string     `json:"name"`
@@ -20,12 +20,12 @@ type Key struct {
 	Key string `json:"key,omitempty"`
 }
 
-// KeyList is the answer of a list of keys, oldest first.
+// KeyList is the response of a list of keys, oldest first.
 type KeyList struct {
 	Items []Key `json:"items"`
 }
 
-// KeyRequest is what a key is to be.
+// KeyRequest describes a key to create, as the API takes it.
 type KeyRequest struct {
 	Name      string     `json:"name"`
 	Roles     []string   `json:"roles"`
@@ -33,21 +33,21 @@ type KeyRequest struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"` // nil: never
 }
 
-// Check is a fault that names what is wrong with it, at the time now.
+// Check returns a fault that names every invalid field.
 func (n KeyRequest) Check(now time.Time) error {
-	wanted, err := n.wanted()
+	wanted, err := n.spec()
 	if err != nil {
 		return err
 	}
 	return wanted.Validate(now)
 }
 
-func (n KeyRequest) wanted() (KeySpec, error) {
+func (n KeyRequest) spec() (KeySpec, error) {
 	roles, err := ParseRoles(n.Roles)
 	return KeySpec{Name: n.Name, Roles: roles, Subject: n.Subject, ExpiresAt: n.ExpiresAt}, err
 }
 
-// Keyring is where keys are kept. Its errors are faults where the caller is wrong.
+// Keyring manages API keys. It returns faults for errors of the caller.
 type Keyring interface {
 	// Create makes a key; what it returns alone has the text of the key.
 	Create(ctx context.Context, n KeyRequest) (Key, error)
@@ -57,7 +57,7 @@ type Keyring interface {
 	Revoke(ctx context.Context, id string) (Key, error)
 }
 
-func keyOf(row APIKey) Key {
+func newKeyView(row APIKey) Key {
 	return Key{
 		ID: row.ID, Name: row.Name, Roles: strings.Split(row.Roles, ","), Subject: row.Subject,
 		CreatedAt: row.CreatedAt.UTC(), ExpiresAt: utc(row.ExpiresAt), RevokedAt: utc(row.RevokedAt), LastUsedAt: utc(row.LastUsedAt),

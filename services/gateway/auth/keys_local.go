@@ -4,12 +4,12 @@ import (
 	"context"
 )
 
-// LocalKeys is the keys in the gateway's database.
+// LocalKeys manages the keys in the gateway's database.
 type LocalKeys struct{ Store *KeyStore }
 
-// Create is Keyring's.
+// Create implements Keyring.
 func (k LocalKeys) Create(ctx context.Context, n KeyRequest) (Key, error) {
-	wanted, err := n.wanted()
+	wanted, err := n.spec()
 	if err != nil {
 		return Key{}, err
 	}
@@ -17,12 +17,12 @@ func (k LocalKeys) Create(ctx context.Context, n KeyRequest) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	made := keyOf(row)
+	made := newKeyView(row)
 	made.Key = text
 	return made, nil
 }
 
-// Keys is Keyring's.
+// Keys implements Keyring.
 func (k LocalKeys) Keys(ctx context.Context) ([]Key, error) {
 	rows, err := k.Store.List(ctx)
 	if err != nil {
@@ -30,16 +30,16 @@ func (k LocalKeys) Keys(ctx context.Context) ([]Key, error) {
 	}
 	keys := make([]Key, len(rows))
 	for i, row := range rows {
-		keys[i] = keyOf(row)
+		keys[i] = newKeyView(row)
 	}
 	return keys, nil
 }
 
-// Revoke is Keyring's.
+// Revoke implements Keyring.
 func (k LocalKeys) Revoke(ctx context.Context, id string) (Key, error) {
 	row, err := k.Store.Revoke(ctx, id)
 	if err != nil {
 		return Key{}, err
 	}
-	return keyOf(row), nil
+	return newKeyView(row), nil
 }

@@ -11,13 +11,14 @@ import (
 	"quadrille/pkg/restclient"
 )
 
-// RemoteKeys is the keys of a gateway that runs.
+// RemoteKeys manages the keys of a running gateway through its API.
 type RemoteKeys struct {
 	URL  string // of what is inside: …/internal
 	HTTP *http.Client
 }
 
-// Create is Keyring's. Where the answer is lost, a key is made that nobody knows.
+// Create implements Keyring. Where the response is lost, a key exists whose text
+// nobody knows.
 func (a RemoteKeys) Create(ctx context.Context, n KeyRequest) (Key, error) {
 	body, err := json.Marshal(n)
 	if err != nil {
@@ -26,13 +27,13 @@ func (a RemoteKeys) Create(ctx context.Context, n KeyRequest) (Key, error) {
 	return ask[Key](ctx, a, http.MethodPost, "", body)
 }
 
-// Keys is Keyring's.
+// Keys implements Keyring.
 func (a RemoteKeys) Keys(ctx context.Context) ([]Key, error) {
 	list, err := ask[KeyList](ctx, a, http.MethodGet, "", nil)
 	return list.Items, err
 }
 
-// Revoke is Keyring's.
+// Revoke implements Keyring.
 func (a RemoteKeys) Revoke(ctx context.Context, id string) (Key, error) {
 	return ask[Key](ctx, a, http.MethodDelete, "/"+url.PathEscape(id), nil)
 }

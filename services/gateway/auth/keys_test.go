@@ -170,7 +170,7 @@ func TestWhatIsNoKey(t *testing.T) {
 // Every key that is made is of the form that is taken.
 func TestKeysAreOfTheFormThatIsTaken(t *testing.T) {
 	for range 100 {
-		row, text := KeySpec{Name: "x", Roles: []Role{Staff}}.make(time.Now())
+		row, text := KeySpec{Name: "x", Roles: []Role{Staff}}.generate(time.Now())
 		if !keyPattern.MatchString(text) || !idPattern.MatchString(row.ID) {
 			t.Fatalf("%s of %s", text, row.ID)
 		}

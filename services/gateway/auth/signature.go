@@ -9,7 +9,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jws"
 )
 
-// signedToken is a token taken apart, of which nothing is believed yet.
+// signedToken is a parsed token that is not verified yet.
 type signedToken struct {
 	text      string
 	algorithm string
@@ -18,7 +18,8 @@ type signedToken struct {
 	claims    claimSet
 }
 
-func takeApart(token string) (signedToken, error) {
+// parseToken parses a token with one signature. It does not verify it.
+func parseToken(token string) (signedToken, error) {
 	message, err := jws.Parse([]byte(token), jws.WithCompact())
 	if err != nil {
 		return signedToken{}, fmt.Errorf("read token: %w", err)
@@ -37,16 +38,16 @@ func takeApart(token string) (signedToken, error) {
 	return s, err
 }
 
-// by reports whether a key of the set signed the token, by the very algorithm that the
-// token names: what a key says of itself only ever rules it out.
-func (s signedToken) by(keys jwk.Set) bool {
+// signedBy reports whether a key of the set signed the token, by the algorithm that
+// the token names. Properties of a key can only rule it out.
+func (s signedToken) signedBy(keys jwk.Set) bool {
 	algorithm, known := jwa.LookupSignatureAlgorithm(s.algorithm)
 	if !known {
 		return false
 	}
 	for i := range keys.Len() {
 		key, _ := keys.Key(i)
-		if !s.mayBeBy(key) {
+		if !s.mayBeSignedBy(key) {
 			continue
 		}
 		if _, err := jws.VerifyCompactFast(key, []byte(s.text), algorithm); err == nil {
@@ -56,8 +57,8 @@ func (s signedToken) by(keys jwk.Set) bool {
 	return false
 }
 
-// mayBeBy: nothing that the key says of itself is against it.
-func (s signedToken) mayBeBy(key jwk.Key) bool {
+// mayBeSignedBy reports whether no property of the key rules it out.
+func (s signedToken) mayBeSignedBy(key jwk.Key) bool {
 	if kid, has := key.KeyID(); has && kid != "" && s.kid != "" && kid != s.kid {
 		return false
 	}
@@ -67,8 +68,8 @@ func (s signedToken) mayBeBy(key jwk.Key) bool {
 	return forSignatures(key)
 }
 
-// forSignatures: the key is not set aside for something else (RFC 7517, sections 4.2
-// and 4.3).
+// forSignatures reports whether the key may be used for signatures (RFC 7517, sections
+// 4.2 and 4.3).
 func forSignatures(key jwk.Key) bool {
 	if use, has := key.KeyUsage(); has && use != "" && use != jwk.ForSignature.String() {
 		return false

@@ -14,8 +14,8 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// KeyStore keeps API keys. It is safe for concurrent use, by several processes too: a
-// key that is revoked is refused everywhere from then on.
+// KeyStore stores API keys. It is safe for concurrent use, also by several processes:
+// a revoked key is refused everywhere from then on.
 type KeyStore struct {
 	DB  *gorm.DB
 	Log *slog.Logger
@@ -29,23 +29,23 @@ func (k *KeyStore) now() time.Time {
 	return time.Now().UTC().Truncate(time.Microsecond)
 }
 
-// Create makes a key. Its text is known to nobody after this.
+// Create creates a key. Its text cannot be retrieved afterwards.
 func (k *KeyStore) Create(ctx context.Context, n KeySpec) (row APIKey, text string, err error) {
 	now := k.now()
 	if err := n.Validate(now); err != nil {
 		return APIKey{}, "", err
 	}
-	row, text = n.make(now)
+	row, text = n.generate(now)
 	return row, text, db.Wrap(k.DB.WithContext(ctx).Create(&row).Error, "keep key")
 }
 
-// List is all keys, oldest first, those that were revoked too.
+// List returns all keys, oldest first, including revoked ones.
 func (k *KeyStore) List(ctx context.Context) (rows []APIKey, err error) {
 	err = k.DB.WithContext(ctx).Order("created_at, id").Find(&rows).Error
 	return rows, db.Wrap(err, "read keys")
 }
 
-// Revoke ends a key. Revoking it again changes nothing.
+// Revoke revokes a key. Revoking it again changes nothing.
 func (k *KeyStore) Revoke(ctx context.Context, id string) (row APIKey, err error) {
 	if !idPattern.MatchString(id) {
 		return row, noSuchKey(id)
@@ -68,8 +68,8 @@ func noSuchKey(id string) error {
 	return fault.New(fault.NotFound, "key_unknown", "there is no API key %s", id)
 }
 
-// Caller is whose key the text is. One that is unknown and one whose secret is
-// wrong are told apart by nobody.
+// Caller returns the caller that a key identifies. It refuses an unknown key and a
+// wrong secret alike.
 func (k *KeyStore) Caller(ctx context.Context, text string) (Caller, error) {
 	unknown := fault.New(fault.Unauthorized, "key_unknown", "the API key is not known here")
 	parts := keyPattern.FindStringSubmatch(text)
@@ -81,18 +81,19 @@ func (k *KeyStore) Caller(ctx context.Context, text string) (Caller, error) {
 	switch {
 	case err != nil:
 		return Caller{}, err
-	case !row.opens(secret):
+	case !row.matches(secret):
 		return Caller{}, unknown
 	}
 	now := k.now()
-	if err := row.good(now); err != nil {
+	if err := row.validate(now); err != nil {
 		return Caller{}, err
 	}
-	k.used(ctx, row, now)
+	k.markUsed(ctx, row, now)
 	return row.caller(), nil
 }
 
-// find is the row of a key; of one that is unknown it is empty, and nothing opens it.
+// find returns the row of a key; for an unknown key an empty row, which no secret
+// matches.
 func (k *KeyStore) find(ctx context.Context, id string) (row APIKey, err error) {
 	err = k.DB.WithContext(ctx).Take(&row, "id = ?", id).Error
 	switch {
@@ -106,14 +107,14 @@ func (k *KeyStore) find(ctx context.Context, id string) (row APIKey, err error) 
 	}
 }
 
-// used notes that a key was used, once a minute at the most: requests are many, and
-// none is to fail for it.
-func (k *KeyStore) used(ctx context.Context, row APIKey, now time.Time) {
+// markUsed records the use of a key, at most once a minute. Its failure does not fail
+// the request.
+func (k *KeyStore) markUsed(ctx context.Context, row APIKey, now time.Time) {
 	minute := now.Truncate(time.Minute)
 	if row.LastUsedAt != nil && !row.LastUsedAt.Before(minute) {
 		return
 	}
 	if err := k.DB.WithContext(ctx).Model(&APIKey{}).Where("id = ?", row.ID).Update("last_used_at", minute).Error; err != nil {
-		k.Log.Warn("cannot note that an API key was used", "key", row.ID, "error", err)
+		k.Log.Warn("use of an API key was not recorded", "key", row.ID, "error", err)
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// TokensConfig says which tokens are good.
+// TokensConfig says which tokens are accepted. Keys, Issuer, Audience and Algorithms
+// are required.
 type TokensConfig struct {
 	Keys       KeySource
 	Issuer     string   // iss must be this
@@ -22,24 +23,24 @@ type TokensConfig struct {
 	now        func() time.Time
 }
 
-// KeySource has the keys that tokens are signed by.
+// KeySource provides the keys that tokens are signed by.
 type KeySource interface {
 	// Set is the keys. kid is the one wanted; a source that can looks for it anew
 	// where it does not know it. Its errors mean that nobody can tell just now.
 	Set(ctx context.Context, kid string) (jwk.Set, error)
 }
 
-// Tokens checks JSON Web Tokens (RFC 7519) as RFC 8725 advises: algorithms are
-// pinned, issuer and audience must fit, and a token without an end is none.
+// Tokens validates JSON Web Tokens (RFC 7519) as RFC 8725 advises: algorithms are
+// pinned, issuer and audience must match, and a token must expire.
 type Tokens struct{ cfg TokensConfig }
 
-// noKey is the ID of a key that nobody has.
+// noKey is an ID that no key has.
 const noKey = "\x00"
 
-// errOtherIssuer: the token is somebody else's to judge.
+// errOtherIssuer refuses a token of another issuer, which another Tokens may accept.
 var errOtherIssuer = errors.New("token of another issuer")
 
-// NewTokens checks the configuration.
+// NewTokens validates the configuration.
 func NewTokens(cfg TokensConfig) (*Tokens, error) {
 	switch {
 	case cfg.Keys == nil:
@@ -58,10 +59,11 @@ func NewTokens(cfg TokensConfig) (*Tokens, error) {
 	return &Tokens{cfg: cfg}, nil
 }
 
-// Caller is whose token it is. What it says is looked at before its signature: for one
-// that has expired, or is another's, no issuer is asked for keys.
+// Caller returns the caller that a token identifies. It validates the claims before
+// the signature: for a token that has expired, or is for somebody else, the issuer is
+// not asked for keys.
 func (t *Tokens) Caller(ctx context.Context, token string) (Caller, error) {
-	s, err := takeApart(token)
+	s, err := parseToken(token)
 	switch {
 	case err != nil:
 		return Caller{}, invalid("it is no JSON Web Token")
@@ -72,30 +74,30 @@ func (t *Tokens) Caller(ctx context.Context, token string) (Caller, error) {
 	case s.critical:
 		return Caller{}, invalid("it has critical headers (crit), and none is understood here")
 	}
-	if err := s.claims.judge(t.cfg.Audience, t.cfg.now()); err != nil {
+	if err := s.claims.validate(t.cfg.Audience, t.cfg.now()); err != nil {
 		return Caller{}, err
 	}
-	caller, err := t.claimedBy(s.claims)
+	caller, err := t.caller(s.claims)
 	if err != nil {
 		return Caller{}, err
 	}
 	keys, err := t.cfg.Keys.Set(ctx, s.kid)
-	if err == nil && s.kid == "" && !s.by(keys) {
+	if err == nil && s.kid == "" && !s.signedBy(keys) {
 		keys, err = t.cfg.Keys.Set(ctx, noKey) // it may be by one that is newer
 	}
 	switch {
-	case errors.Is(err, errNotSure):
+	case errors.Is(err, errKeyUnconfirmed):
 		return Caller{}, fault.New(fault.Unavailable, "identity_away", "the token is signed by a key that is newer than those known here; try again in a moment")
 	case err != nil:
 		return Caller{}, fault.New(fault.Unavailable, "identity_away", "whoever issues tokens cannot be reached just now")
-	case !s.by(keys):
+	case !s.signedBy(keys):
 		return Caller{}, invalid("its signature is not by a key that is known here")
 	}
 	return caller, nil
 }
 
-// claimedBy is who a token says it is of.
-func (t *Tokens) claimedBy(c claimSet) (Caller, error) {
+// caller returns the caller that the claims name.
+func (t *Tokens) caller(c claimSet) (Caller, error) {
 	subject := c.text("sub")
 	if !isSubject(subject) {
 		return Caller{}, invalid("its subject (sub) is not %s", subjectRule)
