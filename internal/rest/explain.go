@@ -18,47 +18,69 @@ type finding struct {
 	unparsed bool
 }
 
-// explain turns what the validator found into one fault with a field for each
-// finding.
+// findings are the first of what is wrong with a request, and how many more there are.
+type findings struct {
+	first    []finding
+	more     int
+	unparsed bool // one of them all is
+}
+
+// full reports whether what comes is only counted, so that its text need not be made.
+func (f *findings) full() bool { return len(f.first) >= fault.MaxFields }
+
+func (f *findings) add(one finding) {
+	f.unparsed = f.unparsed || one.unparsed
+	if f.full() {
+		f.more++
+		return
+	}
+	f.first = append(f.first, one)
+}
+
+// explain turns what the validator found into one fault, with a field for each of the
+// first findings. Its cost grows with their number alone, not with its square.
 func explain(err error) error {
-	found := collect(err, "#")
-	if len(found) == 0 {
+	found := &findings{}
+	found.collect(err, "#")
+	if len(found.first) == 0 {
 		return fault.New(fault.Malformed, "request_malformed", "%.300s", firstLine(err.Error()))
 	}
 	f := fault.New(fault.Invalid, "request_invalid", "the request breaks the rules of this API; errors says where")
-	for _, x := range found {
-		if x.unparsed {
-			f = fault.New(fault.Malformed, "request_malformed", "the request cannot be read; errors says where")
-		}
+	if found.unparsed {
+		f = fault.New(fault.Malformed, "request_malformed", "the request cannot be read; errors says where")
 	}
-	for _, x := range found {
-		f = f.With(x.pointer, "%s", x.detail)
+	for _, x := range found.first {
+		f.Fields = append(f.Fields, fault.Field{Pointer: x.pointer, Detail: x.detail})
 	}
+	f.More = found.more
 	return f
 }
 
 // collect walks the validator's errors. at is where in the request it is.
-func collect(err error, at string) []finding {
+func (f *findings) collect(err error, at string) {
 	var many openapi3.MultiError
 	var request *openapi3filter.RequestError
 	var schema *openapi3.SchemaError
-	var parse *openapi3filter.ParseError
 	switch {
 	case as(err, &many):
-		var found []finding
 		for _, e := range many {
-			found = append(found, collect(e, at)...)
+			f.collect(e, at)
 		}
-		return found
 	case as(err, &request):
-		return collectRequest(request)
+		f.collectRequest(request)
 	case as(err, &schema):
-		return []finding{ofSchema(schema, at)}
-	case as(err, &parse):
-		return []finding{{pointer: at, detail: firstLine(parse.Error()), unparsed: true}}
+		f.add(f.ofSchema(schema, at))
 	default:
-		return []finding{{pointer: at, detail: firstLine(err.Error()), unparsed: true}}
+		f.add(f.unreadable(at, err))
 	}
+}
+
+// unreadable is a part of the request that cannot be read.
+func (f *findings) unreadable(at string, err error) finding {
+	if f.full() {
+		return finding{unparsed: true}
+	}
+	return finding{pointer: at, detail: firstLine(err.Error()), unparsed: true}
 }
 
 // as is errors.As for exactly this error: a request error wraps a list of schema
@@ -71,45 +93,44 @@ func as[T error](err error, target *T) bool {
 	return ok
 }
 
-func collectRequest(e *openapi3filter.RequestError) []finding {
+func (f *findings) collectRequest(e *openapi3filter.RequestError) {
 	at := "#"
 	if e.Parameter != nil {
 		at = "#/" + e.Parameter.In + "/" + e.Parameter.Name
 	}
 	switch {
 	case errors.Is(e.Err, openapi3filter.ErrInvalidRequired), errors.Is(e.Err, openapi3filter.ErrInvalidEmptyValue):
-		return []finding{{pointer: at, detail: "is required"}}
+		f.add(finding{pointer: at, detail: "is required"})
 	case e.Err != nil:
-		return collect(e.Err, at)
+		f.collect(e.Err, at)
 	default:
-		return []finding{{pointer: at, detail: firstLine(e.Reason), unparsed: true}}
+		f.add(finding{pointer: at, detail: firstLine(e.Reason), unparsed: true})
 	}
 }
 
 // ofSchema says what is wrong at one place. Of another type, or not known at
 // all, is unreadable; the rest breaks a rule.
-func ofSchema(e *openapi3.SchemaError, at string) finding {
+func (f *findings) ofSchema(e *openapi3.SchemaError, at string) finding {
+	var inner *openapi3.SchemaError
+	if e.Origin != nil && errors.As(e.Origin, &inner) {
+		return f.ofSchema(inner, at)
+	}
+	unparsed := e.SchemaField == "type" || e.SchemaField == "properties" || e.SchemaField == "additionalProperties"
+	if f.full() {
+		return finding{unparsed: unparsed}
+	}
 	pointer := at
 	for _, step := range e.JSONPointer() {
 		pointer += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(step)
 	}
-	f := finding{pointer: strings.TrimPrefix(pointer, "#/body"), detail: firstLine(e.Reason)}
+	one := finding{pointer: strings.TrimPrefix(pointer, "#/body"), detail: firstLine(e.Reason), unparsed: unparsed}
 	if at == "#" {
-		f.pointer = strings.TrimPrefix(pointer, "#")
+		one.pointer = strings.TrimPrefix(pointer, "#")
 	}
-	if e.Origin != nil {
-		var inner *openapi3.SchemaError
-		if errors.As(e.Origin, &inner) {
-			return ofSchema(inner, at)
-		}
+	if e.SchemaField == "pattern" {
+		one.detail = "does not match " + e.Schema.Pattern
 	}
-	switch e.SchemaField {
-	case "type", "properties", "additionalProperties":
-		f.unparsed = true
-	case "pattern":
-		f.detail = "does not match " + e.Schema.Pattern
-	}
-	return f
+	return one
 }
 
 func firstLine(s string) string {

@@ -36,8 +36,11 @@ func Text(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// CheckJSON refuses the same in a body that is JSON.
+// CheckJSON refuses the same in a body that is JSON, and one of too many parts.
 func CheckJSON(body []byte) error {
+	if err := checkComplexity(body); err != nil {
+		return err
+	}
 	if !utf8.Valid(body) || holdsNUL(body) {
 		return unstorable("body", "")
 	}

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -52,7 +53,15 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 	}, nil
 }
 
+// maxParameters is how many parameters a query may have: more than any list that an
+// operation takes.
+const maxParameters = 2_000
+
 func checkQuery(u *url.URL) error {
+	if n := 1 + strings.Count(u.RawQuery, "&"); n > maxParameters {
+		return fault.New(fault.Malformed, "query_too_long", "the query has %d parameters; %d are taken", n, maxParameters).
+			With("#/query", "has %d parameters; %d are taken", n, maxParameters)
+	}
 	if _, err := url.ParseQuery(u.RawQuery); err != nil {
 		return fault.New(fault.Malformed, "query_malformed", "the query is not percent-encoded as it must be").
 			With("#/query", "is not percent-encoded as it must be")
@@ -168,6 +177,9 @@ func firstType(content openapi3.Content) string {
 func syntax(body []byte) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return fault.New(fault.Malformed, "body_missing", "the body is empty; it must be a JSON object")
+	}
+	if err := checkComplexity(body); err != nil {
+		return err
 	}
 	var ignored json.RawMessage
 	err := json.Unmarshal(body, &ignored)

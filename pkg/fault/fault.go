@@ -42,17 +42,28 @@ type Fault struct {
 	Kind   Kind
 	Code   string // snake_case, part of the API: "sku_unknown"
 	Detail string
-	Fields []Field
+	Fields []Field // MaxFields at the most
+	// More is how many further parts of the input are wrong, which Fields leaves out.
+	More int
 }
+
+// MaxFields is how many parts of the input a fault names. An answer that lists more
+// helps nobody, and costs whoever makes it.
+const MaxFields = 100
 
 // New makes a fault whose detail is formatted as by fmt.Sprintf.
 func New(kind Kind, code, format string, args ...any) *Fault {
 	return &Fault{Kind: kind, Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// With returns a copy that also names a part of the input.
+// With returns a copy that also names a part of the input. Behind MaxFields it only
+// counts.
 func (f *Fault) With(pointer, format string, args ...any) *Fault {
 	c := *f
+	if len(f.Fields) >= MaxFields {
+		c.More++
+		return &c
+	}
 	c.Fields = append(append([]Field(nil), f.Fields...), Field{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
 	return &c
 }

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"encoding/json"
+	"fmt"
 	"mime"
 	"net/http"
 )
@@ -54,8 +55,16 @@ func kindOf(status int) Kind {
 func (f *Fault) Problem(status int) Problem {
 	return Problem{
 		Type: "/problems/" + f.Code, Title: http.StatusText(status), Status: status,
-		Detail: f.Detail, Code: f.Code, Errors: f.Fields,
+		Detail: f.detail(), Code: f.Code, Errors: f.Fields,
 	}
+}
+
+// detail tells of what Fields leaves out, too.
+func (f *Fault) detail() string {
+	if f.More == 0 {
+		return f.Detail
+	}
+	return fmt.Sprintf("%s (%d of %d are listed)", f.Detail, len(f.Fields), len(f.Fields)+f.More)
 }
 
 // CodeUnexpected is the code of an answer that came without a problem document.
@@ -67,7 +76,8 @@ func FromResponse(status int, contentType string, body []byte) error {
 	var p Problem
 	media, _, _ := mime.ParseMediaType(contentType)
 	if media == ProblemType && json.Unmarshal(body, &p) == nil && p.Code != "" {
-		return &Fault{Kind: kindOf(status), Code: p.Code, Detail: p.Detail, Fields: p.Errors}
+		first := p.Errors[:min(len(p.Errors), MaxFields)]
+		return &Fault{Kind: kindOf(status), Code: p.Code, Detail: p.Detail, Fields: first, More: len(p.Errors) - len(first)}
 	}
 	return New(kindOf(status), CodeUnexpected, "answer %d %s without a problem document", status, http.StatusText(status))
 }
