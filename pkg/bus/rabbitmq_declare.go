@@ -98,6 +98,7 @@ func (b *RabbitMQ) tellRetention(stream, reason string) {
 var (
 	unequalArgument = regexp.MustCompile(`inequivalent arg '([^']+)' for (\w+) .*but current is (?:the value )?(?:'(.*?)'(?: of type '\w+')?|(none))`)
 	otherType       = regexp.MustCompile(`of queue type rabbit_(\w+?)_queue`)
+	noReplica       = regexp.MustCompile(`does not have a (running )?replica`)
 )
 
 // otherRetention tells a history whose retention alone differs from what was
@@ -125,12 +126,14 @@ func refusal(doing, name string, err error) error {
 	if !errors.As(err, &said) {
 		return fmt.Errorf("%w: %s %s: %w", ErrUnavailable, doing, name, err)
 	}
-	switch said.Code {
-	case amqp.PreconditionFailed:
+	switch {
+	case said.Code == amqp.PreconditionFailed && noReplica.MatchString(said.Reason):
+		// A stream is just being declared, or its nodes are just starting.
+	case said.Code == amqp.PreconditionFailed:
 		return fmt.Errorf("%w: cannot %s %s: %s: %w", ErrMisconfigured, doing, name, mismatch(said.Reason), err)
-	case amqp.AccessRefused:
+	case said.Code == amqp.AccessRefused:
 		return fmt.Errorf("%w: cannot %s %s: the broker's user may not; grant it configure, write and read: %w", ErrMisconfigured, doing, name, err)
-	case amqp.ResourceLocked:
+	case said.Code == amqp.ResourceLocked:
 		return fmt.Errorf("%w: cannot %s %s: another connection has it as an exclusive queue; delete that: %w", ErrMisconfigured, doing, name, err)
 	}
 	return fmt.Errorf("%w: %s %s: %w", ErrUnavailable, doing, name, err)
