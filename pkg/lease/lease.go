@@ -114,9 +114,17 @@ func (l *Lease) hold(ctx context.Context, until time.Time, work func(context.Con
 	l.release(context.WithoutCancel(ctx))
 }
 
-// renew keeps the lease until ctx ends or it is lost. A database that does not
-// answer costs it only when the time is up.
+// renew renews the lease until ctx ends or the lease is lost. A database that does not
+// answer loses it only when its time is up.
+//
+// On SQLite nothing is renewed: the file has one process, so nobody else can take the
+// lease. Renewals would write to the disk all the time, and a slow disk would stop the
+// work.
 func (l *Lease) renew(ctx context.Context, until time.Time) error {
+	if l.cfg.DB.Name() != "postgres" {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	var last error
 	tick := time.NewTicker(l.cfg.TTL / 3)
 	defer tick.Stop()
