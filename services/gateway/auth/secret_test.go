@@ -22,6 +22,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
@@ -126,7 +127,11 @@ func TestKeysAreNoSecrets(t *testing.T) {
 			packed[name] = wrap(key)
 		}
 		for name, text := range packed {
-			by := IssuerConfig{Secret: strings.TrimSpace(text), Issuer: "i", Audience: "a"}
+			secret := text
+			if utf8.ValidString(text) { // the last byte of raw DER may be a space, and belongs to it
+				secret = strings.TrimSpace(text)
+			}
+			by := IssuerConfig{Secret: secret, Issuer: "i", Audience: "a"}
 			if _, err := by.NewTokens(none); err == nil || strings.Contains(err.Error(), text[:min(24, len(text))]) {
 				t.Errorf("JWT_SECRET, %s, %s: %v", form, name, err)
 			}
