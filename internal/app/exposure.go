@@ -7,6 +7,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // listenAll opens the listener of each service, in their order. It closes all of them
@@ -79,14 +80,13 @@ const shortToken = 16
 // checkToken refuses what no HTTP header carries unchanged. A blank token would look
 // like one, and keep nobody out.
 func (c Config) checkToken() error {
-	unsendable := func(r rune) bool { return r <= ' ' || r > '~' }
 	switch {
 	case c.Token == "":
 		return nil
 	case strings.TrimSpace(c.Token) == "":
 		return errors.New("INTERNAL_TOKEN is blank: set it to a secret (openssl rand -hex 24 makes one), or unset it")
-	case strings.ContainsFunc(c.Token, unsendable):
-		return errors.New("INTERNAL_TOKEN has white space or characters that are not ASCII, which an HTTP header does not carry: letters and digits will do (openssl rand -hex 24)")
+	case strings.TrimSpace(c.Token) != c.Token, strings.ContainsFunc(c.Token, unicode.IsControl):
+		return errors.New("INTERNAL_TOKEN has white space at an end or control characters, which an HTTP header does not carry: take them away (a file's line end may be one)")
 	}
 	return nil
 }
