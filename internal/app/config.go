@@ -79,8 +79,7 @@ type Config struct {
 
 // FromEnvironment reads the configuration. Its errors name the variable, never
 // its value.
-func FromEnvironment() (Config, error) {
-	var cfg Config
+func FromEnvironment() (cfg Config, err error) {
 	if err := env.Parse(&cfg); err != nil {
 		return cfg, fmt.Errorf("read environment: %w", err)
 	}
@@ -92,6 +91,12 @@ func FromEnvironment() (Config, error) {
 	}
 	if cfg.StuckAfter <= 0 {
 		return cfg, fmt.Errorf("STUCK_AFTER %s is no time to wait", cfg.StuckAfter)
+	}
+	if cfg.DatabaseMaxLife < 0 || cfg.DatabaseMaxIdle < 0 {
+		return cfg, fmt.Errorf("DATABASE_MAX_LIFE %s or DATABASE_MAX_IDLE %s is negative", cfg.DatabaseMaxLife, cfg.DatabaseMaxIdle)
+	}
+	if cfg.Host, err = listenHost(cfg.Host); err != nil {
+		return cfg, err
 	}
 	cfg.ServiceURLs, cfg.ServiceDatabases = map[string]string{}, map[string]string{}
 	for _, name := range append([]string{Gateway}, Names()...) {
@@ -106,6 +111,17 @@ func FromEnvironment() (Config, error) {
 		cfg.onHeroku()
 	}
 	return cfg, errors.Join(cfg.checkToken(), cfg.checkGuard(), cfg.checkURLs())
+}
+
+// listenHost returns the value of HOST without the brackets of an IPv6 address.
+func listenHost(host string) (string, error) {
+	if inner, found := strings.CutPrefix(host, "["); found && strings.HasSuffix(inner, "]") {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	if strings.ContainsAny(host, " \t\r\n[]/") {
+		return "", fmt.Errorf("HOST %q is not an address or a name to listen on, such as 127.0.0.1, ::1 or 0.0.0.0", host)
+	}
+	return host, nil
 }
 
 // checkGuard says what is wrong with CORS_ORIGINS and ALLOWED_HOSTS.

@@ -68,6 +68,14 @@ func TestTheDevelopmentSignInIsForThisMachine(t *testing.T) {
 	}
 }
 
+func TestListensOnAnAddressInBrackets(t *testing.T) {
+	environment(t, "HOST=[::1]")
+	cfg, err := FromEnvironment()
+	if err != nil || cfg.Address("sales") != "[::1]:8084" {
+		t.Errorf("listens on %s, %v", cfg.Address("sales"), err)
+	}
+}
+
 func TestAddressesThatAreNone(t *testing.T) {
 	for name, c := range map[string]struct {
 		environment []string
@@ -83,6 +91,10 @@ func TestAddressesThatAreNone(t *testing.T) {
 		"a bad prefix":          {[]string{"AMQP_URL=amqp://b", "SALES_URL=amqp:", "BUS_PREFIX=a b/"}, "BUS_PREFIX"},
 		"no time to wait":       {[]string{"GATEWAY_TIMEOUT=-1s"}, "GATEWAY_TIMEOUT"},
 		"no time":               {[]string{"GATEWAY_TIMEOUT=soon"}, "GatewayTimeout"},
+		"a blank host":          {[]string{"HOST= "}, "HOST \" \" is not"},
+		"a host with a port":    {[]string{"HOST=[::1]:8080"}, "HOST \"[::1]:8080\" is not"},
+		"a negative life":       {[]string{"DATABASE_MAX_LIFE=-1s"}, "DATABASE_MAX_LIFE"},
+		"a negative idle time":  {[]string{"DATABASE_MAX_IDLE=-1s"}, "DATABASE_MAX_IDLE"},
 		"a bad Redis":           {[]string{"REDIS_URL=http://s3cret@r"}, "REDIS_URL does not parse"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -22,14 +23,14 @@ var (
 	ErrUnavailable = errors.New("event log is unavailable")
 	// ErrBlocked: the log is reachable but takes no events just now (RabbitMQ's
 	// memory or disk alarm). Transient; it wraps ErrUnavailable.
-	ErrBlocked = errors.Join(errors.New("event log takes no events just now"), ErrUnavailable)
+	ErrBlocked = fmt.Errorf("%w: it takes no events just now", ErrUnavailable)
 	// ErrRefused: the log will never take one of the messages, whatever is tried: it is
 	// too large, or a part of it cannot be written. Nothing is wrong with the log.
 	ErrRefused = errors.New("event log refuses the message")
 	// ErrMisconfigured: the server holds something else under the stream's names, or
 	// denies a right. It is transient, as an operator can put it right; it wraps
 	// ErrUnavailable.
-	ErrMisconfigured = errors.Join(errors.New("event log cannot be used as it is set up"), ErrUnavailable)
+	ErrMisconfigured = fmt.Errorf("%w as it is set up", ErrUnavailable)
 	// ErrClosed: the bus or the subscription was closed by its owner.
 	ErrClosed = errors.New("event log is closed")
 )
