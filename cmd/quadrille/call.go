@@ -66,7 +66,7 @@ instead of a result goes to stderr, with its code, and makes the exit code 1.`,
 	return cmd
 }
 
-// readParams is the params of a call, if there are any.
+// readParams parses the params of a call, if there are any.
 func readParams(args []string) (any, error) {
 	if len(args) == 0 {
 		return nil, nil
@@ -86,7 +86,7 @@ func readParams(args []string) (any, error) {
 	return params, nil
 }
 
-// dialRPC is a client for a target, and what ends it.
+// dialRPC returns a client for a target and the function that closes it.
 func dialRPC(target string) (*rpc.Client, func(), error) {
 	cfg, err := app.FromEnvironment()
 	if err != nil {

@@ -45,8 +45,8 @@ func (f *deadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
 }
 
-// picked is the IDs given; none where a group or --all is meant. Nothing given is
-// no way to mean everything.
+// picked returns the IDs given, or none if the flags select a group or --all. Giving
+// neither is an error: nobody means everything by accident.
 func (f *deadFlags) picked(args []string) (ids []int64, err error) {
 	group := f.all || f.filter != (opsclient.DeadFilter{})
 	switch {

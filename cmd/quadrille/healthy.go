@@ -146,7 +146,7 @@ func (p probe) word() string {
 	return "ready"
 }
 
-// inOneLine is nil where there are no reasons.
+// inOneLine joins reasons to an error, nil if there are none.
 func inOneLine(reasons []string) error {
 	reasons = slices.DeleteFunc(reasons, func(r string) bool { return r == "" })
 	if len(reasons) == 0 {

@@ -81,7 +81,7 @@ func newKeysCreate() *cobra.Command {
 	return cmd
 }
 
-// portFlag is --port of commands that look for a gateway.
+// portFlag adds --port to a command that looks for a gateway.
 func portFlag(cmd *cobra.Command, port *int) {
 	cmd.Flags().IntVar(port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
 }
@@ -132,8 +132,8 @@ func printKeys(cmd *cobra.Command, keys []auth.Key) error {
 	return out.Flush()
 }
 
-// shown is a name as it is, or, where it would do things to a terminal, escaped: there
-// may be keys from before that was looked at.
+// shown returns a name, escaped if it has characters that control a terminal: keys from
+// before names were checked may have them.
 func shown(name string) string {
 	if auth.Visible(name) {
 		return name
@@ -238,7 +238,7 @@ func (r *remote) withKept(ctx context.Context, work func(auth.Keyring) error) er
 	return work(auth.LocalKeys{Store: &auth.KeyStore{DB: conn, Log: log}})
 }
 
-// explainFault is a fault with what is wrong in each of its fields.
+// explainFault adds the fault of each field to an error.
 func explainFault(err error) error {
 	var f *fault.Fault
 	if !errors.As(err, &f) {

@@ -45,8 +45,8 @@ docs/operations.md lists every variable.`,
 	return root
 }
 
-// untilSignal is a context that ends at the first SIGINT or SIGTERM. A second
-// one ends the process at once.
+// untilSignal returns a context that ends at the first SIGINT or SIGTERM. A second signal
+// ends the process at once.
 func untilSignal(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)

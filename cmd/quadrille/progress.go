@@ -64,7 +64,7 @@ func (p *progress) tell(done int) {
 	fmt.Fprintf(p.out, "%d of %d %s%s\n", done, p.total, p.what, p.pace())
 }
 
-// pace is the rate so far, and how long the rest takes at it.
+// pace returns the rate so far, and the time that the rest takes at that rate.
 func (p *progress) pace() string {
 	rate := float64(p.done) / time.Since(p.started).Seconds()
 	if rate < 1 {

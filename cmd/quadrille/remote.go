@@ -58,7 +58,7 @@ func (r *remote) running(ctx context.Context) (bool, error) {
 	return found.runs, found.why
 }
 
-// newLinks is how a command reaches the services; it warns on stderr.
+// newLinks returns a command's connections to the services, which log warnings to stderr.
 func newLinks(cfg app.Config) (*app.Links, error) {
 	log, err := app.NewLog(os.Stderr, slog.LevelWarn.String(), "text")
 	if err != nil {

@@ -95,7 +95,7 @@ func (r *replay) run(ctx context.Context, dryRun bool) error {
 	return nil
 }
 
-// chosen is the stream of --from, or all.
+// chosen returns the stream of --from, or all.
 func (r *replay) chosen(streams []string) ([]string, error) {
 	if r.from == "" {
 		return streams, nil

@@ -14,7 +14,7 @@ import (
 	"quadrille/services/wishlist"
 )
 
-// everyService is all services, in the order of their ports.
+// everyService returns all services in the order of their ports.
 func everyService(cfg app.Config) ([]app.Service, error) {
 	front, err := gateway.FromConfig(cfg)
 	if err != nil {
@@ -37,10 +37,10 @@ func servicesNamed(cfg app.Config, names []string) ([]app.Service, error) {
 	return slices.DeleteFunc(all, func(s app.Service) bool { return !slices.Contains(names, s.Name) }), nil
 }
 
-// runnable is every service by name, the gateway first.
+// runnable returns the names of all services, the gateway first.
 func runnable() []string { return append([]string{app.Gateway}, app.Names()...) }
 
-// serviceNamed is the service of a name.
+// serviceNamed returns the service with that name.
 func serviceNamed(cfg app.Config, name string) (app.Service, error) {
 	found, err := servicesNamed(cfg, []string{name})
 	if err != nil {

@@ -40,8 +40,8 @@ func call(ctx context.Context, method string, args []string) error {
 	return nil
 }
 
-// params are the arguments as JSON; what is none is a string. Whether the method
-// takes them is the server's to say.
+// params returns the arguments as JSON. It takes an argument that is not JSON as a string.
+// The server decides whether the method takes them.
 func params(args []string) []any {
 	list := make([]any, len(args))
 	for i, arg := range args {

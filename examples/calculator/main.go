@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string) error {
 // errNowhere: the environment names no transport.
 var errNowhere = errors.New("set REDIS_URL, AMQP_URL or PORT, or several of them")
 
-// name is that of list, queue and path.
+// name returns the name of list, queue and path.
 func name() string { return cmp.Or(os.Getenv("CALC_NAME"), "calc") }
 
 func openRedis(url string) (*redis.Client, error) {

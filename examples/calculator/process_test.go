@@ -63,8 +63,8 @@ type process struct {
 	errors lockedBuffer
 }
 
-// command is a program with an environment of the test's own. One that has not
-// ended after a long time is killed.
+// command returns a command with an environment of the test's own. It is killed if it
+// runs for too long.
 func command(t *testing.T, env []string, argv ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -100,7 +100,7 @@ func start(t *testing.T, env []string, argv ...string) *process {
 	return p
 }
 
-// line is the next line of output.
+// line returns the next line of output.
 func (p *process) line(t *testing.T) string {
 	t.Helper()
 	line, more := <-p.Out

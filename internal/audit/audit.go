@@ -62,7 +62,7 @@ func AtRest(ctx context.Context, cfg Config, wait time.Duration) (Report, error)
 	return report, err
 }
 
-// compare is all differences in the notes, kind by kind.
+// compare returns all differences in the notes, kind by kind.
 func compare(n *notes) (differences []string) {
 	for _, check := range []func(*notes) []string{
 		checkReaders, checkStock, checkCopies, checkProducts, checkPrices, checkOrders, checkStats,
@@ -74,8 +74,9 @@ func compare(n *notes) (differences []string) {
 	return differences
 }
 
-// Present is cfg without the services that may be missing and do not answer: those
-// that only look on, and may join later. The four of the dance must be there.
+// Present returns cfg with the optional services that do not answer listed as absent.
+// Optional services only consume and may be added later; the four that publish are
+// required.
 func Present(ctx context.Context, cfg Config) Config {
 	hc := cfg.client()
 	cfg.Absent = nil

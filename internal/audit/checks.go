@@ -138,7 +138,7 @@ func checkPrices(n *notes) (found []string) {
 	return found
 }
 
-// agrees is what an order at rest may have for an allocation.
+// agrees reports whether an order at rest may have such an allocation.
 func agrees(order salesclient.OrderStatus, a inventoryclient.AllocationStatus) bool {
 	switch order {
 	case salesclient.Confirmed:

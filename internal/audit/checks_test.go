@@ -13,8 +13,8 @@ import (
 	wishlistclient "quadrille/services/wishlist/client"
 )
 
-// agreeing is the notes of a shop in which everything is right: one SKU of which
-// two are reserved for one order.
+// agreeing returns the notes of a shop without differences: one SKU of which two are
+// reserved for one order.
 func agreeing() *notes {
 	line := []salesclient.OrderLine{{Sku: "A", Quantity: 2}}
 	price := catalogclient.Money{Amount: "1.00", Currency: "GBP"}

@@ -20,7 +20,7 @@ type Copy struct {
 	UpdatedAt time.Time
 }
 
-// TableName is gorm's.
+// TableName implements gorm's Tabler.
 func (Copy) TableName() string { return "stock" }
 
 // Lock reads a SKU's copy and holds it until tx ends, so that what is decided by

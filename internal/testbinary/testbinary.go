@@ -37,7 +37,7 @@ var build = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
-// Program is the path of the program, which every user of the machine may run.
+// Program returns the path of the program, which every user of the machine may run.
 func Program(t testing.TB) string {
 	t.Helper()
 	program, err := build()
@@ -89,12 +89,12 @@ search:
 	return 0
 }
 
-// URL is where a service of this machine is reached.
+// URL returns the base URL of a service of this machine.
 func (m *Machine) URL(service string) string {
 	return "http://127.0.0.1:" + strconv.Itoa(app.Config{Port: m.Port}.PortOf(service))
 }
 
-// Command is a run of the program that is not started yet. It ends with the test.
+// Command returns a command of the program, not started yet. It ends with the test.
 func (m *Machine) Command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(m.t.Context(), m.program, args...) //nolint:gosec // the program is the one under test
 	cmd.Env = m.Env
@@ -159,14 +159,14 @@ type Buffer struct {
 	b  bytes.Buffer
 }
 
-// Write is io.Writer's.
+// Write implements io.Writer.
 func (s *Buffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.Write(p)
 }
 
-// String is what was written so far.
+// String returns everything written so far.
 func (s *Buffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

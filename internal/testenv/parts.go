@@ -15,14 +15,14 @@ import (
 	"quadrille/internal/testparts"
 )
 
-// Embedded is a configuration on files of the test's own.
+// Embedded returns a configuration on files of the test's own.
 func Embedded(t testing.TB) app.Config {
 	t.Helper()
 	return app.Config{Data: t.TempDir()}
 }
 
-// Real is a configuration on PostgreSQL and RabbitMQ, with schemas and exchanges
-// of the test's own, which are removed with it.
+// Real returns a configuration on PostgreSQL and RabbitMQ, with schemas and exchanges of
+// the test's own. It removes them after the test.
 func Real(t testing.TB) app.Config {
 	t.Helper()
 	prefix := own()
@@ -37,13 +37,13 @@ func Real(t testing.TB) app.Config {
 	return cfg
 }
 
-// overAMQP is Real with services that call each other through RabbitMQ.
+// overAMQP returns Real with services that call each other through RabbitMQ.
 func overAMQP(t testing.TB) app.Config {
 	t.Helper()
 	return Over(Real(t), "amqp:")
 }
 
-// overRedis is Embedded with services that call each other through Redis.
+// overRedis returns Embedded with services that call each other through Redis.
 func overRedis(t testing.TB) app.Config {
 	t.Helper()
 	cfg := Embedded(t)
@@ -51,7 +51,7 @@ func overRedis(t testing.TB) app.Config {
 	return Over(cfg, "redis:")
 }
 
-// Over is cfg with every service reached at url.
+// Over returns cfg with url as the address of every service.
 func Over(cfg app.Config, url string) app.Config {
 	cfg.ServiceURLs = map[string]string{}
 	for _, name := range app.Names() {
@@ -60,7 +60,7 @@ func Over(cfg app.Config, url string) app.Config {
 	return cfg
 }
 
-// own is a prefix that nobody else has.
+// own returns a unique prefix.
 func own() string { return "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12] + "." }
 
 func dropSchemas(t testing.TB, cfg app.Config) {

@@ -9,11 +9,11 @@ import (
 	"quadrille/internal/testidentity"
 )
 
-// PublicAPI is where the public API begins.
+// PublicAPI returns the base URL of the public API.
 func (s *Shop) PublicAPI() string { return s.URL(app.Gateway) + "/api/v1" }
 
-// Public is the same shop as it is from outside: its clients go through the gateway
-// and may do everything. Copies and allocations are not to be had there.
+// Public returns the same shop with clients that go through the gateway and have every
+// role. The gateway does not offer copies and allocations.
 func (s *Shop) Public(t testing.TB) *Shop {
 	t.Helper()
 	hc := call.New(call.Config{Timeout: time.Minute})

@@ -36,7 +36,7 @@ type Shop struct {
 	app *app.Shop
 }
 
-// URL is the base URL of a service.
+// URL returns the base URL of a service.
 func (s *Shop) URL(service string) string { return s.app.URL(service) }
 
 // Each runs test against a shop on each set of parts: SQLite with the embedded
@@ -66,7 +66,7 @@ func Start(t testing.TB, cfg app.Config) *Shop {
 	return shop
 }
 
-// Run is Start for a test that stops the shop itself.
+// Run starts a shop that the test stops by itself.
 func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
 	t.Helper()
 	testidentity.Configure(&cfg)

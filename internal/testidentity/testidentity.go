@@ -21,8 +21,8 @@ const (
 	secret   = "known to every test, and of no use elsewhere"
 )
 
-// Env is the variables by which a gateway takes the issuer's tokens, and lets tests
-// ask as fast as they can.
+// Env returns the variables with which a gateway accepts the issuer's tokens and does not
+// limit the rate of requests.
 func Env() []string {
 	return []string{
 		"JWT_SECRET=" + secret, "JWT_ISSUER=" + issuer, "JWT_AUDIENCE=" + audience,
@@ -30,12 +30,12 @@ func Env() []string {
 	}
 }
 
-// Configure is Env for a configuration that is not read from the environment.
+// Configure sets in cfg what Env sets in the environment.
 func Configure(cfg *app.Config) {
 	cfg.JWTSecret, cfg.JWTIssuer, cfg.JWTAudience = secret, issuer, audience
 }
 
-// Token is a person's token, good for an hour.
+// Token returns a token for a person, valid for an hour.
 func Token(subject string, roles ...string) string {
 	key, err := jwk.Import([]byte(secret))
 	if err != nil {
@@ -53,8 +53,8 @@ func Token(subject string, roles ...string) string {
 	return string(signed)
 }
 
-// Bearer is an Authorization header of somebody who may do everything, in the name
-// of the customer in whose name the path is, if it is in one.
+// Bearer returns an Authorization header with all roles. Its subject is the customer that
+// the path names, if it names one.
 func Bearer(path string) string {
 	who := "somebody"
 	if _, below, is := strings.Cut(path, "/customers/"); is {
@@ -69,7 +69,7 @@ func Bearer(path string) string {
 // Transport signs requests by Bearer.
 type Transport struct{ http.RoundTripper }
 
-// RoundTrip is http.RoundTripper's.
+// RoundTrip implements http.RoundTripper.
 func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", Bearer(r.URL.EscapedPath()))

@@ -29,7 +29,7 @@ func killFamily(head int) (below []int) {
 	return below
 }
 
-// descendants are the living processes below one.
+// descendants returns the living descendants of a process.
 func descendants(head int) (below []int) {
 	children := map[int][]int{}
 	entries, _ := os.ReadDir("/proc")

@@ -29,7 +29,7 @@ func folder(t testing.TB, uid int) string {
 	return dir
 }
 
-// freePort is a port that nobody listens on just now.
+// freePort returns a port without a listener.
 func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -73,8 +73,8 @@ func startPostgres(t testing.TB, program string, args ...string) *PostgresNode {
 	return n
 }
 
-// ownerOf is who the server runs as: PostgreSQL refuses to be root. nil is whoever
-// runs the test.
+// ownerOf returns the user to run the server as, since PostgreSQL refuses to run as root.
+// It returns nil for the user who runs the test.
 func ownerOf(t testing.TB) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -89,12 +89,12 @@ func ownerOf(t testing.TB) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-// URL is where the server answers, to its superuser.
+// URL returns the server's URL for its superuser.
 func (n *PostgresNode) URL() string {
 	return fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable", n.Address())
 }
 
-// Address is the server's host and port.
+// Address returns the server's host and port.
 func (n *PostgresNode) Address() string { return address(n.port) }
 
 // Stop shuts the server down cleanly, cutting off whoever is connected.

@@ -56,7 +56,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// Address is where clients connect.
+// Address returns the address that clients connect to.
 func (p *Proxy) Address() string { return p.listen.Addr().String() }
 
 // Cut resets every connection and takes no new one, until Mend.

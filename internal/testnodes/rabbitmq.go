@@ -96,7 +96,7 @@ func newRabbitNode(t testing.TB, server string, i int) *RabbitNode {
 	return n
 }
 
-// said is the end of the node's log.
+// said returns the end of the node's log.
 func (n *RabbitNode) said() string {
 	files, err := filepath.Glob(n.dir + "/log/*.log")
 	if err != nil || len(files) == 0 {
@@ -124,10 +124,10 @@ func (n *RabbitNode) configure(t testing.TB, peers []string) {
 	}
 }
 
-// URL is where the node answers.
+// URL returns the node's URL.
 func (n *RabbitNode) URL() string { return "amqp://guest:guest@" + n.Address() + "/" }
 
-// Address is the node's host and port.
+// Address returns the node's host and port.
 func (n *RabbitNode) Address() string { return address(n.port) }
 
 // Stop stops the node cleanly.

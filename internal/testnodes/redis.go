@@ -30,9 +30,9 @@ func Redis(t testing.TB) *RedisNode {
 		"--port", strconv.Itoa(port), "--appendonly", "yes")
 }
 
-// RedisTLS is Redis with a server that speaks TLS alone, with the certificate and key
-// given in PEM, demands a password and keeps nothing. settings are further arguments,
-// such as "--maxclients", "20".
+// RedisTLS starts a Redis that accepts only TLS, with a certificate and key in PEM,
+// requires a password and persists nothing. settings are further arguments, such as
+// "--maxclients", "20".
 func RedisTLS(t testing.TB, certificate, key []byte, password string, settings ...string) *RedisNode {
 	t.Helper()
 	dir, port := folder(t, os.Getuid()), freePort(t)
@@ -72,10 +72,10 @@ func startRedis(t testing.TB, dir string, options redis.Options, settings ...str
 	return n
 }
 
-// URL is where a server without TLS answers.
+// URL returns the URL of a server without TLS.
 func (n *RedisNode) URL() string { return "redis://" + n.Address() + "/0" }
 
-// Address is the server's host and port.
+// Address returns the server's host and port.
 func (n *RedisNode) Address() string { return n.options.Addr }
 
 // Stop stops the server cleanly.

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Chromium is the path of a Chromium that tests may run without a window. It is
-// chromium to QUADRILLE_TEST_REQUIRE.
+// Chromium returns the path of a Chromium that runs without a window. Its name in
+// QUADRILLE_TEST_REQUIRE is chromium.
 func Chromium(t testing.TB) string {
 	t.Helper()
 	const name = "chromium"
@@ -19,8 +19,8 @@ func Chromium(t testing.TB) string {
 	return ""
 }
 
-// NPM is the path of npm, which fetches the checks that tests have pages undergo. It
-// belongs to chromium, as nothing else needs it.
+// NPM returns the path of npm, which fetches the accessibility checks. Its name in
+// QUADRILLE_TEST_REQUIRE is chromium, because only browser tests need it.
 func NPM(t testing.TB) string {
 	t.Helper()
 	program, err := exec.LookPath("npm")

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Node is the path of a Node.js that runs tests by itself (18 and later). It is node
-// to QUADRILLE_TEST_REQUIRE.
+// Node returns the path of a Node.js with a test runner (18 and later). Its name in
+// QUADRILLE_TEST_REQUIRE is node.
 func Node(t testing.TB) string {
 	t.Helper()
 	const name = "node"

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Ruby is the path of a Ruby interpreter that finds these libraries. It is ruby to
-// QUADRILLE_TEST_REQUIRE.
+// Ruby returns the path of a Ruby interpreter that has these libraries. Its name in
+// QUADRILLE_TEST_REQUIRE is ruby.
 func Ruby(t testing.TB, libraries ...string) string {
 	t.Helper()
 	const name = "ruby"

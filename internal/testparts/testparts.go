@@ -21,20 +21,20 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 )
 
-// Postgres is the URL of a PostgreSQL server on which tests may create schemas.
+// Postgres returns the URL of a PostgreSQL server on which tests may create schemas.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	return postgres.url(t)
 }
 
-// RabbitMQ is the URL of a RabbitMQ server on which tests may declare exchanges
-// and queues.
+// RabbitMQ returns the URL of a RabbitMQ server on which tests may declare exchanges and
+// queues.
 func RabbitMQ(t testing.TB) string {
 	t.Helper()
 	return rabbitmq.url(t)
 }
 
-// Redis is the URL of a Redis server on which tests may keep lists.
+// Redis returns the URL of a Redis server on which tests may keep lists.
 func Redis(t testing.TB) string {
 	t.Helper()
 	return redisPart.url(t)

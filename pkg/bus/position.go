@@ -28,7 +28,7 @@ type positionRow struct {
 	UpdatedAt  time.Time
 }
 
-// TableName is gorm's.
+// TableName implements gorm's Tabler.
 func (positionRow) TableName() string { return "positions" }
 
 // beforeFirst is the offset of a position before the first event: streams begin

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Text is an error as it is kept: without what a text column cannot hold, and
-// not longer than a person reads.
+// Text returns an error's text without bytes that a text column cannot hold, cut to a
+// length that a person reads.
 func Text(err error) string {
 	text := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "?")
 	const most = 4000
@@ -18,8 +18,8 @@ func Text(err error) string {
 
 var differing = regexp.MustCompile(`"[^"]*"|'[^']*'|[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}|\d+`)
 
-// CauseOf is what letters with the same trouble have in common: the error
-// without its quoted parts, IDs and numbers.
+// CauseOf returns an error's text without its quoted parts, IDs and numbers, by which
+// letters with the same cause are grouped.
 func CauseOf(text string) string {
 	return differing.ReplaceAllStringFunc(text, func(part string) string {
 		switch {

@@ -43,7 +43,7 @@ type Letter struct {
 	ClosedAt   *time.Time
 }
 
-// TableName is gorm's.
+// TableName implements gorm's Tabler.
 func (Letter) TableName() string { return "dead_letters" }
 
 // Put sets a letter aside through tx, the transaction that moves the position
@@ -80,7 +80,7 @@ func putAgain(tx *gorm.DB, l Letter) (bool, error) {
 	return res.RowsAffected > 0, nil
 }
 
-// Find is one letter, or ErrNotFound.
+// Find returns one letter, or ErrNotFound.
 func Find(ctx context.Context, db *gorm.DB, id int64) (Letter, error) {
 	var l Letter
 	err := db.WithContext(ctx).First(&l, "id = ?", id).Error

@@ -30,7 +30,7 @@ func (f Filter) of(db *gorm.DB) *gorm.DB {
 	return q
 }
 
-// List is up to limit letters after the one with the ID after, oldest first.
+// List returns up to limit letters with IDs above after, oldest first.
 func List(ctx context.Context, db *gorm.DB, f Filter, after int64, limit int) ([]Letter, error) {
 	var letters []Letter
 	err := f.of(db.WithContext(ctx)).Where("id > ?", after).Order("id").Limit(limit).Find(&letters).Error
@@ -61,7 +61,7 @@ func Groups(ctx context.Context, db *gorm.DB, f Filter) ([]Group, error) {
 	return groups, nil
 }
 
-// Count is how many letters f picks.
+// Count returns the number of letters that f selects.
 func Count(ctx context.Context, db *gorm.DB, f Filter) (n int64, err error) {
 	if err := f.of(db.WithContext(ctx)).Count(&n).Error; err != nil {
 		return 0, fmt.Errorf("count dead letters: %w", err)

@@ -22,7 +22,7 @@ type row struct {
 	SentAt     *time.Time
 }
 
-// TableName is gorm's.
+// TableName implements gorm's Tabler.
 func (row) TableName() string { return "outbox" }
 
 // Append adds events to the outbox within tx, the caller's open transaction, in their

@@ -30,7 +30,7 @@ type Refused struct {
 	DiscardReason *string
 }
 
-// TableName is gorm's.
+// TableName implements gorm's Tabler.
 func (Refused) TableName() string { return Table }
 
 // State is RefusedOpen or RefusedDiscarded.

@@ -148,7 +148,7 @@ func (s *Service) change(ctx context.Context, id string, match match, change fun
 	return o, err
 }
 
-// Order is one order.
+// Order returns one order.
 func (s *Service) Order(ctx context.Context, id string) (Order, error) { return s.store.Order(ctx, id) }
 
 // Orders lists up to limit orders, oldest first, after the ID after.

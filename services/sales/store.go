@@ -182,7 +182,7 @@ func (s *store) everyPlaced(ctx context.Context) iter.Seq2[Order, error] {
 	}
 }
 
-// Order is one order.
+// Order returns one order.
 func (s *store) Order(ctx context.Context, id string) (Order, error) {
 	var o Order
 	err := s.db.WithContext(ctx).Preload("Lines", inOrder).First(&o, "id = ?", id).Error

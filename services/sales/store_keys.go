@@ -50,7 +50,7 @@ type answerRow struct {
 	CreatedAt   time.Time
 }
 
-// TableName is gorm's.
+// TableName implements gorm's Tabler.
 func (answerRow) TableName() string { return "idempotency_keys" }
 
 // claim is the statement that keeps the answer o under keys; none without keys.

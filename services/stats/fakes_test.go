@@ -60,7 +60,7 @@ func (f *fakeSales) move(id, status string) events.Event {
 	return events.OrderChanged("sales.order_"+status, id, o.version)
 }
 
-// Orders is those of the orders named that exist.
+// Orders returns the orders named, as far as they exist.
 func (f *fakeSales) Orders(_ context.Context, ids []string) (found []salesclient.Order, err error) {
 	if len(ids) > 0 { // the client makes no call for nothing
 		f.asked = append(f.asked, ids)

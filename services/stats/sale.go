@@ -35,7 +35,7 @@ type Line struct {
 	TotalMinor int64
 }
 
-// TableName is gorm's.
+// TableName implements gorm's Tabler.
 func (Line) TableName() string { return "order_lines" }
 
 // Revenue is minor units by currency.

@@ -13,7 +13,7 @@ type Service struct {
 	store *store
 }
 
-// Summary is the figures of all orders.
+// Summary returns the figures of all orders.
 func (s *Service) Summary(ctx context.Context) (Summary, error) { return s.store.Summary(ctx) }
 
 // Daily is what was sold from one day (YYYY-MM-DD, UTC) to another, both included;

@@ -35,7 +35,7 @@ func (s *Service) Remove(ctx context.Context, customer, code string) error {
 	return s.store.Remove(ctx, customer, code)
 }
 
-// Item is one wish.
+// Item returns one wish.
 func (s *Service) Item(ctx context.Context, customer, code string) (Item, error) {
 	code, err := sku.Normalize(code)
 	if err != nil {

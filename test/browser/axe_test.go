@@ -17,7 +17,7 @@ var (
 	errAxe  error
 )
 
-// axe is the code of the accessibility checks, which npm fetches where it is missing.
+// axe returns the code of the accessibility checks. It fetches it with npm if needed.
 func axe(t testing.TB) string {
 	t.Helper()
 	const file = "node_modules/axe-core/axe.min.js"
@@ -37,8 +37,8 @@ func axe(t testing.TB) string {
 	return axeCode
 }
 
-// barriers is what keeps people out of the page as it is now: the serious and critical
-// findings of axe-core, a line for each.
+// barriers returns the serious and critical findings of axe-core in the page, a line for
+// each.
 func (b *tab) barriers() []string {
 	b.t.Helper()
 	// The code is the tool's, not the page's: it is put in as a debugger puts it.

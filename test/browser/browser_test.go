@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// browser is the context of the browser.
+// browser returns the context of the browser, which it starts once.
 func browser(t testing.TB) context.Context {
 	t.Helper()
 	program := testparts.Chromium(t)

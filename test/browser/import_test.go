@@ -48,7 +48,7 @@ func (b *tab) upload(name, text string) {
 	b.must(chromedp.Do(b.ctx, chromedp.SetUploadFiles(chromedp.CSS(`input[type=file]`), []string{path})))
 }
 
-// receipts is a file of so many receipts, the last of which cannot be.
+// receipts writes a file of that many receipts, the last of which is invalid.
 func receipts(t *testing.T, lines int) string {
 	t.Helper()
 	var all strings.Builder

@@ -67,7 +67,7 @@ func TestEveryPage(t *testing.T) {
 	})
 }
 
-// in is the same tab for a part of a test.
+// in returns the same tab for a subtest.
 func (b *tab) in(t *testing.T) *tab {
 	part := *b
 	part.t = t
@@ -108,8 +108,8 @@ func (b *tab) text(percent int) {
 	b.must(err)
 }
 
-// cramped is what has too little room on the page as it is: the page itself where it is
-// wider than the window, and text in a drawing that is smaller than 11 px.
+// cramped returns what has too little room on the page: the page itself if it is wider
+// than the window, and text in a drawing that is smaller than 11 px.
 func (b *tab) cramped() []string {
 	b.t.Helper()
 	// Drawings are told of their size after one frame, and are drawn anew before the next.

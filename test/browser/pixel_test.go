@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// BenchmarkPixel is from a receipt to the page that shows it, which somebody has had
-// open: over inventory, catalog, the gateway's notes and the event stream, until the
-// browser has painted.
+// BenchmarkPixel measures the time from a receipt until the browser has painted the open
+// page that shows it, by way of inventory, catalog, the gateway and its event stream.
 func BenchmarkPixel(b *testing.B) {
 	s := up(b)
 	s.offer("VASE", "Blue vase", 10)

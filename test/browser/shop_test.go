@@ -41,7 +41,7 @@ func (s *shop) ready(services ...string) {
 	}
 }
 
-// base is where the pages are.
+// base returns the base URL of the pages.
 func (s *shop) base() string { return s.URL(app.Gateway) }
 
 func (s *shop) signedIn(subject string, roles ...string) string {

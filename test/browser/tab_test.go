@@ -68,7 +68,7 @@ func (b *tab) look(width int64, colours string) {
 	b.must(err)
 }
 
-// js is the value of an expression in the page.
+// js evaluates an expression in the page.
 func js[T any](b *tab, expression string) (T, error) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()

@@ -69,7 +69,7 @@ func (w *watch) expect(text string) {
 	w.expected = append(w.expected, text)
 }
 
-// unexpected is the troubles so far that nobody said would come; they are forgotten.
+// unexpected returns the errors so far that the test did not announce, and forgets them.
 func (w *watch) unexpected() (found []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -155,7 +155,7 @@ func (s *shop) atRest() {
 
 func (s *shop) audited() audit.Config { return audit.Config{URL: s.machine.URL, Services: app.Names()} }
 
-// differences is what the audit finds at rest.
+// differences returns what the audit finds at rest.
 func (s *shop) differences() (audit.Report, error) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()

@@ -19,7 +19,7 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// reads is nil if an instance of a service reads, or stands by, as wanted.
+// reads returns nil if an instance of a service reads, or stands by, as wanted.
 func reads(ctx context.Context, m *testbinary.Machine, service string, wanted bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -113,7 +113,7 @@ func (c *clients) confirmed(t *testing.T, s *shop) {
 	c.confirms(s, c.place(t))
 }
 
-// confirms is how long it takes until an order is confirmed, and seen everywhere.
+// confirms returns the time until an order is confirmed, and seen everywhere.
 func (c *clients) confirms(s *shop, o salesclient.Order) time.Duration {
 	s.t.Helper()
 	began := time.Now()

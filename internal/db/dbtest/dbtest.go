@@ -35,19 +35,20 @@ func Each(t *testing.T, service string, own fs.FS, test func(t *testing.T, conn 
 	})
 }
 
-// SQLite is a migrated file in a folder of the test's own.
+// SQLite opens a migrated file in a folder of the test's own.
 func SQLite(t testing.TB, service string, own fs.FS) *gorm.DB {
 	t.Helper()
 	return open(t, db.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), service+".db")}, service, own)
 }
 
-// Postgres is a migrated schema of the test's own, dropped at its end.
+// Postgres opens a migrated schema of the test's own and drops it after the test.
 func Postgres(t testing.TB, service string, own fs.FS) *gorm.DB {
 	t.Helper()
 	return schemaOf(t, testparts.Postgres(t), service, own)
 }
 
-// Cuttable is Postgres behind a proxy that can cut it off. It is mended at the end.
+// Cuttable returns Postgres behind a proxy that can cut it off. The proxy is mended after
+// the test.
 func Cuttable(t testing.TB, service string, own fs.FS) (*gorm.DB, *testnodes.Proxy) {
 	t.Helper()
 	server, err := url.Parse(testparts.Postgres(t))

@@ -5,7 +5,7 @@ import (
 	"testing/fstest"
 )
 
-// NoTables are the migrations of a service that has no tables of its own.
+// NoTables returns the migrations of a service without tables of its own.
 func NoTables() fs.FS {
 	const nothing = "-- +goose Up\nSELECT 1;\n"
 	return fstest.MapFS{

@@ -27,27 +27,27 @@ func (c *Client) Put(ctx context.Context, sku string, p NewProduct) (product Pro
 	return a.Value, a.Status == http.StatusCreated, err
 }
 
-// Product is one product.
+// Product returns one product.
 func (c *Client) Product(ctx context.Context, sku string) (Product, error) {
 	a, err := rc.Read[Product](c.raw.GetProduct(ctx, sku, nil))
 	return a.Value, err
 }
 
-// Products is those of the products named that are offered.
+// Products returns the products named, as far as they are offered.
 func (c *Client) Products(ctx context.Context, skus []string) ([]Product, error) {
 	return rc.ByKeys[Product](skus, func(skus []string) (*http.Response, error) {
 		return c.raw.ListProducts(ctx, &ListProductsParams{Sku: &skus, Limit: rc.Ptr(rc.PageSize)})
 	})
 }
 
-// AllProducts is every product that is offered, by SKU.
+// AllProducts iterates over all offered products by SKU.
 func (c *Client) AllProducts(ctx context.Context) iter.Seq2[Product, error] {
 	return rc.Each[Product](func(after *string) (*http.Response, error) {
 		return c.raw.ListProducts(ctx, &ListProductsParams{After: after, Limit: rc.Ptr(rc.PageSize)})
 	})
 }
 
-// Search is every product offered whose text contains q.
+// Search iterates over the offered products whose text contains q.
 func (c *Client) Search(ctx context.Context, q string) iter.Seq2[Product, error] {
 	return rc.Each[Product](func(after *string) (*http.Response, error) {
 		return c.raw.ListProducts(ctx, &ListProductsParams{Q: &q, After: after, Limit: rc.Ptr(rc.PageSize)})
@@ -60,7 +60,7 @@ func (c *Client) Withdraw(ctx context.Context, sku string) error {
 	return err
 }
 
-// AllStock is every copy that catalog keeps of inventory's SKUs.
+// AllStock iterates over catalog's copies of inventory's SKUs.
 func (c *Client) AllStock(ctx context.Context) iter.Seq2[Stock, error] {
 	return rc.Each[Stock](func(after *string) (*http.Response, error) {
 		return c.raw.ListStock(ctx, &ListStockParams{After: after, Limit: rc.Ptr(rc.PageSize)})

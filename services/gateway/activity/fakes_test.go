@@ -44,7 +44,7 @@ type fakeSales struct {
 
 func newSales() *fakeSales { return &fakeSales{owners: map[string]string{}} }
 
-// Orders is those of the orders named that exist.
+// Orders returns the orders named, as far as they exist.
 func (f *fakeSales) Orders(_ context.Context, ids []string) (found []salesclient.Order, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

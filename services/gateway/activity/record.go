@@ -23,7 +23,7 @@ type Activity struct {
 	SeenAt      time.Time // when it was recorded, UTC
 }
 
-// TableName is gorm's.
+// TableName implements gorm's Tabler.
 func (Activity) TableName() string { return "activity" }
 
 // newActivity records an event. Only sales knows the customer of an order: that one is

@@ -29,7 +29,7 @@ type APIKey struct {
 	LastUsedAt *time.Time // to the minute
 }
 
-// TableName is gorm's.
+// TableName implements gorm's Tabler.
 func (APIKey) TableName() string { return "api_keys" }
 
 // keyPrefix distinguishes keys from tokens, and lets scanners of leaked secrets find

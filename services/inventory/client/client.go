@@ -34,7 +34,7 @@ func (c *Client) Adjust(ctx context.Context, a NewAdjustment) (adjustment Adjust
 	return answer.Value, answer.Status == http.StatusCreated, err
 }
 
-// SKU is one SKU.
+// SKU returns one SKU.
 func (c *Client) SKU(ctx context.Context, code string) (Sku, error) {
 	a, err := rc.Read[Sku](c.raw.GetSku(ctx, code, nil))
 	return a.Value, err
@@ -54,14 +54,14 @@ func (c *Client) AllSKUs(ctx context.Context) iter.Seq2[Sku, error] {
 	})
 }
 
-// Allocations is those that exist of the allocations for the orders named.
+// Allocations returns the allocations of the orders named, as far as they exist.
 func (c *Client) Allocations(ctx context.Context, orders []string) ([]Allocation, error) {
 	return rc.ByKeys[Allocation](orders, func(orders []string) (*http.Response, error) {
 		return c.raw.ListAllocations(ctx, &ListAllocationsParams{Order: &orders, Limit: rc.Ptr(rc.PageSize)})
 	})
 }
 
-// AllAllocations is every allocation, by order.
+// AllAllocations iterates over all allocations by order.
 func (c *Client) AllAllocations(ctx context.Context) iter.Seq2[Allocation, error] {
 	return rc.Each[Allocation](func(after *string) (*http.Response, error) {
 		return c.raw.ListAllocations(ctx, &ListAllocationsParams{After: after, Limit: rc.Ptr(rc.PageSize)})
@@ -74,7 +74,7 @@ func (c *Client) Upload(ctx context.Context, csv io.Reader) (Import, error) {
 	return a.Value, err
 }
 
-// Import is how far an import is.
+// Import returns the state of an import.
 func (c *Client) Import(ctx context.Context, id string) (Import, error) {
 	a, err := rc.Read[Import](c.raw.GetImport(ctx, id))
 	return a.Value, err

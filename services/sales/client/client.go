@@ -32,20 +32,20 @@ func (c *Client) Place(ctx context.Context, idempotencyKey string, o NewOrder) (
 	return a.Value, a.Header.Get("Idempotency-Replayed") == "true", err
 }
 
-// Order is one order.
+// Order returns one order.
 func (c *Client) Order(ctx context.Context, id string) (Order, error) {
 	a, err := rc.Read[Order](c.raw.GetOrder(ctx, id, nil))
 	return a.Value, err
 }
 
-// Orders is those of the orders named that exist.
+// Orders returns the orders named, as far as they exist.
 func (c *Client) Orders(ctx context.Context, ids []string) ([]Order, error) {
 	return rc.ByKeys[Order](ids, func(ids []string) (*http.Response, error) {
 		return c.raw.ListOrders(ctx, &ListOrdersParams{Id: &ids, Limit: rc.Ptr(rc.PageSize)})
 	})
 }
 
-// AllOrders is every order, oldest first.
+// AllOrders iterates over all orders, oldest first.
 func (c *Client) AllOrders(ctx context.Context) iter.Seq2[Order, error] {
 	return rc.Each[Order](func(after *string) (*http.Response, error) {
 		return c.raw.ListOrders(ctx, &ListOrdersParams{After: after, Limit: rc.Ptr(rc.PageSize)})
@@ -64,7 +64,7 @@ func (c *Client) Ship(ctx context.Context, id string) (Order, error) {
 	return a.Value, err
 }
 
-// AllPrices is every copy that sales keeps of catalog's products.
+// AllPrices iterates over sales' copies of catalog's products.
 func (c *Client) AllPrices(ctx context.Context) iter.Seq2[Price, error] {
 	return rc.Each[Price](func(after *string) (*http.Response, error) {
 		return c.raw.ListPrices(ctx, &ListPricesParams{After: after, Limit: rc.Ptr(rc.PageSize)})

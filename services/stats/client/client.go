@@ -21,13 +21,13 @@ func New(baseURL string, hc *http.Client) (*Client, error) {
 	return &Client{raw: raw}, err
 }
 
-// Summary is the figures of all orders.
+// Summary returns the figures of all orders.
 func (c *Client) Summary(ctx context.Context) (Summary, error) {
 	a, err := rc.Read[Summary](c.raw.GetSummary(ctx))
 	return a.Value, err
 }
 
-// Daily is what was sold, by day (YYYY-MM-DD); an empty from or to is no bound.
+// Daily returns sales by day (YYYY-MM-DD). An empty from or to sets no bound.
 func (c *Client) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	var params GetDailyParams
 	if from != "" {
@@ -40,13 +40,13 @@ func (c *Client) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	return a.Value.Items, err
 }
 
-// Top is up to limit SKUs that were sold most.
+// Top returns the limit SKUs that sold most.
 func (c *Client) Top(ctx context.Context, limit int) ([]Top, error) {
 	a, err := rc.Read[TopList](c.raw.GetTop(ctx, &GetTopParams{Limit: &limit}))
 	return a.Value.Items, err
 }
 
-// AllOrders is every copy that stats keeps of sales' orders.
+// AllOrders iterates over stats' copies of sales' orders.
 func (c *Client) AllOrders(ctx context.Context) iter.Seq2[Order, error] {
 	return rc.Each[Order](func(after *string) (*http.Response, error) {
 		return c.raw.ListOrders(ctx, &ListOrdersParams{After: after, Limit: rc.Ptr(rc.PageSize)})

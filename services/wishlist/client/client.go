@@ -27,13 +27,13 @@ func (c *Client) Wish(ctx context.Context, customer, sku string) (item Item, cre
 	return a.Value, a.Status == http.StatusCreated, err
 }
 
-// Item is one wish.
+// Item returns one wish.
 func (c *Client) Item(ctx context.Context, customer, sku string) (Item, error) {
 	a, err := rc.Read[Item](c.raw.GetWish(ctx, customer, sku, nil))
 	return a.Value, err
 }
 
-// Items is all wishes of a customer, by SKU.
+// Items iterates over a customer's wishes by SKU.
 func (c *Client) Items(ctx context.Context, customer string) iter.Seq2[Item, error] {
 	return rc.Each[Item](func(after *string) (*http.Response, error) {
 		return c.raw.ListWishes(ctx, customer, &ListWishesParams{After: after, Limit: rc.Ptr(rc.PageSize)})
@@ -46,7 +46,7 @@ func (c *Client) Unwish(ctx context.Context, customer, sku string) error {
 	return err
 }
 
-// AllStock is every copy that wishlist keeps of inventory's SKUs.
+// AllStock iterates over wishlist's copies of inventory's SKUs.
 func (c *Client) AllStock(ctx context.Context) iter.Seq2[Stock, error] {
 	return rc.Each[Stock](func(after *string) (*http.Response, error) {
 		return c.raw.ListStock(ctx, &ListStockParams{After: after, Limit: rc.Ptr(rc.PageSize)})
