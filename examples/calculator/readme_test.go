@@ -18,7 +18,7 @@ type section struct {
 	byHand           []string
 }
 
-// sections are those of the README that export a variable, by their headings.
+// sections returns those of the README that export a variable, by their headings.
 func sections(t *testing.T) map[string]section {
 	t.Helper()
 	text, err := os.ReadFile("README.md")

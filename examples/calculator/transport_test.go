@@ -58,7 +58,7 @@ func removeLists(t *testing.T, url, name string) {
 	}
 }
 
-// channel is a channel to the broker, until the test ends.
+// channel returns a channel to the broker, until the test ends.
 func channel(t *testing.T, url string) *amqp.Channel {
 	t.Helper()
 	conn, err := amqp.Dial(url)

@@ -15,7 +15,7 @@ import (
 	"quadrille/internal/rest"
 )
 
-// Names is every service that can be served, in the order of their ports: the
+// Names returns every service that can be served, in the order of their ports: the
 // first listens on PORT+1.
 func Names() []string { return []string{"inventory", "catalog", "wishlist", "sales", "stats"} }
 
@@ -160,7 +160,7 @@ func (c *Config) readRetention() (err error) {
 // EventsKeep is for how long the gateway keeps its notes of events; 0: for ever.
 func (c Config) EventsKeep() time.Duration { return c.eventsKeep }
 
-// Database is the URL of a service's database.
+// Database returns the URL of a service's database.
 func (c Config) Database(service string) string {
 	switch {
 	case c.ServiceDatabases[service] != "":
@@ -172,7 +172,7 @@ func (c Config) Database(service string) string {
 	}
 }
 
-// withTLS is a database's URL on Heroku, whose PostgreSQL demands TLS, signs its own
+// withTLS returns a database's URL on Heroku, whose PostgreSQL demands TLS, signs its own
 // certificates and says neither in its URL.
 func (c Config) withTLS(database string) string {
 	u, err := url.Parse(database)
@@ -188,7 +188,7 @@ func (c Config) withTLS(database string) string {
 // Embedded reports whether everything is kept in files of this machine.
 func (c Config) Embedded() bool { return c.DatabaseURL == "" && len(c.ServiceDatabases) == 0 }
 
-// Brokers are the RabbitMQ servers to try in turn; none means the embedded log.
+// Brokers returns the RabbitMQ servers to try in turn; none means the embedded log.
 func (c Config) Brokers() []string {
 	list := c.AMQPURL
 	if list == "" {

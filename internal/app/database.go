@@ -29,7 +29,7 @@ func OpenDatabase(ctx context.Context, cfg Config, s Service, log *slog.Logger) 
 	return conn, nil
 }
 
-// databaseVariable is the variable that says where a service's database is.
+// databaseVariable returns the variable that says where a service's database is.
 func (c Config) databaseVariable(service string) string {
 	if c.ServiceDatabases[service] != "" {
 		return strings.ToUpper(service) + "_DATABASE_URL"

@@ -91,7 +91,7 @@ func (c Config) checkToken() error {
 	return nil
 }
 
-// ownHosts are the names by which a service is reached according to the configuration:
+// ownHosts returns the names by which a service is reached according to the configuration:
 // its callers send them as the Host of their requests.
 func (c Config) ownHosts(service string) (names []string) {
 	base := c.ServiceURLs[service]

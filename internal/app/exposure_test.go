@@ -11,7 +11,7 @@ import (
 	"quadrille/internal/db/dbtest"
 )
 
-// plain is a service that does nothing.
+// plain returns a service that does nothing.
 func plain(name string) Service {
 	return Service{
 		Name: name, Silent: true, Migrations: dbtest.NoTables(), Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
@@ -19,7 +19,7 @@ func plain(name string) Service {
 	}
 }
 
-// bound is a listener of a test's own.
+// bound returns a listener of a test's own.
 func bound(t *testing.T, address string) net.Listener {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
@@ -30,7 +30,7 @@ func bound(t *testing.T, address string) net.Listener {
 	return l
 }
 
-// routed is an address of this machine that others reach.
+// routed returns an address of this machine that others reach.
 func routed(t *testing.T) string {
 	t.Helper()
 	addresses, err := net.InterfaceAddrs()

@@ -50,7 +50,7 @@ const (
 	reading    = "read"
 )
 
-// session is the connection for a purpose. RPC shares the one for publishing.
+// session returns the connection for a purpose. RPC shares the one for publishing.
 func (l *Links) session(purpose string) (*broker.Session, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,7 +72,7 @@ func (l *Links) session(purpose string) (*broker.Session, error) {
 	return s, nil
 }
 
-// redisClient is the pool of connections to Redis, for calls.
+// redisClient returns the pool of connections to Redis, for calls.
 func (l *Links) redisClient() (*redis.Client, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,7 +80,7 @@ func (l *Links) redisClient() (*redis.Client, error) {
 	return l.openRedis()
 }
 
-// sharedRedis is the same for what processes share, and can do without; nil where
+// sharedRedis returns the same for what processes share, and can do without; nil where
 // there is no Redis.
 func (l *Links) sharedRedis() (*redis.Client, error) {
 	l.mu.Lock()
@@ -123,7 +123,7 @@ func (l *Links) serve(over func(service string) string, services []Service) {
 	}
 }
 
-// HTTP is a client that reaches every service, whichever way it is reached: over
+// HTTP returns a client that reaches every service, whichever way it is reached: over
 // HTTP, or over the broker or Redis as RPC.
 func (l *Links) HTTP(timeout time.Duration) *http.Client {
 	overAMQP, overRedis := rpc.NewRoundTripper(clientOf(l.dialAMQP)), rpc.NewRoundTripper(clientOf(l.dialRedis))
@@ -180,7 +180,7 @@ func (l *Links) dialRedis(list string) (rpc.Transport, error) {
 	return redisrpc.New(redisrpc.Config{Link: l.calls, List: list})
 }
 
-// Dial is a transport to a target: amqp:QUEUE, redis:LIST or an HTTP URL. A reply
+// Dial returns a transport to a target: amqp:QUEUE, redis:LIST or an HTTP URL. A reply
 // over Redis comes on a list of the call's own, as every server knows it.
 func (l *Links) Dial(target string) (rpc.Transport, error) {
 	scheme, queue, carried := carrier(target)
@@ -238,7 +238,7 @@ func (l *Links) server(base string, h http.Handler, log *slog.Logger) (run loop,
 	}
 }
 
-// state is nil while what RPC goes over is there.
+// state returns nil while what RPC goes over is there.
 func (l *Links) state(ctx context.Context) error {
 	l.mu.Lock()
 	session, client, carried := l.sessions[publishing], l.redis, l.carried

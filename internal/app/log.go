@@ -11,7 +11,7 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// NewLog is the process's logger: lines for people on a terminal, JSON
+// NewLog returns the process's logger: lines for people on a terminal, JSON
 // otherwise, unless format says text or json. Levels are slog's names.
 func NewLog(out io.Writer, level, format string) (*slog.Logger, error) {
 	var threshold slog.Level

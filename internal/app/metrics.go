@@ -17,10 +17,10 @@ type collector struct {
 	unit *unit
 }
 
-// Describe is prometheus.Collector's: the metrics are described as they come.
+// Describe implements prometheus.Collector: the metrics are described as they come.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
-// Collect is prometheus.Collector's.
+// Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -32,7 +32,7 @@ func (u *unit) ops(metrics *prometheus.Registry) rest.Ops {
 	}
 }
 
-// feed is the service's own events, from its outbox.
+// feed returns the service's own events, from its outbox.
 func (u *unit) feed(ctx context.Context, after int64, limit int) ([]rest.FeedItem, error) {
 	rows, err := outbox.Feed(ctx, u.db, after, limit)
 	items := make([]rest.FeedItem, len(rows))

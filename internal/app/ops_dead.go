@@ -37,7 +37,7 @@ func deadModel(l deadletter.Letter) opsclient.DeadLetter {
 	}
 }
 
-// wholeDead is a letter with what came.
+// wholeDead returns a letter with what came.
 func wholeDead(l deadletter.Letter) opsclient.DeadLetter {
 	d := deadModel(l)
 	if json.Valid(l.Body) && bytes.HasPrefix(bytes.TrimSpace(l.Body), []byte("{")) {
@@ -115,7 +115,7 @@ func deadPage(ctx context.Context, conn *gorm.DB, picks opsclient.DeadFilter, af
 	return page, nil
 }
 
-// findDead is the letter that the path names.
+// findDead returns the letter that the path names.
 func (u *unit) findDead(c echo.Context) (deadletter.Letter, error) {
 	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
 	if err != nil {

@@ -105,7 +105,7 @@ func (u *unit) getRefused(c echo.Context) error {
 	return c.JSON(http.StatusOK, whole)
 }
 
-// wholeRefused is a refused event with what would be published.
+// wholeRefused returns a refused event with what would be published.
 func wholeRefused(ctx context.Context, conn *gorm.DB, id int64) (opsclient.RefusedEvent, error) {
 	r, err := outbox.FindRefused(ctx, conn, id)
 	if err != nil {
@@ -162,12 +162,12 @@ func discard(ctx context.Context, conn *gorm.DB, id int64, reason string) error 
 	return outbox.DiscardRefused(ctx, conn, id, reason)
 }
 
-// RefusedEvents is the first refused events in a state, up to limit.
+// RefusedEvents returns the first refused events in a state, up to limit.
 func (s Stopped) RefusedEvents(ctx context.Context, state string, limit int) (opsclient.RefusedPage, error) {
 	return refusedPage(ctx, s.DB, state, 0, limit)
 }
 
-// RefusedEvent is one refused event, with what would be published.
+// RefusedEvent returns one refused event, with what would be published.
 func (s Stopped) RefusedEvent(ctx context.Context, id int64) (opsclient.RefusedEvent, error) {
 	return wholeRefused(ctx, s.DB, id)
 }

@@ -15,7 +15,7 @@ import (
 // would.
 type Stopped struct{ DB *gorm.DB }
 
-// DeadLetters is the first letters that f picks, up to limit.
+// DeadLetters returns the first letters that f picks, up to limit.
 func (s Stopped) DeadLetters(ctx context.Context, f opsclient.DeadFilter, limit int, _ *string) (opsclient.DeadPage, error) {
 	const most = 500 // as ops.yaml has it
 	states := []string{"", "all", deadletter.Open, deadletter.Retried, deadletter.Discarded}

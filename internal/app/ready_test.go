@@ -38,7 +38,7 @@ type rig struct {
 	fetch   atomic.Pointer[func(ctx context.Context) error] // what its reader does; nil for nothing
 }
 
-// Fetch is bus.Handler's.
+// Fetch implements bus.Handler.
 func (g *rig) Fetch(ctx context.Context, _ []events.Event) (struct{}, error) {
 	if do := g.fetch.Load(); do != nil {
 		return struct{}{}, (*do)(ctx)
@@ -46,7 +46,7 @@ func (g *rig) Fetch(ctx context.Context, _ []events.Event) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// Apply is bus.Handler's.
+// Apply implements bus.Handler.
 func (g *rig) Apply(context.Context, bus.Tx, []events.Event, struct{}) error { return nil }
 
 // eachDatabase runs test with a configuration on files and on PostgreSQL.
@@ -62,7 +62,7 @@ func eachDatabase(t *testing.T, test func(t *testing.T, cfg Config)) {
 	})
 }
 
-// onPostgres is a configuration with schemas of the test's own.
+// onPostgres returns a configuration with schemas of the test's own.
 func onPostgres(t *testing.T, server string) Config {
 	t.Helper()
 	prefix := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12] + "_"

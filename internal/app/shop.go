@@ -111,7 +111,7 @@ func (s *Shop) Fatal() <-chan error { return s.fatal }
 // URL is where a service of this shop, or one it calls, is reached.
 func (s *Shop) URL(service string) string { return s.cfg.URL(service) }
 
-// Listening is the address that a service of this shop listens on; nil where it has none
+// Listening returns the address that a service of this shop listens on; nil where it has none
 // of that name. URL may lead elsewhere.
 func (s *Shop) Listening(service string) net.Addr {
 	for _, u := range s.units {

@@ -217,7 +217,7 @@ func (u *unit) leased(parts Parts) (loop, error) {
 	}, nil
 }
 
-// carried is the server of requests that come as RPC, where there is one.
+// carried returns the server of requests that come as RPC, where there is one.
 func (u *unit) carried() ([]loop, error) {
 	run, err := u.shop.links.server(u.shop.cfg.URL(u.service.Name), http.HandlerFunc(u.dispatch), u.log)
 	if run == nil || err != nil {

@@ -26,7 +26,7 @@ const (
 // Gateway is the name of the service that has the public API, and Procfile's web.
 const Gateway = "gateway"
 
-// PortOf is the port a service listens on.
+// PortOf returns the port a service listens on.
 func (c Config) PortOf(service string) int {
 	for i, name := range Names() {
 		if name == service {
@@ -36,7 +36,7 @@ func (c Config) PortOf(service string) int {
 	return c.Port
 }
 
-// Address is the host and port a service listens on.
+// Address returns the host and port a service listens on.
 func (c Config) Address(service string) string {
 	return net.JoinHostPort(c.host(service), strconv.Itoa(c.PortOf(service)))
 }
@@ -69,7 +69,7 @@ func (c Config) Private() bool {
 	return c.Embedded() && c.Dyno == "" && c.TrustedProxies == 0 && !slices.ContainsFunc(c.reached(), elsewhere)
 }
 
-// reached is the URLs at which services are reached: the broker's, where by a queue.
+// reached returns the URLs at which services are reached: the broker's, where by a queue.
 func (c Config) reached() []string {
 	all := c.Brokers()
 	if c.RedisURL != "" {
@@ -86,7 +86,7 @@ func (c Config) reached() []string {
 // elsewhere reports whether a URL leads to another machine.
 func elsewhere(address string) bool { return !loopback(hostname(address)) }
 
-// hostname is the host of a URL without its port; empty where it has none.
+// hostname returns the host of a URL without its port; empty where it has none.
 func hostname(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// decoded is a file as it is read where its sender declares charset.
+// decoded returns a file as it is read where its sender declares charset.
 func decoded(t *testing.T, file, charset string) (io.Reader, error) {
 	t.Helper()
 	set, err := csvfile.Charset(charset)

@@ -46,7 +46,7 @@ func readHeader(s *scanner, required []string) (header, error) {
 	return best, best.check(required)
 }
 
-// bestHeader is the next record as the header of a file with the separator that
+// bestHeader returns the next record as the header of a file with the separator that
 // shows most columns. It does not consume the record.
 func bestHeader(s *scanner, candidates string, required []string) (best header, err error) {
 	most := -1
@@ -87,7 +87,7 @@ func readSeparator(s *scanner) (comma byte, declared bool, err error) {
 	return said[0], true, nil
 }
 
-// headerWith is the next record, not consumed, as the header of a file with this
+// headerWith returns the next record, not consumed, as the header of a file with this
 // separator. io.EOF means that there is none.
 func (s *scanner) headerWith(comma byte, required []string) (header, error) {
 	rec, err := s.next(comma)
@@ -135,7 +135,7 @@ func (h header) check(required []string) error {
 	return nil
 }
 
-// others are the names of the columns that are not required.
+// others returns the names of the columns that are not required.
 func (h header) others(required []string) (names []string) {
 	for _, name := range h.names {
 		if name != "" && !slices.Contains(required, name) {
@@ -145,7 +145,7 @@ func (h header) others(required []string) (names []string) {
 	return names
 }
 
-// list is names for people, the first few of them.
+// list returns names for people, the first few of them.
 func list(names []string) string {
 	const most = 20
 	quoted := make([]string, 0, most+1)

@@ -36,7 +36,7 @@ type Record struct {
 	field []string
 }
 
-// Field is the record's field in a required column, without the white space around
+// Field returns the record's field in a required column, without the white space around
 // it.
 func (r Record) Field(column string) string {
 	if at, has := r.place[column]; has && at < len(r.field) {
@@ -68,7 +68,7 @@ func Open(file io.Reader, cfg Config) (*Reader, error) {
 	return r, nil
 }
 
-// Ignored is the names of the columns that are not required.
+// Ignored returns the names of the columns that are not required.
 func (r *Reader) Ignored() []string { return r.header.others(r.cfg.Columns) }
 
 // Resume goes on at a place that Position gave. rest is the file from there on.
@@ -79,7 +79,7 @@ func (r *Reader) Resume(rest io.Reader, at Position) {
 // Position is where the next record is looked for.
 func (r *Reader) Position() Position { return r.scanner.at }
 
-// Next is the next record. A line that is none is a Record, too, and says why. The
+// Next returns the next record. A line that is none is a Record, too, and says why. The
 // error is that of the file, io.EOF at its end.
 func (r *Reader) Next() (Record, error) {
 	found, err := r.scanner.next(r.header.comma)

@@ -20,7 +20,7 @@ type failing interface {
 	Fatal(args ...any)
 }
 
-// read is each record of a file as "line: field|field|field" or "line: reason".
+// read returns each record of a file as "line: field|field|field" or "line: reason".
 func read(t failing, file io.Reader, cfg csvfile.Config) (lines []string) {
 	t.Helper()
 	r, err := csvfile.Open(file, cfg)

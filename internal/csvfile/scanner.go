@@ -52,7 +52,7 @@ func (s *scanner) consume(n int, lines int64) {
 	s.at.Line += lines
 }
 
-// lineEnd is the length of the line end at i: CR, LF or CR LF; 0 where there is
+// lineEnd returns the length of the line end at i: CR, LF or CR LF; 0 where there is
 // none.
 func (s *scanner) lineEnd(i int) int {
 	switch {
@@ -77,7 +77,7 @@ type record struct {
 	wrong error
 }
 
-// next is the record at the scanner's place, blank lines skipped. It is not
+// next returns the record at the scanner's place, blank lines skipped. It is not
 // consumed yet. The error is that of the file, io.EOF at its end.
 func (s *scanner) next(comma byte) (record, error) {
 	for n := s.lineEnd(0); n > 0; n = s.lineEnd(0) {
@@ -150,7 +150,7 @@ func (s *scanner) quote(at *place, i int, comma byte) int {
 	return 0
 }
 
-// last is the record that the file ends in, n bytes long.
+// last returns the record that the file ends in, n bytes long.
 func (s *scanner) last(at place, n int) (record, error) {
 	switch {
 	case !errors.Is(s.err, io.EOF):
@@ -163,7 +163,7 @@ func (s *scanner) last(at place, n int) (record, error) {
 	return record{raw: s.buf[:n], bytes: n, lines: at.lines}, nil
 }
 
-// unclosed is the line that opens a quoted field which does not end within a bound.
+// unclosed returns the line that opens a quoted field which does not end within a bound.
 func (s *scanner) unclosed(first int, bound string) record {
 	return record{bytes: first, lines: 1, wrong: fmt.Errorf(
 		"%w. The quoted field that begins in this line does not end %s; reading went on at line %d", errQuote, bound, s.at.Line+1)}
@@ -194,7 +194,7 @@ func (s *scanner) overlong(at place) (record, error) {
 	return record{wrong: wrong}, nil
 }
 
-// split is the fields of a record that was scanned without an error.
+// split returns the fields of a record that was scanned without an error.
 func split(raw []byte, comma byte) (fields []string) {
 	for {
 		if len(raw) == 0 || raw[0] != '"' {

@@ -18,7 +18,7 @@ import (
 	"quadrille/pkg/dbtx"
 )
 
-// ways are the ways to run a query through gorm and database/sql. Several of them
+// ways returns the ways to run a query through gorm and database/sql. Several of them
 // bypass gorm's translation of errors.
 func ways(ctx context.Context, conn *gorm.DB, query string) map[string]func() error {
 	conn = conn.WithContext(ctx)
@@ -206,7 +206,7 @@ func counting(t *testing.T, conn *gorm.DB) {
 	}
 }
 
-// serializable is a pool on conn's schema in which every transaction is serializable.
+// serializable returns a pool on conn's schema in which every transaction is serializable.
 func serializable(t *testing.T, conn *gorm.DB) *gorm.DB {
 	t.Helper()
 	var schema string

@@ -83,7 +83,7 @@ func (c *conn) alone(ctx context.Context, do func() error) error {
 	return dbtx.Again(ctx, func() error { return c.seen(ctx, do()) })
 }
 
-// ExecContext is driver.ExecerContext's.
+// ExecContext implements driver.ExecerContext.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (res driver.Result, err error) {
 	err = c.alone(ctx, func() error {
 		res, err = c.driverConn.ExecContext(ctx, query, args)
@@ -92,7 +92,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	return res, err
 }
 
-// QueryContext is driver.QueryerContext's.
+// QueryContext implements driver.QueryerContext.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	var found driver.Rows
 	err := c.alone(ctx, func() (err error) {
@@ -109,7 +109,7 @@ func (c *conn) rows(ctx context.Context, found driver.Rows, err error) (driver.R
 	return &rows{Rows: found, conn: c, ctx: ctx}, nil
 }
 
-// PrepareContext is driver.ConnPrepareContext's.
+// PrepareContext implements driver.ConnPrepareContext.
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	s, err := c.driverConn.PrepareContext(ctx, query)
 	if err != nil {
@@ -118,7 +118,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	return &stmt{Stmt: s, conn: c}, nil
 }
 
-// BeginTx is driver.ConnBeginTx's.
+// BeginTx implements driver.ConnBeginTx.
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	t, err := c.driverConn.BeginTx(ctx, opts)
 	if err != nil {
@@ -128,10 +128,10 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	return &tx{Tx: t, conn: c, ctx: ctx}, nil
 }
 
-// Ping is driver.Pinger's.
+// Ping implements driver.Pinger.
 func (c *conn) Ping(ctx context.Context) error { return c.seen(ctx, c.driverConn.Ping(ctx)) }
 
-// ResetSession is driver.SessionResetter's: it is called before each further use.
+// ResetSession implements driver.SessionResetter: it is called before each further use.
 func (c *conn) ResetSession(ctx context.Context) error {
 	if c.opened.UnixNano() < c.pool.staleBefore.Load() {
 		return driver.ErrBadConn
@@ -139,13 +139,13 @@ func (c *conn) ResetSession(ctx context.Context) error {
 	return c.seen(ctx, c.driverConn.ResetSession(ctx))
 }
 
-// IsValid is driver.Validator's: it is called before a connection goes back to the pool.
+// IsValid implements driver.Validator: it is called before a connection goes back to the pool.
 func (c *conn) IsValid() bool {
 	inner, says := c.driverConn.(driver.Validator)
 	return !c.spoiled && (!says || inner.IsValid())
 }
 
-// CheckNamedValue is driver.NamedValueChecker's.
+// CheckNamedValue implements driver.NamedValueChecker.
 func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
 	if inner, checks := c.driverConn.(driver.NamedValueChecker); checks {
 		return inner.CheckNamedValue(v)
@@ -160,13 +160,13 @@ type tx struct {
 	ctx  context.Context //nolint:containedctx // Commit has no other
 }
 
-// Commit is driver.Tx's.
+// Commit implements driver.Tx.
 func (t *tx) Commit() error {
 	t.conn.inTx = false
 	return t.conn.seen(t.ctx, t.Tx.Commit())
 }
 
-// Rollback is driver.Tx's.
+// Rollback implements driver.Tx.
 func (t *tx) Rollback() error {
 	t.conn.inTx = false
 	return t.conn.seen(t.ctx, t.Tx.Rollback())
@@ -178,7 +178,7 @@ type stmt struct {
 	conn *conn
 }
 
-// ExecContext is driver.StmtExecContext's.
+// ExecContext implements driver.StmtExecContext.
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (res driver.Result, err error) {
 	err = s.conn.alone(ctx, func() error {
 		res, err = s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args) //nolint:forcetypeassert // both drivers have it
@@ -187,7 +187,7 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (res d
 	return res, err
 }
 
-// QueryContext is driver.StmtQueryContext's.
+// QueryContext implements driver.StmtQueryContext.
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	var found driver.Rows
 	err := s.conn.alone(ctx, func() (err error) {
@@ -217,7 +217,7 @@ func (r *rows) Next(dest []driver.Value) error {
 // Close is driver.Rows'.
 func (r *rows) Close() error { return r.conn.seen(r.ctx, r.Rows.Close()) }
 
-// ColumnTypeDatabaseTypeName is driver.RowsColumnTypeDatabaseTypeName's.
+// ColumnTypeDatabaseTypeName implements driver.RowsColumnTypeDatabaseTypeName.
 func (r *rows) ColumnTypeDatabaseTypeName(i int) string {
 	if inner, knows := r.Rows.(driver.RowsColumnTypeDatabaseTypeName); knows {
 		return inner.ColumnTypeDatabaseTypeName(i)
@@ -225,7 +225,7 @@ func (r *rows) ColumnTypeDatabaseTypeName(i int) string {
 	return ""
 }
 
-// ColumnTypeScanType is driver.RowsColumnTypeScanType's.
+// ColumnTypeScanType implements driver.RowsColumnTypeScanType.
 func (r *rows) ColumnTypeScanType(i int) reflect.Type {
 	if inner, knows := r.Rows.(driver.RowsColumnTypeScanType); knows {
 		return inner.ColumnTypeScanType(i)

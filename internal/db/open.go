@@ -109,7 +109,7 @@ type migrateError struct{ cause error }
 // Error names the step.
 func (e *migrateError) Error() string { return "migrate: " + e.cause.Error() }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *migrateError) Unwrap() error { return e.cause }
 
 // Ping asks whether the database answers, within two seconds.
@@ -139,7 +139,7 @@ func Close(db *gorm.DB) error {
 	return err
 }
 
-// Now is the time as both databases keep it: UTC, in microseconds.
+// Now returns the time as both databases keep it: UTC, in microseconds.
 func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // Wrap says what was being done when a query failed; nil stays nil.

@@ -16,7 +16,7 @@ import (
 	"log/slog"
 )
 
-// before is the common migrations up to the one that is named.
+// before returns the common migrations up to the one that is named.
 func before(t *testing.T, name string) fs.FS {
 	t.Helper()
 	files := fstest.MapFS{}

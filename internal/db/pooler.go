@@ -20,7 +20,7 @@ var ErrPooler error = poolerError("a connection pooler (PgBouncer?) stands befor
 
 type poolerError string
 
-// Error is the text.
+// Error returns the text.
 func (e poolerError) Error() string { return string(e) }
 
 // Is matches dberr.ErrUnfit, so that no event is blamed for a pooler that was put in place later.
@@ -79,7 +79,7 @@ func detectPooling(ctx context.Context, cfg *pgx.ConnConfig) (pooling, error) {
 	return perSession, nil
 }
 
-// noTransaction is the error of a transaction that could not be begun. In statement
+// noTransaction returns the error of a transaction that could not be begun. In statement
 // mode none ever can.
 func noTransaction(ctx context.Context, err error) error {
 	var said *pgconn.PgError

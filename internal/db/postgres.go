@@ -76,7 +76,7 @@ func inSchema(ctx context.Context, db *gorm.DB, schema, user string, mode poolin
 	return nil
 }
 
-// hosts are the servers that are tried in turn.
+// hosts returns the servers that are tried in turn.
 func hosts(pg *pgx.ConnConfig) string {
 	all := []string{fmt.Sprintf("%s:%d", pg.Host, pg.Port)}
 	for _, f := range pg.Fallbacks {
@@ -133,8 +133,8 @@ type shortened struct {
 	cause error
 }
 
-// Error is the short text.
+// Error returns the short text.
 func (s *shortened) Error() string { return s.text }
 
-// Unwrap is the whole error.
+// Unwrap returns the whole error.
 func (s *shortened) Unwrap() error { return s.cause }

@@ -23,7 +23,7 @@ type Statement struct {
 // rowsAtOnce is how many rows one statement of Insert holds at the most.
 const rowsAtOnce = 256
 
-// Insert is the statements that insert rows, each with a value for each of the
+// Insert returns the statements that insert rows, each with a value for each of the
 // columns. They hold 256, 128, 64 … rows, so that whatever the number of rows,
 // few different statements come up and the server has them prepared.
 func Insert(table string, columns []string, rows [][]any) []Statement {
@@ -86,7 +86,7 @@ func commitTogether(ctx context.Context, db *gorm.DB, statements []Statement) er
 	return err
 }
 
-// Pgx is the connection below one of PostgreSQL's that sql.Conn.Raw hands out. Its
+// Pgx returns the connection below one of PostgreSQL's that sql.Conn.Raw hands out. Its
 // errors are not classified.
 func Pgx(driverConn any) *pgx.Conn {
 	return driverConn.(*conn).driverConn.(*stdlib.Conn).Conn() //nolint:forcetypeassert // see above

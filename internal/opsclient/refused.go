@@ -33,13 +33,13 @@ type RefusedPage struct {
 	Next  *string        `json:"next,omitempty"`
 }
 
-// RefusedEvents is one page of refused events in a state: open, discarded or all.
+// RefusedEvents returns one page of refused events in a state: open, discarded or all.
 func (c *Client) RefusedEvents(ctx context.Context, state string, limit int) (RefusedPage, error) {
 	query := url.Values{"state": {state}, "limit": {strconv.Itoa(limit)}}
 	return ask[RefusedPage](ctx, c, http.MethodGet, "/outbox/refused", query, nil)
 }
 
-// RefusedEvent is one refused event, with what would be published.
+// RefusedEvent returns one refused event, with what would be published.
 func (c *Client) RefusedEvent(ctx context.Context, id int64) (RefusedEvent, error) {
 	return ask[RefusedEvent](ctx, c, http.MethodGet, refusedPath(id), nil, nil)
 }

@@ -49,7 +49,7 @@ func (a AccessLog) level(c echo.Context) slog.Level {
 	}
 }
 
-// requestID is the caller's X-Request-Id, or one made for the request.
+// requestID returns the caller's X-Request-Id, or one made for the request.
 func requestID(c echo.Context) string {
 	id := short(c.Request().Header.Get(echo.HeaderXRequestID))
 	if id == "" {

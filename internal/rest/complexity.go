@@ -83,7 +83,7 @@ func (s *complexity) count() {
 
 func (s *complexity) exceed(what string, limit int) { s.broken, s.limit = what, limit }
 
-// stringLength is the length of the string that text begins with; all of it where the
+// stringLength returns the length of the string that text begins with; all of it where the
 // string does not end.
 func stringLength(text []byte) int {
 	for i := 1; i < len(text); i++ {
@@ -97,7 +97,7 @@ func stringLength(text []byte) int {
 	return len(text)
 }
 
-// numberLength is the length of the number that text begins with.
+// numberLength returns the length of the number that text begins with.
 func numberLength(text []byte) int {
 	for i, c := range text {
 		if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {

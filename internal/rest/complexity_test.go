@@ -20,7 +20,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// ordering is a server by the document of sales, which takes orders and lists them.
+// ordering returns a server by the document of sales, which takes orders and lists them.
 func ordering(t testing.TB) http.Handler {
 	t.Helper()
 	spec, err := os.ReadFile("../../services/sales/openapi.yaml")
@@ -56,7 +56,7 @@ func send(t testing.TB, h http.Handler, method, target, body string) (int, fault
 	return w.Code, p
 }
 
-// unknownKeys is an order with n members that no order has.
+// unknownKeys returns an order with n members that no order has.
 func unknownKeys(n int) string {
 	var b strings.Builder
 	b.WriteString(`{"customer":"ann"`)
@@ -70,7 +70,7 @@ func list(element string, n int) string {
 	return `{"customer":"ann","lines":[` + strings.TrimSuffix(strings.Repeat(element+",", n), ",") + `]}`
 }
 
-// hostileBodies is bodies that are made to cost, with the code of their answer and how
+// hostileBodies returns bodies that are made to cost, with the code of their answer and how
 // many findings there are in all; 0: few.
 func hostileBodies() map[string]struct {
 	body, code string

@@ -57,7 +57,7 @@ func Page[T any](kind string, rows []T, limit int, key func(T) string) (page []T
 // DefaultLimit is how long a page is where the caller does not say.
 const DefaultLimit = 50
 
-// Limit is the page length asked for.
+// Limit returns the page length asked for.
 func Limit(asked *int) int {
 	if asked == nil {
 		return DefaultLimit
@@ -76,7 +76,7 @@ func rememberURL(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// Link is the Link header of a page (RFC 8288): the request that ctx belongs to,
+// Link returns the Link header of a page (RFC 8288): the request that ctx belongs to,
 // going on after next. nil where there is no more.
 func Link(ctx context.Context, next *string) *string {
 	asked, ok := ctx.Value(urlKey{}).(*url.URL)

@@ -23,7 +23,7 @@ const uploadSpec = tinySpec + `
       responses: { "201": { description: Created. } }
 `
 
-// uploads is a server that takes files at /files, within a short time.
+// uploads returns a server that takes files at /files, within a short time.
 func uploads(t *testing.T) string {
 	t.Helper()
 	e, err := New(Config{

@@ -21,7 +21,7 @@ var docsTemplate string
 //go:embed assets/docs.css
 var docsStyle string
 
-// docsPolicy is all that the page is allowed: its own style, by its digest
+// docsPolicy returns all that the page is allowed: its own style, by its digest
 // (Content-Security-Policy level 3, section 8.4).
 func docsPolicy() string {
 	digest := sha256.Sum256([]byte(docsStyle))
@@ -105,10 +105,10 @@ func renderDocs(document *openapi3.T) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// paragraphs is a description's, as YAML folds them.
+// paragraphs returns a description's, as YAML folds them.
 func paragraphs(text string) []string { return strings.Split(text, "\n") }
 
-// tagOf is the group an operation is shown in.
+// tagOf returns the group an operation is shown in.
 func tagOf(op *openapi3.Operation) string {
 	if len(op.Tags) == 0 {
 		return "other"
@@ -150,7 +150,7 @@ func contentOf(content openapi3.Content) string {
 	return strings.Join(kinds, ", ")
 }
 
-// exampleOf is an answer that is text, where the document shows one.
+// exampleOf returns an answer that is text, where the document shows one.
 func exampleOf(content openapi3.Content) string {
 	for _, media := range content {
 		if text, is := media.Example.(string); is {
@@ -160,7 +160,7 @@ func exampleOf(content openapi3.Content) string {
 	return ""
 }
 
-// typeOf is a schema in a few words.
+// typeOf returns a schema in a few words.
 func typeOf(ref *openapi3.SchemaRef) string {
 	switch {
 	case ref == nil || ref.Value == nil:

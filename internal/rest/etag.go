@@ -7,7 +7,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// ETag is the strong entity tag of a row at version (RFC 9110, section 8.8.3).
+// ETag returns the strong entity tag of a row at version (RFC 9110, section 8.8.3).
 func ETag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
 // NotModified reports whether an If-None-Match header covers the version, so
@@ -16,7 +16,7 @@ func NotModified(header *string, version int64) bool {
 	return header != nil && matches(*header, version, true)
 }
 
-// CheckIfMatch is nil where an If-Match header is absent or covers the version,
+// CheckIfMatch returns nil where an If-Match header is absent or covers the version,
 // and a Stale fault where it does not. It compares strongly: a weak tag never
 // matches, and nothing matches what is not there, version 0 (RFC 9110, section
 // 13.1.1).

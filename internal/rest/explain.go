@@ -75,7 +75,7 @@ func (f *findings) collect(err error, at string) {
 	}
 }
 
-// unreadable is a part of the request that cannot be read.
+// unreadable returns a part of the request that cannot be read.
 func (f *findings) unreadable(at string, err error) finding {
 	if f.full() {
 		return finding{unparsed: true}

@@ -12,7 +12,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// asked is the status that a guard answers a request with, 204 where it lets it pass.
+// asked returns the status that a guard answers a request with, 204 where it lets it pass.
 func asked(t *testing.T, cfg GuardConfig, method, path, host string, header ...string) (int, fault.Problem) {
 	t.Helper()
 	g, err := NewGuard(cfg)

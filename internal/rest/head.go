@@ -25,7 +25,7 @@ func Heads(h http.Handler) http.Handler {
 	})
 }
 
-// methodOf is the request's method as the caller said it.
+// methodOf returns the request's method as the caller said it.
 func methodOf(c echo.Context) string {
 	if c.Request().Context().Value(asHead{}) != nil {
 		return http.MethodHead

@@ -21,7 +21,7 @@ func (f *InFlight) Begin(key string) (done func(), err error) {
 	return func() { f.keys.Delete(key) }, nil
 }
 
-// ErrInFlight is the fault of a request whose twin is not answered yet.
+// ErrInFlight returns the fault of a request whose twin is not answered yet.
 func ErrInFlight() error {
 	return fault.New(fault.Conflict, "request_in_flight", "a request with this idempotency key is being worked on; ask again in a moment")
 }

@@ -1,6 +1,6 @@
 package rest
 
-// Map is rows turned into models; never nil, so that an empty list is [].
+// Map returns rows turned into models; never nil, so that an empty list is [].
 func Map[R, M any](rows []R, model func(R) M) []M {
 	models := make([]M, len(rows))
 	for i, r := range rows {
@@ -17,7 +17,7 @@ func Values(list *[]string) []string {
 	return *list
 }
 
-// NonZero is n where it says something, and absent otherwise.
+// NonZero returns n where it says something, and absent otherwise.
 func NonZero(n int64) *int64 {
 	if n == 0 {
 		return nil
@@ -33,7 +33,7 @@ func Value(s *string) string {
 	return *s
 }
 
-// NonEmpty is a text for an optional field of a model, left out where it is empty.
+// NonEmpty returns a text for an optional field of a model, left out where it is empty.
 func NonEmpty(s string) *string {
 	if s == "" {
 		return nil

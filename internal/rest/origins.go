@@ -83,7 +83,7 @@ func newTrusted(origins []string) (*trusted, error) {
 	return t, nil
 }
 
-// check is an error for a request that changes something and was made by a page of
+// check returns an error for a request that changes something and was made by a page of
 // another origin, unless that is trusted.
 func (t *trusted) check(r *http.Request) error {
 	err := t.protection.Check(r)

@@ -11,13 +11,13 @@ var ErrStopping = errors.New("the process is stopping")
 // stopKey is what ends all requests, in the context of each.
 type stopKey struct{}
 
-// WithStop is the context of a request that ends with stop, too, and for its reason.
+// WithStop returns the context of a request that ends with stop, too, and for its reason.
 func WithStop(ctx, stop context.Context) (context.Context, context.CancelFunc) {
 	ctx, end := endsWith(ctx, stop)
 	return context.WithValue(ctx, stopKey{}, stop), end
 }
 
-// Outlive is the context of a request whose caller may leave: it is worked on to its
+// Outlive returns the context of a request whose caller may leave: it is worked on to its
 // deadline, or until the process stops.
 func Outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	alone, end := context.WithoutCancel(ctx), context.CancelFunc(func() {})

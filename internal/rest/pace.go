@@ -43,7 +43,7 @@ type timed struct {
 	conn *http.ResponseController
 }
 
-// Read is io.Reader's.
+// Read implements io.Reader.
 func (t *timed) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	switch {
@@ -80,7 +80,7 @@ type moving struct {
 	moved func()
 }
 
-// Read is io.Reader's.
+// Read implements io.Reader.
 func (m *moving) Read(p []byte) (int, error) {
 	_ = m.conn.SetReadDeadline(time.Now().Add(m.rest))
 	n, err := m.ReadCloser.Read(p)

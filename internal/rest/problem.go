@@ -59,12 +59,12 @@ func write(c echo.Context, p fault.Problem) error {
 	return c.Echo().JSONSerializer.Serialize(c, p, "")
 }
 
-// Draining is the fault of a request that was called off since the process stops.
+// Draining returns the fault of a request that was called off since the process stops.
 func Draining() *fault.Fault {
 	return fault.New(fault.Unavailable, "draining", "this instance stops, and another one answers; what was asked may have been done: ask again with the same Idempotency-Key or external_id")
 }
 
-// faultOf is the fault in err, or the one that err comes to.
+// faultOf returns the fault in err, or the one that err comes to.
 func faultOf(err error) *fault.Fault {
 	var f *fault.Fault
 	var he *echo.HTTPError

@@ -38,7 +38,7 @@ func FuzzHoldsNUL(f *testing.F) {
 	})
 }
 
-// text is all strings in a JSON value.
+// text returns all strings in a JSON value.
 func text(value any) (all string) {
 	switch v := value.(type) {
 	case string:

@@ -18,7 +18,7 @@ func Newest(batch []events.Event) map[string]events.Event {
 	return newest
 }
 
-// Subjects is the sorted subjects of Newest.
+// Subjects returns the sorted subjects of Newest.
 func Subjects(newest map[string]events.Event) []string {
 	subjects := make([]string, 0, len(newest))
 	for subject := range newest {
@@ -28,7 +28,7 @@ func Subjects(newest map[string]events.Event) []string {
 	return subjects
 }
 
-// Behind is the sorted subjects whose copy, at the version known, is older than
+// Behind returns the sorted subjects whose copy, at the version known, is older than
 // the newest event: the ones worth a call.
 func Behind(newest map[string]events.Event, known map[string]int64) []string {
 	var subjects []string

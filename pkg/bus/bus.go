@@ -122,7 +122,7 @@ type Subscription interface {
 	Close() error
 }
 
-// identify is the ID under which an event is known in the log. One that came
+// identify returns the ID under which an event is known in the log. One that came
 // without is known by a digest of what it says, since a position must tell one
 // event from another.
 func identify(id string, body []byte) string {

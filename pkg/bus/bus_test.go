@@ -88,7 +88,7 @@ func TestRabbitMQ(t *testing.T) {
 	})
 }
 
-// method is an AMQP 0-9-1 method frame on channel 0 (specification, section
+// method returns an AMQP 0-9-1 method frame on channel 0 (specification, section
 // 2.3.5): how a broker says connection.blocked, without being short of memory.
 func method(class, id uint16, arguments string) []byte {
 	payload := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, class), id)

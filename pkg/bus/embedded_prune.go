@@ -62,7 +62,7 @@ func (b *Embedded) prune(ctx context.Context, stream string, now time.Time) erro
 	}
 }
 
-// within is the offset of the oldest event that still fits into MaxBytes, counted
+// within returns the offset of the oldest event that still fits into MaxBytes, counted
 // from the newest.
 func (b *Embedded) within(ctx context.Context, stream string) (offset int64, err error) {
 	err = b.reader.QueryRowContext(ctx, `SELECT COALESCE(MIN(offset), 0) FROM

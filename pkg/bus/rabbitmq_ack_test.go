@@ -13,7 +13,7 @@ import (
 	"quadrille/pkg/bus"
 )
 
-// impatient is a broker that closes a channel on which a delivery stays
+// impatient returns a broker that closes a channel on which a delivery stays
 // unacknowledged for three seconds.
 func impatient(t *testing.T) *testnodes.RabbitNode {
 	t.Helper()

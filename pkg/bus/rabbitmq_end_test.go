@@ -15,7 +15,7 @@ import (
 	"quadrille/pkg/bus"
 )
 
-// slowBroker is a log whose every read is held back, and what sets the time.
+// slowBroker returns a log whose every read is held back, and what sets the time.
 func slowBroker(t *testing.T, prefetch int) (*bus.RabbitMQ, *testnodes.Proxy) {
 	t.Helper()
 	broker, prefix := testparts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."

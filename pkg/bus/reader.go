@@ -110,7 +110,7 @@ func (c *ReaderConfig) fill() {
 	c.Log = c.Log.With("stream", c.Stream)
 }
 
-// Stream is the stream that is read.
+// Stream returns the stream that is read.
 func (r *Reader) Stream() string { return r.cfg.Stream }
 
 // fencedPause is how long a reader leaves the stream to the instance that was

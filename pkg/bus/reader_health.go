@@ -90,7 +90,7 @@ func (r *Reader) fails(err error) {
 	}
 }
 
-// State is the reader's state, by what it knows itself.
+// State returns the reader's state, by what it knows itself.
 func (r *Reader) State() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

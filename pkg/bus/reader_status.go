@@ -51,7 +51,7 @@ func (r *Reader) Status(ctx context.Context) Status {
 	return s
 }
 
-// lag is the distance in offsets, counted from before the first event. A position
+// lag returns the distance in offsets, counted from before the first event. A position
 // that the history does not reach, or at which it ends with another event, belongs to
 // an earlier history: the whole of the present one is still to be read.
 func lag(at, end Position) int64 {

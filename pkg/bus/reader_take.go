@@ -86,7 +86,7 @@ type panicError struct {
 // Error tells the panic without its stack.
 func (e *panicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.value) }
 
-// after is the position behind deliveries. What a resynchronisation names has no
+// after returns the position behind deliveries. What a resynchronisation names has no
 // place in the stream and moves nothing.
 func (r *Reader) after(deliveries []Delivery) Position {
 	last := deliveries[len(deliveries)-1]

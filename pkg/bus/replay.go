@@ -47,7 +47,7 @@ func Reset(ctx context.Context, db *gorm.DB, subscriber, stream string, from int
 	return nil
 }
 
-// Streams is the streams that a subscriber has a position in.
+// Streams returns the streams that a subscriber has a position in.
 func Streams(ctx context.Context, db *gorm.DB, subscriber string) (streams []string, err error) {
 	err = db.WithContext(ctx).Model(&positionRow{}).Where("subscriber = ?", subscriber).Order("stream").Pluck("stream", &streams).Error
 	if err != nil {

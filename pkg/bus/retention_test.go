@@ -16,7 +16,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-// fat is n messages of about a kilobyte, said at a time.
+// fat returns n messages of about a kilobyte, said at a time.
 func fat(t *testing.T, n int, at time.Time) (messages []bus.Message) {
 	t.Helper()
 	for i := range n {

@@ -113,7 +113,7 @@ func broken(err error) bool {
 	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err)
 }
 
-// said is the kind by what the server, or the SQLite library, said.
+// said returns the kind by what the server, or the SQLite library, said.
 func said(err error) Kind {
 	var postgres *pgconn.PgError
 	if errors.As(err, &postgres) {
@@ -126,7 +126,7 @@ func said(err error) Kind {
 	return Other
 }
 
-// Of is the kind of err, wherever in its chain the database's error is.
+// Of returns the kind of err, wherever in its chain the database's error is.
 func Of(err error) Kind {
 	var marked *classified
 	if errors.As(err, &marked) {

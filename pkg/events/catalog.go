@@ -8,12 +8,12 @@ const (
 	CatalogProductWithdrawn = "catalog.product_withdrawn"
 )
 
-// ProductChanged is the event for a product that is now at version.
+// ProductChanged returns the event for a product that is now at version.
 func ProductChanged(sku string, version int64) Event {
 	return New(CatalogProductChanged, sku, version, href("products", sku))
 }
 
-// ProductWithdrawn is the event for a product withdrawn at version.
+// ProductWithdrawn returns the event for a product withdrawn at version.
 func ProductWithdrawn(sku string, version int64) Event {
 	return New(CatalogProductWithdrawn, sku, version, href("products", sku))
 }

@@ -60,10 +60,10 @@ func New(typ, subject string, version int64, href string) Event {
 	}
 }
 
-// Service is the name of the service that published the event.
+// Service returns the name of the service that published the event.
 func (e Event) Service() string { return strings.TrimPrefix(e.Source, "/") }
 
-// Encode is the event as structured-mode JSON.
+// Encode returns the event as structured-mode JSON.
 func (e Event) Encode() ([]byte, error) { return json.Marshal(e) }
 
 // Decode reads one structured-mode JSON event and checks what CloudEvents 1.0

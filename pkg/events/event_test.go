@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// all is one event of each kind.
+// all returns one event of each kind.
 func all() []events.Event {
 	list := []events.Event{
 		events.SkuProcessed("85123A", 17), events.OrderAllocated("o-1", 1), events.OrderShort("o-1", 1),

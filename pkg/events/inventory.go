@@ -10,17 +10,17 @@ const (
 	InventoryOrderRejected = "inventory.order_rejected"
 )
 
-// SkuProcessed is the event for a SKU whose stock is now at version.
+// SkuProcessed returns the event for a SKU whose stock is now at version.
 func SkuProcessed(code string, version int64) Event {
 	return New(InventorySkuProcessed, code, version, href("skus", code))
 }
 
-// OrderAllocated is the event for an order whose allocation is now at version.
+// OrderAllocated returns the event for an order whose allocation is now at version.
 func OrderAllocated(order string, version int64) Event {
 	return New(InventoryOrderAllocated, order, version, href("allocations", order))
 }
 
-// OrderShort is the event for an order that inventory could not allocate.
+// OrderShort returns the event for an order that inventory could not allocate.
 func OrderShort(order string, version int64) Event {
 	return New(InventoryOrderRejected, order, version, href("allocations", order))
 }

@@ -14,7 +14,7 @@ const (
 	SalesOrderShipped = "sales.order_shipped"
 )
 
-// OrderChanged is the event typ, one of the Sales constants, for an order that
+// OrderChanged returns the event typ, one of the Sales constants, for an order that
 // is now at version.
 func OrderChanged(typ, order string, version int64) Event {
 	return New(typ, order, version, href("orders", order))

@@ -8,12 +8,12 @@ const (
 	WishlistItemAvailable = "wishlist.item_available"
 )
 
-// ItemWished is the event for a wish that is now at version.
+// ItemWished returns the event for a wish that is now at version.
 func ItemWished(customer, sku string, version int64) Event {
 	return New(WishlistItemWished, customer+"/"+sku, version, href("customers", customer, "wishlist", sku))
 }
 
-// ItemAvailable is the event for a wish that can be fulfilled now.
+// ItemAvailable returns the event for a wish that can be fulfilled now.
 func ItemAvailable(customer, sku string, version int64) Event {
 	return New(WishlistItemAvailable, customer+"/"+sku, version, href("customers", customer, "wishlist", sku))
 }

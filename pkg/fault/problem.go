@@ -20,7 +20,7 @@ type Problem struct {
 	Errors []Field `json:"errors,omitempty"`
 }
 
-// statuses is each kind's HTTP status.
+// statuses returns each kind's HTTP status.
 func statuses() map[Kind]int {
 	return map[Kind]int{
 		Internal: http.StatusInternalServerError, Malformed: http.StatusBadRequest,
@@ -32,10 +32,10 @@ func statuses() map[Kind]int {
 	}
 }
 
-// Status is the kind's HTTP status.
+// Status returns the kind's HTTP status.
 func (k Kind) Status() int { return statuses()[k] }
 
-// kindOf is the kind that an HTTP status of another service stands for. What is
+// kindOf returns the kind that an HTTP status of another service stands for. What is
 // worth another try is Unavailable: a misdirected request too, which says nothing about
 // what was asked.
 func kindOf(status int) Kind {
@@ -51,7 +51,7 @@ func kindOf(status int) Kind {
 	return Invalid
 }
 
-// Problem is the fault as a document for status, which is its kind's.
+// Problem returns the fault as a document for status, which is its kind's.
 func (f *Fault) Problem(status int) Problem {
 	return Problem{
 		Type: "/problems/" + f.Code, Title: http.StatusText(status), Status: status,

@@ -57,7 +57,7 @@ func scaleOf(code string) (int, error) {
 	return scale, nil
 }
 
-// Amount is the amount as a decimal, with all decimals of its currency.
+// Amount returns the amount as a decimal, with all decimals of its currency.
 func (m Money) Amount() string {
 	scale, err := scaleOf(m.Currency)
 	if err != nil || scale == 0 {

@@ -244,7 +244,7 @@ func (q *postgresQueue) depth(ctx context.Context, most int) (w Waiting, err err
 // idList is IDs as one PostgreSQL array: gorm would make a parameter of each.
 type idList []int64
 
-// Value is driver.Valuer's.
+// Value implements driver.Valuer.
 func (l idList) Value() (driver.Value, error) {
 	list := []byte{'{'}
 	for i, id := range l {

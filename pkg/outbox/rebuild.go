@@ -55,7 +55,7 @@ func (r *Relay) Rebuild(ctx context.Context, force bool) (total int64, err error
 	return total, nil
 }
 
-// dueNow is the value of due that makes the relay look at a row again.
+// dueNow returns the value of due that makes the relay look at a row again.
 func dueNow(db *gorm.DB) string {
 	if db.Name() == "postgres" {
 		return "pg_current_xact_id()"

@@ -9,7 +9,7 @@ import (
 // Table is where the outbox is.
 const Table = "outbox"
 
-// Columns are those that Values has values for.
+// Columns returns those that Values has values for.
 func Columns() []string {
 	return []string{"event_id", "type", "subject", "routing_key", "body", "created_at"}
 }

@@ -165,7 +165,7 @@ func (r *Relay) alone(ctx context.Context, do func(db *gorm.DB) error) (mine boo
 	return mine, err
 }
 
-// newestSent is the event that was marked sent last, or the zero sentRow where there is
+// newestSent returns the event that was marked sent last, or the zero sentRow where there is
 // none. It looks at the last rows alone: later rows may have older marks, but not many.
 func newestSent(db *gorm.DB) (newest sentRow, err error) {
 	err = db.Raw(`SELECT id, event_id, sent_at FROM
@@ -177,7 +177,7 @@ func newestSent(db *gorm.DB) (newest sentRow, err error) {
 	return newest, nil
 }
 
-// stillKnown is the position of the last verification, unless another instance had
+// stillKnown returns the position of the last verification, unless another instance had
 // events published again since: then it belongs to an earlier history.
 func (r *Relay) stillKnown(db *gorm.DB) (bus.Position, error) {
 	var now []row

@@ -19,7 +19,7 @@ func routes(e *echo.Echo, s *Service) {
 	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, nil))
 }
 
-// PutProduct is PUT /products/{sku}.
+// PutProduct handles PUT /products/{sku}.
 func (h *handlers) PutProduct(ctx context.Context, r api.PutProductRequestObject) (api.PutProductResponseObject, error) {
 	price, err := money.Parse(r.Body.Price.Amount, r.Body.Price.Currency)
 	if err != nil {
@@ -40,7 +40,7 @@ func (h *handlers) PutProduct(ctx context.Context, r api.PutProductRequestObject
 	return api.PutProduct200JSONResponse{Body: productModel(p), Headers: api.PutProduct200ResponseHeaders{ETag: &etag}}, nil
 }
 
-// GetProduct is GET /products/{sku}.
+// GetProduct handles GET /products/{sku}.
 func (h *handlers) GetProduct(ctx context.Context, r api.GetProductRequestObject) (api.GetProductResponseObject, error) {
 	p, err := h.service.Product(ctx, r.Sku)
 	if err != nil {
@@ -53,7 +53,7 @@ func (h *handlers) GetProduct(ctx context.Context, r api.GetProductRequestObject
 	return api.GetProduct200JSONResponse{Body: productModel(p), Headers: api.GetProduct200ResponseHeaders{ETag: &etag}}, nil
 }
 
-// DeleteProduct is DELETE /products/{sku}.
+// DeleteProduct handles DELETE /products/{sku}.
 func (h *handlers) DeleteProduct(ctx context.Context, r api.DeleteProductRequestObject) (api.DeleteProductResponseObject, error) {
 	if err := h.service.Withdraw(ctx, r.Sku, matching(r.Params.IfMatch)); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (h *handlers) DeleteProduct(ctx context.Context, r api.DeleteProductRequest
 
 const productCursor = "products"
 
-// ListProducts is GET /products.
+// ListProducts handles GET /products.
 func (h *handlers) ListProducts(ctx context.Context, r api.ListProductsRequestObject) (api.ListProductsResponseObject, error) {
 	after, err := rest.DecodeCursor(productCursor, r.Params.After)
 	if err != nil {
@@ -87,7 +87,7 @@ func (h *handlers) ListProducts(ctx context.Context, r api.ListProductsRequestOb
 
 const stockCursor = "stock"
 
-// ListStock is GET /stock.
+// ListStock handles GET /stock.
 func (h *handlers) ListStock(ctx context.Context, r api.ListStockRequestObject) (api.ListStockResponseObject, error) {
 	after, err := rest.DecodeCursor(stockCursor, r.Params.After)
 	if err != nil {

@@ -38,7 +38,7 @@ type Terms struct {
 	Price       money.Money
 }
 
-// Price is the product's price.
+// Price returns the product's price.
 func (p *Product) Price() money.Money { return money.Money{Minor: p.PriceMinor, Currency: p.Currency} }
 
 // Exists reports whether the product is offered.
@@ -79,7 +79,7 @@ func unknown(sku string) error {
 	return fault.New(fault.NotFound, "product_unknown", "no product %s is offered", sku)
 }
 
-// Fold is text as a search compares it: without case and accents.
+// Fold returns text as a search compares it: without case and accents.
 func Fold(text string) string {
 	plain, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), text)
 	if err != nil {

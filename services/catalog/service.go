@@ -66,7 +66,7 @@ func versionOf(p *Product) int64 {
 	return 0
 }
 
-// Product is one product that is offered.
+// Product returns one product that is offered.
 func (s *Service) Product(ctx context.Context, code string) (Product, error) {
 	code, err := sku.Normalize(code)
 	if err != nil {

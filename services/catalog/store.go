@@ -74,7 +74,7 @@ func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockco
 	return outbox.Append(ctx, tx, news...)
 }
 
-// Product is one product that is offered.
+// Product returns one product that is offered.
 func (s *store) Product(ctx context.Context, sku string) (Product, error) {
 	var rows []Product
 	err := s.offered(ctx).Where("products.sku = ?", sku).Limit(1).Find(&rows).Error
@@ -110,12 +110,12 @@ func (s *store) Products(ctx context.Context, query Query, after string, limit i
 	return rows, db.Wrap(q.Order("products.sku").Limit(limit).Find(&rows).Error, "list products")
 }
 
-// containing is the LIKE pattern of what contains text as it stands.
+// containing returns the LIKE pattern of what contains text as it stands.
 func containing(text string) string {
 	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text) + "%"
 }
 
-// offered is the products that are not withdrawn, with what is in stock of each.
+// offered returns the products that are not withdrawn, with what is in stock of each.
 func (s *store) offered(ctx context.Context) *gorm.DB {
 	return s.db.WithContext(ctx).Model(&Product{}).
 		Select("products.*, COALESCE(stock.quantity, 0) AS quantity").

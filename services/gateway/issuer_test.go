@@ -24,7 +24,7 @@ import (
 
 const longSecret = "0123456789abcdef0123456789abcdef" // 32 bytes
 
-// inPEM is a block of what der says.
+// inPEM returns a block of what der says.
 func inPEM(t *testing.T, kind string, der []byte, err error) string {
 	t.Helper()
 	if err != nil {
@@ -55,7 +55,7 @@ func ecKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// configured is a configuration with an issuer.
+// configured returns a configuration with an issuer.
 func configured(change func(*app.Config)) app.Config {
 	c := app.Config{JWTIssuer: "https://id.test", JWTAudience: "shop"}
 	change(&c)
@@ -123,7 +123,7 @@ func TestIssuersThatCannotBe(t *testing.T) {
 	}
 }
 
-// tokenBy is a token of the issuer's, signed by a key.
+// tokenBy returns a token of the issuer's, signed by a key.
 func tokenBy(t *testing.T, algorithm jwa.SignatureAlgorithm, key any) string {
 	t.Helper()
 	token, err := jwt.NewBuilder().Issuer("https://id.test").Audience([]string{"shop"}).Subject("ann").Expiration(time.Now().Add(time.Hour)).Build()

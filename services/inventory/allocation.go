@@ -31,7 +31,7 @@ type Line struct {
 	Short    int64
 }
 
-// TableName is the table a Line is kept in.
+// TableName implements gorm's Tabler.
 func (Line) TableName() string { return "allocation_lines" }
 
 // Allocation is what inventory did for one order. It is kept under the order's
@@ -126,7 +126,7 @@ func (s Stock) available(code string) int64 {
 	return 0
 }
 
-// linesOf is the order's lines in SKU order, one for each SKU.
+// linesOf returns the order's lines in SKU order, one for each SKU.
 func linesOf(o Order) []Line {
 	bySKU := map[string]int64{}
 	for _, l := range o.Lines {

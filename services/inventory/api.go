@@ -21,7 +21,7 @@ func routes(e *echo.Echo, s *Service) {
 	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, []api.StrictMiddlewareFunc{withCharset}))
 }
 
-// CreateReceipt is POST /receipts.
+// CreateReceipt handles POST /receipts.
 func (h *handlers) CreateReceipt(ctx context.Context, r api.CreateReceiptRequestObject) (api.CreateReceiptResponseObject, error) {
 	m, created, err := h.service.Move(ctx, Movement{Kind: Receipt, ExternalID: r.Body.ExternalId, SKU: r.Body.Sku, Quantity: r.Body.Quantity})
 	if err != nil {
@@ -34,7 +34,7 @@ func (h *handlers) CreateReceipt(ctx context.Context, r api.CreateReceiptRequest
 	return api.CreateReceipt200JSONResponse(receipt), nil
 }
 
-// CreateAdjustment is POST /adjustments.
+// CreateAdjustment handles POST /adjustments.
 func (h *handlers) CreateAdjustment(ctx context.Context, r api.CreateAdjustmentRequestObject) (api.CreateAdjustmentResponseObject, error) {
 	m, created, err := h.service.Move(ctx, Movement{
 		Kind: Adjustment, ExternalID: r.Body.ExternalId, SKU: r.Body.Sku, Quantity: r.Body.Delta, Reason: r.Body.Reason,
@@ -49,7 +49,7 @@ func (h *handlers) CreateAdjustment(ctx context.Context, r api.CreateAdjustmentR
 	return api.CreateAdjustment200JSONResponse(adjustment), nil
 }
 
-// GetSku is GET /skus/{code}.
+// GetSku handles GET /skus/{code}.
 func (h *handlers) GetSku(ctx context.Context, r api.GetSkuRequestObject) (api.GetSkuResponseObject, error) {
 	sku, err := h.service.SKU(ctx, r.Code)
 	if err != nil {
@@ -64,7 +64,7 @@ func (h *handlers) GetSku(ctx context.Context, r api.GetSkuRequestObject) (api.G
 
 const skuCursor = "skus"
 
-// ListSkus is GET /skus.
+// ListSkus handles GET /skus.
 func (h *handlers) ListSkus(ctx context.Context, r api.ListSkusRequestObject) (api.ListSkusResponseObject, error) {
 	after, err := rest.DecodeCursor(skuCursor, r.Params.After)
 	if err != nil {
@@ -82,7 +82,7 @@ func (h *handlers) ListSkus(ctx context.Context, r api.ListSkusRequestObject) (a
 	}, nil
 }
 
-// GetAllocation is GET /allocations/{order}.
+// GetAllocation handles GET /allocations/{order}.
 func (h *handlers) GetAllocation(ctx context.Context, r api.GetAllocationRequestObject) (api.GetAllocationResponseObject, error) {
 	a, err := h.service.Allocation(ctx, r.Order)
 	if err != nil {
@@ -97,7 +97,7 @@ func (h *handlers) GetAllocation(ctx context.Context, r api.GetAllocationRequest
 
 const allocationCursor = "allocations"
 
-// ListAllocations is GET /allocations.
+// ListAllocations handles GET /allocations.
 func (h *handlers) ListAllocations(ctx context.Context, r api.ListAllocationsRequestObject) (api.ListAllocationsResponseObject, error) {
 	after, err := rest.DecodeCursor(allocationCursor, r.Params.After)
 	if err != nil {
@@ -139,7 +139,7 @@ func withCharset(next api.StrictHandlerFunc, operation string) api.StrictHandler
 	}
 }
 
-// CreateImport is POST /imports.
+// CreateImport handles POST /imports.
 func (h *handlers) CreateImport(ctx context.Context, r api.CreateImportRequestObject) (api.CreateImportResponseObject, error) {
 	charset, _ := ctx.Value(charsetKey{}).(encoding.Encoding)
 	im, err := h.service.Upload(ctx, r.Body, charset)
@@ -153,7 +153,7 @@ func (h *handlers) CreateImport(ctx context.Context, r api.CreateImportRequestOb
 	}, nil
 }
 
-// GetImport is GET /imports/{id}.
+// GetImport handles GET /imports/{id}.
 func (h *handlers) GetImport(ctx context.Context, r api.GetImportRequestObject) (api.GetImportResponseObject, error) {
 	im, refused, err := h.service.Import(ctx, r.Id)
 	if err != nil {
@@ -162,7 +162,7 @@ func (h *handlers) GetImport(ctx context.Context, r api.GetImportRequestObject) 
 	return api.GetImport200JSONResponse(importModel(im, refused)), nil
 }
 
-// CancelImport is DELETE /imports/{id}.
+// CancelImport handles DELETE /imports/{id}.
 func (h *handlers) CancelImport(ctx context.Context, r api.CancelImportRequestObject) (api.CancelImportResponseObject, error) {
 	im, refused, err := h.service.CancelImport(ctx, r.Id)
 	if err != nil {

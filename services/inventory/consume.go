@@ -15,7 +15,7 @@ type orderSource interface {
 	AllOrders(ctx context.Context) iter.Seq2[salesclient.Order, error]
 }
 
-// orderEvents are the events of sales that move stock.
+// orderEvents returns the events of sales that move stock.
 func orderEvents() []string {
 	return []string{events.SalesOrderPlaced, events.SalesOrderCancelled, events.SalesOrderShipped}
 }

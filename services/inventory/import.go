@@ -61,7 +61,7 @@ func (im Import) position() csvfile.Position {
 	return csvfile.Position{Offset: im.ReadOffset, Line: im.ReadLine}
 }
 
-// ignored is the names of the columns that are not read.
+// ignored returns the names of the columns that are not read.
 func (im Import) ignored() []string {
 	return slices.DeleteFunc(strings.Split(im.Ignored, "\n"), func(name string) bool { return name == "" })
 }
@@ -69,7 +69,7 @@ func (im Import) ignored() []string {
 // mostIgnored bounds how many names of columns an import keeps.
 const mostIgnored = 20
 
-// ignoredColumns is names as Import.Ignored keeps them.
+// ignoredColumns returns names as Import.Ignored keeps them.
 func ignoredColumns(names []string) string {
 	kept := make([]string, 0, mostIgnored)
 	for _, name := range names[:min(len(names), mostIgnored)] {
@@ -83,7 +83,7 @@ func importFile() csvfile.Config {
 	return csvfile.Config{Columns: []string{"external_id", "sku", "quantity"}}
 }
 
-// receiptOf is the receipt in a record. The error says why there is none.
+// receiptOf returns the receipt in a record. The error says why there is none.
 func receiptOf(r csvfile.Record) (Movement, error) {
 	if r.Wrong != nil {
 		return Movement{}, r.Wrong
@@ -99,7 +99,7 @@ func receiptOf(r csvfile.Record) (Movement, error) {
 	return m, m.check()
 }
 
-// explain is a reason in words for the person who sent the file.
+// explain returns a reason in words for the person who sent the file.
 func explain(reason error) string {
 	detail := reason.Error()
 	var f *fault.Fault
@@ -109,12 +109,12 @@ func explain(reason error) string {
 	return plaintext.Shorten(plaintext.Clean(detail), 500)
 }
 
-// errImportOver is the fault of cancelling an import that has ended.
+// errImportOver returns the fault of cancelling an import that has ended.
 func (im Import) errImportOver() error {
 	return fault.New(fault.Conflict, "import_over", "import %s is %s: there is nothing left to cancel", im.ID, im.Status)
 }
 
-// byCode is the SKU codes of movements, sorted, each once.
+// byCode returns the SKU codes of movements, sorted, each once.
 func byCode(movements []Movement) []string {
 	codes := make([]string, 0, len(movements))
 	for _, m := range movements {

@@ -59,7 +59,7 @@ func (m Movement) sameAs(other Movement) bool {
 	return m.SKU == other.SKU && m.Quantity == other.Quantity && m.Reason == other.Reason
 }
 
-// conflict is the fault for an external ID that was used for something else.
+// conflict returns the fault for an external ID that was used for something else.
 func (m Movement) conflict() error {
 	return fault.New(fault.Conflict, "external_id_reused",
 		"%s %q is already recorded with other contents", m.Kind, m.ExternalID).With("/external_id", "was used before")

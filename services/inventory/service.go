@@ -33,7 +33,7 @@ func (s *Service) Move(ctx context.Context, m Movement) (kept Movement, created 
 	return kept, created, err
 }
 
-// SKU is the stock of one SKU; its code may be in either case.
+// SKU returns the stock of one SKU; its code may be in either case.
 func (s *Service) SKU(ctx context.Context, code string) (SKU, error) {
 	code, err := sku.Normalize(code)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Service) Upload(ctx context.Context, file io.Reader, charset encoding.E
 // errorsShown is how many rejected lines an import shows.
 const errorsShown = 1000
 
-// Import is one import with its first errors.
+// Import returns one import with its first errors.
 func (s *Service) Import(ctx context.Context, id string) (Import, []ImportError, error) {
 	return s.store.Import(ctx, id, errorsShown)
 }

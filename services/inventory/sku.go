@@ -24,7 +24,7 @@ type SKU struct {
 	UpdatedAt time.Time
 }
 
-// TableName is the table a SKU is kept in.
+// TableName implements gorm's Tabler.
 func (SKU) TableName() string { return "skus" }
 
 // Available is what can still be promised.

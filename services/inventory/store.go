@@ -116,7 +116,7 @@ func (s *store) saveStock(ctx context.Context, tx *gorm.DB, stock Stock, causes 
 	return outbox.Append(ctx, tx, news...)
 }
 
-// SKU is one SKU by its code.
+// SKU returns one SKU by its code.
 func (s *store) SKU(ctx context.Context, code string) (SKU, error) {
 	var sku SKU
 	err := s.db.WithContext(ctx).First(&sku, "code = ? AND version > 0", code).Error

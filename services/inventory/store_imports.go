@@ -12,7 +12,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Import is one import with its first errors, errorLimit at the most.
+// Import returns one import with its first errors, errorLimit at the most.
 func (s *store) Import(ctx context.Context, id string, errorLimit int) (Import, []ImportError, error) {
 	var im Import
 	q := s.db.WithContext(ctx)
@@ -28,7 +28,7 @@ func (s *store) Import(ctx context.Context, id string, errorLimit int) (Import, 
 	return im, refused, db.Wrap(err, "read import errors")
 }
 
-// openImports is the IDs of the imports that are not over, in the order in which
+// openImports returns the IDs of the imports that are not over, in the order in which
 // they came.
 func (s *store) openImports(ctx context.Context) (ids []string, err error) {
 	err = s.db.WithContext(ctx).Model(&Import{}).Where("status IN ?", []string{ImportPending, ImportRunning}).Order("id").Pluck("id", &ids).Error

@@ -107,7 +107,7 @@ type chunkReader struct {
 	rest []byte
 }
 
-// Read is io.Reader's. A chunk that is missing in the middle is a fault.
+// Read implements io.Reader. A chunk that is missing in the middle is a fault.
 func (r *chunkReader) Read(p []byte) (int, error) {
 	for len(r.rest) == 0 {
 		data, err := r.chunk()

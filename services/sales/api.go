@@ -17,7 +17,7 @@ func routes(e *echo.Echo, s *Service) {
 	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, nil))
 }
 
-// PlaceOrder is POST /orders.
+// PlaceOrder handles POST /orders.
 func (h *handlers) PlaceOrder(ctx context.Context, r api.PlaceOrderRequestObject) (api.PlaceOrderResponseObject, error) {
 	d := Draft{Customer: r.Body.Customer, ExternalID: r.Body.ExternalId}
 	for _, l := range r.Body.Lines {
@@ -36,7 +36,7 @@ func (h *handlers) PlaceOrder(ctx context.Context, r api.PlaceOrderRequestObject
 	return api.PlaceOrder201JSONResponse{Body: orderModel(o), Headers: headers}, nil
 }
 
-// GetOrder is GET /orders/{id}.
+// GetOrder handles GET /orders/{id}.
 func (h *handlers) GetOrder(ctx context.Context, r api.GetOrderRequestObject) (api.GetOrderResponseObject, error) {
 	o, err := h.service.Order(ctx, r.Id)
 	if err != nil {
@@ -54,7 +54,7 @@ const (
 	newestCursor = "orders, newest first"
 )
 
-// ListOrders is GET /orders.
+// ListOrders handles GET /orders.
 func (h *handlers) ListOrders(ctx context.Context, r api.ListOrdersRequestObject) (api.ListOrdersResponseObject, error) {
 	newest, cursor := false, orderCursor
 	if r.Params.Sort != nil && *r.Params.Sort == api.MinusId {
@@ -80,7 +80,7 @@ func (h *handlers) ListOrders(ctx context.Context, r api.ListOrdersRequestObject
 	}, nil
 }
 
-// CancelOrder is POST /orders/{id}/cancel.
+// CancelOrder handles POST /orders/{id}/cancel.
 func (h *handlers) CancelOrder(ctx context.Context, r api.CancelOrderRequestObject) (api.CancelOrderResponseObject, error) {
 	o, err := h.service.Cancel(ctx, r.Id, matching(r.Params.IfMatch))
 	if err != nil {
@@ -90,7 +90,7 @@ func (h *handlers) CancelOrder(ctx context.Context, r api.CancelOrderRequestObje
 	return api.CancelOrder200JSONResponse{Body: orderModel(o), Headers: api.CancelOrder200ResponseHeaders{ETag: &etag}}, nil
 }
 
-// ShipOrder is POST /orders/{id}/ship.
+// ShipOrder handles POST /orders/{id}/ship.
 func (h *handlers) ShipOrder(ctx context.Context, r api.ShipOrderRequestObject) (api.ShipOrderResponseObject, error) {
 	o, err := h.service.Ship(ctx, r.Id, matching(r.Params.IfMatch))
 	if err != nil {
@@ -102,7 +102,7 @@ func (h *handlers) ShipOrder(ctx context.Context, r api.ShipOrderRequestObject) 
 
 const priceCursor = "prices"
 
-// ListPrices is GET /prices.
+// ListPrices handles GET /prices.
 func (h *handlers) ListPrices(ctx context.Context, r api.ListPricesRequestObject) (api.ListPricesResponseObject, error) {
 	after, err := rest.DecodeCursor(priceCursor, r.Params.After)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// serve is the service's API, ready for requests.
+// serve returns the service's API, ready for requests.
 func serve(t testing.TB, s *Service) *echo.Echo {
 	t.Helper()
 	e, err := rest.New(rest.Config{
@@ -169,7 +169,7 @@ func TestOrdersArePagedThrough(t *testing.T) {
 	})
 }
 
-// paged is the IDs on all pages of a list.
+// paged returns the IDs on all pages of a list.
 func paged(t *testing.T, e *echo.Echo, path string) (ids []string) {
 	t.Helper()
 	for path != "" {

@@ -21,7 +21,7 @@ const benchClients = 16
 
 func benchSKUs() []string { return []string{"22423", "85123A", "POST"} }
 
-// benchService is a service on PostgreSQL that can price benchSKUs.
+// benchService returns a service on PostgreSQL that can price benchSKUs.
 func benchService(b *testing.B) *Service {
 	b.Helper()
 	s := serviceOn(b, dbtest.Postgres(b, Name, migrations), &fakeCatalog{})

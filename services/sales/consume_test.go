@@ -26,7 +26,7 @@ func deliver[F any](ctx context.Context, conn *gorm.DB, h bus.Handler[F], batch 
 	return conn.Transaction(func(tx *gorm.DB) error { return h.Apply(ctx, tx, batch, fetched) })
 }
 
-// inAnyWay is the history in any order, with any of it again, in batches of any
+// inAnyWay returns the history in any order, with any of it again, in batches of any
 // size. Each event comes at least once.
 func inAnyWay(t *rapid.T, history []events.Event) (batches [][]events.Event) {
 	again := rapid.SliceOfN(rapid.SampledFrom(history), 0, 2*len(history)).Draw(t, "again")
@@ -61,7 +61,7 @@ type product struct {
 	before  []Price // none or one
 }
 
-// end is the event that tells of the state at the end.
+// end returns the event that tells of the state at the end.
 func (p product) end() events.Event { return p.history[len(p.history)-1] }
 
 // productHistory makes up a product. Catalog answers with its state at the end,
@@ -134,7 +134,7 @@ func resynchronised(t *rapid.T, s *Service, catalog *fakeCatalog) {
 	}
 }
 
-// mustPrice is a copy; one that is not there counts as withdrawn.
+// mustPrice returns a copy; one that is not there counts as withdrawn.
 func (s *store) mustPrice(t *rapid.T, code string) Price {
 	kept, err := s.Prices(t.Context(), []string{code})
 	noError(t, err)

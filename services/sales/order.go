@@ -44,7 +44,7 @@ type Line struct {
 	Short      int64
 }
 
-// TableName is the table a Line is kept in.
+// TableName implements gorm's Tabler.
 func (Line) TableName() string { return "order_lines" }
 
 // Total is what the order costs.
@@ -108,7 +108,7 @@ func (o *Order) move(status string, now time.Time) {
 	o.Version++
 }
 
-// News is the event that tells of the status the order is in.
+// News returns the event that tells of the status the order is in.
 func (o *Order) News() events.Event {
 	return events.OrderChanged("sales.order_"+o.Status, o.ID, o.Version)
 }

@@ -53,7 +53,7 @@ func (s *Service) Place(ctx context.Context, key *string, d Draft) (o Order, rep
 	return s.replay(ctx, keys, fingerprint, err)
 }
 
-// replay is the answer that was given under one of keys before, whatever failed
+// replay returns the answer that was given under one of keys before, whatever failed
 // now: a product may have been withdrawn since, or catalog be away. Most orders
 // are new, so it is looked for only here.
 func (s *Service) replay(ctx context.Context, keys []idempotencyKey, fingerprint string, failed error) (o Order, replayed bool, err error) {

@@ -39,7 +39,7 @@ func place(t *testing.T, s *Service, d Draft) Order {
 	return o
 }
 
-// told is the events in the outbox, oldest first.
+// told returns the events in the outbox, oldest first.
 func told(t *testing.T, s *Service) []events.Event {
 	t.Helper()
 	var bodies []string

@@ -154,13 +154,13 @@ func saveOrders(tx *gorm.DB, changed []Order) error {
 	return db.Wrap(tx.Clauses(upsert).CreateInBatches(short, 500).Error, "save order lines")
 }
 
-// stillPlaced is those of the orders that wait for inventory.
+// stillPlaced returns those of the orders that wait for inventory.
 func (s *store) stillPlaced(ctx context.Context, ids []string) (placed []string, err error) {
 	err = s.db.WithContext(ctx).Model(&Order{}).Where("id IN ? AND status = ?", ids, Placed).Order("id").Pluck("id", &placed).Error
 	return placed, db.Wrap(err, "find placed orders")
 }
 
-// everyPlaced is every order that waits for inventory, by ID.
+// everyPlaced returns every order that waits for inventory, by ID.
 func (s *store) everyPlaced(ctx context.Context) iter.Seq2[Order, error] {
 	return func(yield func(Order, error) bool) {
 		const page = 500

@@ -30,7 +30,7 @@ const (
 // caller's own ID of the order.
 type idempotencyKey struct{ Scope, Key string }
 
-// reused is the fault of a key that comes with another request than before.
+// reused returns the fault of a key that comes with another request than before.
 func (k idempotencyKey) reused() error {
 	const code = "idempotency_key_reused"
 	if k.Scope == scopeHeader {
@@ -53,7 +53,7 @@ type answerRow struct {
 // TableName implements gorm's Tabler.
 func (answerRow) TableName() string { return "idempotency_keys" }
 
-// claim is the statement that keeps the answer o under keys; none without keys.
+// claim returns the statement that keeps the answer o under keys; none without keys.
 func claim(keys []idempotencyKey, fingerprint string, o Order, dialect string) ([]db.Statement, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -94,7 +94,7 @@ func placed(err error) error {
 	}
 }
 
-// Answer is the order that was answered under one of keys, if there is one. The
+// Answer returns the order that was answered under one of keys, if there is one. The
 // same key with another request is Invalid.
 func (s *store) Answer(ctx context.Context, keys []idempotencyKey, fingerprint string) (o Order, found bool, err error) {
 	for _, k := range keys {

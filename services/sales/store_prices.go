@@ -12,7 +12,7 @@ import (
 	"quadrille/pkg/dbtx"
 )
 
-// Prices is the copies that are kept of the SKUs, by SKU.
+// Prices returns the copies that are kept of the SKUs, by SKU.
 func (s *store) Prices(ctx context.Context, skus []string) (map[string]Price, error) {
 	var rows []Price
 	err := s.db.WithContext(ctx).Where("sku IN ?", skus).Find(&rows).Error
@@ -23,7 +23,7 @@ func (s *store) Prices(ctx context.Context, skus []string) (map[string]Price, er
 	return prices, db.Wrap(err, "read prices")
 }
 
-// offered is the versions of the copies that are on offer, by SKU.
+// offered returns the versions of the copies that are on offer, by SKU.
 func (s *store) offered(ctx context.Context) (map[string]int64, error) {
 	var rows []Price
 	err := s.db.WithContext(ctx).Select("sku", "version").Where("withdrawn = ?", false).Find(&rows).Error

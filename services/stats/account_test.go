@@ -25,7 +25,7 @@ type held struct {
 	version              int64
 }
 
-// shown is the figures of a service.
+// shown returns the figures of a service.
 func shown(t rapid.TB, s *Service) (f figures) {
 	t.Helper()
 	ctx := context.Background()
@@ -46,7 +46,7 @@ func shown(t rapid.TB, s *Service) (f figures) {
 	return f
 }
 
-// account is the figures of the orders that sales has, counted one by one.
+// account returns the figures of the orders that sales has, counted one by one.
 func (f *fakeSales) account() (all figures) {
 	all.summary = Summary{Status: map[string]int64{}, Revenue: Revenue{}}
 	days, skus := map[[2]string]Daily{}, map[[2]string]Top{}

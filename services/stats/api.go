@@ -19,7 +19,7 @@ func routes(e *echo.Echo, s *Service) {
 	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, nil))
 }
 
-// GetSummary is GET /sales/summary.
+// GetSummary handles GET /sales/summary.
 func (h *handlers) GetSummary(ctx context.Context, _ api.GetSummaryRequestObject) (api.GetSummaryResponseObject, error) {
 	s, err := h.service.Summary(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func (h *handlers) GetSummary(ctx context.Context, _ api.GetSummaryRequestObject
 	}, nil
 }
 
-// GetDaily is GET /sales/daily.
+// GetDaily handles GET /sales/daily.
 func (h *handlers) GetDaily(ctx context.Context, r api.GetDailyRequestObject) (api.GetDailyResponseObject, error) {
 	rows, err := h.service.Daily(ctx, rest.Value(r.Params.From), rest.Value(r.Params.To))
 	if err != nil {
@@ -47,7 +47,7 @@ func (h *handlers) GetDaily(ctx context.Context, r api.GetDailyRequestObject) (a
 // defaultTop is how many SKUs GET /sales/top tells without a limit.
 const defaultTop = 10
 
-// GetTop is GET /sales/top.
+// GetTop handles GET /sales/top.
 func (h *handlers) GetTop(ctx context.Context, r api.GetTopRequestObject) (api.GetTopResponseObject, error) {
 	limit := defaultTop
 	if r.Params.Limit != nil {
@@ -64,7 +64,7 @@ func (h *handlers) GetTop(ctx context.Context, r api.GetTopRequestObject) (api.G
 
 const orderCursor = "orders"
 
-// ListOrders is GET /orders.
+// ListOrders handles GET /orders.
 func (h *handlers) ListOrders(ctx context.Context, r api.ListOrdersRequestObject) (api.ListOrdersResponseObject, error) {
 	after, err := rest.DecodeCursor(orderCursor, r.Params.After)
 	if err != nil {
@@ -94,7 +94,7 @@ func revenues(r Revenue) []api.Money {
 	return all
 }
 
-// largest is the revenue in the currency that has most of it: what a shop with one
+// largest returns the revenue in the currency that has most of it: what a shop with one
 // currency asks for.
 func largest(r Revenue) api.Money {
 	main := "GBP"

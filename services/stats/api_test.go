@@ -43,7 +43,7 @@ func TestFiguresOverREST(t *testing.T) {
 	})
 }
 
-// cursorAfter is the cursor after the first copy: what is in it is nobody's
+// cursorAfter returns the cursor after the first copy: what is in it is nobody's
 // business.
 func cursorAfter(t *testing.T, s *Service) string {
 	t.Helper()

@@ -18,7 +18,7 @@ type orderSource interface {
 	AllOrders(ctx context.Context) iter.Seq2[salesclient.Order, error]
 }
 
-// orderEvents are all that can befall an order.
+// orderEvents returns all that can befall an order.
 func orderEvents() []string {
 	return []string{
 		events.SalesOrderPlaced, events.SalesOrderConfirmed, events.SalesOrderRejected,

@@ -14,7 +14,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-// emptied is a service without copies, so that one database serves many histories.
+// emptied returns a service without copies, so that one database serves many histories.
 func emptied(t *rapid.T, conn *gorm.DB) *Service {
 	if err := conn.Exec("DELETE FROM orders").Error; err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func history(t *rapid.T) (sales *fakeSales, told []events.Event) {
 	return sales, told
 }
 
-// inAnyWay is the events in any order, with any of them again, in batches of any
+// inAnyWay returns the events in any order, with any of them again, in batches of any
 // size. Each comes at least once.
 func inAnyWay(t *rapid.T, told []events.Event) (batches [][]events.Event) {
 	again := rapid.SliceOfN(rapid.SampledFrom(told), 0, 2*len(told)).Draw(t, "again")

@@ -73,7 +73,7 @@ func (f *fakeSales) Orders(_ context.Context, ids []string) (found []salesclient
 	return found, f.away
 }
 
-// AllOrders is every order, by ID.
+// AllOrders returns every order, by ID.
 func (f *fakeSales) AllOrders(context.Context) iter.Seq2[salesclient.Order, error] {
 	return func(yield func(salesclient.Order, error) bool) {
 		for _, id := range slices.Sorted(maps.Keys(f.orders)) {
@@ -84,7 +84,7 @@ func (f *fakeSales) AllOrders(context.Context) iter.Seq2[salesclient.Order, erro
 	}
 }
 
-// model is the order as sales answers it.
+// model returns the order as sales answers it.
 func (o sale) model() salesclient.Order {
 	price := func(minor int64) salesclient.Money {
 		return salesclient.Money{Amount: fmt.Sprintf("%d.%02d", minor/100, minor%100), Currency: o.currency}

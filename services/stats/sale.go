@@ -10,7 +10,7 @@ const (
 	Shipped   = "shipped"
 )
 
-// sold is the statuses of orders whose units and revenue count.
+// sold returns the statuses of orders whose units and revenue count.
 func sold() []string { return []string{Confirmed, Shipped} }
 
 // Order is stats' copy of an order: what its figures are made of.

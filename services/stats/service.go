@@ -44,7 +44,7 @@ func checkDays(from, to string) error {
 	return nil
 }
 
-// Top is up to limit SKUs that were sold most, by units.
+// Top returns up to limit SKUs that were sold most, by units.
 func (s *Service) Top(ctx context.Context, limit int) ([]Top, error) { return s.store.Top(ctx, limit) }
 
 // Orders lists up to limit copies after the order after.

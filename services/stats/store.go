@@ -19,7 +19,7 @@ type store struct {
 // rowsAtOnce is how many rows one statement writes at the most.
 const rowsAtOnce = 500
 
-// versions is the versions of the copies of the orders named, by ID; of all where
+// versions returns the versions of the copies of the orders named, by ID; of all where
 // ids is nil.
 func (s *store) versions(ctx context.Context, ids []string) (map[string]int64, error) {
 	q := s.db.WithContext(ctx)

@@ -43,7 +43,7 @@ func (s *store) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	return rows, db.Wrap(err, "sum up days")
 }
 
-// Top is the SKUs that were sold most, by units.
+// Top returns the SKUs that were sold most, by units.
 func (s *store) Top(ctx context.Context, limit int) ([]Top, error) {
 	var rows []Top
 	err := s.db.WithContext(ctx).Model(&Line{}).Joins("JOIN orders ON orders.id = order_lines.order_id").

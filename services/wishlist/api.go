@@ -17,7 +17,7 @@ func routes(e *echo.Echo, s *Service) {
 	api.RegisterHandlers(e, api.NewStrictHandler(&handlers{service: s}, nil))
 }
 
-// PutWish is PUT /customers/{customer}/wishlist/{sku}.
+// PutWish handles PUT /customers/{customer}/wishlist/{sku}.
 func (h *handlers) PutWish(ctx context.Context, r api.PutWishRequestObject) (api.PutWishResponseObject, error) {
 	item, created, err := h.service.Wish(ctx, r.Customer, r.Sku)
 	if err != nil {
@@ -30,7 +30,7 @@ func (h *handlers) PutWish(ctx context.Context, r api.PutWishRequestObject) (api
 	return api.PutWish200JSONResponse{Body: itemModel(item), Headers: api.PutWish200ResponseHeaders{ETag: &etag}}, nil
 }
 
-// GetWish is GET /customers/{customer}/wishlist/{sku}.
+// GetWish handles GET /customers/{customer}/wishlist/{sku}.
 func (h *handlers) GetWish(ctx context.Context, r api.GetWishRequestObject) (api.GetWishResponseObject, error) {
 	item, err := h.service.Item(ctx, r.Customer, r.Sku)
 	if err != nil {
@@ -43,7 +43,7 @@ func (h *handlers) GetWish(ctx context.Context, r api.GetWishRequestObject) (api
 	return api.GetWish200JSONResponse{Body: itemModel(item), Headers: api.GetWish200ResponseHeaders{ETag: &etag}}, nil
 }
 
-// DeleteWish is DELETE /customers/{customer}/wishlist/{sku}.
+// DeleteWish handles DELETE /customers/{customer}/wishlist/{sku}.
 func (h *handlers) DeleteWish(ctx context.Context, r api.DeleteWishRequestObject) (api.DeleteWishResponseObject, error) {
 	if err := h.service.Remove(ctx, r.Customer, r.Sku); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (h *handlers) DeleteWish(ctx context.Context, r api.DeleteWishRequestObject
 
 const wishCursor = "wishes"
 
-// ListWishes is GET /customers/{customer}/wishlist.
+// ListWishes handles GET /customers/{customer}/wishlist.
 func (h *handlers) ListWishes(ctx context.Context, r api.ListWishesRequestObject) (api.ListWishesResponseObject, error) {
 	after, err := rest.DecodeCursor(wishCursor, r.Params.After)
 	if err != nil {
@@ -73,7 +73,7 @@ func (h *handlers) ListWishes(ctx context.Context, r api.ListWishesRequestObject
 
 const stockCursor = "stock"
 
-// ListStock is GET /stock.
+// ListStock handles GET /stock.
 func (h *handlers) ListStock(ctx context.Context, r api.ListStockRequestObject) (api.ListStockResponseObject, error) {
 	after, err := rest.DecodeCursor(stockCursor, r.Params.After)
 	if err != nil {

@@ -99,7 +99,7 @@ func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockco
 	return outbox.Append(ctx, tx, news...)
 }
 
-// turned is the SKUs that became available and unavailable. Most changes do
+// turned returns the SKUs that became available and unavailable. Most changes do
 // neither.
 func turned(changes []stockcopy.Change) (came, went []string) {
 	for _, c := range changes {
@@ -134,7 +134,7 @@ func (s *store) notify(tx *gorm.DB, skus []string) (notified []Item, err error) 
 	return notified, db.Wrap(err, "notify wishes")
 }
 
-// Item is one wish that is on the list.
+// Item returns one wish that is on the list.
 func (s *store) Item(ctx context.Context, customer, sku string) (Item, error) {
 	var rows []Item
 	err := s.wished(ctx, customer).Where("items.sku = ?", sku).Limit(1).Find(&rows).Error
@@ -154,7 +154,7 @@ func (s *store) Items(ctx context.Context, customer, after string, limit int) ([
 	return rows, db.Wrap(err, "list wishes")
 }
 
-// wished is a customer's list, with whether each can be had.
+// wished returns a customer's list, with whether each can be had.
 func (s *store) wished(ctx context.Context, customer string) *gorm.DB {
 	return s.db.WithContext(ctx).Model(&Item{}).
 		Select("items.*, COALESCE(stock.quantity, 0) > 0 AS available").

@@ -21,7 +21,7 @@ type sink struct{ bus.Bus }
 
 func (sink) Publish(context.Context, string, []bus.Message) error { return nil }
 
-// claimTime is the median time of a claim of one event, and of a look at the depth.
+// claimTime returns the median time of a claim of one event, and of a look at the depth.
 func claimTime(b *testing.B, conn *gorm.DB, relay *outbox.Relay) (claim, depth time.Duration) {
 	b.Helper()
 	var claims, depths []time.Duration

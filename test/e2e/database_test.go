@@ -29,7 +29,7 @@ func bodies() map[string]string {
 	}
 }
 
-// endpoints are all that a service answers from its database, with parameters filled in.
+// endpoints returns all that a service answers from its database, with parameters filled in.
 func endpoints(t *testing.T, s *testenv.Shop, service string) (all [][2]string) {
 	t.Helper()
 	status, body := request(t, s, service, http.MethodGet, "/openapi.yaml", "")

@@ -89,7 +89,7 @@ func Again(t testing.TB, schema string, settings ...string) *gorm.DB {
 	return conn
 }
 
-// Plain is a server without anything of ours around it.
+// Plain returns a server without anything of ours around it.
 func Plain(t testing.TB, server string) *sql.DB {
 	t.Helper()
 	conn, err := sql.Open("pgx", server)

@@ -6,7 +6,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-// notesOfAll is a note of each kind, by a short name; orders and wishes are ann's.
+// notesOfAll returns a note of each kind, by a short name; orders and wishes are ann's.
 func notesOfAll() map[string]Activity {
 	notes := map[string]Activity{
 		"sku":       newActivity(events.SkuProcessed("A", 1)),

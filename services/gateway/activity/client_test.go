@@ -49,7 +49,7 @@ type client struct {
 	close  func()
 }
 
-// as is the headers of a caller.
+// as returns the headers of a caller.
 func as(subject string, roles ...string) http.Header {
 	return http.Header{"X-Subject": {subject}, "X-Roles": {joined(roles...)}}
 }
@@ -128,7 +128,7 @@ func (c *client) read() (f frameRead, err error) {
 	}
 }
 
-// next is the next event. Heartbeats are passed over.
+// next returns the next event. Heartbeats are passed over.
 func (c *client) next(t testing.TB) frameRead {
 	t.Helper()
 	for {
@@ -142,7 +142,7 @@ func (c *client) next(t testing.TB) frameRead {
 	}
 }
 
-// some is the next n events.
+// some returns the next n events.
 func (c *client) some(t testing.TB, n int) (frames []frameRead) {
 	t.Helper()
 	for range n {

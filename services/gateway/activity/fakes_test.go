@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// tables is the gateway's migrations.
+// tables returns the gateway's migrations.
 func tables() fs.FS { return os.DirFS("..") }
 
 // each runs test on each database.
@@ -132,7 +132,7 @@ func startOn(t testing.TB, listener net.Listener, dial func(ctx context.Context,
 	return &instance{Service: l, dial: dial, url: "http://" + listener.Addr().String(), stop: stop}
 }
 
-// paths is the part of the public API that is here, behind the router that the
+// paths returns the part of the public API that is here, behind the router that the
 // gateway has.
 func (l *Service) paths() http.Handler {
 	e := rest.NewBare(l.cfg.Log, rest.AccessLog{})
@@ -161,7 +161,7 @@ func (i *instance) take(ctx context.Context, batch ...events.Event) error {
 	return err
 }
 
-// products is n events that everybody sees.
+// products returns n events that everybody sees.
 func products(n int) []events.Event {
 	batch := make([]events.Event, n)
 	for i := range batch {

@@ -165,7 +165,7 @@ func (i *instance) fanOut(b *testing.B, lines []*line, seq int) []time.Duration 
 	return took
 }
 
-// inUse is the bytes of heap and stacks that are in use.
+// inUse returns the bytes of heap and stacks that are in use.
 func inUse() int64 {
 	runtime.GC()
 	runtime.GC()

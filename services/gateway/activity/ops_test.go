@@ -25,7 +25,7 @@ func (i *instance) read(t testing.TB, path string, into any) {
 	}
 }
 
-// trace is the numbers that a trace has, in order.
+// trace returns the numbers that a trace has, in order.
 func (i *instance) trace(t testing.TB, query string) string {
 	t.Helper()
 	var list struct{ Items []traceItem }
@@ -37,7 +37,7 @@ func (i *instance) trace(t testing.TB, query string) string {
 	return strings.Join(seqs, " ")
 }
 
-// order is the events of an order of SKU A, from one cause.
+// order returns the events of an order of SKU A, from one cause.
 func (f *fakeSales) order(id string) []events.Event {
 	placed := f.placed(id, "ann")
 	ctx := events.CausedBy(context.Background(), placed)

@@ -37,7 +37,7 @@ type clock struct {
 func (c *clock) now() time.Time        { return c.began.Add(time.Duration(c.since.Load())) }
 func (c *clock) turn(by time.Duration) { c.since.Add(int64(by)) }
 
-// clocked is an issuer's keys by a clock of the test's, and those whom they make known.
+// clocked returns an issuer's keys by a clock of the test's, and those whom they make known.
 func clocked(t *testing.T, i *issuer) (source *JWKS, a *Authenticator, c *clock) {
 	t.Helper()
 	c = &clock{began: time.Now()}
@@ -180,7 +180,7 @@ func TestANewKeyThatIsNotNamed(t *testing.T) {
 	}
 }
 
-// said is a source of keys that answers with a document, and what it then knows.
+// said returns a source of keys that answers with a document, and what it then knows.
 func said(t *testing.T, document string, already ...string) (*JWKS, error) {
 	t.Helper()
 	answer := atomic.Pointer[string]{}

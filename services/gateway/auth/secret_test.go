@@ -75,7 +75,7 @@ func keyForms(t testing.TB) map[string][]byte {
 	return forms
 }
 
-// wrappings is the ways in which a key is packed for a variable.
+// wrappings returns the ways in which a key is packed for a variable.
 func wrappings() map[string]func([]byte) string {
 	lines := func(s string) string {
 		var b strings.Builder

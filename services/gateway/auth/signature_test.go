@@ -12,7 +12,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-// byHand is a token of exactly these headers and claims, whatever a library would say
+// byHand returns a token of exactly these headers and claims, whatever a library would say
 // to them, signed by RSA as RS256 or PS256 does it.
 func byHand(t *testing.T, key *rsa.PrivateKey, algorithm, headers, claims string) string {
 	t.Helper()
@@ -37,7 +37,7 @@ func rsaKey(t *testing.T) *rsa.PrivateKey {
 	return key
 }
 
-// public is the key as an issuer publishes it, with what it says of it.
+// public returns the key as an issuer publishes it, with what it says of it.
 func public(t *testing.T, key *rsa.PrivateKey, says map[string]any) jwk.Key {
 	t.Helper()
 	made, err := jwk.Import(&key.PublicKey)

@@ -53,7 +53,7 @@ func (s *shop) plant(at, said string) {
 	s.lists[at] = said
 }
 
-// audited is a door with a desk that runs until stop.
+// audited returns a door with a desk that runs until stop.
 func audited(t *testing.T) (d *door, s *shop, stop func()) {
 	t.Helper()
 	s = &shop{lists: map[string]string{}, gate: make(chan struct{})}
@@ -68,7 +68,7 @@ func audited(t *testing.T) (d *door, s *shop, stop func()) {
 	return d, s, stop
 }
 
-// begun is an audit that was asked for, once the desk is there.
+// begun returns an audit that was asked for, once the desk is there.
 func (d *door) begun() (a answer) {
 	d.t.Helper()
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
@@ -79,7 +79,7 @@ func (d *door) begun() (a answer) {
 	return a
 }
 
-// audit is an audit once it is over.
+// audit returns an audit once it is over.
 func (d *door) audit(at string) (a answer, v auditView) {
 	d.t.Helper()
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {

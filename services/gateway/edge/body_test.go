@@ -24,7 +24,7 @@ func counts(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, n)
 }
 
-// upload is a CSV file of this size.
+// upload returns a CSV file of this size.
 func (d *door) upload(size int, chunked bool) answer {
 	d.t.Helper()
 	r := d.request("POST", "/api/v1/imports", "")
@@ -140,7 +140,7 @@ func TestABodyThatIsNotFinished(t *testing.T) {
 	})
 }
 
-// asIs is a POST with a token and a header, of which no more comes than body.
+// asIs returns a POST with a token and a header, of which no more comes than body.
 func (d *door) asIs(path, given, header, body string) string {
 	d.t.Helper()
 	return d.raw("POST " + path + " HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer " + given + "\r\nConnection: close\r\n" + header + "\r\n\r\n" + body)

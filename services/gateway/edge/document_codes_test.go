@@ -25,7 +25,7 @@ func kinds() map[string]fault.Kind {
 	}
 }
 
-// otherStatus is the codes that do not come with the status of their kind.
+// otherStatus returns the codes that do not come with the status of their kind.
 func otherStatus() map[string]int {
 	return map[string]int{
 		"too_many_streams": http.StatusTooManyRequests, "method_not_allowed": http.StatusMethodNotAllowed,
@@ -33,7 +33,7 @@ func otherStatus() map[string]int {
 	}
 }
 
-// sources is the gateway's code, and that of the server that it shares with the
+// sources returns the gateway's code, and that of the server that it shares with the
 // services, by folder.
 func sources(t *testing.T) map[string][]*ast.File {
 	t.Helper()
@@ -58,7 +58,7 @@ func sources(t *testing.T) map[string][]*ast.File {
 	return files
 }
 
-// constants is the texts that a folder's code has names for.
+// constants returns the texts that a folder's code has names for.
 func constants(files []*ast.File) map[string]string {
 	named := map[string]string{}
 	for _, file := range files {

@@ -32,7 +32,7 @@ func treeIn(t *testing.T, file string) tree {
 	return treeOf(t, text)
 }
 
-// whole is a part with what it refers to in place of the references: two documents
+// whole returns a part with what it refers to in place of the references: two documents
 // may name the same thing differently.
 func (f form) whole(part any) any {
 	switch p := part.(type) {
@@ -94,7 +94,7 @@ func formOf(root tree, path, method string) form {
 // published is an operation of a service, and which of the public ones it is.
 type published struct{ document, path, method, public string }
 
-// publishedOnes is every operation of the services that lies below a route.
+// publishedOnes returns every operation of the services that lies below a route.
 func publishedOnes(t *testing.T) (all []published) {
 	t.Helper()
 	const ops = "../../../internal/rest/ops.yaml"

@@ -58,7 +58,7 @@ func shape(t *testing.T, at string, typ reflect.Type, schema *openapi3.Schema) {
 	}
 }
 
-// membersOf is the fields of a struct by their names in JSON.
+// membersOf returns the fields of a struct by their names in JSON.
 func membersOf(typ reflect.Type) map[string]reflect.StructField {
 	members := map[string]reflect.StructField{}
 	for _, field := range reflect.VisibleFields(typ) {

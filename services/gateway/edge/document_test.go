@@ -13,7 +13,7 @@ import (
 	"quadrille/services/gateway/ratelimit"
 )
 
-// documented is the document of the public API.
+// documented returns the document of the public API.
 func documented(t *testing.T) *openapi3.T {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(document(t))
@@ -58,7 +58,7 @@ func (o operation) roles(t *testing.T) (roles []auth.Role) {
 	return roles
 }
 
-// target is a path that the operation is at.
+// target returns a path that the operation is at.
 func (o operation) target() string {
 	return strings.NewReplacer("{customer}", "ann", "{service}", "sales", "{stream}", "sales", "{id}", "1", "{sku}", "A", "{code}", "A").Replace(o.path)
 }

@@ -155,7 +155,7 @@ type door struct {
 	db        *gorm.DB // the gateway's own
 }
 
-// opened is a gateway in front of services that are played, what is inside of itself
+// opened returns a gateway in front of services that are played, what is inside of itself
 // by its own name; change has the last word on what it is made of.
 func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, change ...func(*Config)) *door {
 	t.Helper()
@@ -205,7 +205,7 @@ type answer struct {
 	body   string
 }
 
-// request is a request to the gateway with its token; header holds names and values
+// request returns a request to the gateway with its token; header holds names and values
 // in turn, of which an empty value takes the header away.
 func (d *door) request(method, target, body string, header ...string) *http.Request {
 	d.t.Helper()

@@ -16,7 +16,7 @@ func withKeys(c *Config) {
 	c.Authenticate = (&auth.Authenticator{Keys: c.Keys}).Authenticate
 }
 
-// staffed is a door that knows keys alone, and a key of staff.
+// staffed returns a door that knows keys alone, and a key of staff.
 func staffed(t *testing.T) (*door, auth.Keyring, []string) {
 	t.Helper()
 	var ring auth.Keyring

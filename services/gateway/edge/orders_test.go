@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// playSales is a sales that has one order of ann's, o-1, and tells what it was asked.
+// playSales returns a sales that has one order of ann's, o-1, and tells what it was asked.
 func playSales(t *testing.T, w way) (*door, *notes) {
 	t.Helper()
 	return only(t, w, func(w http.ResponseWriter, r *http.Request) {

@@ -10,7 +10,7 @@ import (
 	"quadrille/services/gateway/idempotency"
 )
 
-// only is a gateway in front of sales alone, which answers as h does.
+// only returns a gateway in front of sales alone, which answers as h does.
 func only(t *testing.T, w way, h http.HandlerFunc) (*door, *notes) {
 	t.Helper()
 	seen := &notes{}

@@ -123,7 +123,7 @@ func TestAServiceThatPanics(t *testing.T) {
 	})
 }
 
-// lying is a server that answers every request with these bytes.
+// lying returns a server that answers every request with these bytes.
 func lying(t *testing.T, bytes string) way {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -253,7 +253,7 @@ func TestAGatewayThatStops(t *testing.T) {
 	})
 }
 
-// failing is a way on which every call fails with err.
+// failing returns a way on which every call fails with err.
 func failing(err error) way {
 	return func(t *testing.T, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
 		t.Helper()

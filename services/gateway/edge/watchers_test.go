@@ -91,7 +91,7 @@ func newStand(t *testing.T) *stand {
 	return s
 }
 
-// key is the text of a new key.
+// key returns the text of a new key.
 func (s *stand) key(n auth.KeyRequest) (id, text string) {
 	s.t.Helper()
 	n.Name = "watcher"
@@ -132,7 +132,7 @@ func (s *stand) watch(authorization ...string) (hello map[string]any, lines *buf
 	}
 }
 
-// next is the type of the next event; io.EOF where the stream ended.
+// next returns the type of the next event; io.EOF where the stream ended.
 func next(lines *bufio.Reader) (string, error) {
 	for {
 		line, err := lines.ReadString('\n')

@@ -46,7 +46,7 @@ func imports(t *testing.T, module string, how *regexp.Regexp) (found []string) {
 	return found
 }
 
-// firstLoad is every file that the shop's page is made of.
+// firstLoad returns every file that the shop's page is made of.
 func firstLoad(t *testing.T) map[string]bool {
 	t.Helper()
 	need := map[string]bool{}
