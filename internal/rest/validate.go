@@ -39,7 +39,7 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 			}
 			route, params, err := router.FindRoute(c.Request())
 			if err == nil {
-				err = validate(c.Request(), route, params)
+				err = validate(c.Request(), route, unescape(params, c.Request().URL))
 			}
 			var tooLarge *http.MaxBytesError
 			if errors.As(err, &tooLarge) {
@@ -51,6 +51,24 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 			return next(c)
 		}
 	}, nil
+}
+
+// unescape decodes the path parameters where the router matched the escaped path,
+// which it does when the client encoded more than it had to. The URL is parsed, so
+// each escape in it is valid.
+func unescape(params map[string]string, u *url.URL) map[string]string {
+	if u.RawPath == "" {
+		return params
+	}
+	plain := make(map[string]string, len(params))
+	for name, value := range params {
+		decoded, err := url.PathUnescape(value)
+		if err != nil {
+			decoded = value
+		}
+		plain[name] = decoded
+	}
+	return plain
 }
 
 // maxParameters is how many parameters a query may have: more than any list that an
