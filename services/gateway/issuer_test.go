@@ -190,6 +190,25 @@ func TestSeveralKeys(t *testing.T) {
 	}
 }
 
+// Files from Windows, lines of .env files and $(cat key.pem) end in other ways.
+func TestReadsAPublicKeyWithAnyLineEnds(t *testing.T) {
+	key := ecKey(t)
+	plain := strings.TrimSpace(publicPEM(t, &key.PublicKey))
+	for what, text := range map[string]string{
+		"no line end":       plain,
+		"CR LF":             strings.ReplaceAll(plain, "\n", "\r\n") + "\r\n",
+		"CR LF, CR at last": strings.ReplaceAll(plain, "\n", "\r\n") + "\r",
+		"spaces around":     "  " + plain + " \t",
+		"line ends before":  "\r\n\r\n" + plain + "\r",
+		"a mark of UTF-8":   "\ufeff" + plain,
+	} {
+		c := configured(func(c *app.Config) { c.JWTKey = text })
+		if err := takes(t, c, tokenBy(t, jwa.ES256(), key)); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestASecret(t *testing.T) {
 	c := configured(func(c *app.Config) { c.JWTSecret = longSecret })
 	if err := takes(t, c, tokenBy(t, jwa.HS256(), []byte(longSecret))); err != nil {

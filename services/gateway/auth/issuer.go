@@ -119,7 +119,8 @@ func publicKeys(text string) (jwk.Set, error) {
 		return nil, notPEM(text)
 	}
 	set := jwk.NewSet()
-	block, rest := pem.Decode([]byte(text))
+	// A byte order mark hides the first line from pem, a CR at the very end the last one.
+	block, rest := pem.Decode([]byte(strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))))
 	for ; block != nil; block, rest = pem.Decode(rest) {
 		key, err := jwk.ParseKey(pem.EncodeToMemory(block), jwk.WithPEM(true))
 		if err != nil {
