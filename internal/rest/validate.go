@@ -130,7 +130,7 @@ func (l BodyLimits) on(c echo.Context) error {
 		return &http.MaxBytesError{Limit: limit}
 	}
 	if r.Body != nil {
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+		r.Body = http.MaxBytesReader(c.Response(), wholeBody{r.Body}, limit)
 	}
 	return nil
 }
