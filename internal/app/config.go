@@ -81,19 +81,10 @@ type Config struct {
 // its value.
 func FromEnvironment() (cfg Config, err error) {
 	if err := env.Parse(&cfg); err != nil {
-		return cfg, fmt.Errorf("read environment: %w", err)
+		return cfg, unparsed(err)
 	}
-	if err := cfg.readRetention(); err != nil {
+	if err := errors.Join(cfg.readRetention(), cfg.checkTimes(), cfg.checkDatabase()); err != nil {
 		return cfg, err
-	}
-	if cfg.GatewayTimeout <= 0 {
-		return cfg, fmt.Errorf("GATEWAY_TIMEOUT %s is no time to wait", cfg.GatewayTimeout)
-	}
-	if cfg.StuckAfter <= 0 {
-		return cfg, fmt.Errorf("STUCK_AFTER %s is no time to wait", cfg.StuckAfter)
-	}
-	if cfg.DatabaseMaxLife < 0 || cfg.DatabaseMaxIdle < 0 {
-		return cfg, fmt.Errorf("DATABASE_MAX_LIFE %s or DATABASE_MAX_IDLE %s is negative", cfg.DatabaseMaxLife, cfg.DatabaseMaxIdle)
 	}
 	if cfg.Host, err = listenHost(cfg.Host); err != nil {
 		return cfg, err
