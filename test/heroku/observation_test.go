@@ -68,25 +68,40 @@ func (o *observation) result() (most map[string]int, written int64) {
 // established is the kernel's word for a connection that both sides have.
 const established = "01"
 
-// connected counts the connections out of a process's namespace to the add-ons.
+// connected counts the connections that a process's namespace has to the add-ons at one
+// moment, by port. The kernel lists connections bit by bit, while they come and go, so
+// that one listing may show the old and the new one of a pair that never existed at the
+// same time. connected counts those that two listings show: they all existed between the
+// two.
 func connected(pid int) map[string]int {
+	before := listed(pid)
+	count := map[string]int{}
+	for from, port := range listed(pid) {
+		if before[from] == port {
+			count[port]++
+		}
+	}
+	return count
+}
+
+// listed returns the ports that a process's namespace is connected to, by local address.
+func listed(pid int) map[string]string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid))
 	if err != nil {
-		return nil // it has ended
+		return nil // the process has ended
 	}
-	found, known := map[string]int{}, map[string]bool{}
+	ports := map[string]string{}
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
-		if len(fields) < 4 || fields[3] != established || known[fields[1]] {
+		if len(fields) < 4 || fields[3] != established {
 			continue
 		}
-		known[fields[1]] = true // the kernel may list one twice while others come and go
 		_, hex, _ := strings.Cut(fields[2], ":")
 		if port, err := strconv.ParseUint(hex, 16, 16); err == nil {
-			found[strconv.FormatUint(port, 10)]++
+			ports[fields[1]] = strconv.FormatUint(port, 10)
 		}
 	}
-	return found
+	return ports
 }
 
 // writtenBy returns the number of bytes that a process has written to disks.
