@@ -39,7 +39,7 @@ func banner(out io.Writer, cfg app.Config, shop *app.Shop, services []app.Servic
 	fmt.Fprint(out, b.String())
 }
 
-// urlHere is where this machine reaches a listener.
+// urlHere returns the URL at which this machine reaches a listener.
 func urlHere(at net.Addr) string {
 	if tcp, is := at.(*net.TCPAddr); is && tcp.IP.IsUnspecified() {
 		return fmt.Sprintf("http://127.0.0.1:%d", tcp.Port)

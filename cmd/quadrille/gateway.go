@@ -31,8 +31,8 @@ func findInside(ctx context.Context, cfg app.Config, hc *http.Client) (found ins
 	return inside{url: insides(cfg)[0]}
 }
 
-// insides is where it may be: one with the development sign-in listens on this
-// machine alone, whatever HOST says.
+// insides returns the URLs at which the internal API may be: a gateway with the
+// development sign-in listens on loopback only, whatever HOST says.
 func insides(cfg app.Config) []string {
 	alone := cfg
 	alone.Dev = true

@@ -67,8 +67,8 @@ restarts depend on --live, and traffic on readiness.`,
 	return cmd
 }
 
-// placesGiven is where to ask: at the URLs, or at this machine's services of these
-// names, or of all.
+// placesGiven returns the places to ask: the URLs, or this machine's services with these
+// names, or all of them.
 func placesGiven(names, urls []string, port int) ([]place, error) {
 	switch {
 	case len(urls) > 0 && len(names) > 0:

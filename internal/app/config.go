@@ -121,7 +121,7 @@ func (c Config) checkGuard() error {
 	return err
 }
 
-// onHeroku is what is otherwise there: small plans, and a router in front.
+// onHeroku sets the defaults for Heroku: small plans, and a router in front.
 func (c *Config) onHeroku() {
 	if c.DatabasePool == 0 {
 		c.DatabasePool = poolOnHeroku

@@ -15,7 +15,7 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// ops is what the common endpoints of a service answer from.
+// ops returns the data behind the common endpoints of a service.
 func (u *unit) ops(metrics *prometheus.Registry) rest.Ops {
 	metrics.MustRegister(&collector{unit: u})
 	return rest.Ops{
@@ -45,7 +45,7 @@ func (u *unit) feed(ctx context.Context, after int64, limit int) ([]rest.FeedIte
 // subscriptionsWithin bounds the answer of /subscriptions while the database hangs.
 const subscriptionsWithin = 5 * time.Second
 
-// subscriptions is how far each reader is, and how much the outbox still holds.
+// subscriptions returns the progress of each reader, and the number of unsent events.
 func (u *unit) subscriptions(ctx context.Context) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, subscriptionsWithin)
 	defer cancel()
@@ -67,7 +67,7 @@ func (u *unit) subscriptions(ctx context.Context) (any, error) {
 	return answer, nil
 }
 
-// outbox is what the service has said and the log does not have.
+// outbox returns the state of the outbox: events that are unsent or were refused.
 func (u *unit) outbox(ctx context.Context) (own opsclient.Outbox, err error) {
 	if u.relay == nil {
 		return own, nil
@@ -81,8 +81,8 @@ func (u *unit) outbox(ctx context.Context) (own opsclient.Outbox, err error) {
 	return own, err
 }
 
-// statuses is how each reader is doing. An instance that stands by knows no more
-// than the database does.
+// statuses returns the status of each reader. On a standby instance it knows only what the
+// database has.
 func (u *unit) statuses(ctx context.Context) []bus.Status {
 	all := make([]bus.Status, len(u.readers))
 	for i, r := range u.readers {

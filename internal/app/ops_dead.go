@@ -85,7 +85,7 @@ func deadAfter(cursor string) (int64, error) {
 	return after, nil
 }
 
-// pickedBy is what a filter of the API picks from the table.
+// pickedBy converts a filter of the API to a filter of the table.
 func pickedBy(f opsclient.DeadFilter) deadletter.Filter {
 	switch f.State {
 	case "":

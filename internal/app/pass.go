@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// PassFile is where a gateway leaves what commands of its machine show to be let
-// inside: beside its database, where that is a file, so that whoever may read the one
-// may read the other. It is empty where INTERNAL_TOKEN does that, or the database is a
-// server's. Where a request comes from proves nothing: behind a proxy everybody comes
-// from this machine.
+// PassFile returns the path of the local token, with which commands on this machine call
+// the gateway's internal API. The file lies beside the gateway's database file, so that
+// both have the same readers. PassFile returns "" if INTERNAL_TOKEN is set, or if the
+// database is on a server. The address of a caller proves nothing: behind a proxy all
+// requests come from this machine.
 func (c Config) PassFile() string {
 	file, embedded := strings.CutPrefix(c.Database(Gateway), "sqlite:")
 	if c.Token != "" || !embedded {
@@ -22,7 +22,7 @@ func (c Config) PassFile() string {
 	return file + ".pass"
 }
 
-// Pass is what was left there by the gateway that started last; empty where nothing is.
+// Pass returns the local token of the gateway that started last, or "".
 func (c Config) Pass() string {
 	if c.PassFile() == "" {
 		return ""

@@ -47,8 +47,8 @@ type Deps struct {
 	noStream func(stream string)
 }
 
-// Reader is how the service subscriber reads stream: what its readers have in
-// common. Without types it takes every event.
+// Reader returns the configuration of a reader of stream for the service subscriber.
+// Without types it takes every event.
 func (d Deps) Reader(subscriber, stream string, types []string) bus.ReaderConfig {
 	return bus.ReaderConfig{
 		Bus: d.Bus, DB: d.DB, Log: d.Log, Committed: d.Wake, At: d.at,

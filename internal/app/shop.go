@@ -108,7 +108,7 @@ func (s *Shop) suspect(stream string) {
 // Fatal tells of a part that ended although nobody stopped it.
 func (s *Shop) Fatal() <-chan error { return s.fatal }
 
-// URL is where a service of this shop, or one it calls, is reached.
+// URL returns the base URL of a service of this shop, or of one that it calls.
 func (s *Shop) URL(service string) string { return s.cfg.URL(service) }
 
 // Listening returns the address that a service of this shop listens on; nil where it has none

@@ -41,8 +41,8 @@ func (c Config) Address(service string) string {
 	return net.JoinHostPort(c.host(service), strconv.Itoa(c.PortOf(service)))
 }
 
-// host is what a service listens on: HOST, else this machine alone. Heroku's
-// router reaches web, and nothing reaches the others.
+// host returns the address that a service listens on: HOST, or else loopback. On Heroku
+// the router reaches web, and nothing reaches the others.
 func (c Config) host(service string) string {
 	switch {
 	case service == Gateway && c.Dev && !loopback(c.Host):
@@ -95,9 +95,9 @@ func hostname(address string) string {
 	return u.Hostname()
 }
 
-// URL is where a service is reached: NAME_URL where set, the broker on Heroku, the
-// listener that was brought along, or this machine at the service's port. The host
-// of an amqp or redis URL is the queue or list.
+// URL returns the base URL of a service: NAME_URL if it is set, the broker on Heroku, the
+// listener in Listeners, or this machine at the service's port. The host of an amqp or
+// redis URL is the queue or list.
 func (c Config) URL(service string) string {
 	u := c.ServiceURLs[service]
 	if u == "" && c.Dyno != "" && service != Gateway {
@@ -115,8 +115,8 @@ func (c Config) URL(service string) string {
 	return c.Here(service)
 }
 
-// Here is where this machine's own instance of a service is reached, whatever
-// NAME_URL says: the listener that was brought along, or its port.
+// Here returns the base URL of this machine's own instance of a service, whatever NAME_URL
+// says: the listener in Listeners, or its port.
 func (c Config) Here(service string) string {
 	if l := c.Listeners[service]; l != nil {
 		return "http://" + l.Addr().String()
@@ -163,8 +163,8 @@ func (c Config) checkURLs() error {
 	return nil
 }
 
-// redisOptions is how Redis is reached. Heroku's signs its own certificate, which
-// nobody can check.
+// redisOptions returns the options of the Redis client. Heroku's Redis has a self-signed
+// certificate, which nobody can check.
 func (c Config) redisOptions() (*redis.Options, error) {
 	if c.RedisURL == "" {
 		return nil, errors.New("REDIS_URL is not set")
@@ -182,9 +182,9 @@ func (c Config) redisOptions() (*redis.Options, error) {
 	return options, nil
 }
 
-// prefetch is how many deliveries a reader of history may leave unacknowledged; 0 is
-// the log's own choice. CloudAMQP's shared plans close a connection that has more than
-// 1,000, and a dyno may have all the readers there are.
+// prefetch returns the number of deliveries that a reader may leave unacknowledged; 0 for
+// the log's default. CloudAMQP's shared plans close a connection with more than 1,000, and
+// one dyno may run all readers.
 func (c Config) prefetch() int {
 	if c.Dyno != "" {
 		return 50

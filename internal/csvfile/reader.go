@@ -76,7 +76,7 @@ func (r *Reader) Resume(rest io.Reader, at Position) {
 	r.scanner = newScanner(rest, r.cfg.MaxRecord, at)
 }
 
-// Position is where the next record is looked for.
+// Position returns the position of the next record.
 func (r *Reader) Position() Position { return r.scanner.at }
 
 // Next returns the next record. A line that is none is a Record, too, and says why. The

@@ -63,7 +63,7 @@ func (p pooled) open(t *testing.T) (*gorm.DB, error) {
 	return conn, err
 }
 
-// tables is how many tables of a service there are in a schema.
+// tables returns the number of a service's tables in a schema.
 func (p pooled) tables(t *testing.T, schema string) (n int) {
 	t.Helper()
 	err := p.direct.Raw("SELECT count(*) FROM pg_tables WHERE schemaname = ? AND tableowner = ?", schema, p.schema).Scan(&n).Error

@@ -79,7 +79,8 @@ func (e *entry) tell() {
 	e.failed = failed
 }
 
-// state is how a check is that has been in trouble since then. It wants e.mu.
+// state returns the state of a check that has been in trouble since that time. The caller
+// holds e.mu.
 func (e *entry) state(found Finding, trouble time.Time) State {
 	patience := e.check.Patience
 	if found.Patience != 0 {
@@ -100,7 +101,7 @@ func (e *entry) state(found Finding, trouble time.Time) State {
 	}
 }
 
-// result is how the check is now, also while its probe hangs.
+// result returns the check's current result, also while its probe hangs.
 func (e *entry) result() Result {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -85,8 +85,8 @@ func (r *Registry) RunOnce(ctx context.Context) {
 	}
 }
 
-// Results is how each check is. It waits for no probe but the first of each, and for
-// none longer than firstWithin.
+// Results returns the result of each check. It waits only for the first probe of each, up
+// to firstWithin.
 func (r *Registry) Results(ctx context.Context) []Result {
 	ctx, cancel := context.WithTimeout(ctx, firstWithin)
 	defer cancel()
@@ -100,7 +100,7 @@ func (r *Registry) Results(ctx context.Context) []Result {
 // firstWithin is how long Results waits for the first probes.
 const firstWithin = 2 * time.Second
 
-// Known is how each check is. It never waits.
+// Known returns the result of each check. It never waits.
 func (r *Registry) Known() []Result {
 	results := make([]Result, len(r.entries))
 	for i, e := range r.entries {
@@ -118,5 +118,5 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Patience is how long trouble has to last before a check fails that says nothing else.
+// Patience returns the default time that trouble lasts before a check fails.
 func (r *Registry) Patience() time.Duration { return r.cfg.Patience }

@@ -203,7 +203,7 @@ func BenchmarkHostileBodies(b *testing.B) {
 	}
 }
 
-// measured is what a JSON document is made of, as encoding/json reads it.
+// measured returns the measures of a JSON document, as encoding/json reads it.
 func measured(body []byte) (depth, elements, number int, err error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()

@@ -22,7 +22,7 @@ func UploadsTo(paths ...string) Upload {
 	return func(r *http.Request) bool { return r.Method == http.MethodPost && to[r.URL.Path] && isCSV(r) }
 }
 
-// uploadsOf is what the document has files of CSV posted to.
+// uploadsOf returns the operations to which CSV files are posted.
 func uploadsOf(document *openapi3.T) Upload {
 	var paths []string
 	for path, item := range document.Paths.Map() {

@@ -9,7 +9,7 @@ func Map[R, M any](rows []R, model func(R) M) []M {
 	return models
 }
 
-// Values is what an optional, repeated parameter holds.
+// Values returns the values of an optional, repeated parameter.
 func Values(list *[]string) []string {
 	if list == nil {
 		return nil
@@ -25,7 +25,7 @@ func NonZero(n int64) *int64 {
 	return &n
 }
 
-// Value is what an optional parameter holds, or "".
+// Value returns the value of an optional parameter, or "".
 func Value(s *string) string {
 	if s == nil {
 		return ""

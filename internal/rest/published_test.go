@@ -25,7 +25,7 @@ paths:
           content: { text/event-stream: { schema: { type: string }, example: "data: 1 < 2\n\n" } }
 `
 
-// ask is what comes of asking for a document that is published.
+// ask requests a published document.
 func ask(t *testing.T, spec, prefix, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	e := NewBare(slog.New(slog.DiscardHandler), AccessLog{})

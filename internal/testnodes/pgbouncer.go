@@ -68,7 +68,7 @@ func PgBouncer(t testing.TB, server string, settings ...string) *PgBouncerNode {
 	return n
 }
 
-// URL is where the server is reached through PgBouncer, with the same user.
+// URL returns the server's URL through PgBouncer, with the same user.
 func (n *PgBouncerNode) URL() string {
 	u := *n.server
 	u.Host = address(n.port)

@@ -95,8 +95,9 @@ func NewRabbitMQ(cfg RabbitMQConfig) (*RabbitMQ, error) {
 	}, nil
 }
 
-// segment is how much history is kept or forgotten together. RabbitMQ's own size,
-// 500 MB, would keep a small shop's history for ever, whatever its age.
+// segment returns the size of a stream's segments, which are kept or deleted as a whole.
+// RabbitMQ's default of 500 MB would keep a small shop's history for ever, whatever its
+// age.
 func segment(cfg RabbitMQConfig) int64 {
 	const least, usual, most = 1 << 20, 20e6, 500e6
 	switch {

@@ -134,7 +134,7 @@ func (r *Reader) Run(ctx context.Context) error {
 	return nil
 }
 
-// delay is how long to wait after a failure.
+// delay returns the pause after a failure.
 func delay(err error, pause *backoff.ExponentialBackOff) time.Duration {
 	next := pause.NextBackOff()
 	switch {

@@ -31,7 +31,7 @@ type Status struct {
 	Since      time.Time // of State
 }
 
-// Status is how far the reader is. It asks the stream for its end. Safe for
+// Status returns the reader's progress. It asks the stream for its end. It is safe for
 // concurrent use.
 func (r *Reader) Status(ctx context.Context) Status {
 	r.mu.Lock()

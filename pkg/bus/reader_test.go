@@ -106,7 +106,8 @@ func reader(t *testing.T, conn *gorm.DB, log bus.Bus, c *tally, types ...string)
 	return r
 }
 
-// effects is how many events took effect, and how often the most frequent did.
+// effects returns the number of events that took effect, and of the most frequent one's
+// effects.
 func effects(t *testing.T, conn *gorm.DB) (events, most int) {
 	t.Helper()
 	if err := conn.Raw("SELECT COUNT(*), COALESCE(MAX(n), 0) FROM effects").Row().Scan(&events, &most); err != nil {
@@ -122,7 +123,7 @@ func once(t *testing.T, conn *gorm.DB, want int) {
 	}
 }
 
-// refused is what calling nobody gives.
+// refused returns the error of a refused connection.
 func refused() error {
 	_, err := restclient.Read[int](http.Get("http://127.0.0.1:1/")) //nolint:noctx,bodyclose // there is no answer
 	return err

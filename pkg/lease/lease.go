@@ -49,8 +49,8 @@ func New(cfg Config) (*Lease, error) {
 // Held reports whether this instance holds the lease, as far as it knows.
 func (l *Lease) Held() bool { return l.held.Load() }
 
-// poll is how often those who stand by look: a lease that was given back is taken
-// at once.
+// poll returns the interval at which a standby instance tries to acquire the lease. It is
+// short, so that a released lease is taken almost at once.
 func (l *Lease) poll() time.Duration { return l.cfg.TTL / 6 }
 
 // Run waits for the lease and has work done while it is held; when it is lost,

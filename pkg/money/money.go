@@ -47,7 +47,7 @@ func onlyDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// scaleOf is how many decimals the currency has.
+// scaleOf returns the number of decimals of the currency.
 func scaleOf(code string) (int, error) {
 	unit, err := currency.ParseISO(code)
 	if err != nil || unit.String() != code {

@@ -226,7 +226,7 @@ func (r *Relay) note(ctx context.Context, sent int, err error) {
 	}
 }
 
-// Status is how the relay is doing. Safe for concurrent use.
+// Status returns the relay's status. It is safe for concurrent use.
 func (r *Relay) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()

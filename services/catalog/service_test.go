@@ -14,7 +14,7 @@ import (
 	"quadrille/pkg/outbox/outboxtest"
 )
 
-// news is what the service has told so far, type, subject and version each.
+// news returns the events in the outbox as text: type, subject and version.
 func news(t outboxtest.T, s *Service) (told string) {
 	t.Helper()
 	var b strings.Builder

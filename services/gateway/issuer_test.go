@@ -33,7 +33,7 @@ func inPEM(t *testing.T, kind string, der []byte, err error) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// bare is what stands between the lines of a PEM block.
+// bare returns the content of a PEM block without its first and last line.
 func bare(block string) string {
 	_, inner, _ := strings.Cut(block, "-----\n")
 	inner, _, _ = strings.Cut(inner, "\n-----")
@@ -137,7 +137,7 @@ func tokenBy(t *testing.T, algorithm jwa.SignatureAlgorithm, key any) string {
 	return string(signed)
 }
 
-// takes is what a gateway that is configured like this says to a token.
+// takes returns the error that a gateway with this configuration gives for a token.
 func takes(t *testing.T, c app.Config, token string) error {
 	t.Helper()
 	cfg, err := FromConfig(c)

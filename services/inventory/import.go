@@ -56,7 +56,7 @@ type ImportError struct {
 // over reports whether nothing more happens to the import.
 func (im Import) over() bool { return im.Status != ImportPending && im.Status != ImportRunning }
 
-// position is where reading goes on; the zero Position is the first record.
+// position returns the position of the next record; the zero Position is the first.
 func (im Import) position() csvfile.Position {
 	return csvfile.Position{Offset: im.ReadOffset, Line: im.ReadLine}
 }

@@ -76,7 +76,7 @@ func (h *house) onHand(code string, want int64) {
 	}
 }
 
-// chunks is how many pieces of files are kept.
+// chunks returns the number of stored chunks of files.
 func (h *house) chunks() (n int64) {
 	h.t.Helper()
 	if err := h.store.db.Model(&importChunk{}).Count(&n).Error; err != nil {

@@ -164,7 +164,7 @@ func refusesData(err error) bool {
 	return !dberr.Transient(err)
 }
 
-// batchOf is how many records the import's next transaction takes.
+// batchOf returns the number of records for the import's next transaction.
 func (i *importer) batchOf(id string) int {
 	i.mu.Lock()
 	defer i.mu.Unlock()

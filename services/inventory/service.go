@@ -52,7 +52,7 @@ func (s *Service) SKUs(ctx context.Context, codes []string, after string, limit 
 	return s.store.SKUs(ctx, wanted, after, limit)
 }
 
-// Allocation is what was done for one order.
+// Allocation returns the allocation of one order.
 func (s *Service) Allocation(ctx context.Context, order string) (Allocation, error) {
 	return s.store.Allocation(ctx, order)
 }

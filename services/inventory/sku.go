@@ -27,7 +27,7 @@ type SKU struct {
 // TableName implements gorm's Tabler.
 func (SKU) TableName() string { return "skus" }
 
-// Available is what can still be promised.
+// Available returns the quantity that can still be promised.
 func (s *SKU) Available() int64 { return s.OnHand - s.Reserved }
 
 // Move takes a receipt or an adjustment into the stock.

@@ -56,8 +56,8 @@ func (s *store) follow(ctx context.Context, tx *gorm.DB, orders []Order, causes 
 	return s.saveStock(ctx, tx, stock.changedSince(before), skuCauses)
 }
 
-// announce is what the others are told of an allocation. That stock was given
-// back or left the house shows in the SKUs.
+// announce returns the events of an allocation. Released and shipped stock shows in the
+// events of the SKUs.
 func announce(ctx context.Context, a *Allocation) []events.Event {
 	switch a.Status {
 	case Allocated:
@@ -132,7 +132,7 @@ func saveAllocations(tx *gorm.DB, changed []*Allocation) error {
 	return db.Wrap(tx.Clauses(once).CreateInBatches(lines, 500).Error, "save allocation lines")
 }
 
-// knownVersions is how far each of the orders has been followed.
+// knownVersions returns the version up to which each order has been followed.
 func (s *store) knownVersions(ctx context.Context, orders []string) (map[string]int64, error) {
 	var rows []Allocation
 	err := s.db.WithContext(ctx).Select("order_id", "order_version").Where("order_id IN ?", orders).Find(&rows).Error
@@ -143,7 +143,7 @@ func (s *store) knownVersions(ctx context.Context, orders []string) (map[string]
 	return versions, db.Wrap(err, "read allocation versions")
 }
 
-// Allocation is what was done for one order.
+// Allocation returns the allocation of one order.
 func (s *store) Allocation(ctx context.Context, order string) (Allocation, error) {
 	var a Allocation
 	err := s.db.WithContext(ctx).Preload("Lines", inSKUOrder).First(&a, "order_id = ?", order).Error

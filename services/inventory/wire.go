@@ -45,8 +45,8 @@ func build(d app.Deps) (app.Parts, error) {
 	}, nil
 }
 
-// importSlots is how many imports are worked on at a time: three, where they leave
-// half of the database's connections to others.
+// importSlots returns the number of imports that run at a time: three, or half of the
+// database's connections if that is less.
 func importSlots(conn *gorm.DB) int {
 	const most = 3
 	pool, err := conn.DB()

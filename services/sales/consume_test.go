@@ -252,7 +252,7 @@ func orders(t *rapid.T, s *Service) (state string) {
 	return state
 }
 
-// news is what the outbox tells, whatever the order of it.
+// news returns the events in the outbox as text, sorted.
 func news(t *rapid.T, conn *gorm.DB) string {
 	var told []string
 	noError(t, conn.Table("outbox").Pluck("type || ' ' || subject", &told).Error)

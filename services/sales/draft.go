@@ -78,7 +78,7 @@ func (d Draft) Fingerprint() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// SKUs is what the draft asks for.
+// SKUs returns the SKUs of the draft's lines.
 func (d Draft) SKUs() []string {
 	skus := make([]string, len(d.Lines))
 	for i, l := range d.Lines {
@@ -110,7 +110,7 @@ func (d Draft) Place(prices map[string]Price, now time.Time) (Order, error) {
 	return o, err
 }
 
-// total is what it costs, all in one currency.
+// total returns the price of all lines, which must have one currency.
 func (d Draft) total(prices map[string]Price) (money.Money, error) {
 	total := money.Money{Currency: prices[d.Lines[0].SKU].Currency}
 	for _, l := range d.Lines {

@@ -47,7 +47,7 @@ type Line struct {
 // TableName implements gorm's Tabler.
 func (Line) TableName() string { return "order_lines" }
 
-// Total is what the order costs.
+// Total returns the price of the order.
 func (o *Order) Total() money.Money { return money.Money{Minor: o.TotalMinor, Currency: o.Currency} }
 
 // Allocation is what inventory did for an order. Short is by SKU.

@@ -92,8 +92,8 @@ func (s *Service) place(ctx context.Context, d Draft, keys []idempotencyKey, fin
 	return o, s.store.Place(ctx, o, keys, fingerprint)
 }
 
-// prices is what the SKUs cost, from the copies. What there is no copy of is
-// asked of catalog, once: the copy is kept.
+// prices returns the prices of the SKUs from the copies. It asks catalog for SKUs without
+// a copy, and keeps the copy.
 func (s *Service) prices(ctx context.Context, skus []string) (map[string]Price, error) {
 	prices, err := s.store.Prices(ctx, skus)
 	if err != nil {

@@ -36,7 +36,7 @@ func happen(t *rapid.T, sales *fakeSales) events.Event {
 		rapid.SampledFrom([]string{"EUR", "GBP"}).Draw(t, "currency"), lines...)
 }
 
-// history is what happened at a sales, told in order.
+// history draws the changes at a sales and returns their events in order.
 func history(t *rapid.T) (sales *fakeSales, told []events.Event) {
 	sales = newSales()
 	for range rapid.IntRange(1, 25).Draw(t, "changes") {

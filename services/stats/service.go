@@ -16,8 +16,8 @@ type Service struct {
 // Summary returns the figures of all orders.
 func (s *Service) Summary(ctx context.Context) (Summary, error) { return s.store.Summary(ctx) }
 
-// Daily is what was sold from one day (YYYY-MM-DD, UTC) to another, both included;
-// an empty one is no bound.
+// Daily returns the sales from one day (YYYY-MM-DD, UTC) to another, both included. An
+// empty day sets no bound.
 func (s *Service) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	if err := checkDays(from, to); err != nil {
 		return nil, err

@@ -27,8 +27,8 @@ func (s *store) Summary(ctx context.Context) (Summary, error) {
 	return all, db.Wrap(err, "sum up orders")
 }
 
-// Daily is what was sold from one day to another, both included; an empty one is
-// no bound.
+// Daily returns the sales from one day to another, both included. An empty day sets no
+// bound.
 func (s *store) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	q := s.db.WithContext(ctx).Model(&Order{}).Where("status IN ?", sold())
 	if from != "" {

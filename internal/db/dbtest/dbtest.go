@@ -62,7 +62,7 @@ func Cuttable(t testing.TB, service string, own fs.FS) (*gorm.DB, *testnodes.Pro
 	return conn, proxy
 }
 
-// URL is where PostgreSQL is.
+// URL returns the URL of PostgreSQL.
 func URL(t testing.TB) string {
 	t.Helper()
 	return testparts.Postgres(t)

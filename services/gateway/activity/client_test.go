@@ -33,7 +33,7 @@ func (f frameRead) seq(t testing.TB) int64 {
 	return seq
 }
 
-// told is what the data of an event says.
+// told decodes the data of an event.
 func (f frameRead) told(t testing.TB) (b eventData) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(f.data), &b); err != nil {

@@ -16,7 +16,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-// customersNoted is whose the notes are, in order.
+// customersNoted returns the customers of the recorded activities, in order.
 func customersNoted(t *testing.T, i *instance) (customers []string) {
 	t.Helper()
 	notes, err := i.store.after(t.Context(), 0, 1000)

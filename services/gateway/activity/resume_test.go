@@ -104,7 +104,7 @@ type happening struct {
 	about string
 }
 
-// happen is what one stream says.
+// happen publishes n events on a stream and returns them.
 func (f *family) happen(stream string, n int) (said []happening) {
 	for i := range n {
 		customer := []string{"ann", "bob"}[i%2]

@@ -145,7 +145,7 @@ func elements(text []byte) bool {
 	return true
 }
 
-// decoded is what text may stand for.
+// decoded returns the bytes that text may encode.
 func decoded(text string) (all [][]byte) {
 	add := func(b []byte, err error) {
 		if err == nil && len(b) > 0 && string(b) != text && !slices.ContainsFunc(all, func(have []byte) bool { return string(have) == string(b) }) {

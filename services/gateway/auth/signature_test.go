@@ -57,7 +57,7 @@ func setOf(t *testing.T, keys ...jwk.Key) jwk.Set {
 	return set
 }
 
-// goodClaims is what a good token says.
+// goodClaims returns the claims of a valid token.
 func goodClaims(t *testing.T) string {
 	t.Helper()
 	text, err := json.Marshal(claims(nil))

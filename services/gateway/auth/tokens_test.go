@@ -102,7 +102,7 @@ func (i *issuer) key(kid string) jwk.Key {
 	return i.keys[kid]
 }
 
-// askedFor is how often it was asked.
+// askedFor returns the number of requests for the keys.
 func (i *issuer) askedFor() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -111,7 +111,7 @@ func (i *issuer) askedFor() int {
 
 const iss, aud = "https://id.example", "shop"
 
-// claims is what a good token says, changed by some.
+// claims returns the claims of a valid token with some changes.
 func claims(change map[string]any) map[string]any {
 	all := map[string]any{"iss": iss, "aud": []string{aud}, "sub": "ann", "exp": time.Now().Add(time.Hour).Unix(), "roles": []string{"staff", "king"}}
 	for name, value := range change {

@@ -155,7 +155,7 @@ func TestAnAuditWhoseGatewayIsGone(t *testing.T) {
 	}
 }
 
-// reported is what an audit found.
+// reported decodes the report of an audit.
 func reported(t *testing.T, v auditView) (r audit.Report) {
 	t.Helper()
 	if err := json.Unmarshal(v.Report, &r); err != nil {

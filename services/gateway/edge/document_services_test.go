@@ -120,8 +120,7 @@ func publishedOnes(t *testing.T) (all []published) {
 	return all
 }
 
-// agreed is where the public API is not as its service's, and how: it is applied to
-// the service's form.
+// agreed applies to the service's form the differences that the public API has on purpose.
 func agreed(p published, of *form) {
 	delete(of.parameters, "header Idempotency-Key") // which the gateway takes with every POST
 	if strings.Contains(p.public, "/services/{service}/") {

@@ -41,7 +41,7 @@ func operations(t *testing.T) (all []operation) {
 	return all
 }
 
-// roles is who may, as the document says: nobody named is everybody.
+// roles returns the allowed roles in the document; none means everybody.
 func (o operation) roles(t *testing.T) (roles []auth.Role) {
 	t.Helper()
 	names, is := o.Extensions["x-roles"].([]any)

@@ -122,7 +122,7 @@ func (d direct) RoundTrip(ctx context.Context, _ string, message []byte) ([]byte
 
 func (d direct) Close() error { return nil }
 
-// played is who has a token: of everything, or of less.
+// played authenticates the tokens of the tests, with all roles or fewer.
 func played(_ context.Context, header string) (auth.Caller, error) {
 	scheme, given, _ := strings.Cut(header, " ")
 	callers := map[string]auth.Caller{
@@ -309,7 +309,7 @@ func (n *notes) playAll() map[string]http.Handler {
 	return services
 }
 
-// take is what was asked since the last time.
+// take returns the requests since the last call.
 func (n *notes) take() []told {
 	n.mu.Lock()
 	defer n.mu.Unlock()

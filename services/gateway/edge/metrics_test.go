@@ -10,7 +10,7 @@ import (
 	"quadrille/services/gateway/ratelimit"
 )
 
-// figures is what metrics say, by name and the value of the label.
+// figures returns the metrics by name and value of the label.
 func figures(t *testing.T, from prometheus.Gatherer) map[string]float64 {
 	t.Helper()
 	families, err := from.Gather()

@@ -37,7 +37,7 @@ func text(t *testing.T, name string) string {
 	return string(b)
 }
 
-// imports is what a module refers to, as paths from here.
+// imports returns the modules that a module imports, as paths from here.
 func imports(t *testing.T, module string, how *regexp.Regexp) (found []string) {
 	t.Helper()
 	for _, m := range how.FindAllStringSubmatch(text(t, module), -1) {

@@ -34,7 +34,7 @@ func ask(h http.Handler, method, path string, headers ...string) *httptest.Respo
 
 var versioned = regexp.MustCompile(`/ui/([0-9a-f]{16})/`)
 
-// root is where the files of this version are.
+// root returns the folder of this version's files.
 func root(t *testing.T, h http.Handler) string {
 	t.Helper()
 	found := versioned.FindString(ask(h, http.MethodGet, "/").Body.String())
