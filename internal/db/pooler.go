@@ -97,13 +97,16 @@ func backend(ctx context.Context, conn *pgx.Conn) (pid uint32, err error) {
 // enterSchema returns what is done on each new connection so that it works in schema,
 // and nowhere else. The schema is not a parameter of the connection's start, which
 // PgBouncer refuses or drops. In transaction mode nothing can be set for a session:
-// the role has to bring the schema along.
-func enterSchema(schema, user string, mode pooling) func(context.Context, *pgx.Conn) error {
+// the role has to bring the schema along. It takes no longer than within: a pooler lets
+// clients in whose statements then wait for a server connection.
+func enterSchema(schema, user string, mode pooling, within time.Duration) func(context.Context, *pgx.Conn) error {
 	const look = "SELECT '', '', coalesce(current_schema(), '')"
 	// A process that is stopped in the middle of a transaction must not hold its locks
 	// for ever. The longest that is idle on purpose is a relay's, while the log confirms.
 	const set = "SELECT set_config('search_path', $1, false), set_config('idle_in_transaction_session_timeout', '30s', false), coalesce(current_schema(), '')"
-	return func(ctx context.Context, conn *pgx.Conn) error {
+	return func(caller context.Context, conn *pgx.Conn) error {
+		ctx, cancel := context.WithTimeout(caller, within)
+		defer cancel()
 		var found, path, timeout string
 		var err error
 		if mode == noPooler {
@@ -118,6 +121,9 @@ func enterSchema(schema, user string, mode pooling) func(context.Context, *pgx.C
 		}
 		if err == nil && found != schema && (found != "" || mode == perTransaction) {
 			err = wrongSchema(found, schema, user, mode)
+		}
+		if err != nil && ctx.Err() != nil && caller.Err() == nil {
+			err = fmt.Errorf("no server connection within %s (all that the server or its pooler allows may be in use): %w", within, err)
 		}
 		if err != nil {
 			return errors.Join(err, conn.Close(ctx))

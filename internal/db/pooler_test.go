@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -186,4 +187,36 @@ func TestPgBouncerInStatementModeIsRefused(t *testing.T) {
 	if _, err := db.Open(t.Context(), db.Config{URL: p.url, Schema: p.schema}); !errors.Is(err, db.ErrPooler) || !strings.Contains(err.Error(), "statement mode") {
 		t.Errorf("gives %v", err)
 	}
+}
+
+// A pooler accepts the client and keeps its first statement waiting while other clients
+// have all server connections. Nothing but a limit of ours ends that wait.
+func TestDoesNotWaitForAPoolerWithoutAServerConnection(t *testing.T) {
+	t.Parallel()
+	p := behindBouncer(t, "pool_mode = session", "default_pool_size = 2")
+	conn, err := p.open(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := make([]*gorm.DB, 2) // all server connections there are
+	for i := range held {
+		held[i] = conn.WithContext(t.Context()).Begin()
+		if held[i].Error != nil {
+			t.Fatal(held[i].Error)
+		}
+	}
+	const requestTime = time.Minute
+	ctx, cancel := context.WithTimeout(t.Context(), requestTime)
+	defer cancel()
+	began := time.Now()
+	err = conn.WithContext(ctx).Exec("UPDATE leases SET holder = holder WHERE 1 = 0").Error
+	if !errors.Is(err, db.ErrAway) || ctx.Err() != nil {
+		t.Errorf("got %v after %s, want ErrAway before the request's own time is up", err, time.Since(began))
+	}
+	for _, tx := range held {
+		if err := tx.Rollback().Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	allWrite(t, conn, 2, time.Minute)
 }

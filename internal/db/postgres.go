@@ -45,7 +45,7 @@ func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
 // missing. It is errPooled, with nothing written, where mode is noPooler and there is one.
 func openSchema(ctx context.Context, cfg Config, pg *pgx.ConnConfig, mode pooling) (*gorm.DB, error) {
 	fitExecMode(pg, mode)
-	connector := stdlib.GetConnector(*pg, stdlib.OptionShouldPing(deaf), stdlib.OptionAfterConnect(enterSchema(cfg.Schema, pg.User, mode)))
+	connector := stdlib.GetConnector(*pg, stdlib.OptionShouldPing(deaf), stdlib.OptionAfterConnect(enterSchema(cfg.Schema, pg.User, mode, pg.ConnectTimeout)))
 	pool := sql.OpenDB(&classifying{Connector: connector})
 	pool.SetMaxOpenConns(cfg.Pool)
 	pool.SetMaxIdleConns(cfg.Pool)
