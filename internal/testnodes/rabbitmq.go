@@ -146,6 +146,14 @@ func (n *RabbitNode) Ctl(args ...string) (string, error) {
 	return string(out), nil
 }
 
+// LimitMessages sets the largest message that the node accepts, in bytes, for channels
+// that are opened from now on. RabbitMQ 3 reads the setting for each channel, RabbitMQ 4
+// keeps it as a term.
+func (n *RabbitNode) LimitMessages(size int) error {
+	_, err := n.Ctl("eval", fmt.Sprintf("application:set_env(rabbit, max_message_size, %[1]d), persistent_term:put(max_message_size, %[1]d).", size))
+	return err
+}
+
 // Settle has the node write down which streams it has. RabbitMQ 3.10 does so some
 // time after a stream was declared, and one that is killed before does not find it
 // again.

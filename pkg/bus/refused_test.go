@@ -76,9 +76,8 @@ func logAt(t *testing.T, broker, prefix string) *bus.RabbitMQ {
 func TestMaxMessageSizeOfTheBrokerRefuses(t *testing.T) {
 	t.Parallel()
 	node := testnodes.RabbitMQ(t)
-	// RabbitMQ 3 reads the setting for each channel, RabbitMQ 4 keeps it as a term.
-	if out, err := node.Ctl("eval", "application:set_env(rabbit, max_message_size, 50000), persistent_term:put(max_message_size, 50000)."); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := node.LimitMessages(50000); err != nil {
+		t.Fatal(err)
 	}
 	refusing(t, logAt(t, node.URL(), ""), bytes.Repeat([]byte("x"), 50001))
 }

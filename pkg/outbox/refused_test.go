@@ -229,8 +229,8 @@ func TestRowsFromBeforeTheLimits(t *testing.T) {
 func TestBrokerWithASmallerLimit(t *testing.T) {
 	t.Parallel()
 	node := testnodes.RabbitMQ(t)
-	if out, err := node.Ctl("eval", "application:set_env(rabbit, max_message_size, 20000)."); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := node.LimitMessages(20000); err != nil {
+		t.Fatal(err)
 	}
 	log, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{node.URL()}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -264,8 +264,8 @@ func TestBrokerWithASmallerLimit(t *testing.T) {
 			t.Fatalf("event %s is not in the history", id)
 		}
 	}
-	if out, err := node.Ctl("eval", "application:set_env(rabbit, max_message_size, 200000)."); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := node.LimitMessages(200000); err != nil {
+		t.Fatal(err)
 	}
 	log2, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{node.URL()}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
