@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
-	"gorm.io/gorm"
 
-	"quadrille/internal/app"
 	"quadrille/internal/opsclient"
 )
 
@@ -42,7 +37,7 @@ func (f *deadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.filter.Type, "type", "", "only events of this type")
 	cmd.Flags().StringVar(&f.filter.Error, "error", "", "only those whose error holds this, or has this cause")
 	cmd.Flags().StringVar(&f.filter.Stream, "stream", "", "only those from this stream")
-	cmd.Flags().IntVar(&f.port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+	portFlag(cmd, &f.port)
 }
 
 // picked returns the IDs given, or none if the flags select a group or --all. Giving
@@ -55,14 +50,7 @@ func (f *deadFlags) picked(args []string) (ids []int64, err error) {
 	case len(args) == 0 && !group:
 		return nil, errors.New("say which: IDs, or --type, --error, --stream, or --all")
 	}
-	for _, a := range args {
-		id, err := strconv.ParseInt(a, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%q is no ID of a dead letter; dead list shows them", a)
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
+	return parseIDs(args, "a dead letter", "dead list")
 }
 
 func newDeadList() *cobra.Command {
@@ -77,7 +65,7 @@ func newDeadList() *cobra.Command {
 				return err
 			}
 			defer r.close()
-			return r.readDead(cmd.Context(), func(letters deadReader) error {
+			return r.runningOrStopped(cmd.Context(), func(letters operations) error {
 				return listDead(cmd.Context(), letters, f.filter, limit, cmd.OutOrStdout())
 			})
 		},
@@ -88,23 +76,10 @@ func newDeadList() *cobra.Command {
 	return cmd
 }
 
-// deadReader is a service's dead letters, whether it runs or not.
+// deadReader reads a service's dead letters, whether it runs or not.
 type deadReader interface {
 	DeadLetters(ctx context.Context, f opsclient.DeadFilter, limit int, after *string) (opsclient.DeadPage, error)
 	DeadLetter(ctx context.Context, id int64) (opsclient.DeadLetter, error)
-}
-
-// readDead asks the service, or, where it does not run, its database.
-func (r *remote) readDead(ctx context.Context, work func(deadReader) error) error {
-	online, err := r.running(ctx)
-	switch {
-	case err != nil:
-		return err
-	case online:
-		return work(r.Client)
-	default:
-		return r.withDatabase(ctx, func(conn *gorm.DB) error { return work(app.Stopped{DB: conn}) })
-	}
 }
 
 func listDead(ctx context.Context, c deadReader, f opsclient.DeadFilter, limit int, out io.Writer) error {
@@ -148,7 +123,7 @@ func newDeadShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return r.readDead(cmd.Context(), func(letters deadReader) error {
+			return r.runningOrStopped(cmd.Context(), func(letters operations) error {
 				l, err := letters.DeadLetter(cmd.Context(), ids[0])
 				if err != nil {
 					return err
@@ -158,7 +133,7 @@ func newDeadShow() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+	portFlag(cmd, &port)
 	return cmd
 }
 
@@ -172,9 +147,8 @@ func showDead(l opsclient.DeadLetter, out io.Writer) {
 	}
 	fmt.Fprintf(out, "from         %s at offset %d\nevent        %s %s %s\n", l.Stream, l.Position, l.EventID, l.Type, l.Subject)
 	fmt.Fprintf(out, "tries        %d, from %s to %s\nerror        %s\n\n", l.Attempts, l.FirstAt.Format(time.RFC3339), l.LastAt.Format(time.RFC3339), l.Error)
-	var pretty bytes.Buffer
-	if len(l.Event) > 0 && json.Indent(&pretty, l.Event, "", "  ") == nil {
-		fmt.Fprintln(out, pretty.String())
+	if event, ok := indented(l.Event); ok {
+		fmt.Fprintln(out, event)
 		return
 	}
 	fmt.Fprintf(out, "%q\n", l.Body)

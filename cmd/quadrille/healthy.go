@@ -63,7 +63,7 @@ restarts depend on --live, and traffic on readiness.`,
 	cmd.Flags().BoolVar(&p.live, "live", false, "ask only whether the processes answer (/healthz)")
 	cmd.Flags().StringSliceVar(&urls, "url", nil, "base URL to ask instead of this machine's services")
 	cmd.Flags().DurationVar(&p.timeout, "timeout", 4*time.Second, "how long to wait for the answers")
-	cmd.Flags().IntVar(&port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+	portFlag(cmd, &port)
 	return cmd
 }
 

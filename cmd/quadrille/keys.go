@@ -81,11 +81,6 @@ func newKeysCreate() *cobra.Command {
 	return cmd
 }
 
-// portFlag adds --port to a command that looks for a gateway.
-func portFlag(cmd *cobra.Command, port *int) {
-	cmd.Flags().IntVar(port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
-}
-
 func newKeysList() *cobra.Command {
 	var asJSON bool
 	var port int

@@ -54,7 +54,7 @@ Interrupted, it is to be run again.`,
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "rebuild although the history holds more than the outbox")
-	cmd.Flags().IntVar(&port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+	portFlag(cmd, &port)
 	return cmd
 }
 

@@ -1,20 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
-	"gorm.io/gorm"
 
-	"quadrille/internal/app"
 	"quadrille/internal/opsclient"
 )
 
@@ -32,8 +27,8 @@ not the service runs.`,
 	return cmd
 }
 
-// refusedDesk is a service's refused events, whether it runs or not.
-type refusedDesk interface {
+// refusedEvents gives access to a service's refused events, whether it runs or not.
+type refusedEvents interface {
 	RefusedEvents(ctx context.Context, state string, limit int) (opsclient.RefusedPage, error)
 	RefusedEvent(ctx context.Context, id int64) (opsclient.RefusedEvent, error)
 	RetryRefused(ctx context.Context, id int64) error
@@ -41,26 +36,14 @@ type refusedDesk interface {
 	DiscardRefused(ctx context.Context, id int64, reason string) error
 }
 
-// atRefused asks the service, or, where it does not run, its database.
-func atRefused(ctx context.Context, service string, port int, work func(refusedDesk) error) error {
+// withRefused calls work with the refused events of a service.
+func withRefused(ctx context.Context, service string, port int, work func(refusedEvents) error) error {
 	r, err := newRemote(service, port)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	online, err := r.running(ctx)
-	switch {
-	case err != nil:
-		return err
-	case online:
-		return work(r.Client)
-	default:
-		return r.withDatabase(ctx, func(conn *gorm.DB) error { return work(app.Stopped{DB: conn}) })
-	}
-}
-
-func addPort(cmd *cobra.Command, port *int) {
-	cmd.Flags().IntVar(port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+	return r.runningOrStopped(ctx, func(o operations) error { return work(o) })
 }
 
 func newRefusedList() *cobra.Command {
@@ -76,8 +59,8 @@ func newRefusedList() *cobra.Command {
 			if limit < 1 || limit > 500 {
 				return errors.New("--limit is 1 to 500")
 			}
-			return atRefused(cmd.Context(), args[0], port, func(desk refusedDesk) error {
-				page, err := desk.RefusedEvents(cmd.Context(), state, limit)
+			return withRefused(cmd.Context(), args[0], port, func(events refusedEvents) error {
+				page, err := events.RefusedEvents(cmd.Context(), state, limit)
 				if err == nil {
 					listRefused(page, cmd.OutOrStdout())
 				}
@@ -85,7 +68,7 @@ func newRefusedList() *cobra.Command {
 			})
 		},
 	}
-	addPort(cmd, &port)
+	portFlag(cmd, &port)
 	cmd.Flags().StringVar(&state, "state", "open", "open, discarded or all")
 	cmd.Flags().IntVar(&limit, "limit", 50, "events shown, 1 to 500")
 	return cmd
@@ -110,12 +93,12 @@ func newRefusedShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show SERVICE ID", Short: "Show a refused event", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := refusedIDs(args[1:])
+			ids, err := parseIDs(args[1:], "a refused event", "refused list")
 			if err != nil {
 				return err
 			}
-			return atRefused(cmd.Context(), args[0], port, func(desk refusedDesk) error {
-				r, err := desk.RefusedEvent(cmd.Context(), ids[0])
+			return withRefused(cmd.Context(), args[0], port, func(events refusedEvents) error {
+				r, err := events.RefusedEvent(cmd.Context(), ids[0])
 				if err == nil {
 					showRefused(r, cmd.OutOrStdout())
 				}
@@ -123,7 +106,7 @@ func newRefusedShow() *cobra.Command {
 			})
 		},
 	}
-	addPort(cmd, &port)
+	portFlag(cmd, &port)
 	return cmd
 }
 
@@ -134,21 +117,9 @@ func showRefused(r opsclient.RefusedEvent, out io.Writer) {
 	}
 	fmt.Fprintf(out, "event          %s %s %s\nrouting key    %s\nbytes          %d\nrefused        %s\nerror          %s\n",
 		r.EventID, r.Type, r.Subject, r.RoutingKey, r.Size, r.RefusedAt.Format(time.RFC3339), r.Error)
-	var pretty bytes.Buffer
-	if len(r.Event) > 0 && json.Indent(&pretty, r.Event, "", "  ") == nil {
-		fmt.Fprintf(out, "\n%s\n", pretty.String())
+	if event, ok := indented(r.Event); ok {
+		fmt.Fprintf(out, "\n%s\n", event)
 	}
-}
-
-func refusedIDs(args []string) (ids []int64, err error) {
-	for _, a := range args {
-		id, err := strconv.ParseInt(a, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%q is no ID of a refused event; refused list shows them", a)
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
 }
 
 func newRefusedRetry() *cobra.Command {
@@ -158,24 +129,24 @@ func newRefusedRetry() *cobra.Command {
 		Use: "retry SERVICE [ID...]", Short: "Publish refused events again", Args: cobra.MinimumNArgs(1),
 		Example: "  quadrille refused retry wishlist 17 18\n  quadrille refused retry wishlist --all",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := refusedIDs(args[1:])
+			ids, err := parseIDs(args[1:], "a refused event", "refused list")
 			if err != nil {
 				return err
 			}
 			if all == (len(ids) > 0) {
 				return errors.New("say which: either IDs or --all")
 			}
-			return atRefused(cmd.Context(), args[0], port, func(desk refusedDesk) error {
+			return withRefused(cmd.Context(), args[0], port, func(events refusedEvents) error {
 				if all {
-					n, err := desk.RetryAllRefused(cmd.Context())
+					n, err := events.RetryAllRefused(cmd.Context())
 					fmt.Fprintf(cmd.OutOrStdout(), "%d to be published again.\n", n)
 					return err
 				}
-				return eachRefused(cmd, ids, "to be published again", func(id int64) error { return desk.RetryRefused(cmd.Context(), id) })
+				return eachRefused(cmd, ids, "to be published again", func(id int64) error { return events.RetryRefused(cmd.Context(), id) })
 			})
 		},
 	}
-	addPort(cmd, &port)
+	portFlag(cmd, &port)
 	cmd.Flags().BoolVar(&all, "all", false, "all that are open")
 	return cmd
 }
@@ -187,16 +158,16 @@ func newRefusedDiscard() *cobra.Command {
 		Use: "discard SERVICE ID... --reason TEXT", Short: "Give refused events up, for a reason that is kept", Args: cobra.MinimumNArgs(2),
 		Example: "  quadrille refused discard wishlist 17 --reason \"a test wish\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := refusedIDs(args[1:])
+			ids, err := parseIDs(args[1:], "a refused event", "refused list")
 			if err != nil {
 				return err
 			}
-			return atRefused(cmd.Context(), args[0], port, func(desk refusedDesk) error {
-				return eachRefused(cmd, ids, "discarded", func(id int64) error { return desk.DiscardRefused(cmd.Context(), id, reason) })
+			return withRefused(cmd.Context(), args[0], port, func(events refusedEvents) error {
+				return eachRefused(cmd, ids, "discarded", func(id int64) error { return events.DiscardRefused(cmd.Context(), id, reason) })
 			})
 		},
 	}
-	addPort(cmd, &port)
+	portFlag(cmd, &port)
 	cmd.Flags().StringVar(&reason, "reason", "", "why they are given up")
 	_ = cmd.MarkFlagRequired("reason") // it was just defined
 	return cmd

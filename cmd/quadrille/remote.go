@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"strconv"
 
+	"github.com/spf13/cobra"
 	"gorm.io/gorm"
 
 	"quadrille/internal/app"
@@ -56,6 +60,53 @@ func (r *remote) running(ctx context.Context) (bool, error) {
 	found := findInside(ctx, r.cfg, r.http)
 	r.Client = opsclient.New(found.url, r.http)
 	return found.runs, found.why
+}
+
+// operations gives access to what a service keeps, whether it runs or not.
+type operations interface {
+	deadReader
+	refusedEvents
+}
+
+// runningOrStopped calls work with the service's API if it runs, and with its database
+// otherwise.
+func (r *remote) runningOrStopped(ctx context.Context, work func(operations) error) error {
+	online, err := r.running(ctx)
+	switch {
+	case err != nil:
+		return err
+	case online:
+		return work(r.Client)
+	default:
+		return r.withDatabase(ctx, func(conn *gorm.DB) error { return work(app.Stopped{DB: conn}) })
+	}
+}
+
+// portFlag adds --port to a command that looks for a gateway.
+func portFlag(cmd *cobra.Command, port *int) {
+	cmd.Flags().IntVar(port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+}
+
+// parseIDs parses the IDs of what a command works on; list names the command that shows
+// them.
+func parseIDs(args []string, what, list string) (ids []int64, err error) {
+	for _, a := range args {
+		id, err := strconv.ParseInt(a, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no ID of %s; %s shows them", a, what, list)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// indented returns an event as indented JSON, and false if it is empty or not JSON.
+func indented(event json.RawMessage) (string, bool) {
+	var pretty bytes.Buffer
+	if len(event) == 0 || json.Indent(&pretty, event, "", "  ") != nil {
+		return "", false
+	}
+	return pretty.String(), true
 }
 
 // newLinks returns a command's connections to the services, which log warnings to stderr.

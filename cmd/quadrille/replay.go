@@ -48,7 +48,7 @@ before and leaves it out. Interrupting replay stops nothing but the display.`,
 	cmd.Flags().StringVar(&from, "from", "", "read this stream only (default: every stream that the service reads)")
 	cmd.Flags().StringVar(&since, "since", "", "an offset (needs --from), or a time: 2026-01-02 or 2026-01-02T03:04:05Z")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only count the events that would be read")
-	cmd.Flags().IntVar(&port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+	portFlag(cmd, &port)
 	return cmd
 }
 
