@@ -13,8 +13,8 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// connectPatience is how long a database, broker or Redis may be gone before the
-// service is not ready: longer than one slow answer of a busy machine.
+// connectPatience bounds how long a service stays ready without its database, broker or
+// Redis. It is longer than one slow answer of a busy machine.
 const connectPatience = 5 * time.Second
 
 // checkReadiness makes the registry of everything that the unit needs to get its work
@@ -61,8 +61,8 @@ func leaseFinding(s lease.Status) ready.Finding {
 	}
 }
 
-// outboxEvery is how often the outbox is looked at: the relay's own errors are known
-// without asking.
+// outboxEvery is the interval at which the relay check reads the outbox. The relay's own
+// errors need no query.
 const outboxEvery = 5 * time.Second
 
 // relayCheck finds a relay that fails, and an outbox of which nothing is sent although
@@ -161,8 +161,8 @@ type stillness struct {
 	looked time.Time
 }
 
-// markEvery is how often positions and ends of streams are looked at: it asks the
-// database and the log.
+// markEvery is the interval at which the reader check reads positions from the database
+// and ends of streams from the log.
 const markEvery = 10 * time.Second
 
 // look finds a position that was not moved since an earlier look although events were

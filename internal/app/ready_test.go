@@ -27,7 +27,7 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// stuck is how long work may stand still in these tests.
+// stuck is the patience of the checks in these tests.
 const stuck = time.Second
 
 // rig is one instance of a service that reads "inventory" and publishes "sales".

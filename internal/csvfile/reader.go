@@ -79,8 +79,8 @@ func (r *Reader) Resume(rest io.Reader, at Position) {
 // Position returns the position of the next record.
 func (r *Reader) Position() Position { return r.scanner.at }
 
-// Next returns the next record. A line that is none is a Record, too, and says why. The
-// error is that of the file, io.EOF at its end.
+// Next returns the next record. For a line that cannot be read it returns a Record with
+// the reason in Wrong. Its error concerns the whole file; io.EOF marks the end.
 func (r *Reader) Next() (Record, error) {
 	found, err := r.scanner.next(r.header.comma)
 	if err != nil {

@@ -93,7 +93,7 @@ func (s *scanner) next(comma byte) (record, error) {
 	return r, err
 }
 
-// place is what is known about the byte that is looked at in a record.
+// place describes the scanner's current byte within a record.
 type place struct {
 	fresh  bool  // it begins a field
 	quoted bool  // it is in a quoted field

@@ -9,18 +9,18 @@ import (
 	"gorm.io/gorm"
 )
 
-// canWriteWithin bounds CanWrite: whoever asks for health must be answered while the
-// database hangs.
+// canWriteWithin bounds CanWrite, because health endpoints must answer while the database
+// hangs.
 const canWriteWithin = 2 * time.Second
 
-// CanWrite reports why db takes no writes of its service, within two seconds: it does
-// not answer, it is a standby or set to read-only, its tables are gone, or the role may
-// not write them. nil means that it does.
+// CanWrite returns nil if db accepts writes of its service, and otherwise the reason,
+// within two seconds: the server does not answer, it is a standby or set to read-only, the
+// service's schema is missing, or the role may not write there.
 //
-// The statement updates a table that every service has, but no row of it: both
-// databases check all of the above before they look for rows. It costs one round trip
-// and leaves neither a transaction ID nor a dead row behind. A full disk shows only
-// where a file has to grow, so this probe does not meet it.
+// It updates no row of leases, a table that every service has: both databases check all of
+// the above before they look for rows. The statement costs one round trip and leaves
+// neither a transaction ID nor a dead row. It does not detect a full disk, which fails only
+// writes that have to grow a file, nor another table of the service that is missing.
 func CanWrite(ctx context.Context, db *gorm.DB) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, canWriteWithin, errNoAnswer)
 	defer cancel()

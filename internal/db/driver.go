@@ -23,7 +23,8 @@ type classifying struct {
 	staleBefore atomic.Int64
 }
 
-// driverConn is what this package needs of a driver's connection. Both drivers have it.
+// driverConn has the methods that this package requires of a driver's connection. Both
+// drivers implement them.
 type driverConn interface {
 	driver.Conn
 	driver.ConnPrepareContext

@@ -26,7 +26,7 @@ func (e poolerError) Error() string { return string(e) }
 // Is matches dberr.ErrUnfit, so that no event is blamed for a pooler that was put in place later.
 func (e poolerError) Is(target error) bool { return target == dberr.ErrUnfit }
 
-// pooling is how server connections are handed to clients.
+// pooling is the mode in which server connections are assigned to clients.
 type pooling int
 
 const (

@@ -117,8 +117,8 @@ func createSchema(ctx context.Context, db *gorm.DB, schema string) error {
 	})
 }
 
-// brief tells of a failed connection without the whole configuration that pgx puts
-// before the cause. It keeps the cause for whoever asks by errors.Is.
+// brief shortens the error of a failed connection: pgx puts the whole configuration before
+// the cause. errors.Is and errors.As still find the cause.
 func brief(err error) error {
 	var failed *pgconn.ConnectError
 	if !errors.As(err, &failed) {

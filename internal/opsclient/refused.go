@@ -50,7 +50,7 @@ func (c *Client) RetryRefused(ctx context.Context, id int64) error {
 	return err
 }
 
-// Retried is how many refused events are published again.
+// Retried has the number of refused events that are published again.
 type Retried struct {
 	Retried int64 `json:"retried"`
 }

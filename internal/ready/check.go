@@ -14,8 +14,8 @@ type Check struct {
 	// Within bounds one probe; 3 s where 0. A probe that takes longer, even one that
 	// ignores its context, is in trouble since it began.
 	Within time.Duration
-	// Patience is how long trouble has to last before the check fails; the registry's
-	// where 0.
+	// Patience is the time that trouble lasts before the check fails; the registry's
+	// if 0.
 	Patience time.Duration
 	// Needed has trouble count at once until the check was well for the first time: a
 	// service that never reached its database is not ready.
