@@ -97,7 +97,8 @@ func TestAFailedCheckIsWellWhenItStaysWell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := begin(t, ready.Check{Every: time.Second})
 		b.find(ready.Finding{Err: errBroken})
-		time.Sleep(patient + 5*time.Second)
+		// Half a second apart from the probes: exactly one of them sees each finding below.
+		time.Sleep(patient + 5*time.Second + time.Second/2)
 		b.is(t, ready.Failing)
 		b.find(ready.Finding{})
 		time.Sleep(time.Second)
