@@ -34,7 +34,7 @@ func rules(services []string) []rule {
 	re := regexp.MustCompile
 	all := []rule{
 		{files: re(`^pkg/`), imports: re(`^quadrille/(services|internal|cmd)`), why: "pkg imports nothing of ours but pkg"},
-		{files: re(`^internal/`), exceptFiles: re(`^internal/testenv/`), imports: re(`^quadrille/services/`), exceptImports: re(`/client$`), why: "what services are built on knows only their clients"},
+		{files: re(`^internal/`), imports: re(`^quadrille/services/`), exceptImports: re(`/client$`), why: "what services are built on knows only their clients"},
 		{files: re(`^`), imports: re(`amqp091`), why: "only the drivers of log and RPC speak AMQP"},
 		{files: re(`^services/gateway/activity/(record|access|render|ring|hub|stream[a-z_]*|limiter|events|traces|history)\.go$`), imports: re(`gorm\.io|labstack/echo|amqp091`), why: "the dispatch of events knows neither database nor router"},
 	}
@@ -75,7 +75,7 @@ func mayImport(file, imported string) bool {
 	if speaks && strings.Contains(imported, "amqp091") {
 		return true // the log's driver, RPC's, and the connection of both
 	}
-	testing := strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "internal/test") || strings.HasPrefix(file, "test/")
+	testing := strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "test/")
 	return testing && (strings.Contains(imported, "amqp091") || strings.HasPrefix(imported, "quadrille/internal/")) // cleaning up, and finding servers
 }
 
@@ -139,20 +139,20 @@ func TestImportRules(t *testing.T) {
 func TestImportRulesCanFail(t *testing.T) {
 	all := rules(append(serviceFolders(t), "loyalty")) // a new folder is protected, too
 	for file, imported := range map[string]string{
-		"services/sales/wire.go":      "quadrille/services/inventory",
-		"services/sales/order.go":     "gorm.io/gorm",
-		"services/sales/api.go":       "gorm.io/gorm",
-		"services/sales/store.go":     "github.com/labstack/echo/v4",
-		"services/sales/consume.go":   "gorm.io/gorm",
-		"pkg/outbox/relay.go":         "quadrille/internal/db",
-		"internal/app/shop.go":        "github.com/rabbitmq/amqp091-go",
-		"services/inventory/wire.go":  "quadrille/services/sales/api",
-		"services/wishlist/store.go":  "github.com/rabbitmq/amqp091-go",
-		"services/catalog/product.go": "github.com/labstack/echo/v4",
-		"services/loyalty/consume.go": "quadrille/services/sales",
-		"services/sales/service.go":   "quadrille/services/loyalty",
-		"services/loyalty/points.go":  "gorm.io/gorm",
-		"internal/app/service.go":     "quadrille/services/sales",
+		"services/sales/wire.go":           "quadrille/services/inventory",
+		"services/sales/order.go":          "gorm.io/gorm",
+		"services/sales/api.go":            "gorm.io/gorm",
+		"services/sales/store.go":          "github.com/labstack/echo/v4",
+		"services/sales/consume.go":        "gorm.io/gorm",
+		"pkg/outbox/relay.go":              "quadrille/internal/platform/db",
+		"internal/platform/app/shop.go":    "github.com/rabbitmq/amqp091-go",
+		"services/inventory/wire.go":       "quadrille/services/sales/api",
+		"services/wishlist/store.go":       "github.com/rabbitmq/amqp091-go",
+		"services/catalog/product.go":      "github.com/labstack/echo/v4",
+		"services/loyalty/consume.go":      "quadrille/services/sales",
+		"services/sales/service.go":        "quadrille/services/loyalty",
+		"services/loyalty/points.go":       "gorm.io/gorm",
+		"internal/platform/app/service.go": "quadrille/services/sales",
 
 		"services/gateway/wire.go":             "quadrille/services/sales/api",
 		"services/stats/wire.go":               "quadrille/services/gateway/activity",
@@ -249,7 +249,7 @@ func TestOnePackageCommentPerFolder(t *testing.T) {
 // What a process is told from outside is read in one place. Tests find their
 // servers by the environment, too.
 func TestOnlyAppReadsTheEnvironment(t *testing.T) {
-	allowed := regexp.MustCompile(`^(internal/app/|cmd/|examples/|internal/test[a-z]+/)|_test\.go$`)
+	allowed := regexp.MustCompile(`^(internal/platform/app/|cmd/|examples/|test/harness/)|_test\.go$`)
 	goFiles(t, func(file string, syntax *ast.File) {
 		if allowed.MatchString(file) {
 			return
@@ -282,7 +282,7 @@ func TestNoInit(t *testing.T) {
 
 // A transaction that meets a conflict is run again in one place.
 func TestOnlyDbtxBeginsTransactions(t *testing.T) {
-	allowed := regexp.MustCompile(`^(pkg/dbtx/|pkg/bus/embedded|internal/test|internal/db/dbtest/|test/)|_test\.go$`)
+	allowed := regexp.MustCompile(`^(pkg/dbtx/|pkg/bus/embedded|internal/platform/db/dbtest/|test/)|_test\.go$`)
 	goFiles(t, func(file string, syntax *ast.File) {
 		if allowed.MatchString(file) {
 			return

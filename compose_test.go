@@ -17,7 +17,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 )
 
 // composition is what docker-compose.yml says, as far as it is checked.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/app"
-	"quadrille/internal/audit"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/shop/audit"
 )
 
 func newAuditCommand() *cobra.Command {

@@ -6,7 +6,7 @@ import (
 	"net"
 	"strings"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 )
 
 // banner prints where each service listens, by its listener, and who reaches it.

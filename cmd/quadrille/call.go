@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 	"quadrille/pkg/rpc"
 )
 

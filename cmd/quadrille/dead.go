@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/opsclient"
+	"quadrille/internal/platform/ops"
 )
 
 func newDead() *cobra.Command {
@@ -28,7 +28,7 @@ the database of one that is not.`,
 
 // deadFlags are those that pick letters.
 type deadFlags struct {
-	filter opsclient.DeadFilter
+	filter ops.DeadFilter
 	all    bool
 	port   int
 }
@@ -43,7 +43,7 @@ func (f *deadFlags) add(cmd *cobra.Command) {
 // picked returns the IDs given, or none if the flags select a group or --all. Giving
 // neither is an error: nobody means everything by accident.
 func (f *deadFlags) picked(args []string) (ids []int64, err error) {
-	group := f.all || f.filter != (opsclient.DeadFilter{})
+	group := f.all || f.filter != (ops.DeadFilter{})
 	switch {
 	case len(args) > 0 && group:
 		return nil, errors.New("give either IDs or what picks a group, not both")
@@ -78,11 +78,11 @@ func newDeadList() *cobra.Command {
 
 // deadReader reads a service's dead letters, whether it runs or not.
 type deadReader interface {
-	DeadLetters(ctx context.Context, f opsclient.DeadFilter, limit int, after *string) (opsclient.DeadPage, error)
-	DeadLetter(ctx context.Context, id int64) (opsclient.DeadLetter, error)
+	DeadLetters(ctx context.Context, f ops.DeadFilter, limit int, after *string) (ops.DeadPage, error)
+	DeadLetter(ctx context.Context, id int64) (ops.DeadLetter, error)
 }
 
-func listDead(ctx context.Context, c deadReader, f opsclient.DeadFilter, limit int, out io.Writer) error {
+func listDead(ctx context.Context, c deadReader, f ops.DeadFilter, limit int, out io.Writer) error {
 	page, err := c.DeadLetters(ctx, f, limit, nil)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func newDeadShow() *cobra.Command {
 	return cmd
 }
 
-func showDead(l opsclient.DeadLetter, out io.Writer) {
+func showDead(l ops.DeadLetter, out io.Writer) {
 	fmt.Fprintf(out, "dead letter  %d, %s\n", l.ID, l.State)
 	if l.State == "discarded" {
 		fmt.Fprintf(out, "reason       %s\n", l.Reason)
@@ -161,8 +161,8 @@ func newDeadRetry() *cobra.Command {
 		Example: "  quadrille dead retry sales 17 18\n  quadrille dead retry sales --type inventory.order_allocated\n  quadrille dead retry sales --all",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return closeDead(cmd, args, &f, "handled",
-				func(ctx context.Context, c *opsclient.Client, id int64) error { _, err := c.Retry(ctx, id); return err },
-				func(ctx context.Context, c *opsclient.Client, told func(opsclient.GroupResult)) error {
+				func(ctx context.Context, c *ops.Client, id int64) error { _, err := c.Retry(ctx, id); return err },
+				func(ctx context.Context, c *ops.Client, told func(ops.GroupResult)) error {
 					return c.RetryGroup(ctx, f.filter, told)
 				})
 		},
@@ -180,11 +180,11 @@ func newDeadDiscard() *cobra.Command {
 		Example: "  quadrille dead discard sales 17 --reason \"a test order of last week\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return closeDead(cmd, args, &f, "discarded",
-				func(ctx context.Context, c *opsclient.Client, id int64) error {
+				func(ctx context.Context, c *ops.Client, id int64) error {
 					_, err := c.Discard(ctx, id, reason)
 					return err
 				},
-				func(ctx context.Context, c *opsclient.Client, told func(opsclient.GroupResult)) error {
+				func(ctx context.Context, c *ops.Client, told func(ops.GroupResult)) error {
 					return c.DiscardGroup(ctx, f.filter, reason, told)
 				})
 		},
@@ -199,7 +199,7 @@ func newDeadDiscard() *cobra.Command {
 // closeDead does one thing to the letters named, or to a group, and says what
 // became of them; any that failed make the exit code.
 func closeDead(cmd *cobra.Command, args []string, f *deadFlags, did string,
-	one func(context.Context, *opsclient.Client, int64) error, group func(context.Context, *opsclient.Client, func(opsclient.GroupResult)) error,
+	one func(context.Context, *ops.Client, int64) error, group func(context.Context, *ops.Client, func(ops.GroupResult)) error,
 ) error {
 	ids, err := f.picked(args[1:])
 	if err != nil {
@@ -227,7 +227,7 @@ func closeDead(cmd *cobra.Command, args []string, f *deadFlags, did string,
 		done++
 	}
 	if len(ids) == 0 {
-		err = group(cmd.Context(), r.Client, func(g opsclient.GroupResult) { done, failed = done+g.Done, failed+g.Failed })
+		err = group(cmd.Context(), r.Client, func(g ops.GroupResult) { done, failed = done+g.Done, failed+g.Failed })
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%d %s, %d failed.\n", done, did, failed)
 	if err == nil && failed > 0 {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 )
 
 // inside is what is inside of a gateway of this machine, where its commands ask.

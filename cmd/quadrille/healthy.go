@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/app"
-	"quadrille/internal/opsclient"
-	"quadrille/internal/rest/call"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/ops"
+	"quadrille/internal/platform/rest/call"
 )
 
 // probe is how the health of services is asked for.
@@ -123,7 +123,7 @@ func (p probe) ask(ctx context.Context, places []place) error {
 	var asked sync.WaitGroup
 	for i, at := range places {
 		asked.Go(func() {
-			if err := p.one(ctx, opsclient.New(at.url, hc)); err != nil {
+			if err := p.one(ctx, ops.New(at.url, hc)); err != nil {
 				reasons[i] = fmt.Sprintf("%s is not %s: %v", at.name, p.word(), err)
 			}
 		})
@@ -132,7 +132,7 @@ func (p probe) ask(ctx context.Context, places []place) error {
 	return inOneLine(reasons)
 }
 
-func (p probe) one(ctx context.Context, c *opsclient.Client) error {
+func (p probe) one(ctx context.Context, c *ops.Client) error {
 	if p.live {
 		return c.Live(ctx)
 	}

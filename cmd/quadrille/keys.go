@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/app"
-	"quadrille/internal/db"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/db"
 	"quadrille/pkg/fault"
 	"quadrille/services/gateway/auth"
 )

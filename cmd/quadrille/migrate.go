@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/app"
-	"quadrille/internal/db"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/db"
 )
 
 func newMigrate() *cobra.Command {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/opsclient"
+	"quadrille/internal/platform/ops"
 )
 
 func newRefused() *cobra.Command {
@@ -29,8 +29,8 @@ not the service runs.`,
 
 // refusedEvents gives access to a service's refused events, whether it runs or not.
 type refusedEvents interface {
-	RefusedEvents(ctx context.Context, state string, limit int) (opsclient.RefusedPage, error)
-	RefusedEvent(ctx context.Context, id int64) (opsclient.RefusedEvent, error)
+	RefusedEvents(ctx context.Context, state string, limit int) (ops.RefusedPage, error)
+	RefusedEvent(ctx context.Context, id int64) (ops.RefusedEvent, error)
 	RetryRefused(ctx context.Context, id int64) error
 	RetryAllRefused(ctx context.Context) (int64, error)
 	DiscardRefused(ctx context.Context, id int64, reason string) error
@@ -74,7 +74,7 @@ func newRefusedList() *cobra.Command {
 	return cmd
 }
 
-func listRefused(page opsclient.RefusedPage, out io.Writer) {
+func listRefused(page ops.RefusedPage, out io.Writer) {
 	if page.Total == 0 {
 		fmt.Fprintln(out, "No refused events.")
 		return
@@ -110,7 +110,7 @@ func newRefusedShow() *cobra.Command {
 	return cmd
 }
 
-func showRefused(r opsclient.RefusedEvent, out io.Writer) {
+func showRefused(r ops.RefusedEvent, out io.Writer) {
 	fmt.Fprintf(out, "refused event  %d, %s\n", r.ID, r.State)
 	if r.Reason != "" {
 		fmt.Fprintf(out, "reason         %s\n", r.Reason)

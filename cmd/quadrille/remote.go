@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"gorm.io/gorm"
 
-	"quadrille/internal/app"
-	"quadrille/internal/db"
-	"quadrille/internal/opsclient"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/ops"
 	"quadrille/pkg/bus"
 )
 
@@ -25,7 +25,7 @@ type remote struct {
 	service app.Service
 	links   *app.Links
 	http    *http.Client
-	*opsclient.Client
+	*ops.Client
 }
 
 func newRemote(name string, port int) (*remote, error) {
@@ -48,7 +48,7 @@ func newRemote(name string, port int) (*remote, error) {
 		return nil, err
 	}
 	hc := links.HTTP(callTimeout)
-	return &remote{cfg: cfg, service: service, links: links, http: hc, Client: opsclient.New(cfg.URL(name), hc)}, nil
+	return &remote{cfg: cfg, service: service, links: links, http: hc, Client: ops.New(cfg.URL(name), hc)}, nil
 }
 
 // running reports whether the service runs, and from then on has the client ask
@@ -58,7 +58,7 @@ func (r *remote) running(ctx context.Context) (bool, error) {
 		return r.Alive(ctx), nil
 	}
 	found := findInside(ctx, r.cfg, r.http)
-	r.Client = opsclient.New(found.url, r.http)
+	r.Client = ops.New(found.url, r.http)
 	return found.runs, found.why
 }
 

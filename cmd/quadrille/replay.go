@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"gorm.io/gorm"
 
-	"quadrille/internal/app"
-	"quadrille/internal/opsclient"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/ops"
 	"quadrille/pkg/bus"
 )
 
@@ -159,7 +159,7 @@ const watchEvery = 200 * time.Millisecond
 
 // watch shows how far the service is until it has caught up with the end. When ctx
 // ends it stops watching; the service goes on.
-func (r *replay) watch(ctx context.Context, plan opsclient.Plan) error {
+func (r *replay) watch(ctx context.Context, plan ops.Plan) error {
 	total := int(plan.End - plan.From + 1)
 	bar := newProgress(r.progress, "offsets of "+plan.Stream, total)
 	defer bar.end()
@@ -189,15 +189,15 @@ func (r *replay) watch(ctx context.Context, plan opsclient.Plan) error {
 	}
 }
 
-func (r *replay) reader(ctx context.Context, stream string) (opsclient.Subscription, error) {
+func (r *replay) reader(ctx context.Context, stream string) (ops.Subscription, error) {
 	all, err := r.Subscriptions(ctx)
 	if err != nil {
-		return opsclient.Subscription{}, err
+		return ops.Subscription{}, err
 	}
 	for _, s := range all.Items {
 		if s.Stream == stream {
 			return s, nil
 		}
 	}
-	return opsclient.Subscription{}, fmt.Errorf("%s does not read %s any more", r.service.Name, stream)
+	return ops.Subscription{}, fmt.Errorf("%s does not read %s any more", r.service.Name, stream)
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 	"quadrille/services/catalog"
 	"quadrille/services/gateway"
 	"quadrille/services/inventory"

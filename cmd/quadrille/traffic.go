@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/app"
-	"quadrille/internal/traffic"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/shop/traffic"
 )
 
 func newTrafficCommand() *cobra.Command {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/app"
-	"quadrille/internal/demo"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/shop/demo"
 )
 
 const upHelp = `up runs every service in one process: the gateway on PORT (8080 unless set), and

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/parts"
 )
 
 // section is what the README has to say on one transport.
@@ -84,7 +84,7 @@ func TestReadme(t *testing.T) {
 func shell(t *testing.T, env []string, line string) []string {
 	t.Helper()
 	if strings.HasPrefix(line, "ruby ") {
-		testparts.Ruby(t, "redis", "bunny", "webrick")
+		parts.Ruby(t, "redis", "bunny", "webrick")
 	}
 	root, err := filepath.Abs("../..")
 	if err != nil {

@@ -10,19 +10,19 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
 
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/parts"
 )
 
 // transports are what a calculator is reached by, as the Ruby programs spell them,
 // each with what names it in the environment.
 var transports = map[string]func(t *testing.T, name string) string{
 	"redis": func(t *testing.T, name string) string {
-		url := testparts.Redis(t)
+		url := parts.Redis(t)
 		t.Cleanup(func() { removeLists(t, url, name) })
 		return "REDIS_URL=" + url
 	},
 	"rabbitmq": func(t *testing.T, name string) string {
-		url := testparts.RabbitMQ(t)
+		url := parts.RabbitMQ(t)
 		t.Cleanup(func() { _, _ = channel(t, url).QueueDelete(name, false, false, false) }) // where it was declared
 		return "AMQP_URL=" + url
 	},

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/parts"
 )
 
 // program is a calculator's server or client, in Go or in Ruby.
@@ -26,7 +26,7 @@ func (p program) argv(t *testing.T) []string {
 	t.Helper()
 	switch {
 	case p.ruby:
-		return []string{testparts.Ruby(t, "redis", "bunny", "webrick"), "ruby/" + p.transport + "_" + p.role + ".rb"}
+		return []string{parts.Ruby(t, "redis", "bunny", "webrick"), "ruby/" + p.transport + "_" + p.role + ".rb"}
 	case p.role == "server":
 		return []string{calculatorProgram(t), "serve"}
 	default:
@@ -97,7 +97,7 @@ func TestQueuesThatExist(t *testing.T) {
 			t.Parallel()
 			ruby := program{ruby: true, transport: "rabbitmq", role: "client"}.argv(t)
 			name, env := environment(t, "rabbitmq")
-			ch := channel(t, testparts.RabbitMQ(t))
+			ch := channel(t, parts.RabbitMQ(t))
 			if _, err := ch.QueueDeclare(name, durable, false, false, false, nil); err != nil {
 				t.Fatal(err)
 			}

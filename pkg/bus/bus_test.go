@@ -14,9 +14,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/bus/bustest"
+	"quadrille/test/harness/parts"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -53,7 +53,7 @@ func TestEmbedded(t *testing.T) {
 
 func TestRabbitMQ(t *testing.T) {
 	bustest.Run(t, func(t *testing.T) bustest.Driver {
-		broker := testparts.RabbitMQ(t)
+		broker := parts.RabbitMQ(t)
 		prefix := "t" + uuid.NewString()[:13] + "."
 		t.Cleanup(func() { deleteStream(t, broker, prefix, "sales") })
 		target, err := url.Parse(broker)

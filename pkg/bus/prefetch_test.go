@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/bus"
+	"quadrille/test/harness/parts"
 )
 
 // However few deliveries may be under way, a reader gets all events and sees the end.
@@ -18,7 +18,7 @@ func TestRabbitMQReadsAFewAtATime(t *testing.T) {
 	for _, prefetch := range []int{1, 7} {
 		t.Run(strconv.Itoa(prefetch), func(t *testing.T) {
 			t.Parallel()
-			broker, prefix := testparts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."
+			broker, prefix := parts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."
 			b, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{broker}, Prefix: prefix, Prefetch: prefetch, Log: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)

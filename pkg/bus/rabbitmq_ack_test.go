@@ -8,16 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/db/dbtest"
-	"quadrille/internal/testnodes"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
+	"quadrille/test/harness/nodes"
 )
 
 // impatient returns a broker that closes a channel on which a delivery stays
 // unacknowledged for three seconds.
-func impatient(t *testing.T) *testnodes.RabbitNode {
+func impatient(t *testing.T) *nodes.RabbitNode {
 	t.Helper()
-	node := testnodes.RabbitMQ(t)
+	node := nodes.RabbitMQ(t)
 	for _, set := range []string{"consumer_timeout, 3000", "channel_tick_interval, 250"} {
 		if _, err := node.Ctl("eval", "application:set_env(rabbit, "+set+")."); err != nil {
 			t.Fatal(err)

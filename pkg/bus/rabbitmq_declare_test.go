@@ -10,9 +10,9 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"quadrille/internal/testnodes"
-	"quadrille/internal/testparts"
 	"quadrille/pkg/bus"
+	"quadrille/test/harness/nodes"
+	"quadrille/test/harness/parts"
 )
 
 // What lies under the stream's names in another form is refused by name and form, for
@@ -46,7 +46,7 @@ func TestRabbitMQRefusesOtherForms(t *testing.T) {
 		for retention, cfg := range map[string]bus.RabbitMQConfig{"": {}, ", bounded": {MaxAge: "7D", MaxBytes: 5e6}} {
 			t.Run(name+retention, func(t *testing.T) {
 				t.Parallel()
-				broker, prefix := testparts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."
+				broker, prefix := parts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."
 				ch := channel(t, broker)
 				if err := tc.before(ch, prefix); err != nil {
 					t.Fatal(err)
@@ -76,7 +76,7 @@ func TestRabbitMQRefusesOtherForms(t *testing.T) {
 // A right that is missing is told by the name of what it is missing for.
 func TestRabbitMQNamesMissingRights(t *testing.T) {
 	t.Parallel()
-	node := testnodes.RabbitMQ(t)
+	node := nodes.RabbitMQ(t)
 	all := openAt(t, bus.RabbitMQConfig{URLs: []string{node.URL()}})
 	if err := all.Publish(t.Context(), "sales", nil); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestRabbitMQNamesMissingRights(t *testing.T) {
 // Another retention alone is no reason to hold events back; it is logged once.
 func TestRabbitMQKeepsAnotherRetention(t *testing.T) {
 	t.Parallel()
-	broker, prefix := testparts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."
+	broker, prefix := parts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."
 	for i, cfg := range []bus.RabbitMQConfig{{}, {MaxAge: "7D"}, {MaxBytes: 5e6}, {MaxAge: "1D", MaxBytes: 9e6}, {SegmentBytes: 1e6}} {
 		var said strings.Builder
 		cfg.URLs, cfg.Prefix, cfg.Log = []string{broker}, prefix, slog.New(slog.NewTextHandler(&said, nil))

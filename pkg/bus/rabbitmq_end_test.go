@@ -10,20 +10,20 @@ import (
 
 	"github.com/google/uuid"
 
-	"quadrille/internal/testnodes"
-	"quadrille/internal/testparts"
 	"quadrille/pkg/bus"
+	"quadrille/test/harness/nodes"
+	"quadrille/test/harness/parts"
 )
 
 // slowBroker returns a log whose every read is held back, and what sets the time.
-func slowBroker(t *testing.T, prefetch int) (*bus.RabbitMQ, *testnodes.Proxy) {
+func slowBroker(t *testing.T, prefetch int) (*bus.RabbitMQ, *nodes.Proxy) {
 	t.Helper()
-	broker, prefix := testparts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."
+	broker, prefix := parts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."
 	target, err := url.Parse(broker)
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := testnodes.NewProxy(t, target.Host)
+	proxy := nodes.NewProxy(t, target.Host)
 	target.Host = proxy.Address()
 	b := openAt(t, bus.RabbitMQConfig{URLs: []string{target.String()}, Prefix: prefix, Prefetch: prefetch})
 	if err := b.Publish(t.Context(), "sales", nil); err != nil {

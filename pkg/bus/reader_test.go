@@ -15,7 +15,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"

@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"quadrille/internal/testnodes"
-	"quadrille/internal/testparts"
 	"quadrille/pkg/bus"
+	"quadrille/test/harness/nodes"
+	"quadrille/test/harness/parts"
 )
 
 // refusing publishes good messages around a bad one and checks what the log says: the
@@ -75,7 +75,7 @@ func logAt(t *testing.T, broker, prefix string) *bus.RabbitMQ {
 // A broker that takes less than others closes the channel over a larger message.
 func TestMaxMessageSizeOfTheBrokerRefuses(t *testing.T) {
 	t.Parallel()
-	node := testnodes.RabbitMQ(t)
+	node := nodes.RabbitMQ(t)
 	if err := node.LimitMessages(50000); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestMaxMessageSizeOfTheBrokerRefuses(t *testing.T) {
 // A broker may close the whole connection over a message. That is no outage.
 func TestConnectionClosedOverAMessageRefuses(t *testing.T) {
 	t.Parallel()
-	broker := testparts.RabbitMQ(t)
+	broker := parts.RabbitMQ(t)
 	prefix := "t" + uuid.NewString()[:13] + "."
 	t.Cleanup(func() { deleteStream(t, broker, prefix, "sales") })
 	for _, code := range []uint16{501, 505} {
@@ -96,7 +96,7 @@ func TestConnectionClosedOverAMessageRefuses(t *testing.T) {
 // Every other way to end a connection or a channel says nothing against a message.
 func TestConnectionClosedForOtherReasonsIsUnavailable(t *testing.T) {
 	t.Parallel()
-	broker := testparts.RabbitMQ(t)
+	broker := parts.RabbitMQ(t)
 	prefix := "t" + uuid.NewString()[:13] + "."
 	t.Cleanup(func() { deleteStream(t, broker, prefix, "sales") })
 	for _, code := range []uint16{320, 402, 504, 530, 541} {

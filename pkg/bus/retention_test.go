@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
+	"quadrille/test/harness/parts"
 )
 
 // fat returns n messages of about a kilobyte, said at a time.
@@ -35,7 +35,7 @@ func fat(t *testing.T, n int, at time.Time) (messages []bus.Message) {
 // who begins anew gets what is left.
 func TestRabbitMQCutsHistory(t *testing.T) {
 	t.Parallel()
-	broker, prefix := testparts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."
+	broker, prefix := parts.RabbitMQ(t), "t"+uuid.NewString()[:13]+"."
 	open := func(maxBytes int64) *bus.RabbitMQ {
 		b, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{broker}, Prefix: prefix, MaxBytes: maxBytes, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {

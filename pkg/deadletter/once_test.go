@@ -7,7 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/deadletter"
 )
 
@@ -15,7 +15,7 @@ import (
 // and has one of each that is open.
 func TestDoublesAreClosedByTheMigration(t *testing.T) {
 	dbtest.Each(t, "catalog", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
-		text, err := os.ReadFile("../../internal/db/migrations/" + conn.Name() + "/00003_one_letter.sql")
+		text, err := os.ReadFile("../../internal/platform/db/migrations/" + conn.Name() + "/00003_one_letter.sql")
 		if err != nil {
 			t.Fatal(err)
 		}

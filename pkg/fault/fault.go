@@ -1,5 +1,5 @@
 // Package fault is the one error type that crosses a border: a rule of the
-// domain breaks with a Fault, internal/rest writes it as an RFC 9457 problem
+// domain breaks with a Fault, internal/platform/rest writes it as an RFC 9457 problem
 // document, and a client reads that document back into the same Fault. No layer
 // between needs to know about HTTP.
 package fault
@@ -13,7 +13,7 @@ import (
 // Kind says whose fault it is and whether another try can help.
 type Kind int
 
-// The kinds, each with the HTTP status that internal/rest gives it.
+// The kinds, each with the HTTP status that internal/platform/rest gives it.
 const (
 	Internal     Kind = iota // 500: ours; the detail stays in the log
 	Malformed                // 400: cannot be parsed

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 )
 
 // A dead holder's lease does not outlast its time to live by more than that, however

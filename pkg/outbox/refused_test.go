@@ -11,12 +11,12 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
-	"quadrille/internal/testnodes"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"
+	"quadrille/test/harness/nodes"
 )
 
 func TestAppendRefusesWhatCannotBePublished(t *testing.T) {
@@ -228,7 +228,7 @@ func TestRowsFromBeforeTheLimits(t *testing.T) {
 // A broker that is set to take less than the limits refuses one event, not the rest.
 func TestBrokerWithASmallerLimit(t *testing.T) {
 	t.Parallel()
-	node := testnodes.RabbitMQ(t)
+	node := nodes.RabbitMQ(t)
 	if err := node.LimitMessages(20000); err != nil {
 		t.Fatal(err)
 	}

@@ -14,10 +14,10 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
-	"quadrille/internal/testparts"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/outbox"
+	"quadrille/test/harness/parts"
 )
 
 // losing is an outbox with its relays, on a broker on which somebody else has bound a
@@ -33,7 +33,7 @@ type losing struct {
 
 func newLosing(t *testing.T, conn *gorm.DB) *losing {
 	t.Helper()
-	broker := testparts.RabbitMQ(t)
+	broker := parts.RabbitMQ(t)
 	l := &losing{t: t, conn: conn, prefix: "t" + uuid.NewString()[:13] + "."}
 	wire, err := amqp.Dial(broker)
 	l.must(err)

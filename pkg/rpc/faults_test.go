@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/testnodes"
 	"quadrille/pkg/rpc"
+	"quadrille/test/harness/nodes"
 )
 
 // node is a server of the tests' own, which they may kill.
@@ -25,28 +25,28 @@ type broken struct {
 	driver
 
 	node  node
-	proxy *testnodes.Proxy
+	proxy *nodes.Proxy
 }
 
-// nodes returns the transports that use a server in between.
-func nodes(t *testing.T) map[string]func(t *testing.T) broken {
+// overNodes returns the transports that use a server in between.
+func overNodes(t *testing.T) map[string]func(t *testing.T) broken {
 	t.Helper()
 	return map[string]func(t *testing.T) broken{
 		"rabbitmq": func(t *testing.T) broken {
-			n := testnodes.RabbitMQ(t)
-			p := testnodes.NewProxy(t, n.Address())
+			n := nodes.RabbitMQ(t)
+			p := nodes.NewProxy(t, n.Address())
 			return broken{overRabbitMQ(t, through(t, p, n)), n, p}
 		},
 		"redis": func(t *testing.T) broken {
-			n := testnodes.Redis(t)
-			p := testnodes.NewProxy(t, n.Address())
+			n := nodes.Redis(t)
+			p := nodes.NewProxy(t, n.Address())
 			return broken{overRedis(t, through(t, p, n), false), n, p}
 		},
 	}
 }
 
 // through returns the URL of a node with the proxy's address.
-func through(t *testing.T, p *testnodes.Proxy, n node) string {
+func through(t *testing.T, p *nodes.Proxy, n node) string {
 	t.Helper()
 	u, err := url.Parse(n.URL())
 	if err != nil {
@@ -59,7 +59,7 @@ func through(t *testing.T, p *testnodes.Proxy, n node) string {
 // One node for all faults of a kind, one after the other; one client and one server
 // that nobody restarts.
 func TestFaults(t *testing.T) {
-	for name, open := range nodes(t) {
+	for name, open := range overNodes(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := open(t)

@@ -15,11 +15,11 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/broker"
 	"quadrille/pkg/rpc"
 	"quadrille/pkg/rpc/amqprpc"
 	"quadrille/pkg/rpc/redisrpc"
+	"quadrille/test/harness/parts"
 )
 
 // Where they are set, this program is a server, which tests kill.
@@ -113,12 +113,12 @@ func worker(t *testing.T, url, name string) (began func(), kill func()) {
 func TestAServerIsKilledOverACall(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (url, queue string, d driver){
 		"rabbitmq": func(t *testing.T) (string, string, driver) {
-			url := testparts.RabbitMQ(t)
+			url := parts.RabbitMQ(t)
 			name := queue(t, url)
 			return url, name, rabbitMQ(url, name)
 		},
 		"redis": func(t *testing.T) (string, string, driver) {
-			url := testparts.Redis(t)
+			url := parts.Redis(t)
 			name := list(t, connect(t, url))
 			return url, name, overRedisList(url, name, false)
 		},
@@ -165,7 +165,7 @@ func TestAServerIsKilledOverACall(t *testing.T) {
 // server lives: nobody else would take it back.
 func TestARequestIsLostOnItsWay(t *testing.T) {
 	t.Parallel()
-	url := testparts.Redis(t)
+	url := parts.Redis(t)
 	r := connect(t, url)
 	name := list(t, r)
 	serveRedis(t, redisrpc.ServerConfig{Redis: connect(t, url), List: name, Server: newEcho().Server, Alive: time.Second})

@@ -8,10 +8,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/broker"
 	"quadrille/pkg/rpc"
 	"quadrille/pkg/rpc/amqprpc"
+	"quadrille/test/harness/parts"
 )
 
 func session(t *testing.T, purpose, url string) *broker.Session {
@@ -121,7 +121,7 @@ func TestRabbitMQQueueIsDeclared(t *testing.T) {
 	for what, transient := range map[string]bool{"durable": false, "transient": true} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			url := testparts.RabbitMQ(t)
+			url := parts.RabbitMQ(t)
 			name, own := queue(t, url), session(t, "server", url)
 			stop, ended := serveRabbitMQ(t, amqprpc.ServerConfig{Session: own, Queue: name, Server: newEcho().Server, Transient: transient})
 			stop()

@@ -10,8 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/rpc/redisrpc"
+	"quadrille/test/harness/parts"
 )
 
 // order is a hook that lets a server wait with saying that it lives, and notes whether it
@@ -68,7 +68,7 @@ func (o *order) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 // that it lives before it takes anything.
 func TestAServerIsKnownBeforeItTakes(t *testing.T) {
 	t.Parallel()
-	r := connect(t, testparts.Redis(t))
+	r := connect(t, parts.Redis(t))
 	o := &order{taken: make(chan struct{})}
 	r.AddHook(o)
 	stop, ended := serveRedis(t, redisrpc.ServerConfig{Redis: r, List: list(t, r), Server: newEcho().Server})

@@ -11,9 +11,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/rpc"
 	"quadrille/pkg/rpc/redisrpc"
+	"quadrille/test/harness/parts"
 )
 
 func connect(t *testing.T, url string) *redis.Client {
@@ -82,13 +82,13 @@ func TestRedisRepliesAreNoRequests(t *testing.T) {
 	for _, member := range []string{"id", "reply_to"} {
 		t.Run(member, func(t *testing.T) {
 			t.Parallel()
-			r := connect(t, testparts.Redis(t))
+			r := connect(t, parts.Redis(t))
 			name := list(t, r)
 			replies := name + ".replies"
 			loop := fmt.Sprintf(`{"jsonrpc":"2.0","method":"refuse","id":null,%q:%q}`, member, name)
 			call := fmt.Sprintf(`{"jsonrpc":"2.0","method":"echo","params":["hello"],"id":%q}`, replies)
 			r.LPush(t.Context(), name, loop, call)
-			stop, ended := serveRedis(t, redisrpc.ServerConfig{Redis: connect(t, testparts.Redis(t)), List: name, Server: newEcho().Server, Concurrent: 1})
+			stop, ended := serveRedis(t, redisrpc.ServerConfig{Redis: connect(t, parts.Redis(t)), List: name, Server: newEcho().Server, Concurrent: 1})
 			if _, err := r.BRPop(t.Context(), time.Minute, replies).Result(); err != nil {
 				t.Error(err)
 			}
@@ -105,7 +105,7 @@ func TestRedisRepliesAreNoRequests(t *testing.T) {
 // and calls are as fast as with any number.
 func TestRedisOnASmallPool(t *testing.T) {
 	t.Parallel()
-	url := testparts.Redis(t)
+	url := parts.Redis(t)
 	options, err := redis.ParseURL(url)
 	if err != nil {
 		t.Fatal(err)

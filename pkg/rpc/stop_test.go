@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/rpc"
 	"quadrille/pkg/rpc/amqprpc"
 	"quadrille/pkg/rpc/redisrpc"
+	"quadrille/test/harness/parts"
 )
 
 // endings have a server that is told to end finish within half a second.
@@ -18,7 +18,7 @@ func endings(t *testing.T, test func(t *testing.T, serve func(*rpc.Server) (stop
 	const grace = 500 * time.Millisecond
 	t.Run("rabbitmq", func(t *testing.T) {
 		t.Parallel()
-		url := testparts.RabbitMQ(t)
+		url := parts.RabbitMQ(t)
 		name := queue(t, url)
 		test(t, func(s *rpc.Server) (context.CancelFunc, <-chan struct{}) {
 			return serveRabbitMQ(t, amqprpc.ServerConfig{Session: session(t, "server", url), Queue: name, Server: s, Grace: grace})
@@ -26,7 +26,7 @@ func endings(t *testing.T, test func(t *testing.T, serve func(*rpc.Server) (stop
 	})
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		url := testparts.Redis(t)
+		url := parts.Redis(t)
 		name := list(t, connect(t, url))
 		test(t, func(s *rpc.Server) (context.CancelFunc, <-chan struct{}) {
 			return serveRedis(t, redisrpc.ServerConfig{Redis: connect(t, url), List: name, Server: s, Grace: grace})

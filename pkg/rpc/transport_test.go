@@ -16,8 +16,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/rpc"
+	"quadrille/test/harness/parts"
 )
 
 func TestMain(m *testing.M) {
@@ -49,9 +49,9 @@ func drivers(t *testing.T) map[string]func(t *testing.T) driver {
 	t.Helper()
 	return map[string]func(t *testing.T) driver{
 		"http":           overHTTP,
-		"rabbitmq":       func(t *testing.T) driver { return overRabbitMQ(t, testparts.RabbitMQ(t)) },
-		"redis":          func(t *testing.T) driver { return overRedis(t, testparts.Redis(t), false) },
-		"redis per call": func(t *testing.T) driver { return overRedis(t, testparts.Redis(t), true) },
+		"rabbitmq":       func(t *testing.T) driver { return overRabbitMQ(t, parts.RabbitMQ(t)) },
+		"redis":          func(t *testing.T) driver { return overRedis(t, parts.Redis(t), false) },
+		"redis per call": func(t *testing.T) driver { return overRedis(t, parts.Redis(t), true) },
 	}
 }
 

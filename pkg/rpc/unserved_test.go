@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/rpc"
 	"quadrille/pkg/rpc/redisrpc"
+	"quadrille/test/harness/parts"
 )
 
 // queued runs test with the transports whose requests wait for servers.
@@ -122,7 +122,7 @@ func TestABusyServerIsThere(t *testing.T) {
 // What one list's servers lack is no other's business, although they share a link.
 func TestAwayIsToldByList(t *testing.T) {
 	t.Parallel()
-	url := testparts.Redis(t)
+	url := parts.Redis(t)
 	r := connect(t, url)
 	link := redisrpc.NewLink(r)
 	t.Cleanup(link.Close)

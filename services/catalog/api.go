@@ -5,8 +5,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/rest"
-	"quadrille/internal/stockcopy"
+	"quadrille/internal/platform/rest"
+	"quadrille/internal/shop/stockcopy"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/money"
 	"quadrille/services/catalog/api"

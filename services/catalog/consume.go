@@ -1,7 +1,7 @@
 package catalog
 
 import (
-	"quadrille/internal/stockcopy"
+	"quadrille/internal/shop/stockcopy"
 )
 
 // stockFollower keeps catalog's copy of stock, and with it what its products show.

@@ -7,8 +7,8 @@ import (
 	"gorm.io/gorm"
 	"pgregory.net/rapid"
 
-	"quadrille/internal/db/dbtest"
-	"quadrille/internal/stockcopy/stocktest"
+	"quadrille/internal/platform/db/dbtest"
+	"quadrille/internal/shop/stockcopy/stocktest"
 	"quadrille/pkg/events"
 	"quadrille/pkg/outbox/outboxtest"
 )

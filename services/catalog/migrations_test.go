@@ -3,7 +3,7 @@ package catalog
 import (
 	"testing"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 )
 
 func TestBothDatabasesEndAlike(t *testing.T) { dbtest.SameSchema(t, Name, migrations) }

@@ -3,7 +3,7 @@ package catalog
 import (
 	"context"
 
-	"quadrille/internal/stockcopy"
+	"quadrille/internal/shop/stockcopy"
 	"quadrille/pkg/events"
 	"quadrille/pkg/sku"
 )

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/stockcopy/stocktest"
+	"quadrille/internal/shop/stockcopy/stocktest"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox/outboxtest"

@@ -7,10 +7,10 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db"
-	"quadrille/internal/db/dbtest"
-	"quadrille/internal/stockcopy"
-	"quadrille/internal/stockcopy/stocktest"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/db/dbtest"
+	"quadrille/internal/shop/stockcopy"
+	"quadrille/internal/shop/stockcopy/stocktest"
 	"quadrille/pkg/money"
 	"quadrille/pkg/restclient"
 )

@@ -5,9 +5,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/app"
-	"quadrille/internal/db"
-	"quadrille/internal/stockcopy"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/shop/stockcopy"
 	"quadrille/pkg/bus"
 	inventoryclient "quadrille/services/inventory/client"
 )

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"quadrille/internal/app"
-	"quadrille/internal/rest"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/rest"
 	"quadrille/services/gateway/auth"
 	"quadrille/services/gateway/ratelimit"
 )

@@ -18,7 +18,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwt"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 	"quadrille/services/gateway/auth"
 )
 

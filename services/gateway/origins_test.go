@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 )
 
 func TestOriginsThatNoPageHas(t *testing.T) {

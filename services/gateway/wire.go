@@ -7,8 +7,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/app"
-	"quadrille/internal/audit"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/shop/audit"
 	"quadrille/services/gateway/activity"
 	"quadrille/services/gateway/auth"
 	"quadrille/services/gateway/edge"

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/encoding"
 
 	"quadrille/internal/csvfile"
-	"quadrille/internal/rest"
+	"quadrille/internal/platform/rest"
 	"quadrille/services/inventory/api"
 )
 

@@ -9,8 +9,8 @@ import (
 	"gorm.io/gorm"
 	"pgregory.net/rapid"
 
-	"quadrille/internal/db"
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/events"
 	salesclient "quadrille/services/sales/client"
 )

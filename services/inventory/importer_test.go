@@ -14,8 +14,8 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/csvfile"
-	"quadrille/internal/db"
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/fault"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"quadrille/internal/ready"
+	"quadrille/internal/platform/ready"
 )
 
 // importsCheck finds an import that does not move, on every instance: progress is

@@ -9,7 +9,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"

@@ -7,7 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 	"quadrille/pkg/dbtx"
 	"quadrille/pkg/fault"
 )

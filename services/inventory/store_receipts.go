@@ -8,7 +8,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"quadrille/internal/csvfile"
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"

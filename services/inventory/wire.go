@@ -7,9 +7,9 @@ import (
 	"github.com/labstack/echo/v4"
 	"gorm.io/gorm"
 
-	"quadrille/internal/app"
-	"quadrille/internal/db"
-	"quadrille/internal/ready"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/ready"
 	"quadrille/pkg/bus"
 	salesclient "quadrille/services/sales/client"
 )

@@ -5,7 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/rest"
+	"quadrille/internal/platform/rest"
 	"quadrille/pkg/money"
 	"quadrille/services/sales/api"
 )

@@ -13,7 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"quadrille/internal/rest"
+	"quadrille/internal/platform/rest"
 	"quadrille/pkg/fault"
 )
 

@@ -13,8 +13,8 @@ import (
 	"github.com/labstack/echo/v4"
 	"gorm.io/gorm"
 
-	"quadrille/internal/db"
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/db/dbtest"
 )
 
 const benchClients = 16

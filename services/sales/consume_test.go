@@ -9,7 +9,7 @@ import (
 	"gorm.io/gorm"
 	"pgregory.net/rapid"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
 	"quadrille/pkg/restclient"

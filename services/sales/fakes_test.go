@@ -10,7 +10,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/money"
 	catalogclient "quadrille/services/catalog/client"

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"quadrille/internal/rest"
+	"quadrille/internal/platform/rest"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/sku"
 	catalogclient "quadrille/services/catalog/client"

@@ -9,8 +9,8 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db"
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/restclient"

@@ -5,8 +5,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/app"
-	"quadrille/internal/db"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/db"
 	"quadrille/pkg/bus"
 	catalogclient "quadrille/services/catalog/client"
 	inventoryclient "quadrille/services/inventory/client"

@@ -7,7 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/rest/resttest"
+	"quadrille/internal/platform/rest/resttest"
 	"quadrille/services/stats/api"
 )
 

@@ -8,7 +8,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 )
 
 // store keeps stats' rows.

@@ -3,7 +3,7 @@ package stats
 import (
 	"context"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 )
 
 // Summary counts all orders.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 	"quadrille/pkg/bus"
 	salesclient "quadrille/services/sales/client"
 )

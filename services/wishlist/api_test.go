@@ -7,8 +7,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/rest/resttest"
-	"quadrille/internal/stockcopy/stocktest"
+	"quadrille/internal/platform/rest/resttest"
+	"quadrille/internal/shop/stockcopy/stocktest"
 	"quadrille/services/wishlist/api"
 )
 

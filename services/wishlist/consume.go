@@ -1,7 +1,7 @@
 package wishlist
 
 import (
-	"quadrille/internal/stockcopy"
+	"quadrille/internal/shop/stockcopy"
 )
 
 // stockFollower keeps wishlist's copy of stock, and notices what came.

@@ -7,9 +7,9 @@ import (
 	"gorm.io/gorm"
 	"pgregory.net/rapid"
 
-	"quadrille/internal/db"
-	"quadrille/internal/db/dbtest"
-	"quadrille/internal/stockcopy/stocktest"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/db/dbtest"
+	"quadrille/internal/shop/stockcopy/stocktest"
 	"quadrille/pkg/events"
 )
 

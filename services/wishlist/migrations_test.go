@@ -3,7 +3,7 @@ package wishlist
 import (
 	"testing"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 )
 
 func TestBothDatabasesEndAlike(t *testing.T) { dbtest.SameSchema(t, Name, migrations) }

@@ -3,7 +3,7 @@ package wishlist
 import (
 	"context"
 
-	"quadrille/internal/stockcopy"
+	"quadrille/internal/shop/stockcopy"
 	"quadrille/pkg/sku"
 )
 

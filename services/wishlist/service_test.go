@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"quadrille/internal/stockcopy/stocktest"
+	"quadrille/internal/shop/stockcopy/stocktest"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox/outboxtest"

@@ -10,8 +10,8 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
-	"quadrille/internal/db"
-	"quadrille/internal/stockcopy"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/shop/stockcopy"
 	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 	"quadrille/pkg/outbox"

@@ -6,10 +6,10 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db"
-	"quadrille/internal/db/dbtest"
-	"quadrille/internal/stockcopy"
-	"quadrille/internal/stockcopy/stocktest"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/db/dbtest"
+	"quadrille/internal/shop/stockcopy"
+	"quadrille/internal/shop/stockcopy/stocktest"
 )
 
 func TestWishesAreListed(t *testing.T) {

@@ -16,11 +16,11 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
-	"quadrille/internal/testparts"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
 	"quadrille/pkg/outbox"
+	"quadrille/test/harness/parts"
 )
 
 // count is how many events each measurement takes.
@@ -39,7 +39,7 @@ func check(b *testing.B, err error) {
 func newBus(b *testing.B) *bus.RabbitMQ {
 	b.Helper()
 	prefix := "t" + uuid.NewString()[:13] + "."
-	url := testparts.RabbitMQ(b)
+	url := parts.RabbitMQ(b)
 	log, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{url}, Prefix: prefix, Log: quiet})
 	check(b, err)
 	check(b, log.Ready(b.Context()))
@@ -119,7 +119,7 @@ func BenchmarkRelay(b *testing.B) {
 // barePublish measures the limit: a client that publishes to a stream and does nothing else.
 func barePublish(b *testing.B, all []bus.Message) (perSecond float64) {
 	b.Helper()
-	conn, err := amqp.Dial(testparts.RabbitMQ(b))
+	conn, err := amqp.Dial(parts.RabbitMQ(b))
 	check(b, err)
 	defer conn.Close()
 	ch, err := conn.Channel()

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/testenv"
-	"quadrille/internal/testparts"
 	inventoryclient "quadrille/services/inventory/client"
+	"quadrille/test/harness"
+	"quadrille/test/harness/parts"
 )
 
 // skusAtOnce is how many things a call-back names in one query.
@@ -24,15 +24,15 @@ func transports() []string { return []string{"http", "amqp", "redis"} }
 // transport, and the SKUs in stock.
 func stocked(b *testing.B, transport string) (*inventoryclient.Client, []string) {
 	b.Helper()
-	cfg := testenv.Real(b)
+	cfg := harness.Real(b)
 	switch transport {
 	case "amqp":
-		cfg = testenv.Over(cfg, "amqp:")
+		cfg = harness.Over(cfg, "amqp:")
 	case "redis":
-		cfg.RedisURL = testparts.Redis(b)
-		cfg = testenv.Over(cfg, "redis:")
+		cfg.RedisURL = parts.Redis(b)
+		cfg = harness.Over(cfg, "redis:")
 	}
-	shop := testenv.Start(b, cfg)
+	shop := harness.Start(b, cfg)
 	codes := make([]string, skusAtOnce)
 	for i := range codes {
 		codes[i] = "S" + strconv.Itoa(i)

@@ -8,7 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/outbox"
 )

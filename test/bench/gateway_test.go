@@ -12,18 +12,18 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/app"
-	"quadrille/internal/rest/call"
-	"quadrille/internal/testenv"
-	"quadrille/internal/testidentity"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/rest/call"
 	catalogclient "quadrille/services/catalog/client"
 	inventoryclient "quadrille/services/inventory/client"
+	"quadrille/test/harness"
+	"quadrille/test/harness/identity"
 )
 
 // gated starts a shop on embedded parts with one product.
-func gated(b *testing.B) *testenv.Shop {
+func gated(b *testing.B) *harness.Shop {
 	b.Helper()
-	shop := testenv.Start(b, testenv.Embedded(b))
+	shop := harness.Start(b, harness.Embedded(b))
 	_, _, err := shop.Catalog.Put(b.Context(), "S0", catalogclient.NewProduct{Title: "S", Price: catalogclient.Money{Amount: "1.00", Currency: "GBP"}})
 	check(b, err)
 	return shop
@@ -34,7 +34,7 @@ func gated(b *testing.B) *testenv.Shop {
 func BenchmarkGateway(b *testing.B) {
 	shop := gated(b)
 	plain := call.New(call.Config{Timeout: time.Minute})
-	signed := &http.Client{Transport: bearer{testidentity.Token("ann"), plain.Transport}}
+	signed := &http.Client{Transport: bearer{identity.Token("ann"), plain.Transport}}
 	get := func(hc *http.Client, url string) func(context.Context) error {
 		return func(ctx context.Context) error {
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -16,13 +16,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"quadrille/internal/app"
-	"quadrille/internal/opsclient"
-	"quadrille/internal/testbinary"
-	"quadrille/internal/testenv"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/ops"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
 	salesclient "quadrille/services/sales/client"
+	"quadrille/test/harness"
+	"quadrille/test/harness/binary"
 )
 
 const (
@@ -63,19 +63,19 @@ func playSales(b *testing.B, total int) *httptest.Server {
 }
 
 // machine prepares one service to run as a process, on real parts of its own.
-func machine(b *testing.B, cfg app.Config, env ...string) *testbinary.Machine {
+func machine(b *testing.B, cfg app.Config, env ...string) *binary.Machine {
 	b.Helper()
-	return testbinary.New(b, append(env,
+	return binary.New(b, append(env,
 		"DATABASE_URL="+cfg.DatabaseURL, "AMQP_URL="+cfg.AMQPURL, "DATABASE_SCHEMA_PREFIX="+cfg.SchemaPrefix,
 		"BUS_PREFIX="+cfg.BusPrefix, "LOG_LEVEL=warn")...)
 }
 
 // until waits for something that a running service says of itself.
-func until(b *testing.B, m *testbinary.Machine, service string, is func(opsclient.Subscriptions) bool) {
+func until(b *testing.B, m *binary.Machine, service string, is func(ops.Subscriptions) bool) {
 	b.Helper()
 	hc := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}
 	defer hc.CloseIdleConnections()
-	ops := opsclient.New(m.URL(service), hc)
+	ops := ops.New(m.URL(service), hc)
 	for deadline := time.Now().Add(10 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		s, err := ops.Subscriptions(b.Context())
 		if err == nil && is(s) {
@@ -88,7 +88,7 @@ func until(b *testing.B, m *testbinary.Machine, service string, is func(opsclien
 }
 
 // peakMiB returns the peak memory of a process.
-func peakMiB(b *testing.B, p *testbinary.Process) float64 {
+func peakMiB(b *testing.B, p *binary.Process) float64 {
 	b.Helper()
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(p.Process.Pid) + "/status")
 	check(b, err)
@@ -138,11 +138,11 @@ func bareRead(b *testing.B, cfg app.Config, n int) (perSecond float64) {
 }
 
 // readAll starts stats for the first time and waits until it has read everything.
-func readAll(b *testing.B, m *testbinary.Machine, end bus.Position) *testbinary.Process {
+func readAll(b *testing.B, m *binary.Machine, end bus.Position) *binary.Process {
 	b.Helper()
 	p := m.Start(nil, "serve", "stats")
-	until(b, m, "stats", func(s opsclient.Subscriptions) bool {
-		return slices.ContainsFunc(s.Items, func(r opsclient.Subscription) bool { return r.Position == end.Offset })
+	until(b, m, "stats", func(s ops.Subscriptions) bool {
+		return slices.ContainsFunc(s.Items, func(r ops.Subscription) bool { return r.Position == end.Offset })
 	})
 	return p
 }
@@ -151,7 +151,7 @@ func readAll(b *testing.B, m *testbinary.Machine, end bus.Position) *testbinary.
 // of it, calls back for what it does not have, and keeps it, on PostgreSQL.
 func BenchmarkReplay(b *testing.B) {
 	for range b.N {
-		cfg := testenv.Real(b)
+		cfg := harness.Real(b)
 		log := openLog(b, cfg)
 		for start := 0; start < replayed; start += 1000 {
 			news := make([]events.Event, 1000)
@@ -197,7 +197,7 @@ func fillOutbox(b *testing.B, cfg app.Config, n int) {
 // BenchmarkBacklog drains a million unsent events, and then a million unread ones.
 func BenchmarkBacklog(b *testing.B) {
 	for range b.N {
-		cfg := testenv.Real(b)
+		cfg := harness.Real(b)
 		m := machine(b, cfg, "SALES_URL="+playSales(b, backlog).URL)
 		if out, err := m.Run("migrate", "sales"); err != nil {
 			b.Fatalf("%v\n%s", err, out)
@@ -205,7 +205,7 @@ func BenchmarkBacklog(b *testing.B) {
 		fillOutbox(b, cfg, backlog)
 		began := time.Now()
 		sales := m.Start(nil, "serve", "sales")
-		until(b, m, "sales", func(s opsclient.Subscriptions) bool { return s.Outbox.Unsent == 0 })
+		until(b, m, "sales", func(s ops.Subscriptions) bool { return s.Outbox.Unsent == 0 })
 		b.ReportMetric(backlog/time.Since(began).Seconds(), "unsent/s")
 		b.ReportMetric(peakMiB(b, sales), "relay_peak_MiB")
 		sales.Kill()

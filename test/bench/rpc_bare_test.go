@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/parts"
 )
 
 // bareRequest and bareReply are a call without JSON-RPC around it.
@@ -121,7 +121,7 @@ func bareRedis(b *testing.B) adding {
 func bareRabbitMQ(b *testing.B) adding {
 	b.Helper()
 	queue := "t" + uuid.NewString()
-	conn, err := amqp.Dial(testparts.RabbitMQ(b))
+	conn, err := amqp.Dial(parts.RabbitMQ(b))
 	check(b, err)
 	b.Cleanup(func() { check(b, conn.Close()); deleteQueue(b, queue) })
 	bareRabbitMQServer(b, conn, queue)
@@ -172,7 +172,7 @@ func bareRabbitMQServer(b *testing.B, conn *amqp.Connection, queue string) {
 
 func deleteQueue(b *testing.B, queue string) {
 	b.Helper()
-	conn, err := amqp.Dial(testparts.RabbitMQ(b))
+	conn, err := amqp.Dial(parts.RabbitMQ(b))
 	check(b, err)
 	defer conn.Close()
 	ch, err := conn.Channel()

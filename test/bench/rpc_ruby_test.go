@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/parts"
 )
 
 // BenchmarkRPCRuby measures programs of a few lines: the servers of
@@ -21,11 +21,11 @@ import (
 func BenchmarkRPCRuby(b *testing.B) {
 	for name, variable := range map[string]func(b *testing.B) string{
 		"http":     func(b *testing.B) string { return "PORT=" + strconv.Itoa(freePort(b)) },
-		"redis":    func(b *testing.B) string { return "REDIS_URL=" + testparts.Redis(b) },
-		"rabbitmq": func(b *testing.B) string { return "AMQP_URL=" + testparts.RabbitMQ(b) },
+		"redis":    func(b *testing.B) string { return "REDIS_URL=" + parts.Redis(b) },
+		"rabbitmq": func(b *testing.B) string { return "AMQP_URL=" + parts.RabbitMQ(b) },
 	} {
 		b.Run(name, func(b *testing.B) {
-			ruby := testparts.Ruby(b, "redis", "bunny", "webrick")
+			ruby := parts.Ruby(b, "redis", "bunny", "webrick")
 			queue := "t" + uuid.NewString()
 			env := append(os.Environ(), "CALC_NAME="+queue, variable(b))
 			serveRuby(b, env, ruby, "../../examples/calculator/ruby/"+name+"_server.rb")

@@ -13,11 +13,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
-	"quadrille/internal/testparts"
 	"quadrille/pkg/broker"
 	"quadrille/pkg/rpc"
 	"quadrille/pkg/rpc/amqprpc"
 	"quadrille/pkg/rpc/redisrpc"
+	"quadrille/test/harness/parts"
 )
 
 // adding adds two numbers far away.
@@ -163,7 +163,7 @@ func keepAlive() *http.Client {
 
 func openRedis(b *testing.B) (r *redis.Client, list string) {
 	b.Helper()
-	options, err := redis.ParseURL(testparts.Redis(b))
+	options, err := redis.ParseURL(parts.Redis(b))
 	check(b, err)
 	options.PoolSize = 2 * callers
 	r, list = redis.NewClient(options), "t"+uuid.NewString()
@@ -189,7 +189,7 @@ func oursRedis(b *testing.B) adding {
 
 func oursRabbitMQ(b *testing.B) adding {
 	b.Helper()
-	session := broker.New("bench", []string{testparts.RabbitMQ(b)}, quiet)
+	session := broker.New("bench", []string{parts.RabbitMQ(b)}, quiet)
 	b.Cleanup(session.Close)
 	check(b, session.Ready(b.Context()))
 	queue, served := "t"+uuid.NewString(), make(chan struct{})

@@ -13,11 +13,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"quadrille/internal/testenv"
-	"quadrille/internal/testparts"
 	catalogclient "quadrille/services/catalog/client"
 	inventoryclient "quadrille/services/inventory/client"
 	salesclient "quadrille/services/sales/client"
+	"quadrille/test/harness"
+	"quadrille/test/harness/parts"
 )
 
 // BenchmarkCommitToCommit receives stock 50 times a second and takes the time
@@ -25,7 +25,7 @@ import (
 // those of the rows: the receipt's and the product's.
 func BenchmarkCommitToCommit(b *testing.B) {
 	for range b.N {
-		shop := testenv.Start(b, testenv.Real(b))
+		shop := harness.Start(b, harness.Real(b))
 		const skus, perSecond = 200, 50
 		price := catalogclient.Money{Amount: "1.00", Currency: "GBP"}
 		for i := range skus {
@@ -43,7 +43,7 @@ func BenchmarkCommitToCommit(b *testing.B) {
 		}
 		var took []time.Duration
 		for sku, at := range received {
-			testenv.Eventually(b, func(ctx context.Context) error {
+			harness.Eventually(b, func(ctx context.Context) error {
 				p, err := shop.Catalog.Product(ctx, sku)
 				if err == nil && p.Quantity != 1 {
 					err = fmt.Errorf("%s shows %d", sku, p.Quantity)
@@ -66,7 +66,7 @@ func BenchmarkCommitToCommit(b *testing.B) {
 func BenchmarkPlaceOrder(b *testing.B) {
 	for range b.N {
 		bare := bareOrders(b)
-		shop := testenv.Start(b, testenv.Real(b))
+		shop := harness.Start(b, harness.Real(b))
 		_, _, err := shop.Catalog.Put(b.Context(), "A", catalogclient.NewProduct{Title: "x", Price: catalogclient.Money{Amount: "1.00", Currency: "GBP"}})
 		check(b, err)
 		rate := hammer(b, func() error {
@@ -110,7 +110,7 @@ func hammer(b *testing.B, do func() error) (perSecond float64) {
 // event and its key to the database.
 func bareOrders(b *testing.B) (perSecond float64) {
 	b.Helper()
-	cfg, err := pgxpool.ParseConfig(testparts.Postgres(b))
+	cfg, err := pgxpool.ParseConfig(parts.Postgres(b))
 	check(b, err)
 	schema := "t" + uuid.NewString()[:8]
 	cfg.MaxConns = 8

@@ -5,17 +5,17 @@ import (
 	"slices"
 	"testing"
 
-	"quadrille/internal/app"
-	"quadrille/internal/testbinary"
-	"quadrille/internal/testidentity"
+	"quadrille/internal/platform/app"
+	"quadrille/test/harness/binary"
+	"quadrille/test/harness/identity"
 )
 
 // A service is killed: the pages say so, what does not need it works, and all is well
 // again by itself when it is back.
 func TestAServiceIsAwayAndBack(t *testing.T) {
 	t.Parallel()
-	s := &shop{Machine: testbinary.New(t, append(testidentity.Env(), "GATEWAY_TIMEOUT=2s")...), t: t}
-	s.token = testidentity.Token("stella", "warehouse", "staff")
+	s := &shop{Machine: binary.New(t, append(identity.Env(), "GATEWAY_TIMEOUT=2s")...), t: t}
+	s.token = identity.Token("stella", "warehouse", "staff")
 	others := slices.Concat([]string{app.Gateway}, slices.DeleteFunc(app.Names(), func(n string) bool { return n == "sales" }))
 	s.Start(nil, append([]string{"serve"}, others...)...)
 	sales := s.Start(nil, "serve", "sales")

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/parts"
 )
 
 var (
@@ -23,7 +23,7 @@ func axe(t testing.TB) string {
 	const file = "node_modules/axe-core/axe.min.js"
 	axeOnce.Do(func() {
 		if _, err := os.Stat(file); err != nil {
-			if out, err := exec.Command(testparts.NPM(t), "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
+			if out, err := exec.Command(parts.NPM(t), "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
 				errAxe = fmt.Errorf("npm ci: %w: %s", err, out)
 				return
 			}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/parts"
 )
 
 // running is a browser: the context below which tabs are opened, and its end.
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 // browser returns the context of the browser, which it starts once.
 func browser(t testing.TB) context.Context {
 	t.Helper()
-	program := testparts.Chromium(t)
+	program := parts.Chromium(t)
 	chromium.Lock()
 	defer chromium.Unlock()
 	if chromium.running == nil {

@@ -4,15 +4,15 @@ import (
 	"slices"
 	"testing"
 
-	"quadrille/internal/app"
-	"quadrille/internal/testbinary"
+	"quadrille/internal/platform/app"
+	"quadrille/test/harness/binary"
 )
 
 // The whole shop goes down and comes back: what a customer has is there meanwhile,
 // and a page that could not be loaded comes by itself.
 func TestTheShopIsAwayAndBack(t *testing.T) {
 	t.Parallel()
-	s := &shop{Machine: testbinary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
+	s := &shop{Machine: binary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
 	all := slices.Concat(app.Names(), []string{app.Gateway})
 	running := s.Start(nil, "up")
 	s.ready(all...)

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/app"
-	"quadrille/internal/db"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/db"
 )
 
 // An event that catalog could not handle is looked at and retried on the floor. One

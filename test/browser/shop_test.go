@@ -10,14 +10,14 @@ import (
 	"slices"
 	"testing"
 
-	"quadrille/internal/app"
-	"quadrille/internal/testbinary"
-	"quadrille/internal/testenv"
+	"quadrille/internal/platform/app"
+	"quadrille/test/harness"
+	"quadrille/test/harness/binary"
 )
 
 // shop is a running shop of a test's own, and somebody who may do everything in it.
 type shop struct {
-	*testbinary.Machine
+	*binary.Machine
 
 	t     testing.TB
 	token string
@@ -26,7 +26,7 @@ type shop struct {
 // up starts the whole shop as one process, as people do on their own machines.
 func up(t testing.TB, args ...string) *shop {
 	t.Helper()
-	s := &shop{Machine: testbinary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
+	s := &shop{Machine: binary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
 	s.Start(nil, append([]string{"up"}, args...)...)
 	s.ready(slices.Concat(app.Names(), []string{app.Gateway})...)
 	s.token = s.signedIn("stella", "customer", "warehouse", "staff")
@@ -37,7 +37,7 @@ func up(t testing.TB, args ...string) *shop {
 func (s *shop) ready(services ...string) {
 	s.t.Helper()
 	for _, service := range services {
-		testenv.Eventually(s.t, func(ctx context.Context) error { return s.Ready(ctx, service) })
+		harness.Eventually(s.t, func(ctx context.Context) error { return s.Ready(ctx, service) })
 	}
 }
 
@@ -93,7 +93,7 @@ func (s *shop) offer(sku, title string, quantity int) {
 		return
 	}
 	s.receive("opening "+sku, sku, quantity)
-	testenv.Eventually(s.t, func(context.Context) error {
+	harness.Eventually(s.t, func(context.Context) error {
 		var p struct{ Quantity int }
 		if err := json.Unmarshal(s.ask("GET", "/api/v1/products/"+sku, nil, http.StatusOK), &p); err != nil || p.Quantity != quantity {
 			return fmt.Errorf("the shop shows %d of %s, want %d: %w", p.Quantity, sku, quantity, err)

@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/testnodes"
+	"quadrille/test/harness/nodes"
 )
 
 // Three RabbitMQ nodes, and all of them in AMQP_URL: whichever is killed, writes
 // are accepted, readers go on, and nothing differs in the end.
 func TestCluster(t *testing.T) {
-	nodes := testnodes.RabbitCluster(t, 3)
+	nodes := nodes.RabbitCluster(t, 3)
 	s := &shop{t: t}
 	var brokers []string
 	for _, n := range nodes {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 )
 
 // mishap is one thing that goes wrong; do returns when the cause is mended.

@@ -10,31 +10,31 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/app"
-	"quadrille/internal/audit"
-	"quadrille/internal/testbinary"
-	"quadrille/internal/testnodes"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/shop/audit"
+	"quadrille/test/harness/binary"
+	"quadrille/test/harness/nodes"
 )
 
 // shop is a shop of separate processes, on a PostgreSQL and a RabbitMQ of its own,
 // each reached through a proxy.
 type shop struct {
 	t        *testing.T
-	machine  *testbinary.Machine
-	postgres *testnodes.PostgresNode
-	rabbit   *testnodes.RabbitNode
-	pgNet    *testnodes.Proxy
-	mqNet    *testnodes.Proxy
+	machine  *binary.Machine
+	postgres *nodes.PostgresNode
+	rabbit   *nodes.RabbitNode
+	pgNet    *nodes.Proxy
+	mqNet    *nodes.Proxy
 
 	mu       sync.Mutex
-	services map[string]*testbinary.Process
+	services map[string]*binary.Process
 }
 
 // newShop starts a shop on one RabbitMQ node.
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	s := &shop{t: t, rabbit: testnodes.RabbitMQ(t)}
-	s.mqNet = testnodes.NewProxy(t, s.rabbit.Address())
+	s := &shop{t: t, rabbit: nodes.RabbitMQ(t)}
+	s.mqNet = nodes.NewProxy(t, s.rabbit.Address())
 	s.open(through(t, s.rabbit.URL(), s.mqNet))
 	must(t, s.rabbit.Settle())
 	return s
@@ -43,10 +43,10 @@ func newShop(t *testing.T) *shop {
 // open starts everything but RabbitMQ, which is at one of the URLs.
 func (s *shop) open(brokers string) {
 	s.t.Helper()
-	s.services = map[string]*testbinary.Process{}
-	s.postgres = testnodes.Postgres(s.t)
-	s.pgNet = testnodes.NewProxy(s.t, s.postgres.Address())
-	s.machine = testbinary.New(s.t, "DATABASE_URL="+through(s.t, s.postgres.URL(), s.pgNet), "AMQP_URL="+brokers,
+	s.services = map[string]*binary.Process{}
+	s.postgres = nodes.Postgres(s.t)
+	s.pgNet = nodes.NewProxy(s.t, s.postgres.Address())
+	s.machine = binary.New(s.t, "DATABASE_URL="+through(s.t, s.postgres.URL(), s.pgNet), "AMQP_URL="+brokers,
 		"DATABASE_POOL=8", "LOG_LEVEL=warn", "LOG_FORMAT=text")
 	for _, name := range app.Names() {
 		s.start(name)
@@ -55,7 +55,7 @@ func (s *shop) open(brokers string) {
 }
 
 // through returns a server's URL with the proxy's address.
-func through(t *testing.T, server string, p *testnodes.Proxy) string {
+func through(t *testing.T, server string, p *nodes.Proxy) string {
 	t.Helper()
 	u, err := url.Parse(server)
 	if err != nil {
@@ -66,7 +66,7 @@ func through(t *testing.T, server string, p *testnodes.Proxy) string {
 }
 
 // start starts a service, for the first time or again.
-func (s *shop) start(name string, env ...string) *testbinary.Process {
+func (s *shop) start(name string, env ...string) *binary.Process {
 	p := s.machine.Start(env, "serve", name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (s *shop) start(name string, env ...string) *testbinary.Process {
 	return p
 }
 
-func (s *shop) process(name string) *testbinary.Process {
+func (s *shop) process(name string) *binary.Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.services[name]
@@ -88,8 +88,8 @@ func (s *shop) kill(name string) {
 
 // twin returns a machine for second instances, on ports of its own. They call the first
 // instances of the services named, and the second ones of the others.
-func (s *shop) twin(calls ...string) *testbinary.Machine {
-	second := testbinary.New(s.t, s.machine.Env[3:]...) // without path, data folder and port
+func (s *shop) twin(calls ...string) *binary.Machine {
+	second := binary.New(s.t, s.machine.Env[3:]...) // without path, data folder and port
 	for _, service := range calls {
 		second.Env = append(second.Env, strings.ToUpper(service)+"_URL="+s.machine.URL(service))
 	}

@@ -13,17 +13,17 @@ import (
 
 	"github.com/google/uuid"
 
-	"quadrille/internal/app"
-	"quadrille/internal/opsclient"
-	"quadrille/internal/testbinary"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/ops"
 	salesclient "quadrille/services/sales/client"
+	"quadrille/test/harness/binary"
 )
 
 // reads returns nil if an instance of a service reads, or stands by, as wanted.
-func reads(ctx context.Context, m *testbinary.Machine, service string, wanted bool) error {
+func reads(ctx context.Context, m *binary.Machine, service string, wanted bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	s, err := opsclient.New(m.URL(service), &http.Client{}).Subscriptions(ctx)
+	s, err := ops.New(m.URL(service), &http.Client{}).Subscriptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func TestTakeOver(t *testing.T) {
 	c := newClients(t, s)
 	twin := s.twin()
 	second := twin.Start(nil, append([]string{"serve"}, app.Names()...)...)
-	every := func(what string, m *testbinary.Machine, wanted bool) time.Duration {
+	every := func(what string, m *binary.Machine, wanted bool) time.Duration {
 		began := time.Now()
 		for _, service := range app.Names() {
 			s.eventually(service+" "+what, 30*time.Second, func(ctx context.Context) error { return reads(ctx, m, service, wanted) })

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/testenv"
 	"quadrille/pkg/fault"
+	"quadrille/test/harness"
 )
 
 // hostile is a request that must be refused, with a problem that says where.
@@ -76,7 +76,7 @@ func hostiles() map[string]hostile {
 }
 
 func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, s *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, s *harness.Shop) {
 		offer(t, s, "KNOWN", "1.00")
 		receive(t, s, "r1", "KNOWN", 5)
 		shows(t, s, "KNOWN", 5)
@@ -92,7 +92,7 @@ func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 	})
 }
 
-func (h hostile) try(t *testing.T, s *testenv.Shop) {
+func (h hostile) try(t *testing.T, s *harness.Shop) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), h.method, s.URL(h.service)+h.path, strings.NewReader(h.body))
 	if err != nil {
@@ -129,7 +129,7 @@ func (h hostile) try(t *testing.T, s *testenv.Shop) {
 }
 
 // everything returns the content of all the services' lists as text.
-func everything(t *testing.T, s *testenv.Shop) string {
+func everything(t *testing.T, s *harness.Shop) string {
 	t.Helper()
 	var b strings.Builder
 	for _, list := range []string{"inventory/skus", "inventory/allocations", "catalog/products", "catalog/stock", "wishlist/stock", "sales/orders", "sales/prices"} {

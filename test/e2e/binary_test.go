@@ -14,22 +14,22 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/app"
-	"quadrille/internal/audit"
-	"quadrille/internal/testbinary"
-	"quadrille/internal/testenv"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/shop/audit"
+	"quadrille/test/harness"
+	"quadrille/test/harness/binary"
 )
 
 // machine is a machine of a test's own on which the program runs.
 type machine struct {
-	*testbinary.Machine
+	*binary.Machine
 
 	t *testing.T
 }
 
 func newMachine(t *testing.T, env ...string) *machine {
 	t.Helper()
-	return &machine{Machine: testbinary.New(t, env...), t: t}
+	return &machine{Machine: binary.New(t, env...), t: t}
 }
 
 // interrupt is what Ctrl-C sends.
@@ -86,7 +86,7 @@ func (m *machine) up() {
 func (m *machine) readyAre(services ...string) {
 	m.t.Helper()
 	for _, service := range services {
-		testenv.Eventually(m.t, func(ctx context.Context) error { return m.Ready(ctx, service) })
+		harness.Eventually(m.t, func(ctx context.Context) error { return m.Ready(ctx, service) })
 	}
 }
 
@@ -122,7 +122,7 @@ func invoices(t *testing.T, n int) string {
 
 func realParts(t *testing.T) []string {
 	t.Helper()
-	return settings(testenv.Real(t))
+	return settings(harness.Real(t))
 }
 
 // settings returns the environment variables of a configuration.
@@ -235,7 +235,7 @@ func TestServedSeparately(t *testing.T) {
 func TestSaysWhatItCannotReach(t *testing.T) {
 	m := newMachine(t, "DATABASE_URL=postgres://shop:s3cret@127.0.0.1:1/orders", "AMQP_URL=amqp://shop:s3cret@127.0.0.1:2/")
 	waiting := m.Start(nil, "serve", "sales")
-	testenv.Eventually(t, func(context.Context) error {
+	harness.Eventually(t, func(context.Context) error {
 		said := waiting.Output.String()
 		for _, want := range []string{"127.0.0.1:1, database orders", "127.0.0.1:2", "refused", "next_try"} {
 			if !strings.Contains(said, want) {

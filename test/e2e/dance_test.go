@@ -13,13 +13,13 @@ import (
 
 	"go.uber.org/goleak"
 
-	"quadrille/internal/app"
-	"quadrille/internal/audit"
-	"quadrille/internal/testenv"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/shop/audit"
 	"quadrille/pkg/fault"
 	catalogclient "quadrille/services/catalog/client"
 	inventoryclient "quadrille/services/inventory/client"
 	salesclient "quadrille/services/sales/client"
+	"quadrille/test/harness"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,14 +34,14 @@ func must[T any](t *testing.T) func(v T, err error) T {
 	}
 }
 
-func receive(t *testing.T, s *testenv.Shop, id, sku string, n int64) {
+func receive(t *testing.T, s *harness.Shop, id, sku string, n int64) {
 	t.Helper()
 	if _, created, err := s.Inventory.Receive(t.Context(), inventoryclient.NewReceipt{ExternalId: id, Sku: sku, Quantity: n}); err != nil || !created {
 		t.Fatalf("receive %s: created %t, %v", id, created, err)
 	}
 }
 
-func offer(t *testing.T, s *testenv.Shop, sku, price string) {
+func offer(t *testing.T, s *harness.Shop, sku, price string) {
 	t.Helper()
 	p := catalogclient.NewProduct{Title: "A " + sku, Price: catalogclient.Money{Amount: price, Currency: "GBP"}}
 	if _, _, err := s.Catalog.Put(t.Context(), sku, p); err != nil {
@@ -66,7 +66,7 @@ func orderOf(customer string, wants ...string) salesclient.NewOrder {
 	return o
 }
 
-func place(t *testing.T, s *testenv.Shop, o salesclient.NewOrder) salesclient.Order {
+func place(t *testing.T, s *harness.Shop, o salesclient.NewOrder) salesclient.Order {
 	t.Helper()
 	placed, _, err := s.Sales.Place(t.Context(), "", o)
 	if err != nil {
@@ -79,9 +79,9 @@ func place(t *testing.T, s *testenv.Shop, o salesclient.NewOrder) salesclient.Or
 }
 
 // becomes waits until the order has the status.
-func becomes(t *testing.T, s *testenv.Shop, id string, status salesclient.OrderStatus) (o salesclient.Order) {
+func becomes(t *testing.T, s *harness.Shop, id string, status salesclient.OrderStatus) (o salesclient.Order) {
 	t.Helper()
-	testenv.Eventually(t, func(ctx context.Context) (err error) {
+	harness.Eventually(t, func(ctx context.Context) (err error) {
 		if o, err = s.Sales.Order(ctx, id); err == nil && o.Status != status {
 			err = fmt.Errorf("order is %s, want %s", o.Status, status)
 		}
@@ -91,9 +91,9 @@ func becomes(t *testing.T, s *testenv.Shop, id string, status salesclient.OrderS
 }
 
 // shows waits until catalog shows how many of a product can be had.
-func shows(t *testing.T, s *testenv.Shop, sku string, quantity int64) {
+func shows(t *testing.T, s *harness.Shop, sku string, quantity int64) {
 	t.Helper()
-	testenv.Eventually(t, func(ctx context.Context) error {
+	harness.Eventually(t, func(ctx context.Context) error {
 		p, err := s.Catalog.Product(ctx, sku)
 		if err == nil && (p.Quantity != quantity || p.Available != (quantity > 0)) {
 			err = fmt.Errorf("catalog shows %d of %s (%t), want %d", p.Quantity, sku, p.Available, quantity)
@@ -102,9 +102,9 @@ func shows(t *testing.T, s *testenv.Shop, sku string, quantity int64) {
 	})
 }
 
-func stock(t *testing.T, s *testenv.Shop, sku string, onHand, reserved int64) {
+func stock(t *testing.T, s *harness.Shop, sku string, onHand, reserved int64) {
 	t.Helper()
-	testenv.Eventually(t, func(ctx context.Context) error {
+	harness.Eventually(t, func(ctx context.Context) error {
 		k, err := s.Inventory.SKU(ctx, sku)
 		if err == nil && (k.OnHand != onHand || k.Reserved != reserved || k.Available != onHand-reserved) {
 			err = fmt.Errorf("%s: %d on hand, %d reserved; want %d, %d", sku, k.OnHand, k.Reserved, onHand, reserved)
@@ -114,7 +114,7 @@ func stock(t *testing.T, s *testenv.Shop, sku string, onHand, reserved int64) {
 }
 
 // agree audits the shop at rest.
-func agree(t *testing.T, s *testenv.Shop) {
+func agree(t *testing.T, s *harness.Shop) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -132,7 +132,7 @@ func agree(t *testing.T, s *testenv.Shop) {
 }
 
 func TestStockArrivesAndWishesAreNotifiedOnce(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, s *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, s *harness.Shop) {
 		offer(t, s, "a1", "2.55")
 		shows(t, s, "A1", 0)
 		item, created, err := s.Wishlist.Wish(t.Context(), "bob", "a1")
@@ -140,7 +140,7 @@ func TestStockArrivesAndWishesAreNotifiedOnce(t *testing.T) {
 			t.Fatalf("wish is %+v, created %t, %v", item, created, err)
 		}
 		notified := func(after *time.Time) (at *time.Time) {
-			testenv.Eventually(t, func(ctx context.Context) error {
+			harness.Eventually(t, func(ctx context.Context) error {
 				item, err := s.Wishlist.Item(ctx, "bob", "A1")
 				if err == nil && (!item.Available || item.NotifiedAt == nil || after != nil && !item.NotifiedAt.After(*after)) {
 					err = fmt.Errorf("wish is %+v", item)
@@ -171,7 +171,7 @@ func TestStockArrivesAndWishesAreNotifiedOnce(t *testing.T) {
 }
 
 func TestLifeOfAnOrder(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, s *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, s *harness.Shop) {
 		for _, sku := range []string{"A", "B"} {
 			offer(t, s, sku, "2.50")
 			receive(t, s, "open "+sku, sku, 5)
@@ -217,7 +217,7 @@ func TestLifeOfAnOrder(t *testing.T) {
 		if err := s.Catalog.Withdraw(t.Context(), "B"); err != nil {
 			t.Fatal(err)
 		}
-		testenv.Eventually(t, func(ctx context.Context) error {
+		harness.Eventually(t, func(ctx context.Context) error {
 			if _, _, err := s.Sales.Place(ctx, "", orderOf("ann", "B×1")); !fault.Is(err, fault.Invalid) {
 				return errors.Join(errors.New("a withdrawn product is sold"), err)
 			}
@@ -228,7 +228,7 @@ func TestLifeOfAnOrder(t *testing.T) {
 }
 
 func TestLastUnitIsSoldOnce(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, s *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, s *harness.Shop) {
 		const buyers = 40
 		offer(t, s, "LAST", "1.00")
 		receive(t, s, "one", "LAST", 1)
@@ -245,7 +245,7 @@ func TestLastUnitIsSoldOnce(t *testing.T) {
 		}
 		buying.Wait()
 		count := map[salesclient.OrderStatus]int{}
-		testenv.Eventually(t, func(ctx context.Context) error {
+		harness.Eventually(t, func(ctx context.Context) error {
 			orders, err := s.Sales.Orders(ctx, ids)
 			clear(count)
 			for _, o := range orders {
@@ -264,7 +264,7 @@ func TestLastUnitIsSoldOnce(t *testing.T) {
 }
 
 func TestTheSameRequestTwiceIsOneOrder(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, s *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, s *harness.Shop) {
 		offer(t, s, "A", "1.00")
 		ids := map[string]bool{}
 		var mu sync.Mutex
@@ -307,7 +307,7 @@ func TestTheSameRequestTwiceIsOneOrder(t *testing.T) {
 	})
 }
 
-func placeOnce(s *testenv.Shop, t *testing.T, o salesclient.NewOrder, replayed bool) (salesclient.Order, error) {
+func placeOnce(s *harness.Shop, t *testing.T, o salesclient.NewOrder, replayed bool) (salesclient.Order, error) {
 	t.Helper()
 	placed, was, err := s.Sales.Place(t.Context(), "", o)
 	if err == nil && was != replayed {
@@ -318,7 +318,7 @@ func placeOnce(s *testenv.Shop, t *testing.T, o salesclient.NewOrder, replayed b
 
 // The character set that a sender declares is the one that its file is read in.
 func TestImportInAnotherCharacterSet(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, s *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, s *harness.Shop) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL("inventory")+"/imports", strings.NewReader("external_id;sku;quantity\r\nm\xe4rz;LAT1;5\r\n"))
 		if err != nil {
 			t.Fatal(err)
@@ -333,7 +333,7 @@ func TestImportInAnotherCharacterSet(t *testing.T) {
 		if err := json.NewDecoder(answer.Body).Decode(&im); err != nil || answer.StatusCode != http.StatusAccepted {
 			t.Fatalf("%d, %v", answer.StatusCode, err)
 		}
-		testenv.Eventually(t, func(ctx context.Context) (err error) {
+		harness.Eventually(t, func(ctx context.Context) (err error) {
 			if im, err = s.Inventory.Import(ctx, im.Id); err == nil && im.Status != inventoryclient.Done {
 				err = fmt.Errorf("import is %+v", im)
 			}
@@ -350,7 +350,7 @@ func TestImportInAnotherCharacterSet(t *testing.T) {
 }
 
 func TestImportGoesOnPastBrokenLines(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, s *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, s *harness.Shop) {
 		var file strings.Builder
 		file.WriteString("external_id,sku,quantity\nx1,a/b,1\nx2,A,many\n")
 		for i := range 1200 {
@@ -359,7 +359,7 @@ func TestImportGoesOnPastBrokenLines(t *testing.T) {
 		file.WriteString("r0,S0,3\n") // the ID was used for another quantity
 		for n, want := range []int64{1200, 1200} {
 			im := must[inventoryclient.Import](t)(s.Inventory.Upload(t.Context(), strings.NewReader(file.String())))
-			testenv.Eventually(t, func(ctx context.Context) (err error) {
+			harness.Eventually(t, func(ctx context.Context) (err error) {
 				if im, err = s.Inventory.Import(ctx, im.Id); err == nil && im.Status != inventoryclient.Done {
 					err = fmt.Errorf("import %d is %+v", n, im)
 				}

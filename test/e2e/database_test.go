@@ -11,10 +11,10 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/jackc/pgx/v5"
 
-	"quadrille/internal/app"
-	"quadrille/internal/testenv"
-	"quadrille/internal/testnodes"
-	"quadrille/internal/testparts"
+	"quadrille/internal/platform/app"
+	"quadrille/test/harness"
+	"quadrille/test/harness/nodes"
+	"quadrille/test/harness/parts"
 )
 
 // bodies are requests that are right, by service, method and path of its document.
@@ -30,7 +30,7 @@ func bodies() map[string]string {
 }
 
 // endpoints returns all that a service answers from its database, with parameters filled in.
-func endpoints(t *testing.T, s *testenv.Shop, service string) (all [][2]string) {
+func endpoints(t *testing.T, s *harness.Shop, service string) (all [][2]string) {
 	t.Helper()
 	status, body := request(t, s, service, http.MethodGet, "/openapi.yaml", "")
 	document, err := openapi3.NewLoader().LoadFromData([]byte(body))
@@ -51,7 +51,7 @@ func endpoints(t *testing.T, s *testenv.Shop, service string) (all [][2]string) 
 	return all
 }
 
-func request(t *testing.T, s *testenv.Shop, service, method, path, body string) (int, string) {
+func request(t *testing.T, s *harness.Shop, service, method, path, body string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL(service)+path, strings.NewReader(body))
 	if err != nil {
@@ -81,15 +81,15 @@ func request(t *testing.T, s *testenv.Shop, service, method, path, body string) 
 // for is 503, whichever way the query goes.
 func TestNoEndpointBlamesItselfForTheDatabase(t *testing.T) {
 	t.Parallel()
-	cfg := testenv.Real(t)
+	cfg := harness.Real(t)
 	server, err := url.Parse(cfg.DatabaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := testnodes.NewProxy(t, server.Host)
+	proxy := nodes.NewProxy(t, server.Host)
 	server.Host = proxy.Address()
 	cfg.DatabaseURL = server.String()
-	s := testenv.Start(t, cfg)
+	s := harness.Start(t, cfg)
 	t.Cleanup(proxy.Mend)
 	// What is refused before anything is read, and what asks another one first.
 	without := map[string]bool{
@@ -122,7 +122,7 @@ func TestNoEndpointBlamesItselfForTheDatabase(t *testing.T) {
 		walk(t)
 	})
 	t.Run("its schemas are renamed", func(t *testing.T) {
-		conn, err := pgx.Connect(t.Context(), testparts.Postgres(t))
+		conn, err := pgx.Connect(t.Context(), parts.Postgres(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/testenv"
 	catalogclient "quadrille/services/catalog/client"
+	"quadrille/test/harness"
 )
 
 // up --demo fills an empty shop and keeps it alive; killed and started again it goes
@@ -48,7 +48,7 @@ func (m *machine) orders(n int) {
 	m.t.Helper()
 	events := func() int { return m.get("sales", "/feed?limit=500").n }
 	before := events()
-	testenv.Eventually(m.t, func(context.Context) error {
+	harness.Eventually(m.t, func(context.Context) error {
 		if now := events(); now < before+n {
 			return fmt.Errorf("sales told %d events, and %d before", now, before)
 		}

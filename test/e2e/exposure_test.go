@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/app"
-	"quadrille/internal/testenv"
+	"quadrille/internal/platform/app"
+	"quadrille/test/harness"
 )
 
 // No command opens the shop to other machines without a token, and the error says what
@@ -54,7 +54,7 @@ func TestTheBannerIsTrue(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t, c.env...)
 			p := m.Start(nil, "up")
-			testenv.Eventually(t, func(context.Context) error {
+			harness.Eventually(t, func(context.Context) error {
 				if !strings.Contains(p.Output.String(), "Stop it with") {
 					return fmt.Errorf("it says %s", p.Output)
 				}

@@ -13,21 +13,21 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"quadrille/internal/app"
-	"quadrille/internal/testenv"
-	"quadrille/internal/testidentity"
-	"quadrille/internal/testparts"
+	"quadrille/internal/platform/app"
 	salesclient "quadrille/services/sales/client"
+	"quadrille/test/harness"
+	"quadrille/test/harness/identity"
+	"quadrille/test/harness/parts"
 )
 
 // reached returns an environment in which services call each other by scheme, with a
 // short time-out in the gateway.
 func reached(t *testing.T, scheme string) []string {
 	t.Helper()
-	cfg := testenv.Real(t)
-	cfg.RedisURL = testparts.Redis(t)
+	cfg := harness.Real(t)
+	cfg.RedisURL = parts.Redis(t)
 	t.Cleanup(func() { forget(t, cfg) })
-	env := slices.Concat(settings(cfg), testidentity.Env(), []string{"REDIS_URL=" + cfg.RedisURL, "INTERNAL_TOKEN=inner", "GATEWAY_TIMEOUT=2s"})
+	env := slices.Concat(settings(cfg), identity.Env(), []string{"REDIS_URL=" + cfg.RedisURL, "INTERNAL_TOKEN=inner", "GATEWAY_TIMEOUT=2s"})
 	if scheme != "http:" {
 		for _, name := range app.Names() {
 			env = append(env, strings.ToUpper(name)+"_URL="+scheme)
@@ -96,13 +96,13 @@ func TestOneServiceIsAwayBehindTheGateway(t *testing.T) {
 			post(v, "/api/v1/receipts", `{"external_id":"r2","sku":"B","quantity":9}`, http.StatusCreated)
 
 			m.Start(nil, "serve", "sales")
-			testenv.Eventually(t, func(context.Context) error {
+			harness.Eventually(t, func(context.Context) error {
 				if a := v.ask("POST", "/api/v1/orders", order, "Idempotency-Key", "k"); a.status != http.StatusCreated {
 					return fmt.Errorf("the order is answered with %d %s", a.status, a.body)
 				}
 				return nil
 			})
-			testenv.Eventually(t, func(context.Context) error {
+			harness.Eventually(t, func(context.Context) error {
 				page := is[salesclient.OrderPage](t, v.ask("GET", "/api/v1/orders", ""), http.StatusOK)
 				confirmed := func(o salesclient.Order) bool { return o.Status == salesclient.Confirmed }
 				if len(page.Items) != 2 || !confirmed(page.Items[0]) || !confirmed(page.Items[1]) {
@@ -151,7 +151,7 @@ func TestTheDevelopmentSignIn(t *testing.T) {
 	}
 	for name, start := range map[string]func() *machine{
 		"up with an issuer": func() *machine {
-			m := newMachine(t, append(testidentity.Env(), "HOST=0.0.0.0", "INTERNAL_TOKEN=inner")...)
+			m := newMachine(t, append(identity.Env(), "HOST=0.0.0.0", "INTERNAL_TOKEN=inner")...)
 			m.Start(nil, "up")
 			return m
 		},
@@ -186,7 +186,7 @@ func TestThereIsNoDevelopmentSignInToARealShop(t *testing.T) {
 	}
 	t.Run("DATABASE_URL", func(t *testing.T) {
 		t.Parallel()
-		cfg := testenv.Real(t)
+		cfg := harness.Real(t)
 		signsNobodyIn(t, "DATABASE_URL="+cfg.DatabaseURL, "DATABASE_SCHEMA_PREFIX="+cfg.SchemaPrefix)
 	})
 	for what, env := range cases {

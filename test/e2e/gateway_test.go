@@ -14,13 +14,13 @@ import (
 
 	"github.com/google/uuid"
 
-	"quadrille/internal/app"
-	"quadrille/internal/testenv"
-	"quadrille/internal/testidentity"
-	"quadrille/internal/testparts"
+	"quadrille/internal/platform/app"
 	"quadrille/pkg/fault"
 	inventoryclient "quadrille/services/inventory/client"
 	salesclient "quadrille/services/sales/client"
+	"quadrille/test/harness"
+	"quadrille/test/harness/identity"
+	"quadrille/test/harness/parts"
 )
 
 // visitor asks a shop's gateway over plain HTTP, as anybody outside does.
@@ -30,7 +30,7 @@ type visitor struct {
 	http *http.Client
 }
 
-func visit(t *testing.T, s *testenv.Shop) visitor {
+func visit(t *testing.T, s *harness.Shop) visitor {
 	t.Helper()
 	return visitor{t, strings.TrimSuffix(s.PublicAPI(), "/api/v1"), client(t)}
 }
@@ -45,7 +45,7 @@ type seen struct {
 // ask makes a request as somebody who may do everything; header holds names and values in turn.
 func (v visitor) ask(method, path, body string, header ...string) seen {
 	v.t.Helper()
-	return v.askAs(testidentity.Bearer(path), method, path, body, header...)
+	return v.askAs(identity.Bearer(path), method, path, body, header...)
 }
 
 func (v visitor) askAs(authorization, method, path, body string, header ...string) seen {
@@ -115,7 +115,7 @@ func (v visitor) pages(path, key string) (keys []string) {
 
 // The whole dance as it is from outside.
 func TestTheShopThroughItsGateway(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, inside *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, inside *harness.Shop) {
 		s, v := inside.Public(t), visit(t, inside)
 		for i := range 5 {
 			sku := fmt.Sprint("S.", i)
@@ -143,7 +143,7 @@ func TestTheShopThroughItsGateway(t *testing.T) {
 		if at := is[salesclient.Order](t, v.ask("GET", first.header.Get("Location"), ""), http.StatusOK); at.Id != order.Id {
 			t.Errorf("at %s is %+v", first.header.Get("Location"), at)
 		}
-		testenv.Eventually(t, func(context.Context) error { // the feed has what was sent
+		harness.Eventually(t, func(context.Context) error { // the feed has what was sent
 			if said := feed(t, inside, "sales"); !strings.Contains(said, `"traceparent":"`+trace+`"`) {
 				return errors.New("the trace is not in " + said)
 			}
@@ -156,7 +156,7 @@ func TestTheShopThroughItsGateway(t *testing.T) {
 		other := place(t, s, orderOf("ann", "S.2×1"))
 		becomes(t, s, other.Id, salesclient.Confirmed)
 		must[salesclient.Order](t)(s.Sales.Cancel(t.Context(), other.Id))
-		testenv.Eventually(t, func(ctx context.Context) error {
+		harness.Eventually(t, func(ctx context.Context) error {
 			sum, err := s.Stats.Summary(ctx)
 			if err == nil && (sum.Orders != 2 || sum.Shipped != 1 || sum.Cancelled != 1 || sum.Units != 3 || sum.Revenue.Amount != "7.50") {
 				err = fmt.Errorf("the summary is %+v", sum)
@@ -184,7 +184,7 @@ func TestTheShopThroughItsGateway(t *testing.T) {
 }
 
 // feed returns the events of a service, of which there are few.
-func feed(t *testing.T, s *testenv.Shop, service string) string {
+func feed(t *testing.T, s *harness.Shop, service string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL(service)+"/feed?limit=500", nil)
 	if err != nil {
@@ -204,7 +204,7 @@ func feed(t *testing.T, s *testenv.Shop, service string) string {
 
 // What is refused, and what has not changed, is said as the services say it.
 func TestRefusalsThroughTheGateway(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, inside *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, inside *harness.Shop) {
 		s, v := inside.Public(t), visit(t, inside)
 		offer(t, s, "A", "1.00")
 		receive(t, s, "r", "A", 3)
@@ -251,10 +251,10 @@ func TestRefusalsThroughTheGateway(t *testing.T) {
 
 // A file goes through; one that is too long for what carries it is refused.
 func TestImportThroughTheGateway(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, inside *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, inside *harness.Shop) {
 		s := inside.Public(t)
 		im := must[inventoryclient.Import](t)(s.Inventory.Upload(t.Context(), strings.NewReader("external_id,sku,quantity\nx1,A,5\nx2,A,many\n")))
-		testenv.Eventually(t, func(ctx context.Context) (err error) {
+		harness.Eventually(t, func(ctx context.Context) (err error) {
 			if im, err = s.Inventory.Import(ctx, im.Id); err == nil && im.Status != inventoryclient.Done {
 				err = errors.New("it is " + string(im.Status))
 			}
@@ -279,9 +279,9 @@ func TestImportThroughTheGateway(t *testing.T) {
 // through Redis.
 func onRedis(t *testing.T) app.Config {
 	t.Helper()
-	cfg := testenv.Embedded(t)
-	cfg.RedisURL, cfg.BusPrefix = testparts.Redis(t), "t"+uuid.NewString()[:12]+"."
-	return testenv.Over(cfg, "redis:")
+	cfg := harness.Embedded(t)
+	cfg.RedisURL, cfg.BusPrefix = parts.Redis(t), "t"+uuid.NewString()[:12]+"."
+	return harness.Over(cfg, "redis:")
 }
 
 // everyPart asks the gateway for something of each service.
@@ -300,7 +300,7 @@ func TestFewConnectionsToRedisAreEnough(t *testing.T) {
 	t.Parallel()
 	cfg := onRedis(t)
 	cfg.Dyno = "web.1"
-	inside := testenv.Start(t, cfg)
+	inside := harness.Start(t, cfg)
 	v := visit(t, inside)
 	offer(t, inside, "A", "1.00")
 	receive(t, inside, "r", "A", 1)
@@ -317,7 +317,7 @@ func TestFewConnectionsToRedisAreEnough(t *testing.T) {
 // However many services call each other, the shop stops in time.
 func TestStopsSoonOverRedis(t *testing.T) {
 	t.Parallel()
-	inside, stop := testenv.Run(t, onRedis(t))
+	inside, stop := harness.Run(t, onRedis(t))
 	visit(t, inside).everyPart()
 	offer(t, inside, "A", "1.00")
 	receive(t, inside, "r", "A", 1)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/testenv"
+	"quadrille/test/harness"
 )
 
 // says runs healthy and checks its exit code and its one line.
@@ -26,7 +26,7 @@ func (m *machine) says(healthy bool, want string, args ...string) error {
 func TestHealthy(t *testing.T) {
 	m := newMachine(t, "SALES_URL=http://127.0.0.1:1") // another instance's, which nobody asked for
 	shop := m.Start(nil, "up")
-	testenv.Eventually(t, func(context.Context) error { return m.says(true, "sales is ready\n") })
+	harness.Eventually(t, func(context.Context) error { return m.says(true, "sales is ready\n") })
 	for _, args := range [][]string{{"sales"}, {"inventory", "sales", "--live"}, {"--url", m.URL("sales")}, {"--url", m.URL("sales") + "/"}} {
 		if err := m.says(true, "", args...); err != nil {
 			t.Error(err)
@@ -53,7 +53,7 @@ func TestHealthyOfAServiceThatWaits(t *testing.T) {
 	t.Run("for its database", func(t *testing.T) {
 		m := newMachine(t, "DATABASE_URL=postgres://shop@127.0.0.1:1/orders", "AMQP_URL=amqp://127.0.0.1:2/")
 		m.Start(nil, "serve", "sales")
-		testenv.Eventually(t, func(context.Context) error { return m.says(true, "sales is alive\n", "sales", "--live") })
+		harness.Eventually(t, func(context.Context) error { return m.says(true, "sales is alive\n", "sales", "--live") })
 		if err := m.says(false, "sales is not ready: sales is starting", "sales"); err != nil {
 			t.Error(err)
 		}
@@ -61,7 +61,7 @@ func TestHealthyOfAServiceThatWaits(t *testing.T) {
 	t.Run("for its broker", func(t *testing.T) {
 		m := newMachine(t, "AMQP_URL=amqp://127.0.0.1:2/")
 		m.Start(nil, "serve", "sales")
-		testenv.Eventually(t, func(context.Context) error { return m.says(false, "log: ", "sales") })
+		harness.Eventually(t, func(context.Context) error { return m.says(false, "log: ", "sales") })
 		if err := m.says(true, "sales is alive\n", "sales", "--live"); err != nil {
 			t.Error(err)
 		}

@@ -9,13 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/app"
-	"quadrille/internal/testbinary"
-	"quadrille/internal/testenv"
+	"quadrille/internal/platform/app"
 	"quadrille/pkg/bus"
 	inventoryclient "quadrille/services/inventory/client"
 	salesclient "quadrille/services/sales/client"
 	statsclient "quadrille/services/stats/client"
+	"quadrille/test/harness"
+	"quadrille/test/harness/binary"
 )
 
 // onBoth runs test with a machine on each set of parts.
@@ -28,7 +28,7 @@ func onBoth(t *testing.T, test func(t *testing.T, m *machine, cfg app.Config)) {
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
-		cfg := testenv.Real(t)
+		cfg := harness.Real(t)
 		test(t, newMachine(t, settings(cfg)...), cfg)
 	})
 }
@@ -55,7 +55,7 @@ func (m *machine) must(args ...string) string {
 }
 
 // stop ends a process as Ctrl-C does.
-func (m *machine) stop(p *testbinary.Process) {
+func (m *machine) stop(p *binary.Process) {
 	m.t.Helper()
 	if err := p.Process.Signal(interrupt); err != nil {
 		m.t.Fatal(err)
@@ -208,7 +208,7 @@ func TestLostHistory(t *testing.T) {
 		m.stop(up)
 		b := openLog(t, cfg)
 		for _, service := range []string{"inventory", "catalog", "sales"} {
-			testenv.Eventually(t, func(ctx context.Context) error { return b.Drop(ctx, service) })
+			harness.Eventually(t, func(ctx context.Context) error { return b.Drop(ctx, service) })
 		}
 		up = m.Start(nil, append([]string{"serve"}, dancers()...)...)
 		m.readyAre(dancers()...)
@@ -317,7 +317,7 @@ func publishOddities(t *testing.T, b bus.Bus) {
 		for _, body := range bodies {
 			messages = append(messages, bus.Message{Body: body})
 		}
-		testenv.Eventually(t, func(ctx context.Context) error { return b.Publish(ctx, stream, messages) })
+		harness.Eventually(t, func(ctx context.Context) error { return b.Publish(ctx, stream, messages) })
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/app"
-	"quadrille/internal/db"
-	"quadrille/internal/testidentity"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/db"
 	"quadrille/services/gateway/auth"
+	"quadrille/test/harness/identity"
 )
 
 // made makes a key by the command, which prints it alone.
@@ -46,7 +46,7 @@ func TestKeysOfAShopThatRunsOrNot(t *testing.T) {
 		"embedded":               func(*testing.T) []string { return nil },
 		"embedded, with a token": func(*testing.T) []string { return []string{"INTERNAL_TOKEN=inner"} },
 		"embedded, open":         func(*testing.T) []string { return []string{"INTERNAL_TOKEN=inner", "HOST=0.0.0.0"} },
-		"embedded, by an issuer": func(*testing.T) []string { return testidentity.Env() },
+		"embedded, by an issuer": func(*testing.T) []string { return identity.Env() },
 		"real":                   realParts,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestNamesOfKeysAreShownAsTheyAre(t *testing.T) {
 // The gateway reads like any service, and its commands are the same.
 func TestTheGatewayReadsAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, m *machine, cfg app.Config) {
-		m.Env = append(m.Env, testidentity.Env()...)
+		m.Env = append(m.Env, identity.Env()...)
 		if cfg.DatabaseURL != "" { // there is no file to leave a pass beside
 			m.Env = append(m.Env, "INTERNAL_TOKEN=inner")
 		}

@@ -5,17 +5,17 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/testenv"
-	"quadrille/internal/testidentity"
 	salesclient "quadrille/services/sales/client"
+	"quadrille/test/harness"
+	"quadrille/test/harness/identity"
 )
 
 // Two customers, each by their own token, on real services: what one has, the other
 // cannot see or touch, by whatever spelling.
 func TestCustomersKeepToThemselves(t *testing.T) {
-	testenv.Each(t, func(t *testing.T, inside *testenv.Shop) {
+	harness.Each(t, func(t *testing.T, inside *harness.Shop) {
 		v := visit(t, inside)
-		ann, bob := "Bearer "+testidentity.Token("ann"), "Bearer "+testidentity.Token("bob")
+		ann, bob := "Bearer "+identity.Token("ann"), "Bearer "+identity.Token("bob")
 		offer(t, inside, "A", "1.00")
 		receive(t, inside, "r", "A", 9)
 		placed := is[salesclient.Order](t, v.askAs(ann, "POST", "/api/v1/orders", `{"lines":[{"sku":"A","quantity":1}]}`, "Idempotency-Key", "1"), http.StatusCreated)

@@ -11,12 +11,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
-	"quadrille/internal/app"
-	"quadrille/internal/audit"
-	"quadrille/internal/db"
-	"quadrille/internal/testenv"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/shop/audit"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/bus/bustest"
+	"quadrille/test/harness"
 )
 
 // vault opens the database of a running service.
@@ -41,7 +41,7 @@ func vault(t *testing.T, cfg app.Config, service string) *sql.DB {
 }
 
 // found returns the findings of an audit.
-func found(t *testing.T, s *testenv.Shop) string {
+func found(t *testing.T, s *harness.Shop) string {
 	t.Helper()
 	report, err := audit.Take(t.Context(), audit.Config{URL: s.URL, Services: app.Names(), HTTP: s.HTTP})
 	if err != nil {
@@ -53,11 +53,11 @@ func found(t *testing.T, s *testenv.Shop) string {
 // A judge that cannot condemn is none: each kind of difference, planted into the
 // database of a running shop, is found and named.
 func TestAuditFindsWhatIsPlanted(t *testing.T) {
-	for name, parts := range map[string]func(testing.TB) app.Config{"embedded": testenv.Embedded, "real": testenv.Real} {
+	for name, parts := range map[string]func(testing.TB) app.Config{"embedded": harness.Embedded, "real": harness.Real} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := parts(t)
-			s := testenv.Start(t, cfg)
+			s := harness.Start(t, cfg)
 			offer(t, s, "A1", "2.55")
 			receive(t, s, "r1", "A1", 10)
 			first := becomes(t, s, place(t, s, orderOf("ann", "A1×2")).Id, "confirmed").Id
@@ -104,7 +104,7 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 // What cannot be planted into a database: events that are not sent, a reader that
 // lags, and one that cannot handle what it reads.
 func TestAuditFindsWhatIsUnderWay(t *testing.T) {
-	cfg := testenv.Real(t)
+	cfg := harness.Real(t)
 	broker, err := url.Parse(cfg.AMQPURL)
 	if err != nil {
 		t.Fatal(err)
@@ -113,14 +113,14 @@ func TestAuditFindsWhatIsUnderWay(t *testing.T) {
 	direct := cfg
 	broker.Host = proxy.Address()
 	cfg.AMQPURL = broker.String()
-	s := testenv.Start(t, cfg)
+	s := harness.Start(t, cfg)
 	offer(t, s, "A1", "2.55")
 	receive(t, s, "r1", "A1", 10)
 	shows(t, s, "A1", 10)
 	agree(t, s)
 	finds := func(want string) {
 		t.Helper()
-		testenv.Eventually(t, func(context.Context) error {
+		harness.Eventually(t, func(context.Context) error {
 			if got := found(t, s); !strings.Contains(got, want) {
 				return fmt.Errorf("%q is not found in\n%s", want, got)
 			}
@@ -151,7 +151,7 @@ func TestAuditFindsWhatIsUnderWay(t *testing.T) {
 	agree(t, s)
 
 	log := openLog(t, direct)
-	testenv.Eventually(t, func(ctx context.Context) error {
+	harness.Eventually(t, func(ctx context.Context) error {
 		return log.Publish(ctx, "catalog", []bus.Message{{Body: []byte("nonsense")}})
 	})
 	finds("dead letters of sales: 1")

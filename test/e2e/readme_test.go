@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/testenv"
+	"quadrille/test/harness"
 )
 
 // What the README has a newcomer type does what it says.
@@ -30,7 +30,7 @@ func TestReadme(t *testing.T) {
 	for n := range 5 {
 		block = strings.ReplaceAll(block, "localhost:"+strconv.Itoa(8080+n), "127.0.0.1:"+strconv.Itoa(m.Port+n))
 	}
-	testenv.Eventually(t, func(ctx context.Context) error {
+	harness.Eventually(t, func(ctx context.Context) error {
 		out, err := exec.CommandContext(ctx, "bash", "-ec", strings.ReplaceAll(block, "curl ", "curl -sSf ")).CombinedOutput()
 		if err == nil && !strings.Contains(string(out), `"status":"confirmed"`) {
 			err = errors.New("the order is not confirmed")

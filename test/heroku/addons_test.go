@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"quadrille/internal/testnodes"
+	"quadrille/test/harness/nodes"
 )
 
 // connections is how many each of the small plans lets in at a time.
@@ -50,7 +50,7 @@ func provision(t *testing.T, w *network, wanted []string) (config map[string]str
 // postgres demands TLS with a certificate that nobody signed, and lets its user in so
 // many times.
 func postgres(t *testing.T, w *network) string {
-	n := testnodes.Postgres(t)
+	n := nodes.Postgres(t)
 	conn, err := pgx.Connect(t.Context(), n.URL())
 	must(t, err)
 	defer conn.Close(t.Context())
@@ -103,7 +103,7 @@ func writeAs(t *testing.T, folder string, files map[string][]byte) {
 // cloudamqp starts a broker behind TLS, with a certificate that the machine trusts, and
 // returns the URL of a virtual host with a limit of connections.
 func cloudamqp(t *testing.T, w *network) string {
-	n := testnodes.RabbitMQ(t)
+	n := nodes.RabbitMQ(t)
 	for _, args := range [][]string{
 		{"add_vhost", "lemur"},
 		{"set_permissions", "-p", "lemur", "guest", ".*", ".*", ".*"},
@@ -122,7 +122,7 @@ func cloudamqp(t *testing.T, w *network) string {
 // keyValueStore starts a Redis that accepts only TLS, with a self-signed certificate.
 func keyValueStore(t *testing.T, w *network) string {
 	c := selfSigned(t)
-	n := testnodes.RedisTLS(t, c.certificate, c.key, "s3cret", "--maxclients", strconv.Itoa(connections))
+	n := nodes.RedisTLS(t, c.certificate, c.key, "s3cret", "--maxclients", strconv.Itoa(connections))
 	w.openGate(t, "6379", n.Address(), nil)
 	return "rediss://:s3cret@" + addons + ":6379"
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 )
 
 // noted is how many bytes the system may write by itself for a process: when a file

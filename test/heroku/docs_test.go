@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/app"
-	"quadrille/internal/testbinary"
+	"quadrille/internal/platform/app"
+	"quadrille/test/harness/binary"
 )
 
 func guide(t *testing.T) string {
@@ -76,7 +76,7 @@ func TestGuideFitsTheProgram(t *testing.T) {
 		commands[match[1]] = true
 	}
 	for _, command := range slices.Sorted(maps.Keys(commands)) {
-		out, err := exec.CommandContext(t.Context(), testbinary.Program(t), "help", command).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), binary.Program(t), "help", command).CombinedOutput()
 		if err != nil || strings.Contains(string(out), "Unknown help topic") {
 			t.Errorf("docs/heroku.md runs quadrille %s: %v %s", command, err, out)
 		}

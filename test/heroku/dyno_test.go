@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/testbinary"
+	"quadrille/test/harness/binary"
 )
 
 // dyno is one process in a network namespace of its own.
@@ -19,7 +19,7 @@ type dyno struct {
 	kind    string // process type
 	within  *namespace
 	address string
-	output  *testbinary.Buffer
+	output  *binary.Buffer
 	process *os.Process
 	ended   chan struct{} // closed when the process has ended
 	code    int           // its exit code, or less than 0 where a signal ended it; when it has ended
@@ -33,7 +33,7 @@ const nobody = 65534
 func startDyno(t *testing.T, w *network, name, line, folder string, env []string) *dyno {
 	t.Helper()
 	kind, _, _ := strings.Cut(name, ".")
-	d := &dyno{name: name, kind: kind, output: &testbinary.Buffer{}, ended: make(chan struct{})}
+	d := &dyno{name: name, kind: kind, output: &binary.Buffer{}, ended: make(chan struct{})}
 	d.within, d.address = w.connect()
 	cmd := exec.Command("/bin/sh", "-c", "exec "+line)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, d.output, d.output

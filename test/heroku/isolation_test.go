@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 )
 
 // isolated holds that the network is Heroku's: a dyno reaches the add-ons and

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"quadrille/internal/testnodes"
+	"quadrille/test/harness/nodes"
 )
 
 // network is all that there is: dynos, each at the end of a wire of its own, and in
@@ -20,7 +20,7 @@ type network struct {
 	// trusted are the certificates, in PEM, that a dyno finds on its disk.
 	trusted []byte
 	// broker is the one behind the gate.
-	broker *testnodes.RabbitNode
+	broker *nodes.RabbitNode
 
 	mu    sync.Mutex
 	wires int

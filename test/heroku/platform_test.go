@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/testbinary"
-	"quadrille/internal/testidentity"
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/binary"
+	"quadrille/test/harness/identity"
+	"quadrille/test/harness/parts"
 )
 
 // platform runs an app as Heroku does.
@@ -40,14 +40,14 @@ const webPort = "5000"
 // newPlatform has the app with its add-ons; nothing runs yet.
 func newPlatform(t *testing.T, m manifest) *platform {
 	t.Helper()
-	testparts.Netns(t)
+	parts.Netns(t)
 	w := newNetwork(t)
 	p := &platform{
 		t: t, network: w, lines: m.lines, config: m.config(), running: map[string]*dyno{},
-		slug: emptyFolder(t), path: filepath.Dir(testbinary.Program(t)),
+		slug: emptyFolder(t), path: filepath.Dir(binary.Program(t)),
 	}
 	maps.Copy(p.config, provision(t, w, m.plans()))
-	for _, variable := range testidentity.Env() {
+	for _, variable := range identity.Env() {
 		name, value, _ := strings.Cut(variable, "=")
 		p.config[name] = value
 	}

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"quadrille/internal/testidentity"
+	"quadrille/test/harness/identity"
 )
 
 // public is where the world finds the shop.
@@ -17,7 +17,7 @@ const public = "http://shop.example"
 // router returns a client that acts as Heroku's router: it passes requests to any web
 // dyno and gives up after 30 s.
 func (p *platform) router() *http.Client {
-	return &http.Client{Timeout: 30 * time.Second, Transport: testidentity.Transport{RoundTripper: &http.Transport{
+	return &http.Client{Timeout: 30 * time.Second, Transport: identity.Transport{RoundTripper: &http.Transport{
 		MaxIdleConnsPerHost: 8,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			web := p.of("web")

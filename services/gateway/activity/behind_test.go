@@ -10,7 +10,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/events"
 )
 

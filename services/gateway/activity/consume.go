@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
 	salesclient "quadrille/services/sales/client"

@@ -11,7 +11,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
 )

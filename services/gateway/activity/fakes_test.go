@@ -17,8 +17,8 @@ import (
 	"go.uber.org/goleak"
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
-	"quadrille/internal/rest"
+	"quadrille/internal/platform/db/dbtest"
+	"quadrille/internal/platform/rest"
 	"quadrille/pkg/events"
 	salesclient "quadrille/services/sales/client"
 )

@@ -7,7 +7,7 @@ import (
 
 	"gorm.io/gorm/clause"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 )
 
 // Lag is the largest number of events that a reader was behind within a minute.

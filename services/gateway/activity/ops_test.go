@@ -13,7 +13,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/events"
 )
 

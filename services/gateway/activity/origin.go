@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 	"quadrille/pkg/fault"
 )
 

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 )
 
 // Workers returns the background work of the instance that records.

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"testing"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/fault"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 )
 
 // opens waits until so many streams are open.

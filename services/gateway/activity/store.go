@@ -9,7 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 )
 
 // store keeps the activity in the gateway's database.

@@ -9,7 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/fault"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 	"quadrille/pkg/dberr"
 	"quadrille/pkg/dbtx"
 	"quadrille/pkg/fault"

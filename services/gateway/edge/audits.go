@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
-	"quadrille/internal/audit"
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
+	"quadrille/internal/shop/audit"
 	"quadrille/pkg/fault"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/audit"
+	"quadrille/internal/shop/audit"
 )
 
 // auditView is an audit, as the API shows it.
@@ -17,7 +17,7 @@ type auditView struct {
 	StartedAt  time.Time       `json:"started_at"`
 	FinishedAt *time.Time      `json:"finished_at,omitempty"`
 	Clean      *bool           `json:"clean,omitempty"`  // once it is done
-	Report     json.RawMessage `json:"report,omitempty"` // once it is done: internal/audit's
+	Report     json.RawMessage `json:"report,omitempty"` // once it is done: internal/shop/audit's
 	Error      string          `json:"error,omitempty"`  // where it failed
 }
 

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/app"
-	"quadrille/internal/audit"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/shop/audit"
 )
 
 // shop is a shop that is audited: nothing is in it but what a test plants.

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"quadrille/internal/app"
-	"quadrille/internal/db/dbtest"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/db/dbtest"
 	"quadrille/services/gateway/auth"
 	"quadrille/services/gateway/idempotency"
 )

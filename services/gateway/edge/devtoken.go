@@ -7,7 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/rest"
+	"quadrille/internal/platform/rest"
 	"quadrille/pkg/fault"
 	"quadrille/services/gateway/auth"
 )

@@ -37,7 +37,7 @@ func otherStatus() map[string]int {
 // services, by folder.
 func sources(t *testing.T) map[string][]*ast.File {
 	t.Helper()
-	paths := []string{"../../../internal/rest/problem.go", "../../../internal/rest/text.go", "../../../internal/rest/guard.go", "../../../internal/rest/complexity.go"}
+	paths := []string{"../../../internal/platform/rest/problem.go", "../../../internal/platform/rest/text.go", "../../../internal/platform/rest/guard.go", "../../../internal/platform/rest/complexity.go"}
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 			paths = append(paths, path)

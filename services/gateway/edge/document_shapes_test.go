@@ -15,8 +15,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"quadrille/internal/audit"
-	"quadrille/internal/opsclient"
+	"quadrille/internal/platform/ops"
+	"quadrille/internal/shop/audit"
 	"quadrille/services/gateway/activity"
 	"quadrille/services/gateway/auth"
 )
@@ -77,8 +77,8 @@ func TestShapesAreInTheDocument(t *testing.T) {
 	for name, typ := range map[string]reflect.Type{
 		"Me": reflect.TypeFor[me](), "Key": reflect.TypeFor[auth.Key](), "Audit": reflect.TypeFor[auditView](),
 		"AuditReport": reflect.TypeFor[audit.Report](), "ServiceState": reflect.TypeFor[serviceState](),
-		"Subscriptions": reflect.TypeFor[opsclient.Subscriptions](), "DeadLetterPage": reflect.TypeFor[opsclient.DeadPage](),
-		"GroupResult": reflect.TypeFor[opsclient.GroupResult](), "Replay": reflect.TypeFor[opsclient.Plan](),
+		"Subscriptions": reflect.TypeFor[ops.Subscriptions](), "DeadLetterPage": reflect.TypeFor[ops.DeadPage](),
+		"GroupResult": reflect.TypeFor[ops.GroupResult](), "Replay": reflect.TypeFor[ops.Plan](),
 	} {
 		shape(t, name, typ, schemas[name].Value)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"quadrille/internal/rest"
+	"quadrille/internal/platform/rest"
 )
 
 // newLimitedCounter counts requests refused with 429, by policy: address or caller.

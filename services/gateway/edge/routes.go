@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strings"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 )
 
 // prefix is the base path of the public API.

@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"quadrille/internal/rest"
+	"quadrille/internal/platform/rest"
 	"quadrille/services/gateway/activity"
 	"quadrille/services/gateway/auth"
 	"quadrille/services/gateway/idempotency"

@@ -8,19 +8,19 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"quadrille/internal/opsclient"
-	"quadrille/internal/ready"
+	"quadrille/internal/platform/ops"
+	"quadrille/internal/platform/ready"
 )
 
 // serviceState is the state of a service, for operators.
 type serviceState struct {
-	Name        string                   `json:"name"`
-	Status      string                   `json:"status"` // ready, not_ready or away
-	Detail      string                   `json:"detail,omitempty"`
-	Checks      []ready.Result           `json:"checks"`
-	Readers     []opsclient.Subscription `json:"readers"`
-	Outbox      opsclient.Outbox         `json:"outbox"`
-	DeadLetters int64                    `json:"dead_letters"`
+	Name        string             `json:"name"`
+	Status      string             `json:"status"` // ready, not_ready or away
+	Detail      string             `json:"detail,omitempty"`
+	Checks      []ready.Result     `json:"checks"`
+	Readers     []ops.Subscription `json:"readers"`
+	Outbox      ops.Outbox         `json:"outbox"`
+	DeadLetters int64              `json:"dead_letters"`
 }
 
 // stateTimeout bounds how long a service may take to report its state: a page waits
@@ -42,10 +42,10 @@ func (s *Server) servicesRoute(api *echo.Group) {
 	})
 }
 
-func fetchState(ctx context.Context, name string, c *opsclient.Client) serviceState {
+func fetchState(ctx context.Context, name string, c *ops.Client) serviceState {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	s := serviceState{Name: name, Status: "ready", Readers: []opsclient.Subscription{}, Checks: []ready.Result{}}
+	s := serviceState{Name: name, Status: "ready", Readers: []ops.Subscription{}, Checks: []ready.Result{}}
 	var unready error
 	var asking sync.WaitGroup
 	asking.Go(func() { unready = c.Ready(ctx) })

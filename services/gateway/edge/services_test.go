@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 	"quadrille/services/gateway/activity"
 )
 

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/rest"
-	"quadrille/internal/rest/call"
+	"quadrille/internal/platform/rest"
+	"quadrille/internal/platform/rest/call"
 	"quadrille/pkg/rpc"
 )
 

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"quadrille/internal/app"
-	"quadrille/internal/opsclient"
+	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/ops"
 	"quadrille/services/gateway/activity"
 )
 
@@ -46,9 +46,9 @@ func (u *Upstreams) to(service string) (transport http.RoundTripper, base string
 }
 
 // ops returns a client of the endpoints that every service has.
-func (u *Upstreams) ops(service string) *opsclient.Client {
+func (u *Upstreams) ops(service string) *ops.Client {
 	transport, base := u.to(service)
-	return opsclient.New(strings.TrimSuffix(base, "/"), &http.Client{Transport: transport})
+	return ops.New(strings.TrimSuffix(base, "/"), &http.Client{Transport: transport})
 }
 
 // Lags asks all services at once how far behind their readers are. A service that does
@@ -66,7 +66,7 @@ func (u *Upstreams) Lags(ctx context.Context) []activity.Lag {
 	return slices.Concat(found...)
 }
 
-func fetchLags(ctx context.Context, c *opsclient.Client) (all []activity.Lag) {
+func fetchLags(ctx context.Context, c *ops.Client) (all []activity.Lag) {
 	found, err := c.Subscriptions(ctx)
 	if err != nil {
 		return nil

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 )
 
 // The lag sampler may run before the server has its handler.

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/app"
+	"quadrille/internal/platform/app"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"

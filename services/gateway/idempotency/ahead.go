@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"quadrille/internal/db"
+	"quadrille/internal/platform/db"
 	"quadrille/pkg/fault"
 )
 

@@ -17,8 +17,8 @@ import (
 	"github.com/labstack/echo/v4"
 	"gorm.io/gorm"
 
-	"quadrille/internal/db/dbtest"
-	"quadrille/internal/rest"
+	"quadrille/internal/platform/db/dbtest"
+	"quadrille/internal/platform/rest"
 )
 
 // door is a server with the middleware before a handler that counts.

@@ -8,14 +8,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/parts"
 )
 
 // A bucket that was written before the clock of Redis was set back by an hour does not
 // refuse its caller for an hour; one that is merely empty goes on refusing.
 func TestABucketOfTheFuture(t *testing.T) {
 	t.Parallel()
-	options, err := redis.ParseURL(testparts.Redis(t))
+	options, err := redis.ParseURL(parts.Redis(t))
 	if err != nil {
 		t.Fatal(err)
 	}

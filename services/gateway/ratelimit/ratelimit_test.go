@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/parts"
 )
 
 func TestParseRate(t *testing.T) {
@@ -29,7 +29,7 @@ func TestParseRate(t *testing.T) {
 func both(t *testing.T, test func(t *testing.T, l *Limiter)) {
 	t.Run("memory", func(t *testing.T) { test(t, New(nil, "", slog.New(slog.DiscardHandler))) })
 	t.Run("redis", func(t *testing.T) {
-		options, err := redis.ParseURL(testparts.Redis(t))
+		options, err := redis.ParseURL(parts.Redis(t))
 		if err != nil {
 			t.Fatal(err)
 		}

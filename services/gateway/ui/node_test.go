@@ -5,13 +5,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"quadrille/internal/testparts"
+	"quadrille/test/harness/parts"
 )
 
 // The modules that touch no page are tested where they are written, in JavaScript.
 func TestModules(t *testing.T) {
 	t.Parallel()
-	node := testparts.Node(t)
+	node := parts.Node(t)
 	suites, err := filepath.Glob("test/*.test.js")
 	if err != nil || len(suites) == 0 {
 		t.Fatalf("no tests of the modules: %v", err)

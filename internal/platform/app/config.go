@@ -1,0 +1,207 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"quadrille/internal/platform/rest"
+)
+
+// Names returns every service that can be served, in the order of their ports: the
+// first listens on PORT+1.
+func Names() []string { return []string{"inventory", "catalog", "wishlist", "sales", "stats"} }
+
+// Config is all that a process is told from outside. Everything comes from the
+// environment (12-factor); the flags of the commands override single fields.
+type Config struct {
+	Host string `env:"HOST"`                   // address to listen on; empty: this machine alone, see host
+	Port int    `env:"PORT" envDefault:"8080"` // the gateway's; service n listens on Port+n
+	Data string `env:"QUADRILLE_DATA" envDefault:"data"`
+
+	DatabaseURL     string        `env:"DATABASE_URL"`                        // empty: SQLite files under Data
+	DatabasePool    int           `env:"DATABASE_POOL"`                       // connections per service; 0: the default of internal/platform/db
+	DatabaseMaxLife time.Duration `env:"DATABASE_MAX_LIFE"`                   // of a connection; 0: the default of internal/platform/db
+	DatabaseMaxIdle time.Duration `env:"DATABASE_MAX_IDLE"`                   // of a connection that nobody uses; 0: likewise
+	SchemaPrefix    string        `env:"DATABASE_SCHEMA_PREFIX"`              // before each service's schema
+	AMQPURL         string        `env:"AMQP_URL"`                            // empty: the embedded log under Data
+	CloudAMQPURL    string        `env:"CLOUDAMQP_URL"`                       // used where AMQP_URL is empty
+	BusPrefix       string        `env:"BUS_PREFIX"`                          // before exchange and queue names
+	HistoryMaxAge   string        `env:"HISTORY_MAX_AGE"`                     // x-max-age of history, such as 7D; empty: for ever
+	HistoryMaxSize  int64         `env:"HISTORY_MAX_BYTES"`                   // x-max-length-bytes; 0: no limit
+	OutboxKeepFor   string        `env:"OUTBOX_KEEP" envDefault:"30D"`        // how long sent events stay in the outbox; 0: for ever
+	EventsKeepFor   string        `env:"GATEWAY_EVENTS_KEEP" envDefault:"7D"` // how long the gateway keeps its notes of events; 0: for ever
+	RedisURL        string        `env:"REDIS_URL"`
+	RedisUnverified bool          `env:"REDIS_TLS_UNVERIFIED"`             // take any certificate from rediss://
+	GatewayTimeout  time.Duration `env:"GATEWAY_TIMEOUT" envDefault:"25s"` // after which the gateway gives up on a service
+	StuckAfter      time.Duration `env:"STUCK_AFTER" envDefault:"20s"`     // how long work may stand still before a service is not ready
+	Dyno            string        `env:"DYNO"`                             // set by Heroku: services are reached by amqp: and pools are small
+	Token           string        `env:"INTERNAL_TOKEN"`                   // demanded by every service where set; needed on any address but loopback
+	AllowedHosts    []string      `env:"ALLOWED_HOSTS"`                    // names that requests may have as their Host
+	CrashAt         string        `env:"QUADRILLE_CRASH_AT"`               // for tests only: POINT:N ends the process at the Nth time it passes there
+	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info"`
+	LogFormat       string        `env:"LOG_FORMAT"` // text or json; empty: text on a terminal
+
+	// Whom the gateway knows, and what it lets pass; services/gateway checks it.
+	JWKSURL        string   `env:"JWKS_URL"`        // of the issuer's keys
+	JWTKey         string   `env:"JWT_KEY"`         // instead: public keys in PEM
+	JWTSecret      string   `env:"JWT_SECRET"`      // instead: a secret that is shared with the issuer
+	JWTIssuer      string   `env:"JWT_ISSUER"`      // iss of tokens
+	JWTAudience    string   `env:"JWT_AUDIENCE"`    // aud of tokens
+	JWTRolesClaim  string   `env:"JWT_ROLES_CLAIM"` // roles where empty
+	JWTAlgorithms  []string `env:"JWT_ALGORITHMS"`  // of signatures; empty: what goes with the keys
+	CORSOrigins    []string `env:"CORS_ORIGINS"`    // pages that may call, such as https://shop.example
+	TrustedProxies int      `env:"TRUSTED_PROXIES"` // in front of the gateway; 1 on Heroku
+	RateAddress    string   `env:"RATE_LIMIT_ADDRESS" envDefault:"100/400"`
+	RateCaller     string   `env:"RATE_LIMIT_CALLER" envDefault:"50/200"`
+	// Dev offers the development sign-in; the gateway then listens on this machine alone.
+	Dev bool `env:"-"`
+
+	// ServiceURLs and ServiceDatabases are NAME_URL and NAME_DATABASE_URL of each
+	// service where set, by service.
+	ServiceURLs      map[string]string `env:"-"`
+	ServiceDatabases map[string]string `env:"-"`
+	// Listeners are used instead of opening Host and port, by service; tests bring
+	// their own.
+	Listeners map[string]net.Listener `env:"-"`
+	// StopWithin bounds a clean stop.
+	StopWithin time.Duration `env:"-"`
+
+	historyMaxAge, outboxKeep, eventsKeep time.Duration // read from what was told; 0: for ever
+}
+
+// FromEnvironment reads the configuration. Its errors name the variable, never
+// its value.
+func FromEnvironment() (cfg Config, err error) {
+	if err := env.Parse(&cfg); err != nil {
+		return cfg, unparsed(err)
+	}
+	if err := errors.Join(cfg.readRetention(), cfg.checkTimes(), cfg.checkDatabase()); err != nil {
+		return cfg, err
+	}
+	if cfg.Host, err = listenHost(cfg.Host); err != nil {
+		return cfg, err
+	}
+	cfg.ServiceURLs, cfg.ServiceDatabases = map[string]string{}, map[string]string{}
+	for _, name := range append([]string{Gateway}, Names()...) {
+		if v := os.Getenv(strings.ToUpper(name) + "_URL"); v != "" && name != Gateway {
+			cfg.ServiceURLs[name] = strings.TrimSuffix(v, "/")
+		}
+		if v := os.Getenv(strings.ToUpper(name) + "_DATABASE_URL"); v != "" {
+			cfg.ServiceDatabases[name] = v
+		}
+	}
+	if cfg.Dyno != "" {
+		cfg.onHeroku()
+	}
+	return cfg, errors.Join(cfg.checkToken(), cfg.checkGuard(), cfg.checkURLs())
+}
+
+// listenHost returns the value of HOST without the brackets of an IPv6 address.
+func listenHost(host string) (string, error) {
+	if inner, found := strings.CutPrefix(host, "["); found && strings.HasSuffix(inner, "]") {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	if strings.ContainsAny(host, " \t\r\n[]/") {
+		return "", fmt.Errorf("HOST %q is not an address or a name to listen on, such as 127.0.0.1, ::1 or 0.0.0.0", host)
+	}
+	return host, nil
+}
+
+// checkGuard says what is wrong with CORS_ORIGINS and ALLOWED_HOSTS.
+func (c Config) checkGuard() error {
+	_, err := rest.NewGuard(rest.GuardConfig{Origins: c.CORSOrigins, AllowedHosts: c.AllowedHosts})
+	return err
+}
+
+// onHeroku sets the defaults for Heroku: small plans, and a router in front.
+func (c *Config) onHeroku() {
+	if c.DatabasePool == 0 {
+		c.DatabasePool = poolOnHeroku
+	}
+	if c.TrustedProxies == 0 {
+		c.TrustedProxies = 1
+	}
+}
+
+func (c *Config) readRetention() (err error) {
+	if c.historyMaxAge, err = retention("HISTORY_MAX_AGE", c.HistoryMaxAge); err != nil {
+		return err
+	}
+	if c.historyMaxAge == 0 {
+		c.HistoryMaxAge = "" // RabbitMQ has no other word for ever
+	}
+	if c.HistoryMaxSize < 0 {
+		return fmt.Errorf("HISTORY_MAX_BYTES %d is negative; 0 sets no limit", c.HistoryMaxSize)
+	}
+	if c.outboxKeep, err = retention("OUTBOX_KEEP", c.OutboxKeepFor); err != nil {
+		return err
+	}
+	c.eventsKeep, err = retention("GATEWAY_EVENTS_KEEP", c.EventsKeepFor)
+	return err
+}
+
+// EventsKeep is for how long the gateway keeps its notes of events; 0: for ever.
+func (c Config) EventsKeep() time.Duration { return c.eventsKeep }
+
+// Database returns the URL of a service's database.
+func (c Config) Database(service string) string {
+	switch {
+	case c.ServiceDatabases[service] != "":
+		return c.withTLS(c.ServiceDatabases[service])
+	case c.DatabaseURL != "":
+		return c.withTLS(c.DatabaseURL)
+	default:
+		return "sqlite:" + filepath.Join(c.Data, service+".db")
+	}
+}
+
+// withTLS returns a database's URL on Heroku, whose PostgreSQL demands TLS, signs its own
+// certificates and says neither in its URL.
+func (c Config) withTLS(database string) string {
+	u, err := url.Parse(database)
+	if c.Dyno == "" || err != nil || u.Scheme == "sqlite" || u.Query().Has("sslmode") {
+		return database
+	}
+	query := u.Query()
+	query.Set("sslmode", "require")
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// Embedded reports whether everything is kept in files of this machine.
+func (c Config) Embedded() bool { return c.DatabaseURL == "" && len(c.ServiceDatabases) == 0 }
+
+// Brokers returns the RabbitMQ servers to try in turn; none means the embedded log.
+func (c Config) Brokers() []string {
+	list := c.AMQPURL
+	if list == "" {
+		list = c.CloudAMQPURL
+	}
+	var urls []string
+	for u := range strings.SplitSeq(list, ",") {
+		if u = strings.TrimSpace(u); u != "" {
+			urls = append(urls, u)
+		}
+	}
+	return urls
+}
+
+// Parts says in a phrase what the services run on.
+func (c Config) Parts() string {
+	database, log := "SQLite files in "+c.Data, "the embedded log"
+	if c.DatabaseURL != "" || len(c.ServiceDatabases) > 0 {
+		database = "PostgreSQL"
+	}
+	if len(c.Brokers()) > 0 {
+		log = "RabbitMQ"
+	}
+	return "on " + database + " and " + log
+}

@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"gorm.io/gorm"
+
+	"quadrille/internal/platform/ready"
+	"quadrille/pkg/bus"
+)
+
+// Service is what a service tells the runtime about itself. The runtime does
+// everything that is the same for all: database, log, relay, ops endpoints,
+// start and stop.
+type Service struct {
+	Name       string
+	Migrations fs.FS  // migrations/postgres/NNNNN_name.sql and migrations/sqlite/NNNNN_name.sql
+	Spec       []byte // openapi.yaml
+	// Silent is a service that has no events of its own: it gets no stream and no
+	// relay.
+	Silent bool
+	// Build puts the service together. It starts nothing.
+	Build func(Deps) (Parts, error)
+}
+
+// Deps is what the runtime gives a service.
+type Deps struct {
+	DB   *gorm.DB
+	Bus  bus.Bus
+	Log  *slog.Logger
+	HTTP *http.Client                // reaches every service: time-outs, token, trace and correlation are its business
+	URL  func(service string) string // base URL of another service
+	Wake func()                      // after a commit with outbox rows: there is something to relay
+	// Redis is what processes share beside the database; nil where there is none.
+	Redis func() (*redis.Client, error)
+	// Metrics takes what the service itself measures, for /metrics; nil in tests that
+	// do not look.
+	Metrics prometheus.Registerer
+
+	at       func(point string)
+	noStream func(stream string)
+}
+
+// Reader returns the configuration of a reader of stream for the service subscriber.
+// Without types it takes every event.
+func (d Deps) Reader(subscriber, stream string, types []string) bus.ReaderConfig {
+	return bus.ReaderConfig{
+		Bus: d.Bus, DB: d.DB, Log: d.Log, Committed: d.Wake, At: d.at,
+		Subscriber: subscriber, Stream: stream, Types: types,
+		NoStream: func() {
+			if d.noStream != nil {
+				d.noStream(stream)
+			}
+		},
+	}
+}
+
+// Parts is what a service is made of, for the runtime to run.
+type Parts struct {
+	Routes func(*echo.Echo) // nil for none
+	// Front, where set, answers all requests. It is handed what would answer
+	// otherwise: the common endpoints and Routes.
+	Front func(inside http.Handler) http.Handler
+	// Drain, where set, is called when the service is told to stop, for what would
+	// keep a request from ending by itself.
+	Drain   func()
+	Readers []*bus.Reader
+	// Checks are what the service needs besides database, log, relay and readers to get
+	// its work done, for /readyz.
+	Checks []ready.Check
+	// Workers run in the instance that holds the lease, Everywhere in each; both until
+	// their context ends. One that returns early is an error.
+	Workers    []func(context.Context) error
+	Everywhere []func(context.Context) error
+}

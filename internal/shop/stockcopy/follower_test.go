@@ -1,0 +1,298 @@
+package stockcopy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"gorm.io/gorm"
+	"pgregory.net/rapid"
+
+	"quadrille/internal/platform/db/dbtest"
+	"quadrille/internal/shop/stockcopy"
+	"quadrille/internal/shop/stockcopy/stocktest"
+	"quadrille/pkg/bus"
+	"quadrille/pkg/events"
+	inventoryclient "quadrille/services/inventory/client"
+)
+
+func tables() fstest.MapFS {
+	const stock = "-- +goose Up\nCREATE TABLE stock (sku text NOT NULL PRIMARY KEY, quantity bigint NOT NULL, version bigint NOT NULL, updated_at %s NOT NULL);\n"
+	return fstest.MapFS{
+		"migrations/sqlite/00001_stock.sql":   {Data: fmt.Appendf(nil, stock, "datetime")},
+		"migrations/postgres/00001_stock.sql": {Data: fmt.Appendf(nil, stock, "timestamptz")},
+	}
+}
+
+// follower keeps copies on conn and writes what changes into *changes.
+func follower(conn *gorm.DB, inventory stockcopy.Source, changes *[]stockcopy.Change) *stockcopy.Follower {
+	return &stockcopy.Follower{DB: conn, Inventory: inventory, Changed: func(_ context.Context, _ bus.Tx, c []stockcopy.Change) error {
+		*changes = append(*changes, c...)
+		return nil
+	}}
+}
+
+// kept returns the copies as text, SKU=quantity@version each.
+func kept(conn *gorm.DB) string {
+	copies, err := stockcopy.List(context.Background(), conn, nil, "", 100)
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	for _, c := range copies {
+		fmt.Fprintf(&b, "%s=%d@%d ", c.SKU, c.Quantity, c.Version)
+	}
+	return b.String()
+}
+
+func checkKept(t *testing.T, conn *gorm.DB, want string) {
+	t.Helper()
+	if got := kept(conn); got != want {
+		t.Errorf("kept is %q, want %q", got, want)
+	}
+}
+
+// Whatever order, duplication and batching the events come in, the copies end as
+// they do in order, and as their owner is.
+func TestCopiesConverge(t *testing.T) {
+	conn := dbtest.SQLite(t, "copy", tables())
+	rapid.Check(t, func(t *rapid.T) {
+		inventory, history := stocktest.History(t, "A", "B", "C", "D")
+		want := converge(t, conn, inventory, [][]events.Event{history})
+		got := converge(t, conn, inventory, stocktest.Shuffled(t, history))
+		if got != want {
+			t.Fatalf("in order: %s\nshuffled: %s", want, got)
+		}
+		for code, s := range inventory {
+			if want := fmt.Sprintf("%s=%d@%d ", code, s.Available, s.Version); !strings.Contains(got, want) {
+				t.Fatalf("%s is missing in %s", want, got)
+			}
+		}
+	})
+}
+
+// converge hands batches to a follower with empty tables and returns what it keeps.
+func converge(t *rapid.T, conn *gorm.DB, inventory stockcopy.Source, batches [][]events.Event) string {
+	if err := conn.Exec("DELETE FROM stock").Error; err != nil {
+		t.Fatal(err)
+	}
+	f := follower(conn, inventory, new([]stockcopy.Change))
+	for _, batch := range batches {
+		if err := stocktest.Deliver(context.Background(), f, batch...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return kept(conn)
+}
+
+// However few of the events came, taking what List names ends where all of them
+// do; and a copy goes whose SKU inventory has no more.
+func TestListBringsCopiesUpToDate(t *testing.T) {
+	conn := dbtest.SQLite(t, "copy", tables())
+	rapid.Check(t, func(t *rapid.T) {
+		inventory, history := stocktest.History(t, "A", "B", "C", "D")
+		came := rapid.SliceOfDistinct(rapid.SampledFrom(history), func(e events.Event) string { return e.ID }).Draw(t, "came")
+		converge(t, conn, inventory, [][]events.Event{came})
+		delete(inventory, "D")
+		f := follower(conn, inventory, new([]stockcopy.Change))
+		for e, err := range f.List(context.Background()) {
+			if err == nil {
+				err = stocktest.Deliver(context.Background(), f, e)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := kept(conn)
+		if want := converge(t, conn, inventory, [][]events.Event{inventory.Events()}); got != want {
+			t.Fatalf("list ends in %s, want %s", got, want)
+		}
+	})
+}
+
+func TestWhatChangedIsTold(t *testing.T) {
+	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
+		var changes []stockcopy.Change
+		inventory := stocktest.Inventory{}
+		f := follower(conn, inventory, &changes)
+		b, a, none := inventory.Set("B", 5), inventory.Set("A", 2), inventory.Set("C", 0)
+		again, more := inventory.Set("B", 5), inventory.Set("A", 3)
+		for _, batch := range [][]events.Event{{b, a, none}, {more, again}, {b}} {
+			if err := stocktest.Deliver(t.Context(), f, batch...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkKept(t, conn, "A=3@2 B=5@2 C=0@1 ")
+		want := []stockcopy.Change{{SKU: "A", After: 3, Cause: a}, {SKU: "B", After: 5, Cause: b}}
+		if fmt.Sprint(changes) != fmt.Sprint(want) {
+			t.Errorf("told %v, want %v", changes, want)
+		}
+		changes = nil
+		less, same := inventory.Set("A", 1), inventory.Set("C", 0)
+		if err := stocktest.Deliver(t.Context(), f, same, less); err != nil {
+			t.Fatal(err)
+		}
+		checkKept(t, conn, "A=1@3 B=5@2 C=0@2 ")
+		if len(changes) != 1 || changes[0].Before != 3 || changes[0].After != 1 || changes[0].Cause.ID != less.ID {
+			t.Errorf("told %v", changes)
+		}
+	})
+}
+
+// What was fetched long ago does not overwrite what came since.
+func TestAnOlderCopyNeverOverwritesANewerOne(t *testing.T) {
+	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
+		var changes []stockcopy.Change
+		inventory := stocktest.Inventory{}
+		f := follower(conn, inventory, &changes)
+		first := []events.Event{inventory.Set("A", 1)}
+		fetched, err := f.Fetch(t.Context(), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stocktest.Deliver(t.Context(), f, inventory.Set("A", 9)); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Transaction(func(tx *gorm.DB) error { return f.Apply(t.Context(), tx, first, fetched) }); err != nil {
+			t.Fatal(err)
+		}
+		checkKept(t, conn, "A=9@2 ")
+		if len(changes) != 1 {
+			t.Errorf("told %v", changes)
+		}
+	})
+}
+
+// counting counts how many SKUs it is asked for.
+type counting struct {
+	stocktest.Inventory
+
+	asked int
+}
+
+func (c *counting) SKUs(ctx context.Context, codes []string) ([]inventoryclient.Sku, error) {
+	c.asked += len(codes)
+	return c.Inventory.SKUs(ctx, codes)
+}
+
+func TestWhatIsKnownIsNotAskedFor(t *testing.T) {
+	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
+		inventory := &counting{Inventory: stocktest.Inventory{}}
+		f := follower(conn, inventory, new([]stockcopy.Change))
+		old := inventory.Set("A", 1)
+		newer, other := inventory.Set("A", 2), inventory.Set("B", 1)
+		for _, batch := range [][]events.Event{{old, newer}, {newer}, {old, other}} {
+			if err := stocktest.Deliver(t.Context(), f, batch...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if inventory.asked != 2 {
+			t.Errorf("asked for %d SKUs, want 2", inventory.asked)
+		}
+	})
+}
+
+// A SKU that inventory does not have any more is gone here, too, and may come back.
+func TestGoneIsAFact(t *testing.T) {
+	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
+		var changes []stockcopy.Change
+		inventory := stocktest.Inventory{}
+		f := follower(conn, inventory, &changes)
+		if err := stocktest.Deliver(t.Context(), f, inventory.Set("A", 4), inventory.Set("B", 1)); err != nil {
+			t.Fatal(err)
+		}
+		last := inventory.Set("A", 4)
+		delete(inventory, "A")
+		for range 2 {
+			if err := stocktest.Deliver(t.Context(), f, last); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkKept(t, conn, "B=1@1 ")
+		if len(changes) != 3 || changes[2].SKU != "A" || changes[2].Before != 4 || changes[2].After != 0 {
+			t.Errorf("told %v", changes)
+		}
+		if err := stocktest.Deliver(t.Context(), f, inventory.Set("A", 2)); err != nil {
+			t.Fatal(err)
+		}
+		checkKept(t, conn, "A=2@1 B=1@1 ")
+	})
+}
+
+// What the service makes of a change and the copy itself come together or not.
+func TestARefusedChangeLeavesTheCopy(t *testing.T) {
+	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
+		refused := errors.New("refused")
+		inventory := stocktest.Inventory{}
+		f := follower(conn, inventory, new([]stockcopy.Change))
+		f.Changed = func(context.Context, bus.Tx, []stockcopy.Change) error { return refused }
+		if err := stocktest.Deliver(t.Context(), f, inventory.Set("A", 4)); !errors.Is(err, refused) {
+			t.Fatalf("got %v", err)
+		}
+		checkKept(t, conn, "")
+	})
+}
+
+// A copy that was only begun, to be held, is none; it does not keep the first
+// real one out.
+func TestHeldBeforeItIsKnown(t *testing.T) {
+	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
+		held := func() (c stockcopy.Copy) {
+			err := conn.Transaction(func(tx *gorm.DB) (err error) {
+				c, err = stockcopy.Lock(tx, "A")
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		if c := held(); c.Quantity != 0 || c.Version != 0 {
+			t.Errorf("held %+v", c)
+		}
+		checkKept(t, conn, "")
+		inventory := stocktest.Inventory{}
+		if err := stocktest.Deliver(t.Context(), follower(conn, inventory, new([]stockcopy.Change)), inventory.Set("A", 4)); err != nil {
+			t.Fatal(err)
+		}
+		if c := held(); c.Quantity != 4 || c.Version != 1 {
+			t.Errorf("held %+v", c)
+		}
+	})
+}
+
+func TestCopiesAreListed(t *testing.T) {
+	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
+		inventory, batch := stocktest.Inventory{}, []events.Event(nil)
+		for i := range 700 { // more than one statement writes
+			batch = append(batch, inventory.Set(fmt.Sprintf("S%03d", i), int64(i)))
+		}
+		if err := stocktest.Deliver(t.Context(), follower(conn, inventory, new([]stockcopy.Change)), batch...); err != nil {
+			t.Fatal(err)
+		}
+		for name, tc := range map[string]struct {
+			skus  []string
+			after string
+			limit int
+			want  []string
+		}{
+			"first":          {nil, "", 2, []string{"S000", "S001"}},
+			"next":           {nil, "S001", 2, []string{"S002", "S003"}},
+			"last":           {nil, "S698", 9, []string{"S699"}},
+			"named":          {[]string{"S600", "none", "S005"}, "", 9, []string{"S005", "S600"}},
+			"named, further": {[]string{"S600", "S005"}, "S005", 9, []string{"S600"}},
+		} {
+			copies, err := stockcopy.List(t.Context(), conn, tc.skus, tc.after, tc.limit)
+			var got []string
+			for _, c := range copies {
+				got = append(got, c.SKU)
+			}
+			if err != nil || fmt.Sprint(got) != fmt.Sprint(tc.want) {
+				t.Errorf("%s: got %v (%v), want %v", name, got, err, tc.want)
+			}
+		}
+	})
+}

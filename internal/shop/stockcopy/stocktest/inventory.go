@@ -1,0 +1,69 @@
+// Package stocktest plays inventory towards a service that follows its stock.
+package stocktest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"quadrille/internal/shop/stockcopy"
+	"quadrille/pkg/dbtx"
+	"quadrille/pkg/events"
+	inventoryclient "quadrille/services/inventory/client"
+)
+
+// Inventory is an inventory, by SKU. It is not safe for concurrent use.
+type Inventory map[string]inventoryclient.Sku
+
+// Set has inventory promise quantity of a SKU from now on, and returns the event
+// that tells of it.
+func (i Inventory) Set(code string, quantity int64) events.Event {
+	s := i[code]
+	s.Code, s.Available, s.OnHand = code, quantity, quantity
+	s.Version++
+	i[code] = s
+	return events.SkuProcessed(code, s.Version)
+}
+
+// SKUs returns the SKUs named that exist.
+func (i Inventory) SKUs(_ context.Context, codes []string) (found []inventoryclient.Sku, err error) {
+	for _, code := range codes {
+		if s, ok := i[code]; ok {
+			found = append(found, s)
+		}
+	}
+	return found, nil
+}
+
+// AllSKUs iterates over all SKUs in the order of their codes.
+func (i Inventory) AllSKUs(context.Context) iter.Seq2[inventoryclient.Sku, error] {
+	return func(yield func(inventoryclient.Sku, error) bool) {
+		for _, code := range slices.Sorted(maps.Keys(i)) {
+			if !yield(i[code], nil) {
+				return
+			}
+		}
+	}
+}
+
+// Deliver hands a batch to f as a reader does: Fetch, then Apply in a transaction.
+func Deliver(ctx context.Context, f *stockcopy.Follower, batch ...events.Event) error {
+	fetched, err := f.Fetch(ctx, batch)
+	if err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	return dbtx.Run(f.DB.WithContext(ctx), func(tx *gorm.DB) error { return f.Apply(ctx, tx, batch, fetched) })
+}
+
+// Events returns one event for the current version of each SKU.
+func (i Inventory) Events() []events.Event {
+	told := make([]events.Event, 0, len(i))
+	for _, code := range slices.Sorted(maps.Keys(i)) {
+		told = append(told, events.SkuProcessed(code, i[code].Version))
+	}
+	return told
+}

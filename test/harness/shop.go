@@ -1,0 +1,163 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"quadrille/internal/platform/app"
+	"quadrille/services/catalog"
+	catalogclient "quadrille/services/catalog/client"
+	"quadrille/services/gateway"
+	"quadrille/services/inventory"
+	inventoryclient "quadrille/services/inventory/client"
+	"quadrille/services/sales"
+	salesclient "quadrille/services/sales/client"
+	"quadrille/services/stats"
+	statsclient "quadrille/services/stats/client"
+	"quadrille/services/wishlist"
+	wishlistclient "quadrille/services/wishlist/client"
+	"quadrille/test/harness/identity"
+)
+
+// Shop is a running shop and the clients of its services.
+type Shop struct {
+	Inventory *inventoryclient.Client
+	Catalog   *catalogclient.Client
+	Wishlist  *wishlistclient.Client
+	Sales     *salesclient.Client
+	Stats     *statsclient.Client
+	HTTP      *http.Client // for what the typed clients would not send
+
+	app *app.Shop
+}
+
+// URL returns the base URL of a service.
+func (s *Shop) URL(service string) string { return s.app.URL(service) }
+
+// Each runs test against a shop on each set of parts: SQLite with the embedded
+// log, and PostgreSQL with RabbitMQ; and on each again with REST over Redis and over
+// RabbitMQ in place of HTTP, for the services and for the test alike.
+func Each(t *testing.T, test func(t *testing.T, shop *Shop)) {
+	t.Helper()
+	for name, parts := range map[string]func(testing.TB) app.Config{
+		"embedded": Embedded, "real": Real, "real over amqp": overAMQP, "embedded over redis": overRedis,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, Start(t, parts(t)))
+		})
+	}
+}
+
+// Start runs a shop on the parts that cfg names and stops it with the test.
+func Start(t testing.TB, cfg app.Config) *Shop {
+	t.Helper()
+	shop, stop := Run(t, cfg)
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("stop shop: %v", err)
+		}
+	})
+	return shop
+}
+
+// Run starts a shop that the test stops by itself.
+func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
+	t.Helper()
+	identity.Configure(&cfg)
+	cfg.Listeners = map[string]net.Listener{}
+	for _, name := range append([]string{app.Gateway}, app.Names()...) {
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		must(t, err)
+		cfg.Listeners[name] = l
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	front, err := gateway.FromConfig(cfg)
+	must(t, err)
+	running, err := app.Start(ctx, cfg, testLog(t), []app.Service{gateway.New(front), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()})
+	must(t, err)
+	links := app.NewLinks(cfg, testLog(t))
+	t.Cleanup(func() { _ = links.Close() })
+	hc := links.HTTP(time.Minute)
+	for _, name := range app.Names() { // a queue is there a moment after its service
+		Eventually(t, func(ctx context.Context) error { return healthy(ctx, hc, running.URL(name)) })
+	}
+	return connect(t, running, hc, running.URL), running.Stop
+}
+
+func healthy(ctx context.Context, hc *http.Client, base string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := hc.Do(r)
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
+}
+
+// connect makes clients of services that are at url.
+func connect(t testing.TB, running *app.Shop, hc *http.Client, url func(service string) string) *Shop {
+	t.Helper()
+	s := &Shop{app: running, HTTP: hc}
+	var err error
+	s.Inventory, err = inventoryclient.New(url("inventory"), hc)
+	must(t, err)
+	s.Catalog, err = catalogclient.New(url("catalog"), hc)
+	must(t, err)
+	s.Wishlist, err = wishlistclient.New(url("wishlist"), hc)
+	must(t, err)
+	s.Sales, err = salesclient.New(url("sales"), hc)
+	must(t, err)
+	s.Stats, err = statsclient.New(url("stats"), hc)
+	must(t, err)
+	return s
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testLog shows warnings in the test's output.
+func testLog(t testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(&writer{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+type writer struct{ t testing.TB }
+
+func (w *writer) Write(p []byte) (int, error) {
+	defer func() { _ = recover() }() // a line that comes after the test's end is dropped
+	w.t.Logf("%s", p)
+	return len(p), nil
+}
+
+// Eventually waits until check returns nil, polling, and fails the test with its
+// last error when it has not within 30 s.
+func Eventually(t testing.TB, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := check(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal(fmt.Errorf("still not so after 30 s: %w", err))
+		case <-tick.C:
+		}
+	}
+}
