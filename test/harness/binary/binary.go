@@ -29,7 +29,7 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	program := filepath.Join(folder, "quadrille")
-	cmd := exec.Command("go", "build", "-o", program, "quadrille/cmd/quadrille") //nolint:noctx,gosec // it serves all tests
+	cmd := exec.Command("go", "build", "-o", program, "quadrille/cmd/quadrille") //nolint:noctx // it serves all tests
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w: %s", err, out)

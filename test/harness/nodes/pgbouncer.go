@@ -53,7 +53,7 @@ func PgBouncer(t testing.TB, server string, settings ...string) *PgBouncerNode {
 	n.process = process{
 		name: "PgBouncer",
 		command: func() *exec.Cmd {
-			cmd := exec.Command(program, ini) //nolint:noctx,gosec // it outlives contexts, and is ours
+			cmd := exec.Command(program, ini) //nolint:noctx // it outlives contexts, and is ours
 			cmd.Dir = dir
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 			return cmd

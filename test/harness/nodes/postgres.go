@@ -45,7 +45,7 @@ func startPostgres(t testing.TB, program string, args ...string) *PostgresNode {
 	}
 	dir := folder(t, uid)
 	run := func(program string, args ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(filepath.Dir(initdb), program), args...) //nolint:noctx,gosec // it outlives contexts, and is ours
+		cmd := exec.Command(filepath.Join(filepath.Dir(initdb), program), args...) //nolint:noctx // it outlives contexts, and is ours
 		cmd.Dir = dir
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 		return cmd

@@ -60,7 +60,7 @@ func startRedis(t testing.TB, dir string, options redis.Options, settings ...str
 		name:  "Redis at " + options.Addr,
 		ready: n.answers,
 		command: func() *exec.Cmd {
-			cmd := exec.Command(server, append([]string{"--bind", "127.0.0.1", "--dir", dir, "--save", "", "--daemonize", "no"}, settings...)...) //nolint:gosec,noctx // it outlives contexts, and is ours
+			cmd := exec.Command(server, append([]string{"--bind", "127.0.0.1", "--dir", dir, "--save", "", "--daemonize", "no"}, settings...)...) //nolint:noctx // it outlives contexts, and is ours
 			cmd.Dir = dir
 			return cmd
 		},
