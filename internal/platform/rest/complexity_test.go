@@ -23,7 +23,7 @@ import (
 // ordering returns a server by the document of sales, which takes orders and lists them.
 func ordering(t testing.TB) http.Handler {
 	t.Helper()
-	spec, err := os.ReadFile("../../services/sales/openapi.yaml")
+	spec, err := os.ReadFile("../../../services/sales/openapi.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
