@@ -29,7 +29,7 @@ func (h *handlers) PutProduct(ctx context.Context, r api.PutProductRequestObject
 	if r.Body.Description != nil {
 		t.Description = *r.Body.Description
 	}
-	p, created, err := h.service.Put(ctx, r.Sku, t, matching(r.Params.IfMatch))
+	p, created, err := h.service.Put(ctx, r.Sku, t, rest.IfMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -55,58 +55,45 @@ func (h *handlers) GetProduct(ctx context.Context, r api.GetProductRequestObject
 
 // DeleteProduct handles DELETE /products/{sku}.
 func (h *handlers) DeleteProduct(ctx context.Context, r api.DeleteProductRequestObject) (api.DeleteProductResponseObject, error) {
-	if err := h.service.Withdraw(ctx, r.Sku, matching(r.Params.IfMatch)); err != nil {
+	if err := h.service.Withdraw(ctx, r.Sku, rest.IfMatch(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.DeleteProduct204Response{}, nil
 }
 
-const productCursor = "products"
-
 // ListProducts handles GET /products.
 func (h *handlers) ListProducts(ctx context.Context, r api.ListProductsRequestObject) (api.ListProductsResponseObject, error) {
-	after, err := rest.DecodeCursor(productCursor, r.Params.After)
+	q := Query{Text: rest.Value(r.Params.Q), Available: r.Params.Available, SKUs: rest.Values(r.Params.Sku)}
+	page, err := rest.List[Product, api.Product]{
+		Name: "products", Key: func(p Product) string { return p.SKU }, Model: productModel,
+		Read: func(ctx context.Context, after string, limit int) ([]Product, error) {
+			return h.service.Products(ctx, q, after, limit)
+		},
+	}.Page(ctx, r.Params.After, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	q := Query{Available: r.Params.Available, SKUs: rest.Values(r.Params.Sku)}
-	if r.Params.Q != nil {
-		q.Text = *r.Params.Q
-	}
-	limit := rest.Limit(r.Params.Limit)
-	rows, err := h.service.Products(ctx, q, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, next := rest.Page(productCursor, rows, limit, func(p Product) string { return p.SKU })
 	return api.ListProducts200JSONResponse{
-		Body:    api.ProductPage{Items: rest.Map(rows, productModel), Next: next},
-		Headers: api.ListProducts200ResponseHeaders{Link: rest.Link(ctx, next)},
+		Body:    api.ProductPage{Items: page.Items, Next: page.Next},
+		Headers: api.ListProducts200ResponseHeaders{Link: page.Link},
 	}, nil
 }
-
-const stockCursor = "stock"
 
 // ListStock handles GET /stock.
 func (h *handlers) ListStock(ctx context.Context, r api.ListStockRequestObject) (api.ListStockResponseObject, error) {
-	after, err := rest.DecodeCursor(stockCursor, r.Params.After)
+	page, err := rest.List[stockcopy.Copy, api.Stock]{
+		Name: "stock", Key: func(c stockcopy.Copy) string { return c.SKU }, Model: stockModel,
+		Read: func(ctx context.Context, after string, limit int) ([]stockcopy.Copy, error) {
+			return h.service.Stock(ctx, rest.Values(r.Params.Sku), after, limit)
+		},
+	}.Page(ctx, r.Params.After, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	limit := rest.Limit(r.Params.Limit)
-	rows, err := h.service.Stock(ctx, rest.Values(r.Params.Sku), after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, next := rest.Page(stockCursor, rows, limit, func(c stockcopy.Copy) string { return c.SKU })
 	return api.ListStock200JSONResponse{
-		Body:    api.StockPage{Items: rest.Map(rows, stockModel), Next: next},
-		Headers: api.ListStock200ResponseHeaders{Link: rest.Link(ctx, next)},
+		Body:    api.StockPage{Items: page.Items, Next: page.Next},
+		Headers: api.ListStock200ResponseHeaders{Link: page.Link},
 	}, nil
-}
-
-func matching(header *string) match {
-	return func(version int64) error { return rest.CheckIfMatch(header, version) }
 }
 
 func productModel(p Product) api.Product {

@@ -86,9 +86,5 @@ func (s *Service) Products(ctx context.Context, q Query, after string, limit int
 
 // Stock lists up to limit copies of inventory's SKUs after the SKU after.
 func (s *Service) Stock(ctx context.Context, codes []string, after string, limit int) ([]stockcopy.Copy, error) {
-	codes, err := sku.NormalizeAll(codes)
-	if err != nil {
-		return nil, err
-	}
 	return stockcopy.List(ctx, s.store.db, codes, after, limit)
 }

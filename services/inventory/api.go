@@ -62,23 +62,20 @@ func (h *handlers) GetSku(ctx context.Context, r api.GetSkuRequestObject) (api.G
 	return api.GetSku200JSONResponse{Body: skuModel(sku), Headers: api.GetSku200ResponseHeaders{ETag: &etag}}, nil
 }
 
-const skuCursor = "skus"
-
 // ListSkus handles GET /skus.
 func (h *handlers) ListSkus(ctx context.Context, r api.ListSkusRequestObject) (api.ListSkusResponseObject, error) {
-	after, err := rest.DecodeCursor(skuCursor, r.Params.After)
+	page, err := rest.List[SKU, api.Sku]{
+		Name: "skus", Key: func(s SKU) string { return s.Code }, Model: skuModel,
+		Read: func(ctx context.Context, after string, limit int) ([]SKU, error) {
+			return h.service.SKUs(ctx, rest.Values(r.Params.Code), after, limit)
+		},
+	}.Page(ctx, r.Params.After, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	limit := rest.Limit(r.Params.Limit)
-	rows, err := h.service.SKUs(ctx, rest.Values(r.Params.Code), after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, next := rest.Page(skuCursor, rows, limit, func(s SKU) string { return s.Code })
 	return api.ListSkus200JSONResponse{
-		Body:    api.SkuPage{Items: rest.Map(rows, skuModel), Next: next},
-		Headers: api.ListSkus200ResponseHeaders{Link: rest.Link(ctx, next)},
+		Body:    api.SkuPage{Items: page.Items, Next: page.Next},
+		Headers: api.ListSkus200ResponseHeaders{Link: page.Link},
 	}, nil
 }
 
@@ -95,23 +92,20 @@ func (h *handlers) GetAllocation(ctx context.Context, r api.GetAllocationRequest
 	return api.GetAllocation200JSONResponse{Body: allocationModel(a), Headers: api.GetAllocation200ResponseHeaders{ETag: &etag}}, nil
 }
 
-const allocationCursor = "allocations"
-
 // ListAllocations handles GET /allocations.
 func (h *handlers) ListAllocations(ctx context.Context, r api.ListAllocationsRequestObject) (api.ListAllocationsResponseObject, error) {
-	after, err := rest.DecodeCursor(allocationCursor, r.Params.After)
+	page, err := rest.List[Allocation, api.Allocation]{
+		Name: "allocations", Key: func(a Allocation) string { return a.OrderID }, Model: allocationModel,
+		Read: func(ctx context.Context, after string, limit int) ([]Allocation, error) {
+			return h.service.Allocations(ctx, rest.Values(r.Params.Order), after, limit)
+		},
+	}.Page(ctx, r.Params.After, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	limit := rest.Limit(r.Params.Limit)
-	rows, err := h.service.Allocations(ctx, rest.Values(r.Params.Order), after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, next := rest.Page(allocationCursor, rows, limit, func(a Allocation) string { return a.OrderID })
 	return api.ListAllocations200JSONResponse{
-		Body:    api.AllocationPage{Items: rest.Map(rows, allocationModel), Next: next},
-		Headers: api.ListAllocations200ResponseHeaders{Link: rest.Link(ctx, next)},
+		Body:    api.AllocationPage{Items: page.Items, Next: page.Next},
+		Headers: api.ListAllocations200ResponseHeaders{Link: page.Link},
 	}, nil
 }
 

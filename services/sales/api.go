@@ -49,40 +49,37 @@ func (h *handlers) GetOrder(ctx context.Context, r api.GetOrderRequestObject) (a
 	return api.GetOrder200JSONResponse{Body: orderModel(o), Headers: api.GetOrder200ResponseHeaders{ETag: &etag}}, nil
 }
 
-const (
-	orderCursor  = "orders"
-	newestCursor = "orders, newest first"
-)
-
 // ListOrders handles GET /orders.
 func (h *handlers) ListOrders(ctx context.Context, r api.ListOrdersRequestObject) (api.ListOrdersResponseObject, error) {
-	newest, cursor := false, orderCursor
-	if r.Params.Sort != nil && *r.Params.Sort == api.MinusId {
-		newest, cursor = true, newestCursor
+	q := Query{
+		IDs: rest.Values(r.Params.Id), Customer: rest.Value(r.Params.Customer), ExternalID: rest.Value(r.Params.ExternalId),
+		Newest: r.Params.Sort != nil && *r.Params.Sort == api.MinusId,
 	}
-	after, err := rest.DecodeCursor(cursor, r.Params.After)
-	if err != nil {
-		return nil, err
-	}
-	q := Query{IDs: rest.Values(r.Params.Id), Customer: rest.Value(r.Params.Customer), ExternalID: rest.Value(r.Params.ExternalId), Newest: newest}
 	if r.Params.Status != nil {
 		q.Status = string(*r.Params.Status)
 	}
-	limit := rest.Limit(r.Params.Limit)
-	rows, err := h.service.Orders(ctx, q, after, limit+1)
+	name := "orders"
+	if q.Newest {
+		name = "orders, newest first"
+	}
+	page, err := rest.List[Order, api.Order]{
+		Name: name, Key: func(o Order) string { return o.ID }, Model: orderModel,
+		Read: func(ctx context.Context, after string, limit int) ([]Order, error) {
+			return h.service.Orders(ctx, q, after, limit)
+		},
+	}.Page(ctx, r.Params.After, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	rows, next := rest.Page(cursor, rows, limit, func(o Order) string { return o.ID })
 	return api.ListOrders200JSONResponse{
-		Body:    api.OrderPage{Items: rest.Map(rows, orderModel), Next: next},
-		Headers: api.ListOrders200ResponseHeaders{Link: rest.Link(ctx, next)},
+		Body:    api.OrderPage{Items: page.Items, Next: page.Next},
+		Headers: api.ListOrders200ResponseHeaders{Link: page.Link},
 	}, nil
 }
 
 // CancelOrder handles POST /orders/{id}/cancel.
 func (h *handlers) CancelOrder(ctx context.Context, r api.CancelOrderRequestObject) (api.CancelOrderResponseObject, error) {
-	o, err := h.service.Cancel(ctx, r.Id, matching(r.Params.IfMatch))
+	o, err := h.service.Cancel(ctx, r.Id, rest.IfMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +89,7 @@ func (h *handlers) CancelOrder(ctx context.Context, r api.CancelOrderRequestObje
 
 // ShipOrder handles POST /orders/{id}/ship.
 func (h *handlers) ShipOrder(ctx context.Context, r api.ShipOrderRequestObject) (api.ShipOrderResponseObject, error) {
-	o, err := h.service.Ship(ctx, r.Id, matching(r.Params.IfMatch))
+	o, err := h.service.Ship(ctx, r.Id, rest.IfMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -100,28 +97,21 @@ func (h *handlers) ShipOrder(ctx context.Context, r api.ShipOrderRequestObject) 
 	return api.ShipOrder200JSONResponse{Body: orderModel(o), Headers: api.ShipOrder200ResponseHeaders{ETag: &etag}}, nil
 }
 
-const priceCursor = "prices"
-
 // ListPrices handles GET /prices.
 func (h *handlers) ListPrices(ctx context.Context, r api.ListPricesRequestObject) (api.ListPricesResponseObject, error) {
-	after, err := rest.DecodeCursor(priceCursor, r.Params.After)
+	page, err := rest.List[Price, api.Price]{
+		Name: "prices", Key: func(p Price) string { return p.SKU }, Model: priceModel,
+		Read: func(ctx context.Context, after string, limit int) ([]Price, error) {
+			return h.service.Prices(ctx, rest.Values(r.Params.Sku), after, limit)
+		},
+	}.Page(ctx, r.Params.After, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	limit := rest.Limit(r.Params.Limit)
-	rows, err := h.service.Prices(ctx, rest.Values(r.Params.Sku), after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, next := rest.Page(priceCursor, rows, limit, func(p Price) string { return p.SKU })
 	return api.ListPrices200JSONResponse{
-		Body:    api.PricePage{Items: rest.Map(rows, priceModel), Next: next},
-		Headers: api.ListPrices200ResponseHeaders{Link: rest.Link(ctx, next)},
+		Body:    api.PricePage{Items: page.Items, Next: page.Next},
+		Headers: api.ListPrices200ResponseHeaders{Link: page.Link},
 	}, nil
-}
-
-func matching(header *string) match {
-	return func(version int64) error { return rest.CheckIfMatch(header, version) }
 }
 
 func moneyModel(minor int64, currency string) api.Money {

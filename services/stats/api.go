@@ -62,23 +62,18 @@ func (h *handlers) GetTop(ctx context.Context, r api.GetTopRequestObject) (api.G
 	})}, nil
 }
 
-const orderCursor = "orders"
-
 // ListOrders handles GET /orders.
 func (h *handlers) ListOrders(ctx context.Context, r api.ListOrdersRequestObject) (api.ListOrdersResponseObject, error) {
-	after, err := rest.DecodeCursor(orderCursor, r.Params.After)
+	page, err := rest.List[Order, api.Order]{
+		Name: "orders", Key: func(o Order) string { return o.ID }, Model: orderModel,
+		Read: h.service.Orders,
+	}.Page(ctx, r.Params.After, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	limit := rest.Limit(r.Params.Limit)
-	rows, err := h.service.Orders(ctx, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, next := rest.Page(orderCursor, rows, limit, func(o Order) string { return o.ID })
 	return api.ListOrders200JSONResponse{
-		Body:    api.OrderPage{Items: rest.Map(rows, orderModel), Next: next},
-		Headers: api.ListOrders200ResponseHeaders{Link: rest.Link(ctx, next)},
+		Body:    api.OrderPage{Items: page.Items, Next: page.Next},
+		Headers: api.ListOrders200ResponseHeaders{Link: page.Link},
 	}, nil
 }
 

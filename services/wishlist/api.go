@@ -51,43 +51,37 @@ func (h *handlers) DeleteWish(ctx context.Context, r api.DeleteWishRequestObject
 	return api.DeleteWish204Response{}, nil
 }
 
-const wishCursor = "wishes"
-
 // ListWishes handles GET /customers/{customer}/wishlist.
 func (h *handlers) ListWishes(ctx context.Context, r api.ListWishesRequestObject) (api.ListWishesResponseObject, error) {
-	after, err := rest.DecodeCursor(wishCursor, r.Params.After)
+	page, err := rest.List[Item, api.Item]{
+		Name: "wishes", Key: func(i Item) string { return i.SKU }, Model: itemModel,
+		Read: func(ctx context.Context, after string, limit int) ([]Item, error) {
+			return h.service.Items(ctx, r.Customer, after, limit)
+		},
+	}.Page(ctx, r.Params.After, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	limit := rest.Limit(r.Params.Limit)
-	rows, err := h.service.Items(ctx, r.Customer, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, next := rest.Page(wishCursor, rows, limit, func(i Item) string { return i.SKU })
 	return api.ListWishes200JSONResponse{
-		Body:    api.ItemPage{Items: rest.Map(rows, itemModel), Next: next},
-		Headers: api.ListWishes200ResponseHeaders{Link: rest.Link(ctx, next)},
+		Body:    api.ItemPage{Items: page.Items, Next: page.Next},
+		Headers: api.ListWishes200ResponseHeaders{Link: page.Link},
 	}, nil
 }
 
-const stockCursor = "stock"
-
 // ListStock handles GET /stock.
 func (h *handlers) ListStock(ctx context.Context, r api.ListStockRequestObject) (api.ListStockResponseObject, error) {
-	after, err := rest.DecodeCursor(stockCursor, r.Params.After)
+	page, err := rest.List[stockcopy.Copy, api.Stock]{
+		Name: "stock", Key: func(c stockcopy.Copy) string { return c.SKU }, Model: stockModel,
+		Read: func(ctx context.Context, after string, limit int) ([]stockcopy.Copy, error) {
+			return h.service.Stock(ctx, rest.Values(r.Params.Sku), after, limit)
+		},
+	}.Page(ctx, r.Params.After, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	limit := rest.Limit(r.Params.Limit)
-	rows, err := h.service.Stock(ctx, rest.Values(r.Params.Sku), after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, next := rest.Page(stockCursor, rows, limit, func(c stockcopy.Copy) string { return c.SKU })
 	return api.ListStock200JSONResponse{
-		Body:    api.StockPage{Items: rest.Map(rows, stockModel), Next: next},
-		Headers: api.ListStock200ResponseHeaders{Link: rest.Link(ctx, next)},
+		Body:    api.StockPage{Items: page.Items, Next: page.Next},
+		Headers: api.ListStock200ResponseHeaders{Link: page.Link},
 	}, nil
 }
 

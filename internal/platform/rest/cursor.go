@@ -57,12 +57,39 @@ func Page[T any](kind string, rows []T, limit int, key func(T) string) (page []T
 // DefaultLimit is how long a page is where the caller does not say.
 const DefaultLimit = 50
 
-// Limit returns the page length asked for.
-func Limit(asked *int) int {
-	if asked == nil {
-		return DefaultLimit
+// List describes a list of the API: rows R in the order of Key, shown as models M.
+type List[R, M any] struct {
+	Name  string         // names the list in its cursors; a cursor of another list is refused
+	Key   func(R) string // the sort key, which a cursor holds
+	Model func(R) M
+	// Read returns up to limit rows after the row whose key is after, from the first one
+	// where after is empty.
+	Read func(ctx context.Context, after string, limit int) ([]R, error)
+}
+
+// ListPage is one page of a list. Next, the cursor of the next page, and Link, the header
+// for it, are nil on the last page.
+type ListPage[M any] struct {
+	Items      []M
+	Next, Link *string
+}
+
+// Page returns the page of a request's parameters after and limit, which may be nil.
+func (l List[R, M]) Page(ctx context.Context, after *string, limit *int) (ListPage[M], error) {
+	key, err := DecodeCursor(l.Name, after)
+	if err != nil {
+		return ListPage[M]{}, err
 	}
-	return *asked
+	length := DefaultLimit
+	if limit != nil {
+		length = *limit
+	}
+	rows, err := l.Read(ctx, key, length+1)
+	if err != nil {
+		return ListPage[M]{}, err
+	}
+	rows, next := Page(l.Name, rows, length, l.Key)
+	return ListPage[M]{Items: Map(rows, l.Model), Next: next, Link: Link(ctx, next)}, nil
 }
 
 type urlKey struct{}

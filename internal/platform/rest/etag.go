@@ -16,16 +16,18 @@ func NotModified(header *string, version int64) bool {
 	return header != nil && matches(*header, version, true)
 }
 
-// CheckIfMatch returns nil where an If-Match header is absent or covers the version,
-// and a Stale fault where it does not. It compares strongly: a weak tag never
+// IfMatch returns a check of a version by an If-Match header: nil where the header is
+// absent or covers the version, and a Stale fault where it does not. It compares strongly: a weak tag never
 // matches, and nothing matches what is not there, version 0 (RFC 9110, section
 // 13.1.1).
-func CheckIfMatch(header *string, version int64) error {
-	if header == nil || version > 0 && matches(*header, version, false) {
-		return nil
+func IfMatch(header *string) func(version int64) error {
+	return func(version int64) error {
+		if header == nil || version > 0 && matches(*header, version, false) {
+			return nil
+		}
+		return fault.New(fault.Stale, "version_stale", "the thing is now at ETag %s, If-Match names another", ETag(version)).
+			With("#/header/If-Match", "does not cover %s", ETag(version))
 	}
-	return fault.New(fault.Stale, "version_stale", "the thing is now at ETag %s, If-Match names another", ETag(version)).
-		With("#/header/If-Match", "does not cover %s", ETag(version))
 }
 
 func matches(header string, version int64, weak bool) bool {

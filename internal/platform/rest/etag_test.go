@@ -13,7 +13,7 @@ func TestIfMatch(t *testing.T) {
 	for header, matches := range map[string]bool{
 		`"7"`: true, `"6"`: false, `W/"7"`: false, `*`: true, ` * `: true, `"1", "7"`: true, `"1","2"`: false, `7`: false, ``: false, `"7`: false, `""`: false,
 	} {
-		err := CheckIfMatch(&header, 7)
+		err := IfMatch(&header)(7)
 		if (err == nil) != matches || err != nil && !fault.Is(err, fault.Stale) {
 			t.Errorf("If-Match: %s gives %v", header, err)
 		}
@@ -24,7 +24,7 @@ func TestIfMatch(t *testing.T) {
 		}
 	}
 	all := "*"
-	if CheckIfMatch(nil, 0) != nil || CheckIfMatch(&all, 0) == nil || NotModified(nil, 7) {
+	if IfMatch(nil)(0) != nil || IfMatch(&all)(0) == nil || NotModified(nil, 7) {
 		t.Error("what is not there matches, or a header that is not there does not")
 	}
 }
@@ -32,7 +32,7 @@ func TestIfMatch(t *testing.T) {
 func FuzzIfMatch(f *testing.F) {
 	f.Add(`"7", W/"8"`)
 	f.Fuzz(func(t *testing.T, header string) {
-		if CheckIfMatch(&header, 7) == nil && !strings.Contains(header, `"7"`) && strings.TrimSpace(header) != "*" {
+		if IfMatch(&header)(7) == nil && !strings.Contains(header, `"7"`) && strings.TrimSpace(header) != "*" {
 			t.Errorf("%q covers version 7", header)
 		}
 	})

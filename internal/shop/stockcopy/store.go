@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"quadrille/internal/platform/db"
+	"quadrille/pkg/sku"
 )
 
 // Copy is how much of a SKU inventory can promise, at inventory's version of it.
@@ -37,11 +38,16 @@ func Lock(tx *gorm.DB, sku string) (Copy, error) {
 	return c, db.Wrap(err, "lock stock copy")
 }
 
-// List returns up to limit copies after the SKU after, only those of skus if there are any.
+// List returns up to limit copies after the SKU after; with skus, which may be in either
+// case, only theirs. It refuses a SKU that is malformed with a fault of kind Invalid.
 func List(ctx context.Context, conn *gorm.DB, skus []string, after string, limit int) ([]Copy, error) {
+	codes, err := sku.NormalizeAll(skus)
+	if err != nil {
+		return nil, err
+	}
 	q := conn.WithContext(ctx).Where("version > 0 AND sku > ?", after)
-	if len(skus) > 0 {
-		q = q.Where("sku IN ?", skus)
+	if len(codes) > 0 {
+		q = q.Where("sku IN ?", codes)
 	}
 	var rows []Copy
 	return rows, db.Wrap(q.Order("sku").Limit(limit).Find(&rows).Error, "list stock copies")
