@@ -40,12 +40,12 @@ from PORT on, as up lays them out.`,
 			if cmd.Flags().Changed("port") {
 				env.Port = port
 			}
-			links, err := newLinks(env)
+			connections, err := newConnections(env)
 			if err != nil {
 				return err
 			}
-			defer links.Close() //nolint:errcheck // it has been asked
-			cfg := audit.Config{URL: env.URL, Services: app.Names(), HTTP: links.HTTP(0)}
+			defer connections.Close() //nolint:errcheck // it has been asked
+			cfg := audit.Config{URL: env.URL, Services: app.Names(), HTTP: connections.HTTP(0)}
 			report, err := audit.AtRest(cmd.Context(), cfg, wait)
 			if err != nil {
 				return err

@@ -12,7 +12,7 @@ import (
 // banner prints where each service listens, by its listener, and who reaches it.
 func banner(out io.Writer, cfg app.Config, shop *app.Shop, services []app.Service) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nThe shop is up, %s.\n\n", cfg.Parts())
+	fmt.Fprintf(&b, "\nThe shop is up, %s.\n\n", cfg.Backends())
 	var exposed []string
 	for _, s := range services {
 		at := shop.Listening(s.Name)
@@ -28,7 +28,7 @@ func banner(out io.Writer, cfg app.Config, shop *app.Shop, services []app.Servic
 		if !onLoopback(at) {
 			exposed = append(exposed, s.Name)
 		}
-		if reached := shop.URL(s.Name); !strings.HasPrefix(reached, url) && reached != cfg.Here(s.Name) {
+		if reached := shop.URL(s.Name); !strings.HasPrefix(reached, url) && reached != cfg.LocalURL(s.Name) {
 			fmt.Fprintf(&b, "  %-10s others call it at %s\n", "", reached)
 		}
 	}

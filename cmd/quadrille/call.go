@@ -98,14 +98,14 @@ func dialRPC(target string) (*rpc.Client, func(), error) {
 	if cfg.RedisURL == "" {
 		cfg.RedisURL = "redis://localhost:6379/0"
 	}
-	links, err := newLinks(cfg)
+	connections, err := newConnections(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	transport, err := links.Dial(target)
+	transport, err := connections.Dial(target)
 	if err != nil {
-		return nil, nil, errors.Join(err, links.Close())
+		return nil, nil, errors.Join(err, connections.Close())
 	}
 	client := rpc.NewClient(transport)
-	return client, func() { _ = errors.Join(client.Close(), links.Close()) }, nil
+	return client, func() { _ = errors.Join(client.Close(), connections.Close()) }, nil
 }

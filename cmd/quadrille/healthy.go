@@ -106,7 +106,7 @@ func placesHere(names []string, port int) (places []place, _ error) {
 		if !slices.Contains(runnable(), name) {
 			return nil, unknownService(name, runnable())
 		}
-		places = append(places, place{name, cfg.Here(name)})
+		places = append(places, place{name, cfg.LocalURL(name)})
 	}
 	return places, nil
 }

@@ -28,7 +28,7 @@ func newKeysCommand() *cobra.Command {
 Authorization: Bearer qk_.... Keys are kept in the gateway's database, as hashes, and
 these commands work there, whether or not the gateway runs. A SQLite file belongs to
 one process: while a gateway runs on one, it is asked to do it, on this machine's PORT
-and with INTERNAL_TOKEN where it has one, else with the pass that it left beside its
+and with INTERNAL_TOKEN where it has one, else with the local token that it left beside its
 database.
 
 A key has roles: warehouse (receive, adjust, ship), staff (everything that is to be
@@ -204,7 +204,7 @@ func withKeys(ctx context.Context, port int, work func(auth.Keyring) error) erro
 	if !embedded {
 		return r.withKept(ctx, work)
 	}
-	running := findInside(ctx, r.cfg, r.http)
+	running := findInternalAPI(ctx, r.cfg, r.http)
 	if running.runs && running.why == nil {
 		return work(auth.RemoteKeys{URL: running.url, HTTP: r.http})
 	}
@@ -215,7 +215,7 @@ func withKeys(ctx context.Context, port int, work func(auth.Keyring) error) erro
 	case running.why != nil:
 		return fmt.Errorf("%s is in use by another process, and %w", file, running.why)
 	default:
-		return fmt.Errorf("%s is in use by another process, and no gateway answers at %s: on which port does it run? (PORT or --port)", file, r.cfg.Here(app.Gateway))
+		return fmt.Errorf("%s is in use by another process, and no gateway answers at %s: on which port does it run? (PORT or --port)", file, r.cfg.LocalURL(app.Gateway))
 	}
 }
 

@@ -37,7 +37,7 @@ Interrupted, it is to be run again.`,
 				return err
 			}
 			defer r.close()
-			if r.service.Silent {
+			if r.service.ConsumerOnly {
 				return fmt.Errorf("%s has no events of its own", r.service.Name)
 			}
 			ctx := cmd.Context()

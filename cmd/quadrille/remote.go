@@ -21,10 +21,10 @@ import (
 
 // remote is a service that a command works on, running or not.
 type remote struct {
-	cfg     app.Config
-	service app.Service
-	links   *app.Links
-	http    *http.Client
+	cfg         app.Config
+	service     app.Service
+	connections *app.Connections
+	http        *http.Client
 	*ops.Client
 }
 
@@ -41,23 +41,23 @@ func newRemote(name string, port int) (*remote, error) {
 		return nil, err
 	}
 	if name == app.Gateway && cfg.Token == "" {
-		cfg.Token = cfg.Pass()
+		cfg.Token = cfg.LocalToken()
 	}
-	links, err := newLinks(cfg)
+	connections, err := newConnections(cfg)
 	if err != nil {
 		return nil, err
 	}
-	hc := links.HTTP(callTimeout)
-	return &remote{cfg: cfg, service: service, links: links, http: hc, Client: ops.New(cfg.URL(name), hc)}, nil
+	hc := connections.HTTP(callTimeout)
+	return &remote{cfg: cfg, service: service, connections: connections, http: hc, Client: ops.New(cfg.URL(name), hc)}, nil
 }
 
 // running reports whether the service runs, and from then on has the client ask
-// where it is. A gateway's common endpoints are inside of it.
+// where it is. A gateway has its common endpoints in its internal API.
 func (r *remote) running(ctx context.Context) (bool, error) {
 	if r.service.Name != app.Gateway {
 		return r.Alive(ctx), nil
 	}
-	found := findInside(ctx, r.cfg, r.http)
+	found := findInternalAPI(ctx, r.cfg, r.http)
 	r.Client = ops.New(found.url, r.http)
 	return found.runs, found.why
 }
@@ -109,17 +109,17 @@ func indented(event json.RawMessage) (string, bool) {
 	return pretty.String(), true
 }
 
-// newLinks returns a command's connections to the services, which log warnings to stderr.
-func newLinks(cfg app.Config) (*app.Links, error) {
+// newConnections returns a command's connections to the services, which log warnings to stderr.
+func newConnections(cfg app.Config) (*app.Connections, error) {
 	log, err := app.NewLog(os.Stderr, slog.LevelWarn.String(), "text")
 	if err != nil {
 		return nil, err
 	}
-	return app.NewLinks(cfg, log), nil
+	return app.NewConnections(cfg, log), nil
 }
 
 // close lets go of every connection.
-func (r *remote) close() { _ = r.links.Close() }
+func (r *remote) close() { _ = r.connections.Close() }
 
 // offline opens what a stopped service keeps, for as long as work takes.
 func (r *remote) offline(ctx context.Context, work func(*gorm.DB, bus.Bus) error) error {
@@ -144,7 +144,7 @@ func (r *remote) withDatabase(ctx context.Context, work func(*gorm.DB) error) er
 
 // withLog opens the event log for as long as work takes.
 func (r *remote) withLog(ctx context.Context, work func(bus.Bus) error) error {
-	b, err := r.links.OpenBus()
+	b, err := r.connections.OpenBus()
 	if err != nil {
 		return err
 	}

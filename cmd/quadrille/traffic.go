@@ -46,15 +46,15 @@ machine from PORT on, as up lays it out.`,
 			if err != nil {
 				return err
 			}
-			links, err := newLinks(cfg)
+			connections, err := newConnections(cfg)
 			if err != nil {
 				return err
 			}
-			defer links.Close() //nolint:errcheck // everything was answered
+			defer connections.Close() //nolint:errcheck // everything was answered
 			bar := newProgress(cmd.ErrOrStderr(), "requests", plan.Requests(stock))
 			started := time.Now()
 			report, err := traffic.Drive(cmd.Context(), traffic.Config{
-				URL: cfg.URL, HTTP: links.HTTP(requestTimeout), Stock: stock, Concurrency: concurrency,
+				URL: cfg.URL, HTTP: connections.HTTP(requestTimeout), Stock: stock, Concurrency: concurrency,
 				Progress: bar.step, Waiting: bar.waiting,
 			}, plan)
 			bar.end()

@@ -149,9 +149,9 @@ func run(ctx context.Context, cfg app.Config, names []string, work beside) error
 
 // show runs the demonstration until ctx ends.
 func show(ctx context.Context, cfg app.Config, log *slog.Logger, pace time.Duration) error {
-	links := app.NewLinks(cfg, log)
-	defer links.Close() //nolint:errcheck // what is under way has ended
-	d, err := demo.New(demo.Config{URL: cfg.URL, HTTP: links.HTTP(requestTimeout), Log: log, Every: pace})
+	connections := app.NewConnections(cfg, log)
+	defer connections.Close() //nolint:errcheck // what is under way has ended
+	d, err := demo.New(demo.Config{URL: cfg.URL, HTTP: connections.HTTP(requestTimeout), Log: log, Every: pace})
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,9 @@ type Config struct {
 	Dev bool
 	// InternalToken is demanded by the services of each other, and of requests to
 	// /internal. Commands on this machine send the token that the gateway writes to
-	// PassFile at each start, where that is set.
-	InternalToken string
-	PassFile      string
+	// LocalTokenFile at each start, where that is set.
+	InternalToken  string
+	LocalTokenFile string
 
 	Origins  []string // origins whose pages may call the API; none where empty
 	Proxies  int      // trusted proxies in front, each of which appends to X-Forwarded-For
@@ -49,7 +49,7 @@ func FromConfig(c app.Config) (Config, error) {
 			JWKS: c.JWKSURL, Key: c.JWTKey, Secret: c.JWTSecret, Issuer: c.JWTIssuer, Audience: c.JWTAudience,
 			RolesClaim: c.JWTRolesClaim, Algorithms: c.JWTAlgorithms,
 		},
-		Dev: c.Dev, InternalToken: c.Token, PassFile: c.PassFile(),
+		Dev: c.Dev, InternalToken: c.Token, LocalTokenFile: c.LocalTokenFile(),
 		Proxies: c.TrustedProxies, Redis: c.RedisURL != "", RedisKey: c.BusPrefix,
 		EventsKeep: c.EventsKeep(), Timeout: c.GatewayTimeout,
 	}

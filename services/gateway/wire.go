@@ -20,14 +20,14 @@ import (
 //go:embed openapi.yaml
 var document []byte
 
-//go:embed inside.yaml
-var inside []byte
+//go:embed internal.yaml
+var internalDocument []byte
 
 // New describes the gateway to the runtime. The gateway publishes no events.
 func New(cfg Config) app.Service {
 	return app.Service{
-		Name: app.Gateway, Migrations: migrations, Spec: inside, Silent: true,
-		Build: func(d app.Deps) (app.Parts, error) { return build(d, cfg.withDefaults()) },
+		Name: app.Gateway, Migrations: migrations, Spec: internalDocument, ConsumerOnly: true,
+		Build: func(d app.Deps) (app.Components, error) { return build(d, cfg.withDefaults()) },
 	}
 }
 
@@ -36,18 +36,18 @@ const auditWait = 30 * time.Second
 
 // build creates the gateway's components. The order follows what each one needs:
 // upstreams, activity, edge.
-func build(d app.Deps, cfg Config) (app.Parts, error) {
+func build(d app.Deps, cfg Config) (app.Components, error) {
 	callers, dev, err := newAuthenticator(d, cfg)
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	limiter, err := newLimiter(d, cfg)
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	sales, err := salesclient.New(d.URL("sales"), d.HTTP)
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	upstreams := edge.NewUpstreams(edge.UpstreamsConfig{HTTP: d.HTTP, URL: d.URL, InternalToken: cfg.InternalToken})
 	recorded, err := activity.New(activity.Config{
@@ -55,16 +55,16 @@ func build(d app.Deps, cfg Config) (app.Parts, error) {
 		Caller: edge.StreamCaller(edge.ClientAddress(cfg.Proxies)), StillValid: edge.StillValid(callers.Authenticate), Lags: upstreams.Lags,
 	})
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	readers, err := recorded.Readers(d)
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	localToken := ""
-	if cfg.PassFile != "" {
-		if localToken, err = app.NewPass(cfg.PassFile); err != nil {
-			return app.Parts{}, err
+	if cfg.LocalTokenFile != "" {
+		if localToken, err = app.NewLocalToken(cfg.LocalTokenFile); err != nil {
+			return app.Components{}, err
 		}
 	}
 	answers := &idempotency.Store{DB: d.DB}
@@ -77,15 +77,15 @@ func build(d app.Deps, cfg Config) (app.Parts, error) {
 		Origins: cfg.Origins, Proxies: cfg.Proxies, Address: cfg.Address, Caller: cfg.Caller, Timeout: cfg.Timeout,
 	})
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
-	return app.Parts{
-		Front:      server.Handler,
-		Drain:      recorded.Drain,
-		Readers:    readers,
-		Workers:    append(recorded.Workers(), idempotency.Pruner(answers, d.Log)),
-		Everywhere: []func(context.Context) error{audits.Run, recorded.Run},
-		Routes:     func(e *echo.Echo) { edge.KeyRoutes(e.Group(""), auth.LocalKeys{Store: callers.Keys}) },
+	return app.Components{
+		Front:       server.Handler,
+		Drain:       recorded.Drain,
+		Readers:     readers,
+		Workers:     append(recorded.Workers(), idempotency.Pruner(answers, d.Log)),
+		PerInstance: []func(context.Context) error{audits.Run, recorded.Run},
+		Routes:      func(e *echo.Echo) { edge.KeyRoutes(e.Group(""), auth.LocalKeys{Store: callers.Keys}) },
 	}, nil
 }
 

@@ -25,19 +25,19 @@ func New() app.Service {
 	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Build: build}
 }
 
-func build(d app.Deps) (app.Parts, error) {
+func build(d app.Deps) (app.Components, error) {
 	sales, err := salesclient.New(d.URL("sales"), d.HTTP)
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	rows := &store{db: d.DB, now: db.Now}
 	service := &Service{store: rows, wake: d.Wake, upload: make(chan struct{}, 1)}
 	orders, err := bus.NewReader(d.Reader(Name, "sales", orderEvents()), &orderFollower{store: rows, sales: sales})
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	imports := newImporter(rows, d.Wake, service.upload, importSlots(d.DB), d.Log)
-	return app.Parts{
+	return app.Components{
 		Routes:  func(e *echo.Echo) { routes(e, service) },
 		Readers: []*bus.Reader{orders},
 		Workers: []func(context.Context) error{imports.Run},

@@ -23,26 +23,26 @@ func New() app.Service {
 	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Build: build}
 }
 
-func build(d app.Deps) (app.Parts, error) {
+func build(d app.Deps) (app.Components, error) {
 	inventory, err := inventoryclient.New(d.URL("inventory"), d.HTTP)
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	catalog, err := catalogclient.New(d.URL("catalog"), d.HTTP)
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	rows := &store{db: d.DB, now: db.Now}
 	allocations, err := bus.NewReader(d.Reader(Name, "inventory", allocationEvents()), &allocationFollower{store: rows, inventory: inventory})
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	prices, err := bus.NewReader(d.Reader(Name, "catalog", priceEvents()), &priceFollower{store: rows, catalog: catalog})
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	service := &Service{store: rows, catalog: catalog, wake: d.Wake}
-	return app.Parts{
+	return app.Components{
 		Routes:  func(e *echo.Echo) { routes(e, service) },
 		Readers: []*bus.Reader{allocations, prices},
 	}, nil

@@ -18,21 +18,21 @@ var spec []byte
 
 // New describes the service to the runtime. It has no events of its own.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Silent: true, Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, ConsumerOnly: true, Build: build}
 }
 
-func build(d app.Deps) (app.Parts, error) {
+func build(d app.Deps) (app.Components, error) {
 	sales, err := salesclient.New(d.URL("sales"), d.HTTP)
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	rows := &store{db: d.DB}
 	orders, err := bus.NewReader(d.Reader(Name, "sales", orderEvents()), &orderFollower{store: rows, sales: sales})
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	service := &Service{store: rows}
-	return app.Parts{
+	return app.Components{
 		Routes:  func(e *echo.Echo) { routes(e, service) },
 		Readers: []*bus.Reader{orders},
 	}, nil

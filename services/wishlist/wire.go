@@ -23,18 +23,18 @@ func New() app.Service {
 	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Build: build}
 }
 
-func build(d app.Deps) (app.Parts, error) {
+func build(d app.Deps) (app.Components, error) {
 	inventory, err := inventoryclient.New(d.URL("inventory"), d.HTTP)
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	rows := &store{db: d.DB, now: db.Now}
 	stock, err := bus.NewReader(d.Reader(Name, "inventory", stockcopy.Types()), stockFollower(rows, inventory))
 	if err != nil {
-		return app.Parts{}, err
+		return app.Components{}, err
 	}
 	service := &Service{store: rows, wake: d.Wake}
-	return app.Parts{
+	return app.Components{
 		Routes:  func(e *echo.Echo) { routes(e, service) },
 		Readers: []*bus.Reader{stock},
 	}, nil

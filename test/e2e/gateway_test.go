@@ -268,8 +268,8 @@ func TestImportThroughTheGateway(t *testing.T) {
 		}
 		long := "external_id,sku,quantity,note\nx3,A,1," + strings.Repeat("n", 1<<20) + "\n"
 		_, err := s.Inventory.Upload(t.Context(), strings.NewReader(long))
-		carried := !strings.HasPrefix(inside.URL("inventory"), "http")
-		if carried != fault.Is(err, fault.TooLarge) || !carried && err != nil {
+		tunnelled := !strings.HasPrefix(inside.URL("inventory"), "http")
+		if tunnelled != fault.Is(err, fault.TooLarge) || !tunnelled && err != nil {
 			t.Errorf("a file of more than 1 MiB gives %v", err)
 		}
 	})

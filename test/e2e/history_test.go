@@ -36,12 +36,12 @@ func onBoth(t *testing.T, test func(t *testing.T, m *machine, cfg app.Config)) {
 // log opens the event log that the machine's services use.
 func openLog(t *testing.T, cfg app.Config) bus.Bus {
 	t.Helper()
-	links := app.NewLinks(cfg, slog.New(slog.DiscardHandler))
-	b, err := links.OpenBus()
+	connections := app.NewConnections(cfg, slog.New(slog.DiscardHandler))
+	b, err := connections.OpenBus()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = b.Close(), links.Close() })
+	t.Cleanup(func() { _, _ = b.Close(), connections.Close() })
 	return b
 }
 

@@ -82,9 +82,9 @@ func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
 	must(t, err)
 	running, err := app.Start(ctx, cfg, testLog(t), []app.Service{gateway.New(front), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()})
 	must(t, err)
-	links := app.NewLinks(cfg, testLog(t))
-	t.Cleanup(func() { _ = links.Close() })
-	hc := links.HTTP(time.Minute)
+	connections := app.NewConnections(cfg, testLog(t))
+	t.Cleanup(func() { _ = connections.Close() })
+	hc := connections.HTTP(time.Minute)
 	for _, name := range app.Names() { // a queue is there a moment after its service
 		Eventually(t, func(ctx context.Context) error { return healthy(ctx, hc, running.URL(name)) })
 	}

@@ -194,8 +194,8 @@ func (c Config) Brokers() []string {
 	return urls
 }
 
-// Parts says in a phrase what the services run on.
-func (c Config) Parts() string {
+// Backends describes the databases and the log that the services run on, in a phrase.
+func (c Config) Backends() string {
 	database, log := "SQLite files in "+c.Data, "the embedded log"
 	if c.DatabaseURL != "" || len(c.ServiceDatabases) > 0 {
 		database = "PostgreSQL"

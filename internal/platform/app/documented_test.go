@@ -10,7 +10,7 @@ import (
 // A variable that is not written down, or with another default, is not there for
 // whoever runs the shop.
 func TestVariablesAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/operations.md")
+	text, err := os.ReadFile("../../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}

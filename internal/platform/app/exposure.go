@@ -95,7 +95,7 @@ func (c Config) checkToken() error {
 // its callers send them as the Host of their requests.
 func (c Config) ownHosts(service string) (names []string) {
 	base := c.ServiceURLs[service]
-	if _, _, carried := carrier(base); carried {
+	if _, _, tunnelled := tunnel(base); tunnelled {
 		base = ""
 	}
 	for _, name := range []string{c.Host, hostname(base)} {

@@ -14,8 +14,8 @@ import (
 // plain returns a service that does nothing.
 func plain(name string) Service {
 	return Service{
-		Name: name, Silent: true, Migrations: dbtest.NoTables(), Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
-		Build: func(Deps) (Parts, error) { return Parts{}, nil },
+		Name: name, ConsumerOnly: true, Migrations: dbtest.NoTables(), Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
+		Build: func(Deps) (Components, error) { return Components{}, nil },
 	}
 }
 

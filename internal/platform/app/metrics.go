@@ -11,10 +11,10 @@ import (
 	"quadrille/pkg/deadletter"
 )
 
-// collector measures a unit when it is asked to, so that nothing is counted
+// collector measures an instance when it is asked to, so that nothing is counted
 // that nobody reads.
 type collector struct {
-	unit *unit
+	instance *instance
 }
 
 // Describe implements prometheus.Collector: the metrics are described as they come.
@@ -24,19 +24,19 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if own, err := c.unit.outbox(ctx); err == nil {
+	if own, err := c.instance.outbox(ctx); err == nil {
 		out <- gauge("quadrille_outbox_unsent", "Events that are committed and not yet confirmed by the log.", float64(own.Unsent), nil)
 		out <- gauge("quadrille_outbox_refused", "Events that the log refuses and that wait for a person.", float64(own.Refused), nil)
 	}
-	if n, err := deadletter.Count(ctx, c.unit.db, deadletter.Filter{State: deadletter.Open}); err == nil {
+	if n, err := deadletter.Count(ctx, c.instance.db, deadletter.Filter{State: deadletter.Open}); err == nil {
 		out <- gauge("quadrille_dead_letters", "Events that could not be handled and wait for a person.", float64(n), nil)
 	}
-	for _, r := range c.unit.readiness.Known() {
+	for _, r := range c.instance.readiness.Known() {
 		out <- gauge("quadrille_ready", "1 while the readiness check does not fail, 0 while it makes the service unready.", truth(r.OK), prometheus.Labels{"check": r.Name})
 		out <- gauge("quadrille_ready_trouble", "1 while the readiness check is in trouble, whether or not it lasts.", truth(r.State != ready.OK), prometheus.Labels{"check": r.Name})
 	}
-	out <- gauge("quadrille_lease_held", "1 in the instance that reads, 0 in those that stand by.", truth(c.unit.lease.Held()), nil)
-	for _, s := range c.unit.statuses(ctx) {
+	out <- gauge("quadrille_lease_held", "1 in the instance that reads, 0 in those that stand by.", truth(c.instance.lease.Held()), nil)
+	for _, s := range c.instance.statuses(ctx) {
 		of := prometheus.Labels{"stream": s.Stream}
 		out <- gauge("quadrille_reader_position", "Offset of the event that the reader took last.", float64(offset(s.Position)), of)
 		out <- gauge("quadrille_reader_lag", "Offsets between the reader's position and the stream's end.", float64(s.Lag), of)

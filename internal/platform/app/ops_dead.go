@@ -20,13 +20,13 @@ import (
 
 // deadRoutes are the endpoints for events that could not be handled. They work on
 // every instance, whichever reads.
-func (u *unit) deadRoutes(e *echo.Echo) {
-	e.GET("/dead-letters", u.listDead)
-	e.POST("/dead-letters/retry", u.retryGroup)
-	e.POST("/dead-letters/discard", u.discardGroup)
-	e.GET("/dead-letters/:id", u.getDead)
-	e.DELETE("/dead-letters/:id", u.discardDead)
-	e.POST("/dead-letters/:id/retry", u.retryDead)
+func (i *instance) deadRoutes(e *echo.Echo) {
+	e.GET("/dead-letters", i.listDead)
+	e.POST("/dead-letters/retry", i.retryGroup)
+	e.POST("/dead-letters/discard", i.discardGroup)
+	e.GET("/dead-letters/:id", i.getDead)
+	e.DELETE("/dead-letters/:id", i.discardDead)
+	e.POST("/dead-letters/:id/retry", i.retryDead)
 }
 
 func deadModel(l deadletter.Letter) ops.DeadLetter {
@@ -50,7 +50,7 @@ func wholeDead(l deadletter.Letter) ops.DeadLetter {
 
 const deadCursor = "dead-letters"
 
-func (u *unit) listDead(c echo.Context) error {
+func (i *instance) listDead(c echo.Context) error {
 	ctx, cursor := c.Request().Context(), c.QueryParam("after")
 	after, err := deadAfter(cursor)
 	if err != nil {
@@ -63,7 +63,7 @@ func (u *unit) listDead(c echo.Context) error {
 		}
 	}
 	f := ops.DeadFilter{State: c.QueryParam("state"), Stream: c.QueryParam("stream"), Type: c.QueryParam("type"), Error: c.QueryParam("error")}
-	page, err := deadPage(ctx, u.db, f, after, limit)
+	page, err := deadPage(ctx, i.db, f, after, limit)
 	if err != nil {
 		return err
 	}
@@ -116,12 +116,12 @@ func deadPage(ctx context.Context, conn *gorm.DB, picks ops.DeadFilter, after in
 }
 
 // findDead returns the letter that the path names.
-func (u *unit) findDead(c echo.Context) (deadletter.Letter, error) {
+func (i *instance) findDead(c echo.Context) (deadletter.Letter, error) {
 	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
 	if err != nil {
 		return deadletter.Letter{}, fault.New(fault.Malformed, "id_invalid", "a dead letter's ID is a number")
 	}
-	return findDead(c.Request().Context(), u.db, id)
+	return findDead(c.Request().Context(), i.db, id)
 }
 
 func findDead(ctx context.Context, conn *gorm.DB, id int64) (deadletter.Letter, error) {
@@ -140,39 +140,39 @@ func deadFault(err error) error {
 	return err
 }
 
-func (u *unit) getDead(c echo.Context) error {
-	l, err := u.findDead(c)
+func (i *instance) getDead(c echo.Context) error {
+	l, err := i.findDead(c)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, wholeDead(l))
 }
 
-func (u *unit) discardDead(c echo.Context) error {
-	l, err := u.findDead(c)
+func (i *instance) discardDead(c echo.Context) error {
+	l, err := i.findDead(c)
 	if err != nil {
 		return err
 	}
-	if err := deadletter.Discard(c.Request().Context(), u.db, l.ID, c.QueryParam("reason")); err != nil {
+	if err := deadletter.Discard(c.Request().Context(), i.db, l.ID, c.QueryParam("reason")); err != nil {
 		return deadFault(err)
 	}
-	return u.getDead(c)
+	return i.getDead(c)
 }
 
-func (u *unit) retryDead(c echo.Context) error {
-	l, err := u.findDead(c)
+func (i *instance) retryDead(c echo.Context) error {
+	l, err := i.findDead(c)
 	if err != nil {
 		return err
 	}
-	if err := u.retry(c.Request().Context(), l); err != nil {
+	if err := i.retry(c.Request().Context(), l); err != nil {
 		return err
 	}
-	return u.getDead(c)
+	return i.getDead(c)
 }
 
 // retry has the reader that set a letter aside handle its event again.
-func (u *unit) retry(ctx context.Context, l deadletter.Letter) error {
-	for _, r := range u.readers {
+func (i *instance) retry(ctx context.Context, l deadletter.Letter) error {
+	for _, r := range i.readers {
 		if r.Stream() != l.Stream {
 			continue
 		}
@@ -186,5 +186,5 @@ func (u *unit) retry(ctx context.Context, l deadletter.Letter) error {
 			return fault.New(fault.Invalid, "retry_failed", "it failed again: %s", deadletter.Text(err))
 		}
 	}
-	return fault.New(fault.Conflict, "not_subscribed", "%s does not read %s any more", u.service.Name, l.Stream)
+	return fault.New(fault.Conflict, "not_subscribed", "%s does not read %s any more", i.service.Name, l.Stream)
 }

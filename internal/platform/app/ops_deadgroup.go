@@ -18,26 +18,26 @@ import (
 // others back, and a request has a deadline.
 const groupAtOnce = 100
 
-func (u *unit) retryGroup(c echo.Context) error {
-	return u.eachDead(c, func(ctx context.Context, l deadletter.Letter, _ ops.GroupRequest) error { return u.retry(ctx, l) })
+func (i *instance) retryGroup(c echo.Context) error {
+	return i.eachDead(c, func(ctx context.Context, l deadletter.Letter, _ ops.GroupRequest) error { return i.retry(ctx, l) })
 }
 
-func (u *unit) discardGroup(c echo.Context) error {
-	return u.eachDead(c, func(ctx context.Context, l deadletter.Letter, s ops.GroupRequest) error {
-		return deadFault(deadletter.Discard(ctx, u.db, l.ID, s.Reason))
+func (i *instance) discardGroup(c echo.Context) error {
+	return i.eachDead(c, func(ctx context.Context, l deadletter.Letter, s ops.GroupRequest) error {
+		return deadFault(deadletter.Discard(ctx, i.db, l.ID, s.Reason))
 	})
 }
 
 // eachDead does something with the next letters of a selection. What is away for
 // one letter is away for the rest: that ends it, so that it can be repeated.
-func (u *unit) eachDead(c echo.Context, do func(context.Context, deadletter.Letter, ops.GroupRequest) error) error {
+func (i *instance) eachDead(c echo.Context, do func(context.Context, deadletter.Letter, ops.GroupRequest) error) error {
 	var s ops.GroupRequest
 	if err := json.NewDecoder(c.Request().Body).Decode(&s); err != nil {
 		return fmt.Errorf("read selection: %w", err) // the document was checked before
 	}
 	ctx := c.Request().Context()
 	f := deadletter.Filter{State: deadletter.Open, Stream: s.Stream, Type: s.Type, Error: s.Error}
-	letters, err := deadletter.List(ctx, u.db, f, s.After, groupAtOnce)
+	letters, err := deadletter.List(ctx, i.db, f, s.After, groupAtOnce)
 	if err != nil {
 		return err
 	}

@@ -19,12 +19,12 @@ import (
 )
 
 // historyRoutes are the endpoints that have history read, or published, again.
-func (u *unit) historyRoutes(e *echo.Echo) {
-	e.POST("/subscriptions/:stream/replay", u.replay)
-	e.POST("/outbox/rebuild", u.rebuild)
+func (i *instance) historyRoutes(e *echo.Echo) {
+	e.POST("/subscriptions/:stream/replay", i.replay)
+	e.POST("/outbox/rebuild", i.rebuild)
 }
 
-func (u *unit) replay(c echo.Context) error {
+func (i *instance) replay(c echo.Context) error {
 	var body struct {
 		Since string `json:"since"`
 	}
@@ -32,21 +32,21 @@ func (u *unit) replay(c echo.Context) error {
 		return fmt.Errorf("read body: %w", err) // the document was checked before
 	}
 	stream := c.Param("stream")
-	for _, r := range u.readers {
+	for _, r := range i.readers {
 		if r.Stream() != stream {
 			continue
 		}
-		plan, err := PlanReplay(c.Request().Context(), u.shop.bus, stream, body.Since)
+		plan, err := PlanReplay(c.Request().Context(), i.shop.bus, stream, body.Since)
 		if err != nil {
 			return err
 		}
-		if err := Replay(c.Request().Context(), u.db, u.service.Name, plan); err != nil {
+		if err := Replay(c.Request().Context(), i.db, i.service.Name, plan); err != nil {
 			return err
 		}
-		u.log.Info("replay begins", "stream", stream, "from", plan.From, "end", plan.End)
+		i.log.Info("replay begins", "stream", stream, "from", plan.From, "end", plan.End)
 		return c.JSON(http.StatusOK, plan)
 	}
-	return fault.New(fault.NotFound, "not_subscribed", "%s does not read %s", u.service.Name, stream)
+	return fault.New(fault.NotFound, "not_subscribed", "%s does not read %s", i.service.Name, stream)
 }
 
 // PlanReplay finds where to begin: at an offset, at a time (RFC 3339), or at the
@@ -91,18 +91,18 @@ func Replay(ctx context.Context, db *gorm.DB, subscriber string, plan ops.Plan) 
 	return bus.Reset(ctx, db, subscriber, plan.Stream, plan.From)
 }
 
-func (u *unit) rebuild(c echo.Context) error {
-	if u.relay == nil {
-		return fault.New(fault.Conflict, "no_events", "%s has no events of its own", u.service.Name)
+func (i *instance) rebuild(c echo.Context) error {
+	if i.relay == nil {
+		return fault.New(fault.Conflict, "no_events", "%s has no events of its own", i.service.Name)
 	}
 	force := c.QueryParam("force") == "true"
-	total, err := u.relay.Rebuild(c.Request().Context(), force)
+	total, err := i.relay.Rebuild(c.Request().Context(), force)
 	if errors.Is(err, outbox.ErrHistoryHoldsMore) {
 		return fault.New(fault.Conflict, "history_holds_more", "%v: whoever comes later would miss them; force it to rebuild nevertheless", err)
 	}
 	if err != nil {
 		return err
 	}
-	u.log.Warn("history was deleted and is being published anew from the outbox", "events", total)
+	i.log.Warn("history was deleted and is being published anew from the outbox", "events", total)
 	return c.JSON(http.StatusOK, map[string]int64{"events": total})
 }

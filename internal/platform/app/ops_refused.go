@@ -17,12 +17,12 @@ import (
 )
 
 // refusedRoutes are the endpoints for events of the service's own that the log refuses.
-func (u *unit) refusedRoutes(e *echo.Echo) {
-	e.GET("/outbox/refused", u.listRefused)
-	e.POST("/outbox/refused/retry", u.retryAllRefused)
-	e.GET("/outbox/refused/:id", u.getRefused)
-	e.DELETE("/outbox/refused/:id", u.discardRefused)
-	e.POST("/outbox/refused/:id/retry", u.retryRefused)
+func (i *instance) refusedRoutes(e *echo.Echo) {
+	e.GET("/outbox/refused", i.listRefused)
+	e.POST("/outbox/refused/retry", i.retryAllRefused)
+	e.GET("/outbox/refused/:id", i.getRefused)
+	e.DELETE("/outbox/refused/:id", i.discardRefused)
+	e.POST("/outbox/refused/:id/retry", i.retryRefused)
 }
 
 func refusedModel(r outbox.Refused) ops.RefusedEvent {
@@ -38,7 +38,7 @@ func refusedModel(r outbox.Refused) ops.RefusedEvent {
 
 const refusedCursor = "refused-events"
 
-func (u *unit) listRefused(c echo.Context) error {
+func (i *instance) listRefused(c echo.Context) error {
 	ctx, cursor := c.Request().Context(), c.QueryParam("after")
 	key, err := rest.DecodeCursor(refusedCursor, &cursor)
 	if err != nil {
@@ -56,7 +56,7 @@ func (u *unit) listRefused(c echo.Context) error {
 			return fault.New(fault.Malformed, "limit_invalid", "limit is no number")
 		}
 	}
-	page, err := refusedPage(ctx, u.db, c.QueryParam("state"), after, limit)
+	page, err := refusedPage(ctx, i.db, c.QueryParam("state"), after, limit)
 	if err != nil {
 		return err
 	}
@@ -93,12 +93,12 @@ func refusedID(c echo.Context) (int64, error) {
 	return id, nil
 }
 
-func (u *unit) getRefused(c echo.Context) error {
+func (i *instance) getRefused(c echo.Context) error {
 	id, err := refusedID(c)
 	if err != nil {
 		return err
 	}
-	whole, err := wholeRefused(c.Request().Context(), u.db, id)
+	whole, err := wholeRefused(c.Request().Context(), i.db, id)
 	if err != nil {
 		return err
 	}
@@ -118,37 +118,37 @@ func wholeRefused(ctx context.Context, conn *gorm.DB, id int64) (ops.RefusedEven
 	return m, nil
 }
 
-func (u *unit) retryRefused(c echo.Context) error {
+func (i *instance) retryRefused(c echo.Context) error {
 	id, err := refusedID(c)
 	if err != nil {
 		return err
 	}
-	if err := outbox.RetryRefused(c.Request().Context(), u.db, id); err != nil {
+	if err := outbox.RetryRefused(c.Request().Context(), i.db, id); err != nil {
 		return err
 	}
-	u.wake()
+	i.wake()
 	return c.JSON(http.StatusOK, ops.Retried{Retried: 1})
 }
 
-func (u *unit) retryAllRefused(c echo.Context) error {
-	n, err := outbox.RetryAllRefused(c.Request().Context(), u.db)
+func (i *instance) retryAllRefused(c echo.Context) error {
+	n, err := outbox.RetryAllRefused(c.Request().Context(), i.db)
 	if err != nil {
 		return err
 	}
-	u.wake()
+	i.wake()
 	return c.JSON(http.StatusOK, ops.Retried{Retried: n})
 }
 
-func (u *unit) discardRefused(c echo.Context) error {
+func (i *instance) discardRefused(c echo.Context) error {
 	id, err := refusedID(c)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	if err := discard(ctx, u.db, id, c.QueryParam("reason")); err != nil {
+	if err := discard(ctx, i.db, id, c.QueryParam("reason")); err != nil {
 		return err
 	}
-	whole, err := wholeRefused(ctx, u.db, id)
+	whole, err := wholeRefused(ctx, i.db, id)
 	if err != nil {
 		return err
 	}

@@ -17,34 +17,34 @@ import (
 // Redis. It is longer than one slow answer of a busy machine.
 const connectPatience = 5 * time.Second
 
-// checkReadiness makes the registry of everything that the unit needs to get its work
-// done. Services add checks of their own by Parts.Checks.
-func (u *unit) checkReadiness(own []ready.Check) (err error) {
+// checkReadiness makes the registry of everything that the instance needs to get its work
+// done. Services add checks of their own by Components.Checks.
+func (i *instance) checkReadiness(own []ready.Check) (err error) {
 	checks := []ready.Check{
 		{
 			Name: "database", Needed: true, Patience: connectPatience, Remedy: "look at the database server; requests get 503 meanwhile",
-			Probe: func(ctx context.Context) ready.Finding { return ready.Finding{Err: db.CanWrite(ctx, u.db)} },
+			Probe: func(ctx context.Context) ready.Finding { return ready.Finding{Err: db.CanWrite(ctx, i.db)} },
 		},
 		{
 			Name: "log", Needed: true, Every: time.Second, Patience: connectPatience, Remedy: "look at the event log; writes continue meanwhile and wait in the outbox",
-			Probe: func(context.Context) ready.Finding { return ready.Finding{Err: u.shop.bus.State()} },
+			Probe: func(context.Context) ready.Finding { return ready.Finding{Err: i.shop.bus.State()} },
 		},
 		{
 			Name: "links", Needed: true, Patience: connectPatience, Remedy: "look at the broker and Redis that services call each other by",
-			Probe: func(ctx context.Context) ready.Finding { return ready.Finding{Err: u.shop.links.state(ctx)} },
+			Probe: func(ctx context.Context) ready.Finding { return ready.Finding{Err: i.shop.connections.state(ctx)} },
 		},
 		{
 			Name: "lease", Every: time.Second, Remedy: "look at the leases table of this service's database and at the instance that holds the lease",
-			Probe: func(context.Context) ready.Finding { return leaseFinding(u.lease.Status()) },
+			Probe: func(context.Context) ready.Finding { return leaseFinding(i.lease.Status()) },
 		},
 	}
-	if u.relay != nil {
-		checks = append(checks, u.relayCheck(), u.historyCheck(), u.refusedCheck())
+	if i.relay != nil {
+		checks = append(checks, i.relayCheck(), i.historyCheck(), i.refusedCheck())
 	}
-	for _, r := range u.readers {
-		checks = append(checks, u.readerCheck(r))
+	for _, r := range i.readers {
+		checks = append(checks, i.readerCheck(r))
 	}
-	u.readiness, err = ready.New(ready.Config{Patience: u.shop.cfg.StuckAfter, Log: u.log}, append(checks, own...)...)
+	i.readiness, err = ready.New(ready.Config{Patience: i.shop.cfg.StuckAfter, Log: i.log}, append(checks, own...)...)
 	return err
 }
 
@@ -67,17 +67,17 @@ const outboxEvery = 5 * time.Second
 
 // relayCheck finds a relay that fails, and an outbox of which nothing is sent although
 // no relay fails here: another instance's may hold the lock and hang.
-func (u *unit) relayCheck() ready.Check {
+func (i *instance) relayCheck() ready.Check {
 	var oldest int64
 	var since, looked time.Time
 	return ready.Check{
 		Name: "relay", Remedy: "the events wait in the outbox and are sent once the cause is mended",
 		Probe: func(ctx context.Context) ready.Finding {
-			if s := u.relay.Status(); s.Err != "" {
-				return ready.Finding{Err: fmt.Errorf("events of %s are not sent: %s", u.service.Name, s.Err), Since: s.Since}
+			if s := i.relay.Status(); s.Err != "" {
+				return ready.Finding{Err: fmt.Errorf("events of %s are not sent: %s", i.service.Name, s.Err), Since: s.Since}
 			}
 			if time.Since(looked) >= outboxEvery {
-				id, err := u.relay.Oldest(ctx)
+				id, err := i.relay.Oldest(ctx)
 				if err != nil {
 					return ready.Finding{Err: err}
 				}
@@ -90,7 +90,7 @@ func (u *unit) relayCheck() ready.Check {
 			}
 			return ready.Finding{
 				Err: fmt.Errorf("event %d of the outbox is the oldest one unsent and nothing is sent", oldest), Since: since,
-				Patience: u.readiness.Patience() + outboxEvery,
+				Patience: i.readiness.Patience() + outboxEvery,
 			}
 		},
 	}
@@ -99,12 +99,12 @@ func (u *unit) relayCheck() ready.Check {
 // refusedCheck finds events that the log refuses for their own sake. They wait for a
 // person, as dead letters do, and hold nothing up: one event must not take a service
 // out of use.
-func (u *unit) refusedCheck() ready.Check {
+func (i *instance) refusedCheck() ready.Check {
 	return ready.Check{
 		Name: "refused", Advisory: true, Every: 2 * outboxEvery,
-		Remedy: "look at them with quadrille refused list " + u.service.Name,
+		Remedy: "look at them with quadrille refused list " + i.service.Name,
 		Probe: func(ctx context.Context) ready.Finding {
-			n, err := outbox.CountRefused(ctx, u.db, outbox.RefusedOpen)
+			n, err := outbox.CountRefused(ctx, i.db, outbox.RefusedOpen)
 			if err == nil && n > 0 {
 				err = fmt.Errorf("the log refuses %d events", n)
 			}
@@ -114,35 +114,35 @@ func (u *unit) refusedCheck() ready.Check {
 }
 
 // historyCheck finds a history that is lost, or that the broker holds in another form.
-func (u *unit) historyCheck() ready.Check {
+func (i *instance) historyCheck() ready.Check {
 	return ready.Check{
 		Name: "history", Every: time.Second, Patience: time.Second,
 		Remedy: "events stay in the outbox; a lost history is published again by itself, anything else has to be put right on the broker",
-		Probe:  func(context.Context) ready.Finding { return ready.Finding{Err: u.relay.History()} },
+		Probe:  func(context.Context) ready.Finding { return ready.Finding{Err: i.relay.History()} },
 	}
 }
 
 // readerCheck finds a reader that fails, hangs, or has no history to read; and, on
 // every instance, a position that stands still although events wait.
-func (u *unit) readerCheck(r *bus.Reader) ready.Check {
+func (i *instance) readerCheck(r *bus.Reader) ready.Check {
 	still := stillness{reader: r}
 	return ready.Check{
 		Name:   "reader " + r.Stream(),
 		Remedy: fmt.Sprintf("see that %s runs and can be reached; no event is skipped meanwhile", r.Stream()),
 		Probe: func(ctx context.Context) ready.Finding {
 			h := r.Health()
-			held := u.lease.Held()
+			held := i.lease.Held()
 			switch {
 			case held && h.Err != "":
 				return ready.Finding{Err: errors.New(h.Err), Since: h.Since} //nolint:err113 // carries the reader's own words
 			case held && h.Taken > 0:
 				return ready.Finding{
 					Err:   fmt.Errorf("at work on %d events, none of which is done", h.Taken),
-					Since: h.BusySince, Patience: u.readiness.Patience() + r.Patience(),
+					Since: h.BusySince, Patience: i.readiness.Patience() + r.Patience(),
 				}
 			}
 			if f := still.look(ctx); f.Err != nil {
-				f.Patience = u.readiness.Patience() + r.Patience()
+				f.Patience = i.readiness.Patience() + r.Patience()
 				return f
 			}
 			if !held {

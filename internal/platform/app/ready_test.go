@@ -90,11 +90,11 @@ func begin(t *testing.T, cfg Config, own ...ready.Check) *rig {
 	g := &rig{address: "http://" + l.Addr().String()}
 	service := Service{
 		Name: "sales", Migrations: dbtest.NoTables(), Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
-		Build: func(d Deps) (Parts, error) {
+		Build: func(d Deps) (Components, error) {
 			rc := d.Reader("sales", "inventory", nil)
 			rc.Timeout = time.Second
 			r, err := bus.NewReader(rc, g)
-			return Parts{Readers: []*bus.Reader{r}, Checks: own}, err
+			return Components{Readers: []*bus.Reader{r}, Checks: own}, err
 		},
 	}
 	cfg.Listeners, cfg.StuckAfter = map[string]net.Listener{"sales": l}, stuck
@@ -110,7 +110,7 @@ func begin(t *testing.T, cfg Config, own ...ready.Check) *rig {
 	return g
 }
 
-func (g *rig) db() *gorm.DB { return g.units[0].db }
+func (g *rig) db() *gorm.DB { return g.instances[0].db }
 
 // readiness asks /readyz.
 func (g *rig) readiness(t *testing.T) (status int, checks map[string]ready.Result) {
@@ -185,7 +185,7 @@ func (g *rig) place(t *testing.T) {
 	if err := outbox.Append(t.Context(), g.db(), events.New("sales.order_placed", uuid.NewString(), 1, "/orders/1")); err != nil {
 		t.Fatal(err)
 	}
-	g.units[0].wake()
+	g.instances[0].wake()
 }
 
 // tell publishes an event of inventory.
@@ -320,7 +320,7 @@ func TestReadinessOfAStandby(t *testing.T) {
 	leader.becomesReady(t)
 	standby := begin(t, cfg)
 	standby.until(t, "standing by", func(status int, checks map[string]ready.Result) bool {
-		return status == http.StatusOK && strings.Contains(checks["lease"].Detail, "standby; leader "+leader.instance) &&
+		return status == http.StatusOK && strings.Contains(checks["lease"].Detail, "standby; leader "+leader.holder) &&
 			checks["reader inventory"].Detail == bus.StateStandby
 	})
 	if err := leader.Stop(); err != nil {
@@ -369,7 +369,7 @@ func TestReadyAgainAfterALeaseInTheFuture(t *testing.T) {
 	}
 	first.until(t, "the leader again", func(status int, checks map[string]ready.Result) bool {
 		var holder string
-		return admin.Raw("SELECT holder FROM leases").Scan(&holder).Error == nil && holder == first.instance &&
+		return admin.Raw("SELECT holder FROM leases").Scan(&holder).Error == nil && holder == first.holder &&
 			status == http.StatusOK && checks["lease"].Detail == "this instance reads"
 	})
 }

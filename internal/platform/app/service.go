@@ -22,11 +22,10 @@ type Service struct {
 	Name       string
 	Migrations fs.FS  // migrations/postgres/NNNNN_name.sql and migrations/sqlite/NNNNN_name.sql
 	Spec       []byte // openapi.yaml
-	// Silent is a service that has no events of its own: it gets no stream and no
-	// relay.
-	Silent bool
+	// ConsumerOnly says that the service publishes no events: it gets no stream and no relay.
+	ConsumerOnly bool
 	// Build puts the service together. It starts nothing.
-	Build func(Deps) (Parts, error)
+	Build func(Deps) (Components, error)
 }
 
 // Deps is what the runtime gives a service.
@@ -61,12 +60,12 @@ func (d Deps) Reader(subscriber, stream string, types []string) bus.ReaderConfig
 	}
 }
 
-// Parts is what a service is made of, for the runtime to run.
-type Parts struct {
+// Components is what a service is made of, for the runtime to run.
+type Components struct {
 	Routes func(*echo.Echo) // nil for none
 	// Front, where set, answers all requests. It is handed what would answer
 	// otherwise: the common endpoints and Routes.
-	Front func(inside http.Handler) http.Handler
+	Front func(internal http.Handler) http.Handler
 	// Drain, where set, is called when the service is told to stop, for what would
 	// keep a request from ending by itself.
 	Drain   func()
@@ -74,8 +73,8 @@ type Parts struct {
 	// Checks are what the service needs besides database, log, relay and readers to get
 	// its work done, for /readyz.
 	Checks []ready.Check
-	// Workers run in the instance that holds the lease, Everywhere in each; both until
+	// Workers run in the instance that holds the lease, PerInstance in each; both until
 	// their context ends. One that returns early is an error.
-	Workers    []func(context.Context) error
-	Everywhere []func(context.Context) error
+	Workers     []func(context.Context) error
+	PerInstance []func(context.Context) error
 }

@@ -21,16 +21,16 @@ import (
 
 // Shop is the services that run in this process, with the log they share.
 type Shop struct {
-	cfg    Config
-	log    *slog.Logger
-	links  *Links
-	bus    bus.Bus
-	units  []*unit
-	relays sync.Map // by stream, the *outbox.Relay of this process
-	// instance is this process among those that run the same services.
-	instance string
-	at       func(point string) // crashes there, if it is told to
-	fatal    chan error         // a part ended that never should; of size 1
+	cfg         Config
+	log         *slog.Logger
+	connections *Connections
+	bus         bus.Bus
+	instances   []*instance
+	relays      sync.Map // by stream, the *outbox.Relay of this process
+	// holder names this process among those that run the same services.
+	holder string
+	at     func(point string) // crashes there, if it is told to
+	fatal  chan error         // a part ended that never should; of size 1
 }
 
 // Start runs services until Stop. It returns once each of them is ready to
@@ -43,12 +43,12 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger, services []Service
 	if cfg.StopWithin == 0 {
 		cfg.StopWithin = 9 * time.Second
 	}
-	s := &Shop{cfg: cfg, log: log, links: NewLinks(cfg, log), fatal: make(chan error, 1), instance: instance()}
+	s := &Shop{cfg: cfg, log: log, connections: NewConnections(cfg, log), fatal: make(chan error, 1), holder: holderName()}
 	var err error
 	if s.at, err = crashAt(cfg.CrashAt); err != nil {
 		return nil, err
 	}
-	s.links.serve(cfg.URL, services)
+	s.connections.serve(cfg.URL, services)
 	if err := s.start(ctx, services); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
@@ -60,37 +60,37 @@ func (s *Shop) start(ctx context.Context, services []Service) (err error) {
 	if err != nil {
 		return err
 	}
-	for i, service := range services {
-		u, err := serveOn(listeners[i], s, service)
+	for n, service := range services {
+		started, err := serveOn(listeners[n], s, service)
 		if err != nil {
 			return err
 		}
-		s.units = append(s.units, u)
+		s.instances = append(s.instances, started)
 	}
 	s.warnShortToken()
-	if s.bus, err = s.links.OpenBus(); err != nil {
+	if s.bus, err = s.connections.OpenBus(); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, u := range s.units {
-		group.Go(func() error { return u.start(ctx) })
+	for _, i := range s.instances {
+		group.Go(func() error { return i.start(ctx) })
 	}
 	return group.Wait()
 }
 
 // warnShortToken tells of a token that other machines can try, and soon find.
 func (s *Shop) warnShortToken() {
-	for _, u := range s.units {
-		if n := len(s.cfg.Token); !isLoopback(u.address) && n < shortToken {
+	for _, i := range s.instances {
+		if n := len(s.cfg.Token); !isLoopback(i.address) && n < shortToken {
 			s.log.Warn("INTERNAL_TOKEN is short enough to be guessed: set a longer one, such as openssl rand -hex 24 makes", "characters", n, "recommended", shortToken)
 			return
 		}
 	}
 }
 
-// instance names this process: where it runs, for people, and an ID that no other
-// has, whatever is reused.
-func instance() string {
+// holderName names this process as a holder of leases: host and process ID for people, and
+// an ID that no other process has, also where these two are reused.
+func holderName() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "?"
@@ -114,9 +114,9 @@ func (s *Shop) URL(service string) string { return s.cfg.URL(service) }
 // Listening returns the address that a service of this shop listens on; nil where it has none
 // of that name. URL may lead elsewhere.
 func (s *Shop) Listening(service string) net.Addr {
-	for _, u := range s.units {
-		if u.service.Name == service {
-			return u.address
+	for _, i := range s.instances {
+		if i.service.Name == service {
+			return i.address
 		}
 	}
 	return nil
@@ -128,15 +128,15 @@ func (s *Shop) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.StopWithin)
 	defer cancel()
 	group := new(errgroup.Group)
-	for _, u := range s.units {
-		group.Go(func() error { return u.stop(ctx) })
+	for _, i := range s.instances {
+		group.Go(func() error { return i.stop(ctx) })
 	}
 	err := group.Wait()
-	s.units = nil
+	s.instances = nil
 	if s.bus != nil {
 		err = errors.Join(err, s.bus.Close())
 	}
-	return errors.Join(err, s.links.Close())
+	return errors.Join(err, s.connections.Close())
 }
 
 // fail reports err on Fatal, if nothing was reported yet.
@@ -149,14 +149,14 @@ func (s *Shop) fail(err error) {
 
 // OpenBus opens the log: RabbitMQ where there is a broker, the embedded one
 // otherwise.
-func (l *Links) OpenBus() (bus.Bus, error) {
-	cfg, log := l.cfg, l.log
+func (c *Connections) OpenBus() (bus.Bus, error) {
+	cfg, log := c.cfg, c.log
 	if len(cfg.Brokers()) > 0 {
-		publish, err := l.session(publishing)
+		publish, err := c.session(publishing)
 		if err != nil {
 			return nil, err
 		}
-		read, err := l.session(reading)
+		read, err := c.session(reading)
 		if err != nil {
 			return nil, err
 		}

@@ -24,9 +24,9 @@ func serving(t *testing.T, stopWithin time.Duration, handler http.HandlerFunc) (
 		t.Fatal(err)
 	}
 	service := Service{
-		Name: Gateway, Silent: true, Migrations: dbtest.NoTables(), Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
-		Build: func(Deps) (Parts, error) {
-			return Parts{Front: func(http.Handler) http.Handler { return handler }}, nil
+		Name: Gateway, ConsumerOnly: true, Migrations: dbtest.NoTables(), Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
+		Build: func(Deps) (Components, error) {
+			return Components{Front: func(http.Handler) http.Handler { return handler }}, nil
 		},
 	}
 	cfg := Config{Data: t.TempDir(), Listeners: map[string]net.Listener{Gateway: l}, StopWithin: stopWithin}

@@ -76,7 +76,7 @@ func (c Config) reached() []string {
 		all = append(all, c.RedisURL)
 	}
 	for _, u := range c.ServiceURLs {
-		if _, _, carried := carrier(u); !carried {
+		if _, _, tunnelled := tunnel(u); !tunnelled {
 			all = append(all, u)
 		}
 	}
@@ -103,7 +103,7 @@ func (c Config) URL(service string) string {
 	if u == "" && c.Dyno != "" && service != Gateway {
 		u = schemeAMQP + ":"
 	}
-	if scheme, queue, carried := carrier(u); carried {
+	if scheme, queue, tunnelled := tunnel(u); tunnelled {
 		if queue == "" {
 			queue = c.BusPrefix + "rpc." + service
 		}
@@ -112,20 +112,21 @@ func (c Config) URL(service string) string {
 	if u != "" {
 		return u
 	}
-	return c.Here(service)
+	return c.LocalURL(service)
 }
 
-// Here returns the base URL of this machine's own instance of a service, whatever NAME_URL
+// LocalURL returns the base URL of this machine's own instance of a service, whatever NAME_URL
 // says: the listener in Listeners, or its port.
-func (c Config) Here(service string) string {
+func (c Config) LocalURL(service string) string {
 	if l := c.Listeners[service]; l != nil {
 		return "http://" + l.Addr().String()
 	}
 	return "http://" + net.JoinHostPort(reachable(c.host(service)), strconv.Itoa(c.PortOf(service)))
 }
 
-// carrier takes "amqp:" and "redis:", with or without a queue, apart.
-func carrier(u string) (scheme, queue string, carried bool) {
+// tunnel splits the URL of a service that is reached through a broker or Redis: "amqp:" or
+// "redis:", with or without a queue. tunnelled is false for any other URL.
+func tunnel(u string) (scheme, queue string, tunnelled bool) {
 	scheme, queue, _ = strings.Cut(u, ":")
 	return scheme, strings.TrimPrefix(queue, "//"), scheme == schemeAMQP || scheme == schemeRedis
 }
@@ -143,12 +144,12 @@ func (c Config) checkURLs() error {
 	queueName := regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 	for _, service := range Names() {
 		variable := strings.ToUpper(service) + "_URL"
-		scheme, queue, carried := carrier(c.URL(service))
+		scheme, queue, tunnelled := tunnel(c.URL(service))
 		u, err := url.Parse(c.URL(service))
 		switch {
-		case carried && !queueName.MatchString(queue):
+		case tunnelled && !queueName.MatchString(queue):
 			return fmt.Errorf("%s: a queue is named by letters, digits and . _ - (and so is BUS_PREFIX, which goes before it)", variable)
-		case err != nil || !carried && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https"):
+		case err != nil || !tunnelled && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https"):
 			return fmt.Errorf("%s is none of http://host:port, amqp: and redis: with an optional queue", variable)
 		case scheme == schemeAMQP && len(c.Brokers()) == 0:
 			return fmt.Errorf("%s is reached over RabbitMQ (%s), but neither AMQP_URL nor CLOUDAMQP_URL is set", service, variable)

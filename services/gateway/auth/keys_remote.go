@@ -13,7 +13,7 @@ import (
 
 // RemoteKeys manages the keys of a running gateway through its API.
 type RemoteKeys struct {
-	URL  string // of what is inside: …/internal
+	URL  string // of the internal API: …/internal
 	HTTP *http.Client
 }
 

@@ -44,12 +44,12 @@ func TestUploads(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d := opened(t, w, Config{}, map[string]http.Handler{"inventory": http.HandlerFunc(counts)})
 		_, url := w(t, nil)
-		carried := strings.HasPrefix(url("inventory"), "amqp:")
+		tunnelled := strings.HasPrefix(url("inventory"), "amqp:")
 		for _, chunked := range []bool{false, true} {
 			for _, size := range []int{0, 1, mebibyte, mebibyte + 1, 5 * mebibyte} {
 				a := d.upload(size, chunked)
 				switch {
-				case carried && size > mebibyte:
+				case tunnelled && size > mebibyte:
 					a.refused(t, strconv.Itoa(size)+" bytes", http.StatusRequestEntityTooLarge, "body_too_large")
 				case a.status != http.StatusAccepted || a.body != strconv.Itoa(size) || a.header.Get("Location") != "/api/v1/imports/7":
 					t.Errorf("%d bytes (chunked: %t) give %d %s %v", size, chunked, a.status, a.body, a.header)

@@ -92,7 +92,7 @@ func overHTTP(t *testing.T, services map[string]http.Handler) (http.RoundTripper
 // overRPC plays each service by a server of JSON-RPC.
 func overRPC(t *testing.T, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
 	t.Helper()
-	carrier := rpc.NewRoundTripper(func(service string) (*rpc.Client, error) {
+	tunnel := rpc.NewRoundTripper(func(service string) (*rpc.Client, error) {
 		h := services[service]
 		if h == nil {
 			return nil, rpc.ErrUnavailable
@@ -101,8 +101,8 @@ func overRPC(t *testing.T, services map[string]http.Handler) (http.RoundTripper,
 		rpc.ServeHTTP(s, h)
 		return rpc.NewClient(direct{s}), nil
 	})
-	t.Cleanup(func() { _ = carrier.Close() })
-	hc := call.New(call.Config{Token: internal, Schemes: map[string]http.RoundTripper{"amqp": carrier}})
+	t.Cleanup(func() { _ = tunnel.Close() })
+	hc := call.New(call.Config{Token: internal, Schemes: map[string]http.RoundTripper{"amqp": tunnel}})
 	return hc.Transport, func(service string) string { return "amqp://" + service }
 }
 
@@ -155,7 +155,7 @@ type door struct {
 	db        *gorm.DB // the gateway's own
 }
 
-// opened returns a gateway in front of services that are played, what is inside of itself
+// opened returns a gateway in front of services that are played, its internal API
 // by its own name; change has the last word on what it is made of.
 func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, change ...func(*Config)) *door {
 	t.Helper()
@@ -186,13 +186,13 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, c
 	if err != nil {
 		t.Fatal(err)
 	}
-	inside := services[app.Gateway]
-	if inside == nil {
+	internalAPI := services[app.Gateway]
+	if internalAPI == nil {
 		e := rest.NewBare(cfg.Log, rest.AccessLog{})
 		e.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "inside: "+c.Request().URL.Path) })
-		inside = rest.Heads(e)
+		internalAPI = rest.Heads(e)
 	}
-	server := httptest.NewServer(f.Handler(inside))
+	server := httptest.NewServer(f.Handler(internalAPI))
 	t.Cleanup(server.Close)
 	d.url, d.http, d.shut, d.server, d.upstreams, d.db = server.URL, server.Client(), server.Close, f, cfg.Upstreams, conn
 	return d

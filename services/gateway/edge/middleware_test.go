@@ -100,26 +100,26 @@ func TestHeadersForBrowsers(t *testing.T) {
 	}
 }
 
-// What is inside is for those inside: who shows INTERNAL_TOKEN, or what the gateway
+// The internal API is for whoever sends INTERNAL_TOKEN, or the local token that the gateway
 // left for commands of its machine.
-func TestWhatIsInside(t *testing.T) {
-	const pass = "left-for-commands"
+func TestInternalAPINeedsAToken(t *testing.T) {
+	const localToken = "left-for-commands"
 	for name, c := range map[string]struct {
-		cfg    Config
-		pass   string
-		header []string
-		status int
+		cfg        Config
+		localToken string
+		header     []string
+		status     int
 	}{
-		"a token":                 {Config{InternalToken: internal}, "", as(internal), http.StatusOK},
-		"the wrong token":         {Config{InternalToken: internal}, "", as(token), http.StatusNotFound},
-		"no token":                {Config{InternalToken: internal}, "", as(""), http.StatusNotFound},
-		"a command":               {Config{}, pass, as(pass), http.StatusOK},
-		"a command, by a proxy":   {Config{Proxies: 1}, pass, as(pass), http.StatusOK},
-		"a pass of another start": {Config{}, pass, as("left-for-others"), http.StatusNotFound},
-		"no pass":                 {Config{}, pass, as(""), http.StatusNotFound},
-		"neither, and none":       {Config{}, "", as(""), http.StatusNotFound},
+		"a token":                        {Config{InternalToken: internal}, "", as(internal), http.StatusOK},
+		"the wrong token":                {Config{InternalToken: internal}, "", as(token), http.StatusNotFound},
+		"no token":                       {Config{InternalToken: internal}, "", as(""), http.StatusNotFound},
+		"a command":                      {Config{}, localToken, as(localToken), http.StatusOK},
+		"a command, by a proxy":          {Config{Proxies: 1}, localToken, as(localToken), http.StatusOK},
+		"a local token of another start": {Config{}, localToken, as("left-for-others"), http.StatusNotFound},
+		"no token, a local one":          {Config{}, localToken, as(""), http.StatusNotFound},
+		"neither, and none":              {Config{}, "", as(""), http.StatusNotFound},
 	} {
-		d := opened(t, overHTTP, c.cfg, nil, func(f *Config) { f.LocalToken = c.pass })
+		d := opened(t, overHTTP, c.cfg, nil, func(f *Config) { f.LocalToken = c.localToken })
 		a := d.ask("GET", "/internal/subscriptions", "", c.header...)
 		if a.status != c.status || (a.status == http.StatusOK) != (a.body == "inside: /subscriptions") {
 			t.Errorf("%s: %d %s", name, a.status, a.body)

@@ -150,7 +150,7 @@ func lying(t *testing.T, bytes string) way {
 	}
 }
 
-// fixed is a carrier whose every call has this result.
+// fixed is a tunnel whose every call has this result.
 type fixed string
 
 func (f fixed) RoundTrip(_ context.Context, id string, _ []byte) ([]byte, error) {
@@ -162,9 +162,9 @@ func (fixed) Close() error { return nil }
 func lyingOverRPC(result string) way {
 	return func(t *testing.T, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
 		t.Helper()
-		carrier := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(fixed(result)), nil })
-		t.Cleanup(func() { _ = carrier.Close() })
-		return carrier, func(string) string { return "amqp://q" }
+		tunnel := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(fixed(result)), nil })
+		t.Cleanup(func() { _ = tunnel.Close() })
+		return tunnel, func(string) string { return "amqp://q" }
 	}
 }
 
@@ -257,13 +257,13 @@ func TestAGatewayThatStops(t *testing.T) {
 func failing(err error) way {
 	return func(t *testing.T, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
 		t.Helper()
-		carrier := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(fails{err}), nil })
-		t.Cleanup(func() { _ = carrier.Close() })
-		return carrier, func(string) string { return "amqp://q" }
+		tunnel := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(fails{err}), nil })
+		t.Cleanup(func() { _ = tunnel.Close() })
+		return tunnel, func(string) string { return "amqp://q" }
 	}
 }
 
-// fails is a carrier whose every call fails.
+// fails is a tunnel whose every call fails.
 type fails struct{ err error }
 
 func (f fails) RoundTrip(context.Context, string, []byte) ([]byte, error) { return nil, f.err }

@@ -28,8 +28,8 @@ func New(cfg Config) *http.Client {
 		MaxIdleConnsPerHost: 64,
 		IdleConnTimeout:     time.Minute,
 	}
-	for scheme, carrier := range cfg.Schemes {
-		transport.RegisterProtocol(scheme, carrier)
+	for scheme, transportOf := range cfg.Schemes {
+		transport.RegisterProtocol(scheme, transportOf)
 	}
 	return &http.Client{Timeout: cfg.Timeout, Transport: &annotate{token: cfg.Token, next: transport}}
 }

@@ -42,9 +42,9 @@ func (s *Server) internalRoutes() {
 func (s *Server) rateKey(address func(*http.Request) string) func(*http.Request) string {
 	return func(r *http.Request) string {
 		path := r.URL.Path
-		asksInside := path == "/readyz" || strings.HasPrefix(path, internalPrefix+"/")
+		internal := path == "/readyz" || strings.HasPrefix(path, internalPrefix+"/")
 		switch {
-		case path == "/healthz", asksInside && s.isInternal(r):
+		case path == "/healthz", internal && s.isInternal(r):
 			return ""
 		case path == "/readyz" && r.Header.Get("Authorization") == "":
 			return "readyz " + address(r)

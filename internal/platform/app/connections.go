@@ -20,27 +20,27 @@ import (
 	"quadrille/pkg/rpc/redisrpc"
 )
 
-// Links is what a process is connected by: at most two connections to RabbitMQ,
+// Connections are those of a process: at most two connections to RabbitMQ,
 // which the log and RPC share, and a pool to Redis; each is made when it is first
 // needed. It is safe for concurrent use.
-type Links struct {
+type Connections struct {
 	cfg Config
 	log *slog.Logger
 
-	mu       sync.Mutex
-	sessions map[string]*broker.Session // by purpose
-	redis    *redis.Client
-	calls    *redisrpc.Link // what all calls over Redis go by; nil before the first
-	served   int            // services of this process that are called over Redis
-	carried  bool           // calls go over Redis, which then must be there
-	carriers []*rpc.RoundTripper
-	clients  []*http.Client
-	closed   bool
+	mu        sync.Mutex
+	sessions  map[string]*broker.Session // by purpose
+	redis     *redis.Client
+	calls     *redisrpc.Link // what all calls over Redis go by; nil before the first
+	served    int            // services of this process that are called over Redis
+	overRedis bool           // calls go over Redis, so that it is needed
+	tunnels   []*rpc.RoundTripper
+	clients   []*http.Client
+	closed    bool
 }
 
-// NewLinks connects nothing yet.
-func NewLinks(cfg Config, log *slog.Logger) *Links {
-	return &Links{cfg: cfg, log: log, sessions: map[string]*broker.Session{}}
+// NewConnections connects nothing yet.
+func NewConnections(cfg Config, log *slog.Logger) *Connections {
+	return &Connections{cfg: cfg, log: log, sessions: map[string]*broker.Session{}}
 }
 
 // The two connections to the broker: it holds up those that publish while it is
@@ -51,90 +51,90 @@ const (
 )
 
 // session returns the connection for a purpose. RPC shares the one for publishing.
-func (l *Links) session(purpose string) (*broker.Session, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return nil, errLinksClosed
+func (c *Connections) session(purpose string) (*broker.Session, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, errConnectionsClosed
 	}
-	if s := l.sessions[purpose]; s != nil {
+	if s := c.sessions[purpose]; s != nil {
 		return s, nil
 	}
-	brokers := l.cfg.Brokers()
+	brokers := c.cfg.Brokers()
 	if len(brokers) == 0 {
 		return nil, errors.New("AMQP_URL is not set")
 	}
 	if err := broker.Check(brokers); err != nil {
 		return nil, fmt.Errorf("AMQP_URL: %w", err)
 	}
-	s := broker.New(purpose, brokers, l.log)
-	l.sessions[purpose] = s
+	s := broker.New(purpose, brokers, c.log)
+	c.sessions[purpose] = s
 	return s, nil
 }
 
 // redisClient returns the pool of connections to Redis, for calls.
-func (l *Links) redisClient() (*redis.Client, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.carried = true
-	return l.openRedis()
+func (c *Connections) redisClient() (*redis.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.overRedis = true
+	return c.openRedis()
 }
 
 // sharedRedis returns the same for what processes share, and can do without; nil where
 // there is no Redis.
-func (l *Links) sharedRedis() (*redis.Client, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cfg.RedisURL == "" {
+func (c *Connections) sharedRedis() (*redis.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cfg.RedisURL == "" {
 		return nil, nil
 	}
-	return l.openRedis()
+	return c.openRedis()
 }
 
-// openRedis wants l.mu. A pool that was told to be small has what RPC uses at least:
+// openRedis wants c.mu. A pool that was told to be small has what RPC uses at least:
 // the connections of the link and of each server here.
-func (l *Links) openRedis() (*redis.Client, error) {
-	if l.closed {
-		return nil, errLinksClosed
+func (c *Connections) openRedis() (*redis.Client, error) {
+	if c.closed {
+		return nil, errConnectionsClosed
 	}
-	if l.redis != nil {
-		return l.redis, nil
+	if c.redis != nil {
+		return c.redis, nil
 	}
-	options, err := l.cfg.redisOptions()
+	options, err := c.cfg.redisOptions()
 	if err != nil {
 		return nil, err
 	}
 	if options.PoolSize > 0 {
-		options.PoolSize = max(options.PoolSize, redisrpc.LinkConnections+redisrpc.ServerConnections*l.served)
+		options.PoolSize = max(options.PoolSize, redisrpc.LinkConnections+redisrpc.ServerConnections*c.served)
 	}
-	l.redis = redis.NewClient(options)
-	return l.redis, nil
+	c.redis = redis.NewClient(options)
+	return c.redis, nil
 }
 
 // serve says how many services of this process may be called over Redis. It is said
 // before the first connection.
-func (l *Links) serve(over func(service string) string, services []Service) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (c *Connections) serve(over func(service string) string, services []Service) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, s := range services {
-		if scheme, _, _ := carrier(over(s.Name)); scheme == schemeRedis {
-			l.served++
+		if scheme, _, _ := tunnel(over(s.Name)); scheme == schemeRedis {
+			c.served++
 		}
 	}
 }
 
 // HTTP returns a client that reaches every service, whichever way it is reached: over
 // HTTP, or over the broker or Redis as RPC.
-func (l *Links) HTTP(timeout time.Duration) *http.Client {
-	overAMQP, overRedis := rpc.NewRoundTripper(clientOf(l.dialAMQP)), rpc.NewRoundTripper(clientOf(l.dialRedis))
+func (c *Connections) HTTP(timeout time.Duration) *http.Client {
+	overAMQP, overRedis := rpc.NewRoundTripper(clientOf(c.dialAMQP)), rpc.NewRoundTripper(clientOf(c.dialRedis))
 	hc := call.New(call.Config{
-		Token: l.cfg.Token, Timeout: timeout,
+		Token: c.cfg.Token, Timeout: timeout,
 		Schemes: map[string]http.RoundTripper{schemeAMQP: overAMQP, schemeRedis: overRedis},
 	})
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.carriers = append(l.carriers, overAMQP, overRedis)
-	l.clients = append(l.clients, hc)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tunnels = append(c.tunnels, overAMQP, overRedis)
+	c.clients = append(c.clients, hc)
 	return hc
 }
 
@@ -148,8 +148,8 @@ func clientOf(dial func(string) (rpc.Transport, error)) func(string) (*rpc.Clien
 	}
 }
 
-func (l *Links) dialAMQP(queue string) (rpc.Transport, error) {
-	s, err := l.session(publishing)
+func (c *Connections) dialAMQP(queue string) (rpc.Transport, error) {
+	s, err := c.session(publishing)
 	if err != nil {
 		return nil, err
 	}
@@ -163,39 +163,39 @@ func (l *Links) dialAMQP(queue string) (rpc.Transport, error) {
 // made.
 const dialWithin = 3 * time.Second
 
-func (l *Links) dialRedis(list string) (rpc.Transport, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return nil, errLinksClosed
+func (c *Connections) dialRedis(list string) (rpc.Transport, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, errConnectionsClosed
 	}
-	l.carried = true
-	if l.calls == nil {
-		c, err := l.openRedis()
+	c.overRedis = true
+	if c.calls == nil {
+		client, err := c.openRedis()
 		if err != nil {
 			return nil, err
 		}
-		l.calls = redisrpc.NewLink(c)
+		c.calls = redisrpc.NewLink(client)
 	}
-	return redisrpc.New(redisrpc.Config{Link: l.calls, List: list})
+	return redisrpc.New(redisrpc.Config{Link: c.calls, List: list})
 }
 
 // Dial returns a transport to a target: amqp:QUEUE, redis:LIST or an HTTP URL. A reply
 // over Redis comes on a list of the call's own, as every server knows it.
-func (l *Links) Dial(target string) (rpc.Transport, error) {
-	scheme, queue, carried := carrier(target)
+func (c *Connections) Dial(target string) (rpc.Transport, error) {
+	scheme, queue, tunnelled := tunnel(target)
 	u, err := url.Parse(target)
 	switch {
-	case carried && queue == "":
+	case tunnelled && queue == "":
 		return nil, fmt.Errorf("%q names no queue: amqp:QUEUE or redis:LIST", target)
 	case scheme == schemeAMQP:
-		return l.dialAMQP(queue)
+		return c.dialAMQP(queue)
 	case scheme == schemeRedis:
-		c, err := l.redisClient()
+		client, err := c.redisClient()
 		if err != nil {
 			return nil, err
 		}
-		return redisrpc.New(redisrpc.Config{Redis: c, List: queue, PerCall: true})
+		return redisrpc.New(redisrpc.Config{Redis: client, List: queue, PerCall: true})
 	case err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"):
 		return rpc.NewHTTP(target, &http.Client{}), nil
 	default:
@@ -205,7 +205,7 @@ func (l *Links) Dial(target string) (rpc.Transport, error) {
 
 // server serves h at where base, the URL of a service, has callers ask; nil where
 // that is plain HTTP.
-func (l *Links) server(base string, h http.Handler, log *slog.Logger) (run loop, err error) {
+func (c *Connections) server(base string, h http.Handler, log *slog.Logger) (run loop, err error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return nil, fmt.Errorf("URL of the service: %w", err)
@@ -214,7 +214,7 @@ func (l *Links) server(base string, h http.Handler, log *slog.Logger) (run loop,
 	rpc.ServeHTTP(methods, h)
 	switch u.Scheme {
 	case schemeAMQP:
-		session, err := l.session(publishing)
+		session, err := c.session(publishing)
 		if err != nil {
 			return nil, err
 		}
@@ -224,11 +224,11 @@ func (l *Links) server(base string, h http.Handler, log *slog.Logger) (run loop,
 		}
 		return s.Run, nil
 	case schemeRedis:
-		c, err := l.redisClient()
+		client, err := c.redisClient()
 		if err != nil {
 			return nil, err
 		}
-		s, err := redisrpc.NewServer(redisrpc.ServerConfig{Redis: c, List: u.Host, Server: methods, Log: log})
+		s, err := redisrpc.NewServer(redisrpc.ServerConfig{Redis: client, List: u.Host, Server: methods, Log: log})
 		if err != nil {
 			return nil, err
 		}
@@ -239,16 +239,16 @@ func (l *Links) server(base string, h http.Handler, log *slog.Logger) (run loop,
 }
 
 // state returns nil while what RPC goes over is there.
-func (l *Links) state(ctx context.Context) error {
-	l.mu.Lock()
-	session, client, carried := l.sessions[publishing], l.redis, l.carried
-	l.mu.Unlock()
+func (c *Connections) state(ctx context.Context) error {
+	c.mu.Lock()
+	session, client, overRedis := c.sessions[publishing], c.redis, c.overRedis
+	c.mu.Unlock()
 	if session != nil {
 		if err := session.State(); err != nil {
 			return err
 		}
 	}
-	if client != nil && carried {
+	if client != nil && overRedis {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		if err := client.Ping(ctx).Err(); err != nil {
@@ -260,15 +260,15 @@ func (l *Links) state(ctx context.Context) error {
 
 // Close closes every connection. Calls under way fail. It does not hold the lock
 // meanwhile: a call that is just dialling waits for that.
-func (l *Links) Close() error {
-	l.mu.Lock()
-	l.closed = true
-	carriers, clients, sessions, calls, client := l.carriers, l.clients, l.sessions, l.calls, l.redis
-	l.carriers, l.clients, l.sessions, l.calls, l.redis = nil, nil, nil, nil, nil
-	l.mu.Unlock()
+func (c *Connections) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	tunnels, clients, sessions, calls, client := c.tunnels, c.clients, c.sessions, c.calls, c.redis
+	c.tunnels, c.clients, c.sessions, c.calls, c.redis = nil, nil, nil, nil, nil
+	c.mu.Unlock()
 	var closing errgroup.Group // a transport may take a second
-	for _, c := range carriers {
-		closing.Go(c.Close)
+	for _, t := range tunnels {
+		closing.Go(t.Close)
 	}
 	err := closing.Wait()
 	for _, hc := range clients {
@@ -286,4 +286,4 @@ func (l *Links) Close() error {
 	return err
 }
 
-var errLinksClosed = errors.New("the connections of this process are closed")
+var errConnectionsClosed = errors.New("the connections of this process are closed")

@@ -1,0 +1,279 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"gorm.io/gorm"
+
+	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/ready"
+	"quadrille/internal/platform/rest"
+	"quadrille/pkg/bus"
+	"quadrille/pkg/lease"
+	"quadrille/pkg/outbox"
+)
+
+// instance is one running service: its server, database, relay, readers and workers.
+type instance struct {
+	service Service
+	shop    *Shop
+	log     *slog.Logger
+	address net.Addr // that it listens on
+	server  *http.Server
+	handler atomic.Pointer[http.Handler]
+	// requests is the context above those of all requests; callOff ends it.
+	requests context.Context
+	callOff  context.CancelCauseFunc
+
+	db      *gorm.DB
+	relay   *outbox.Relay // nil where the service is consumer only
+	lease   *lease.Lease  // held by the instance that reads
+	readers []*bus.Reader
+
+	readiness *ready.Registry
+
+	cancel  context.CancelFunc // ends relay, readers and workers
+	running sync.WaitGroup
+}
+
+// serveOn makes an instance that answers on l that it is starting, so that health can be
+// asked from the first moment. What comes by l passes the guard against web pages.
+func serveOn(l net.Listener, s *Shop, service Service) (*instance, error) {
+	i := &instance{service: service, shop: s, log: s.log.With("service", service.Name), address: l.Addr()}
+	guard, err := rest.NewGuard(rest.GuardConfig{
+		Log: i.log, Loopback: isLoopback(i.address), Origins: s.cfg.CORSOrigins,
+		AllowedHosts: s.cfg.AllowedHosts, OwnHosts: s.cfg.ownHosts(service.Name),
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	i.requests, i.callOff = context.WithCancelCause(context.Background())
+	i.serve(starting(service.Name))
+	i.server = &http.Server{
+		Handler:           guard.Before(http.HandlerFunc(i.dispatch)),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ConnContext:       bounded,
+	}
+	i.running.Go(func() {
+		if err := i.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.fail(fmt.Errorf("%s stopped serving: %w", service.Name, err))
+		}
+	})
+	return i, nil
+}
+
+// sendBuffer is how many bytes the system takes for a client that does not read, of
+// thousands that may be connected: its own bound is in megabytes.
+const sendBuffer = 64 << 10
+
+func bounded(ctx context.Context, c net.Conn) context.Context {
+	if conn, is := c.(interface{ SetWriteBuffer(int) error }); is {
+		_ = conn.SetWriteBuffer(sendBuffer) // what cannot be bounded is served as it is
+	}
+	return ctx
+}
+
+func (i *instance) serve(h http.Handler) { i.handler.Store(&h) }
+
+// dispatch answers a request, whichever way it came, until it is called off.
+func (i *instance) dispatch(w http.ResponseWriter, r *http.Request) {
+	ctx, end := rest.WithStop(r.Context(), i.requests)
+	defer end()
+	(*i.handler.Load()).ServeHTTP(w, r.WithContext(ctx))
+}
+
+// start opens the database, builds the service and sets its components going.
+func (i *instance) start(ctx context.Context) (err error) {
+	if i.db, err = OpenDatabase(ctx, i.shop.cfg, i.service, i.log); err != nil {
+		return err
+	}
+	if err := i.prepare(); err != nil {
+		return fmt.Errorf("%s: %w", i.service.Name, err)
+	}
+	metrics := prometheus.NewRegistry()
+	components, err := i.service.Build(Deps{
+		Metrics: metrics, DB: i.db, Bus: i.shop.bus, Log: i.log, URL: i.shop.cfg.URL, Wake: i.wake, at: i.shop.at,
+		noStream: i.shop.suspect,
+		HTTP:     i.shop.connections.HTTP(0), Redis: i.shop.connections.sharedRedis,
+	})
+	if err != nil {
+		return fmt.Errorf("build %s: %w", i.service.Name, err)
+	}
+	i.readers = components.Readers
+	if err := i.checkReadiness(components.Checks); err != nil {
+		return fmt.Errorf("build %s: %w", i.service.Name, err)
+	}
+	if components.Drain != nil {
+		i.server.RegisterOnShutdown(components.Drain)
+	}
+	api, err := i.api(components, metrics)
+	if err != nil {
+		return fmt.Errorf("build %s: %w", i.service.Name, err)
+	}
+	if err := i.run(components); err != nil {
+		return fmt.Errorf("%s: %w", i.service.Name, err)
+	}
+	i.serve(api)
+	return nil
+}
+
+// prepare makes what every service has, over its database.
+func (i *instance) prepare() (err error) {
+	if !i.service.ConsumerOnly {
+		i.relay, err = outbox.NewRelay(outbox.RelayConfig{DB: i.db, Bus: i.shop.bus, Stream: i.service.Name, Log: i.log, At: i.shop.at})
+		if err != nil {
+			return err
+		}
+		i.shop.relays.Store(i.service.Name, i.relay)
+	}
+	i.lease, err = lease.New(lease.Config{DB: i.db, Name: "reader", Holder: i.shop.holder, Log: i.log})
+	return err
+}
+
+// wake tells the relay that there is something to send.
+func (i *instance) wake() {
+	if i.relay != nil {
+		i.relay.Wake()
+	}
+}
+
+func (i *instance) api(components Components, metrics *prometheus.Registry) (http.Handler, error) {
+	api, err := rest.New(rest.Config{
+		Service: i.service.Name, Spec: i.service.Spec, Log: i.log, Token: i.shop.cfg.Token,
+		Ops: i.ops(metrics),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if components.Routes != nil {
+		components.Routes(api)
+	}
+	if components.Front != nil {
+		return components.Front(rest.Heads(api)), nil
+	}
+	return rest.Heads(api), nil
+}
+
+// loop runs until its context ends.
+type loop func(context.Context) error
+
+// run sets relay, readers and workers going until stop, and the server of RPC
+// where this service is called that way. Every instance has a relay and a server;
+// readers and workers run in the one that holds the lease.
+func (i *instance) run(components Components) error {
+	loops, err := i.tunnelServer()
+	if err != nil {
+		return err
+	}
+	if i.relay != nil {
+		loops = append(loops, i.relay.Run)
+	}
+	leased, err := i.leased(components)
+	if err != nil {
+		return err
+	}
+	loops = append(loops, leased, i.readiness.Run)
+	for _, run := range components.PerInstance {
+		loops = append(loops, run)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	i.cancel = cancel
+	i.runAll(ctx, &i.running, loops)
+	return nil
+}
+
+// leased runs what one instance does while it holds the lease.
+func (i *instance) leased(components Components) (loop, error) {
+	var leased []loop
+	for _, r := range components.Readers {
+		leased = append(leased, r.Run)
+	}
+	for _, w := range components.Workers {
+		leased = append(leased, w)
+	}
+	if keep := i.shop.cfg.outboxKeep; i.relay != nil && keep > 0 {
+		pruner, err := outbox.NewPruner(outbox.PruneConfig{DB: i.db, Keep: keep, Log: i.log})
+		if err != nil {
+			return nil, err
+		}
+		leased = append(leased, pruner.Run)
+	}
+	return func(ctx context.Context) error {
+		return i.lease.Run(ctx, func(ctx context.Context) {
+			var working sync.WaitGroup
+			i.runAll(ctx, &working, leased)
+			working.Wait()
+		})
+	}, nil
+}
+
+// tunnelServer returns the server of requests that come as RPC, where there is one.
+func (i *instance) tunnelServer() ([]loop, error) {
+	run, err := i.shop.connections.server(i.shop.cfg.URL(i.service.Name), http.HandlerFunc(i.dispatch), i.log)
+	if run == nil || err != nil {
+		return nil, err
+	}
+	return []loop{run}, nil
+}
+
+// runAll runs loops in the background. One that ends before its context does
+// fails the shop.
+func (i *instance) runAll(ctx context.Context, running *sync.WaitGroup, loops []loop) {
+	for _, run := range loops {
+		running.Go(func() {
+			if err := run(ctx); ctx.Err() == nil {
+				i.shop.fail(fmt.Errorf("a loop of %s ended: %w", i.service.Name, err))
+			}
+		})
+	}
+}
+
+// stop drains the server, ends the loops and closes the database. What is still
+// worked on when most of the time is over is called off, so that its caller is told;
+// who still sends after that is cut off.
+func (i *instance) stop(ctx context.Context) error {
+	within := i.shop.cfg.StopWithin
+	late := time.AfterFunc(within*2/3, func() { i.callOff(rest.ErrStopping) })
+	defer late.Stop()
+	last := time.AfterFunc(within*3/4, func() { _ = i.server.Close() })
+	defer last.Stop()
+	err := i.server.Shutdown(ctx)
+	if i.cancel != nil {
+		i.cancel()
+	}
+	ended := make(chan struct{})
+	go func() { i.running.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		err = errors.Join(err, fmt.Errorf("%s did not stop in time: %w", i.service.Name, ctx.Err()))
+	}
+	if i.db != nil {
+		err = errors.Join(err, db.Close(i.db))
+	}
+	return err
+}
+
+// starting answers until the service is built: alive, not ready.
+func starting(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/healthz" {
+			w.WriteHeader(http.StatusOK)
+			return
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintf(w, `{"type":"/problems/starting","title":"Service Unavailable","status":503,"code":"starting","detail":"%s is starting and waits for its database"}`, name)
+	})
+}
