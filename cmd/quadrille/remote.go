@@ -78,7 +78,7 @@ func (r *remote) runningOrStopped(ctx context.Context, work func(operations) err
 	case online:
 		return work(r.Client)
 	default:
-		return r.withDatabase(ctx, func(conn *gorm.DB) error { return work(app.Stopped{DB: conn}) })
+		return r.withDatabase(ctx, func(conn *gorm.DB) error { return work(ops.Stopped{DB: conn}) })
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"gorm.io/gorm"
 
-	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/ops"
 	"quadrille/pkg/bus"
 )
@@ -124,11 +123,11 @@ func (r *replay) stopped(ctx context.Context, conn *gorm.DB, b bus.Bus, dryRun b
 		fmt.Fprintf(r.out, "%s has read nothing yet: it begins at the first event anyway.\n", r.service.Name)
 	}
 	for _, stream := range streams {
-		plan, err := app.PlanReplay(ctx, b, stream, r.since)
+		plan, err := ops.PlanReplay(ctx, b, stream, r.since)
 		if err != nil {
 			return err
 		}
-		if err := app.Replay(ctx, conn, r.service.Name, plan); err != nil {
+		if err := ops.Replay(ctx, conn, r.service.Name, plan); err != nil {
 			return err
 		}
 		fmt.Fprintf(r.out, "%s is not running. It will read %s from offset %d on when it is started.\n", r.service.Name, stream, plan.From)
@@ -139,7 +138,7 @@ func (r *replay) stopped(ctx context.Context, conn *gorm.DB, b bus.Bus, dryRun b
 // count reads what would be read, and says how many events that are.
 func (r *replay) count(ctx context.Context, b bus.Bus, streams []string) error {
 	for _, stream := range streams {
-		plan, err := app.PlanReplay(ctx, b, stream, r.since)
+		plan, err := ops.PlanReplay(ctx, b, stream, r.since)
 		if err != nil {
 			return err
 		}

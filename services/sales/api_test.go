@@ -21,7 +21,7 @@ import (
 func serve(t testing.TB, s *Service) *echo.Echo {
 	t.Helper()
 	e, err := rest.New(rest.Config{
-		Service: Name, Spec: spec, Log: slog.New(slog.DiscardHandler), Ops: rest.Ops{Registry: prometheus.NewRegistry()},
+		Service: Name, Spec: spec, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/platform/db"
+	"quadrille/internal/platform/ops"
 	"quadrille/internal/platform/ready"
 	"quadrille/internal/platform/rest"
 	"quadrille/pkg/bus"
@@ -149,12 +150,19 @@ func (i *instance) wake() {
 
 func (i *instance) api(components Components, metrics *prometheus.Registry) (http.Handler, error) {
 	api, err := rest.New(rest.Config{
-		Service: i.service.Name, Spec: i.service.Spec, Log: i.log, Token: i.shop.cfg.Token,
-		Ops: i.ops(metrics),
+		Service: i.service.Name, Spec: i.service.Spec, Common: ops.Spec, Log: i.log, Token: i.shop.cfg.Token, Metrics: metrics,
 	})
 	if err != nil {
 		return nil, err
 	}
+	operations, err := ops.NewServer(ops.ServerConfig{
+		Service: i.service.Name, DB: i.db, Bus: i.shop.bus, Relay: i.relay, Readers: i.readers, Leader: i.lease.Held,
+		Ready: i.readiness, Metrics: metrics, Log: i.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	operations.Register(api)
 	if components.Routes != nil {
 		components.Routes(api)
 	}

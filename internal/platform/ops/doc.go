@@ -1,5 +1,5 @@
-// Package ops calls the endpoints that every service has for its operation:
-// how far its readers are, what could not be handled, and what is to be read or
-// published again. The command line and the audit speak to services by it, and
-// services answer in its types: the contract is written down once, beside ops.yaml.
+// Package ops has the operations endpoints that every service offers: health, metrics, the
+// event feed, the progress of its readers, dead letters, refused events, replay and rebuild.
+// Server serves them, Client calls them, and Stopped does the same with the database of a
+// service that is not running. All three use the same types; ops.yaml is the contract.
 package ops

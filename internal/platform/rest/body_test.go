@@ -25,7 +25,7 @@ const brokenSpec = tinySpec + `
 func TestRefusesABodyThatBreaksOff(t *testing.T) {
 	e, err := New(Config{
 		Service: "tiny", Spec: []byte(brokenSpec), Log: slog.New(slog.DiscardHandler),
-		Ops: Ops{Registry: prometheus.NewRegistry(), Metrics: http.NotFoundHandler()},
+		Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

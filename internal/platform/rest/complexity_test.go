@@ -29,7 +29,7 @@ func ordering(t testing.TB) http.Handler {
 	}
 	e, err := New(Config{
 		Service: "sales", Spec: spec, Log: slog.New(slog.DiscardHandler),
-		Ops: Ops{Registry: prometheus.NewRegistry(), Metrics: http.NotFoundHandler()},
+		Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

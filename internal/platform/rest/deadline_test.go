@@ -28,7 +28,7 @@ func uploads(t *testing.T) string {
 	t.Helper()
 	e, err := New(Config{
 		Service: "tiny", Spec: []byte(uploadSpec), Log: slog.New(slog.DiscardHandler), Timeout: 200 * time.Millisecond,
-		Ops: Ops{Registry: prometheus.NewRegistry(), Metrics: http.NotFoundHandler()},
+		Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

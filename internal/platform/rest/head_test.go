@@ -1,4 +1,4 @@
-package rest
+package rest_test
 
 import (
 	"bytes"
@@ -12,6 +12,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"quadrille/internal/platform/ops"
+	"quadrille/internal/platform/rest"
 )
 
 const headSpec = `
@@ -29,18 +32,23 @@ paths:
 // other request; a method that is none names both.
 func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	var log bytes.Buffer
-	e, err := New(Config{
-		Service: "tiny", Spec: []byte(headSpec), Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Ops: Ops{Registry: prometheus.NewRegistry(), Metrics: http.NotFoundHandler()},
+	e, err := rest.New(rest.Config{
+		Service: "tiny", Spec: []byte(headSpec), Common: ops.Spec, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	operations, err := ops.NewServer(ops.ServerConfig{Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	operations.Register(e)
 	e.GET("/things", func(c echo.Context) error {
 		c.Response().Header().Set("ETag", `"7"`)
 		return c.String(http.StatusOK, "all things")
 	})
-	server := httptest.NewServer(Heads(e))
+	server := httptest.NewServer(rest.Heads(e))
 	defer server.Close()
 	ask := func(method, path string) (*http.Response, string) {
 		t.Helper()

@@ -10,7 +10,7 @@ import (
 )
 
 // measure counts requests and their time, by method, path template and status.
-func measure(registry *prometheus.Registry) (echo.MiddlewareFunc, error) {
+func measure(registry prometheus.Registerer) (echo.MiddlewareFunc, error) {
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "quadrille_http_request_seconds", Help: "Time to answer a request.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},

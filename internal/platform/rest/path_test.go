@@ -26,7 +26,7 @@ paths:
 func TestValidatesPathParametersDecoded(t *testing.T) {
 	e, err := New(Config{
 		Service: "paths", Spec: []byte(pathSpec), Log: slog.New(slog.DiscardHandler),
-		Ops: Ops{Registry: prometheus.NewRegistry(), Metrics: http.NotFoundHandler()},
+		Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

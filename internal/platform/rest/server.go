@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"quadrille/internal/platform/rest/call"
 	"quadrille/pkg/events"
@@ -19,16 +20,18 @@ import (
 type Config struct {
 	Service   string
 	Spec      []byte // openapi.yaml
+	Common    []byte // document of the endpoints that every service has; nil for none
 	Log       *slog.Logger
-	Token     string        // demanded as a bearer token where set, but for health and metrics
-	BodyLimit int64         // bytes of a JSON body; 1 MiB where 0
-	CSVLimit  int64         // bytes of a CSV body; 64 MiB where 0
-	Timeout   time.Duration // of one request, and of an upload from its end on; 30 s where 0
-	Ops       Ops
+	Token     string                // demanded as a bearer token where set, but for health and metrics
+	BodyLimit int64                 // bytes of a JSON body; 1 MiB where 0
+	CSVLimit  int64                 // bytes of a CSV body; 64 MiB where 0
+	Timeout   time.Duration         // of one request, and of an upload from its end on; 30 s where 0
+	Metrics   prometheus.Registerer // request metrics are registered here
 }
 
-// New makes a server with the common endpoints. The service adds its routes. Heads
-// belongs around it.
+// New returns a server that validates requests against Spec and Common and serves both
+// as one document, at /openapi.yaml and /docs. The caller adds the routes, and wraps the
+// server in Heads.
 func New(cfg Config) (*echo.Echo, error) {
 	if cfg.BodyLimit == 0 {
 		cfg.BodyLimit = 1 << 20
@@ -39,7 +42,7 @@ func New(cfg Config) (*echo.Echo, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 30 * time.Second
 	}
-	document, err := loadDocument(cfg.Spec)
+	document, err := loadDocument(cfg.Spec, cfg.Common)
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +50,19 @@ func New(cfg Config) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	measured, err := measure(cfg.Ops.Registry)
+	measured, err := measure(cfg.Metrics)
 	if err != nil {
 		return nil, err
 	}
 	e := NewBare(cfg.Log, AccessLog{})
 	e.Pre(measured, allowHead)
 	e.Use(ReadWithin(cfg.Timeout), authorize(cfg.Token), rememberURL, cause, Deadline(cfg.Timeout, uploadsOf(document)), check)
-	return e, cfg.Ops.register(e, document)
+	docs, err := publish(document)
+	if err != nil {
+		return nil, err
+	}
+	register(e, "", func() (*published, error) { return docs, nil })
+	return e, nil
 }
 
 // NewBare makes a server without any endpoint: it logs requests, and every error

@@ -28,7 +28,7 @@ paths:
 func TestEndlessBodyIsRefusedWithAnAnswer(t *testing.T) {
 	e, err := New(Config{
 		Service: "tiny", Spec: []byte(tinySpec), Log: slog.New(slog.DiscardHandler),
-		Ops: Ops{Registry: prometheus.NewRegistry(), Metrics: http.NotFoundHandler()},
+		Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ type published struct{ document, path, method, public string }
 // publishedOnes returns every operation of the services that lies below a route.
 func publishedOnes(t *testing.T) (all []published) {
 	t.Helper()
-	const ops = "../../../internal/platform/rest/ops.yaml"
+	const ops = "../../../internal/platform/ops/ops.yaml"
 	ways := append(routes(), route{"/wishlist", "wishlist", "/customers/{customer}/wishlist"},
 		route{"/ops/services/{service}/subscriptions", "", "/subscriptions"}, route{"/ops/services/{service}/dead-letters", "", "/dead-letters"})
 	for _, r := range ways {

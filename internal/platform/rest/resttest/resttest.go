@@ -27,7 +27,7 @@ type API struct {
 func Serve(t testing.TB, service string, spec []byte, routes func(*echo.Echo)) API {
 	t.Helper()
 	e, err := rest.New(rest.Config{
-		Service: service, Spec: spec, Log: slog.New(slog.DiscardHandler), Ops: rest.Ops{Registry: prometheus.NewRegistry()},
+		Service: service, Spec: spec, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,203 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+	"gorm.io/gorm"
+
+	"quadrille/internal/platform/rest"
+	"quadrille/pkg/bus"
+	"quadrille/pkg/deadletter"
+	"quadrille/pkg/fault"
+)
+
+// deadRoutes adds the endpoints for dead letters.
+func (s *Server) deadRoutes(e *echo.Echo) {
+	e.GET("/dead-letters", s.listDead)
+	e.POST("/dead-letters/retry", s.retryGroup)
+	e.POST("/dead-letters/discard", s.discardGroup)
+	e.GET("/dead-letters/:id", s.getDead)
+	e.DELETE("/dead-letters/:id", s.discardDead)
+	e.POST("/dead-letters/:id/retry", s.retryDead)
+}
+
+func deadModel(l deadletter.Letter) DeadLetter {
+	return DeadLetter{
+		ID: l.ID, Subscriber: l.Subscriber, Stream: l.Stream, Position: l.Position, EventID: l.EventID,
+		Type: l.Type, Subject: l.Subject, Error: l.Error, Attempts: l.Attempts, FirstAt: l.FirstAt.UTC(), LastAt: l.LastAt.UTC(),
+		State: l.State, Reason: l.Reason, ClosedAt: l.ClosedAt,
+	}
+}
+
+// wholeDead returns a letter with the message that could not be handled.
+func wholeDead(l deadletter.Letter) DeadLetter {
+	d := deadModel(l)
+	if json.Valid(l.Body) && bytes.HasPrefix(bytes.TrimSpace(l.Body), []byte("{")) {
+		d.Event = l.Body
+	} else {
+		d.Body = l.Body
+	}
+	return d
+}
+
+const deadCursor = "dead-letters"
+
+func (s *Server) listDead(c echo.Context) error {
+	after, limit, err := pageQuery(c, deadCursor, "the dead letters")
+	if err != nil {
+		return err
+	}
+	f := DeadFilter{State: c.QueryParam("state"), Stream: c.QueryParam("stream"), Type: c.QueryParam("type"), Error: c.QueryParam("error")}
+	page, err := deadPage(c.Request().Context(), s.DB, f, after, limit)
+	if err != nil {
+		return err
+	}
+	return sendPage(c, page, page.Next)
+}
+
+func deadPage(ctx context.Context, conn *gorm.DB, filter DeadFilter, after int64, limit int) (DeadPage, error) {
+	f := deadletter.Filter{State: stateFilter(filter.State, deadletter.Open), Stream: filter.Stream, Type: filter.Type, Error: filter.Error}
+	letters, err := deadletter.List(ctx, conn, f, after, limit+1)
+	if err != nil {
+		return DeadPage{}, err
+	}
+	groups, err := deadletter.Groups(ctx, conn, f)
+	if err != nil {
+		return DeadPage{}, err
+	}
+	page := DeadPage{Groups: rest.Map(groups, func(g deadletter.Group) DeadGroup { return DeadGroup(g) })}
+	if page.Total, err = deadletter.Count(ctx, conn, f); err != nil {
+		return DeadPage{}, err
+	}
+	letters, page.Next = nextPage(deadCursor, letters, limit, func(l deadletter.Letter) int64 { return l.ID })
+	page.Items = rest.Map(letters, deadModel)
+	return page, nil
+}
+
+// findDead returns the dead letter whose ID is in the path.
+func (s *Server) findDead(c echo.Context) (deadletter.Letter, error) {
+	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil {
+		return deadletter.Letter{}, fault.New(fault.Malformed, "id_invalid", "a dead letter's ID is a number")
+	}
+	return findDead(c.Request().Context(), s.DB, id)
+}
+
+func findDead(ctx context.Context, conn *gorm.DB, id int64) (deadletter.Letter, error) {
+	l, err := deadletter.Find(ctx, conn, id)
+	return l, deadFault(err)
+}
+
+// deadFault converts the errors of package deadletter that a caller can cause to faults.
+func deadFault(err error) error {
+	switch {
+	case errors.Is(err, deadletter.ErrNotFound):
+		return fault.New(fault.NotFound, "dead_letter_unknown", "there is no such dead letter")
+	case errors.Is(err, deadletter.ErrClosed):
+		return fault.New(fault.Conflict, "dead_letter_closed", "the dead letter was retried or discarded before")
+	}
+	return err
+}
+
+func (s *Server) getDead(c echo.Context) error {
+	l, err := s.findDead(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wholeDead(l))
+}
+
+func (s *Server) discardDead(c echo.Context) error {
+	l, err := s.findDead(c)
+	if err != nil {
+		return err
+	}
+	if err := deadletter.Discard(c.Request().Context(), s.DB, l.ID, c.QueryParam("reason")); err != nil {
+		return deadFault(err)
+	}
+	return s.getDead(c)
+}
+
+func (s *Server) retryDead(c echo.Context) error {
+	l, err := s.findDead(c)
+	if err != nil {
+		return err
+	}
+	if err := s.retry(c.Request().Context(), l); err != nil {
+		return err
+	}
+	return s.getDead(c)
+}
+
+// retry handles the event of a dead letter again, with the reader that wrote the letter.
+func (s *Server) retry(ctx context.Context, l deadletter.Letter) error {
+	for _, r := range s.Readers {
+		if r.Stream() != l.Stream {
+			continue
+		}
+		err := r.Retry(ctx, l)
+		switch {
+		case err == nil || errors.Is(err, deadletter.ErrClosed):
+			return deadFault(err)
+		case bus.Transient(err):
+			return fault.New(fault.Unavailable, "retry_later", "handling the event failed for a transient reason: %s", deadletter.Text(err))
+		default:
+			return fault.New(fault.Invalid, "retry_failed", "handling the event failed again: %s", deadletter.Text(err))
+		}
+	}
+	return fault.New(fault.Conflict, "not_subscribed", "%s no longer reads %s", s.Service, l.Stream)
+}
+
+// groupBatch bounds the letters of one request: each retry may call other services, and
+// a request has a deadline.
+const groupBatch = 100
+
+func (s *Server) retryGroup(c echo.Context) error {
+	return s.eachDead(c, func(ctx context.Context, l deadletter.Letter, _ GroupRequest) error { return s.retry(ctx, l) })
+}
+
+func (s *Server) discardGroup(c echo.Context) error {
+	return s.eachDead(c, func(ctx context.Context, l deadletter.Letter, r GroupRequest) error {
+		return deadFault(deadletter.Discard(ctx, s.DB, l.ID, r.Reason))
+	})
+}
+
+// eachDead calls do with the next letters of the selection in the body. It stops at a
+// transient error: the rest would fail for the same reason, and the caller can repeat the
+// request.
+func (s *Server) eachDead(c echo.Context, do func(context.Context, deadletter.Letter, GroupRequest) error) error {
+	var r GroupRequest
+	if err := json.NewDecoder(c.Request().Body).Decode(&r); err != nil {
+		return fmt.Errorf("read selection: %w", err) // the validator passed it
+	}
+	ctx := c.Request().Context()
+	f := deadletter.Filter{State: deadletter.Open, Stream: r.Stream, Type: r.Type, Error: r.Error}
+	letters, err := deadletter.List(ctx, s.DB, f, r.After, groupBatch)
+	if err != nil {
+		return err
+	}
+	var result GroupResult
+	for _, l := range letters {
+		err := do(ctx, l, r)
+		var refused *fault.Fault
+		switch {
+		case err == nil:
+			result.Done++
+		case fault.Is(err, fault.Unavailable) || !errors.As(err, &refused):
+			return err
+		default:
+			result.Failed++
+		}
+	}
+	if len(letters) == groupBatch {
+		result.After = &letters[len(letters)-1].ID
+	}
+	return c.JSON(http.StatusOK, result)
+}
