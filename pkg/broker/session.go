@@ -1,3 +1,6 @@
+// Package broker keeps connections to RabbitMQ open: it dials the nodes of a list in turn,
+// without limit, and reports the state of the connection. The event log and the RPC
+// transport are built on it.
 package broker
 
 import (
@@ -15,18 +18,20 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// What can be wrong with a connection. Both are transient.
+// Errors of a session. ErrUnavailable and ErrBlocked are transient.
 var (
-	// ErrUnavailable: there is none just now.
+	// ErrUnavailable means that there is no connection at the moment.
 	ErrUnavailable = errors.New("broker is not reachable")
-	// ErrBlocked: the broker takes no messages just now (memory or disk alarm).
-	ErrBlocked = errors.New("broker takes no messages just now")
-	// ErrClosed: the session was closed by its owner.
+	// ErrBlocked means that the broker accepts no messages at the moment, because of a
+	// memory or disk alarm.
+	ErrBlocked = errors.New("broker accepts no messages at the moment")
+	// ErrClosed means that Close was called.
 	ErrClosed = errors.New("session is closed")
 )
 
-// Session keeps one AMQP connection up: it dials the brokers in turn, runs until
-// anything breaks, backs off with jitter and dials again, for ever.
+// Session keeps one AMQP connection open. It dials the brokers in turn, waits until the
+// connection breaks, backs off with jitter and dials again, without limit. It is safe for
+// concurrent use.
 type Session struct {
 	purpose string // "publish" or "read", for logs and the broker's list of connections
 	urls    []string
@@ -35,14 +40,14 @@ type Session struct {
 	ended   chan struct{}
 
 	mu      sync.Mutex
-	conn    *amqp.Connection // nil while there is none
-	up      chan struct{}    // closed when conn comes up; anew when it breaks
-	lastErr error            // why there is none
-	blocked string           // the broker's reason while it takes no messages
+	conn    *amqp.Connection // nil while disconnected
+	up      chan struct{}    // closed while connected; replaced when the connection breaks
+	lastErr error            // reason for being disconnected
+	blocked string           // the broker's reason for accepting no messages; "" if it accepts them
 }
 
-// New makes a session and returns at once; it connects in the background. purpose
-// is for logs and the broker's list of connections. URLs were checked by Check.
+// New returns a session at once and connects in the background. purpose appears in logs
+// and in the broker's list of connections. The URLs must have passed Check.
 func New(purpose string, urls []string, log *slog.Logger) *Session {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Session{
@@ -66,7 +71,7 @@ func (s *Session) supervise(ctx context.Context) {
 		lost = true
 		delay := pause.NextBackOff()
 		next := hostOf(s.urls[(n+1)%len(s.urls)])
-		s.log.Warn("no connection to RabbitMQ; trying again", "host", host, "error", err, "next_try_at", next, "in", delay.Round(time.Millisecond).String())
+		s.log.Warn("no connection to RabbitMQ; dialing again", "host", host, "error", err, "next_host", next, "in", delay.Round(time.Millisecond).String())
 		select {
 		case <-ctx.Done():
 		case <-time.After(delay):
@@ -74,7 +79,7 @@ func (s *Session) supervise(ctx context.Context) {
 	}
 }
 
-// runOnce dials and stays until the connection breaks; the error says why.
+// runOnce dials and waits until the connection breaks or ctx ends. It returns the reason.
 func (s *Session) runOnce(ctx context.Context, url string, connected func(), again bool) (host string, err error) {
 	host = hostOf(url)
 	properties := amqp.NewConnectionProperties()
@@ -88,12 +93,12 @@ func (s *Session) runOnce(ctx context.Context, url string, connected func(), aga
 				return nil, err
 			}
 			wire = c
-			return c, c.SetDeadline(time.Now().Add(10 * time.Second)) // for the handshake; the client lifts it
+			return c, c.SetDeadline(time.Now().Add(10 * time.Second)) // for the handshake; the client removes it
 		},
 	})
 	if err != nil {
 		if wire != nil {
-			_ = wire.Close() // the client leaves a connection that was refused open for a while, and it counts
+			_ = wire.Close() // the client would keep a refused connection open for a while, and the broker counts it
 		}
 		s.down(err)
 		return host, err
@@ -109,7 +114,7 @@ func (s *Session) runOnce(ctx context.Context, url string, connected func(), aga
 		select {
 		case <-ctx.Done():
 			s.down(ErrClosed)
-			_ = conn.CloseDeadline(time.Now().Add(2 * time.Second)) // it goes either way
+			_ = conn.CloseDeadline(time.Now().Add(2 * time.Second)) // the connection closes even on an error
 			return host, ctx.Err()
 		case b, open := <-blocked:
 			if !open {
@@ -150,14 +155,15 @@ func (s *Session) setBlocked(b amqp.Blocking) {
 	defer s.mu.Unlock()
 	if b.Active {
 		s.blocked = b.Reason
-		s.log.Warn("RabbitMQ takes no messages", "reason", b.Reason)
+		s.log.Warn("RabbitMQ accepts no messages", "reason", b.Reason)
 		return
 	}
 	s.blocked = ""
-	s.log.Info("RabbitMQ takes messages again")
+	s.log.Info("RabbitMQ accepts messages again")
 }
 
-// Connection returns the current connection, or ErrUnavailable while there is none.
+// Connection returns the open connection. If there is none, the error wraps
+// ErrUnavailable.
 func (s *Session) Connection() (*amqp.Connection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +173,8 @@ func (s *Session) Connection() (*amqp.Connection, error) {
 	return s.conn, nil
 }
 
-// State returns nil while messages can be sent, and the reason otherwise.
+// State returns nil if messages can be sent, and an error that wraps ErrUnavailable or
+// ErrBlocked otherwise.
 func (s *Session) State() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,12 +182,12 @@ func (s *Session) State() error {
 	case s.conn == nil:
 		return fmt.Errorf("%w: RabbitMQ at %s: %w", ErrUnavailable, hosts(s.urls), s.lastErr)
 	case s.blocked != "":
-		return fmt.Errorf("%w: RabbitMQ says: %s", ErrBlocked, s.blocked)
+		return fmt.Errorf("%w: reason given by RabbitMQ: %s", ErrBlocked, s.blocked)
 	}
 	return nil
 }
 
-// Ready waits until there is a connection.
+// Ready waits for a connection. If ctx ends first, the error has the state and ctx.Err().
 func (s *Session) Ready(ctx context.Context) error {
 	s.mu.Lock()
 	up := s.up
@@ -193,17 +200,18 @@ func (s *Session) Ready(ctx context.Context) error {
 	}
 }
 
-// Close ends the session and its connection. A second Close does nothing.
+// Close closes the connection and ends the session. Further calls do nothing.
 func (s *Session) Close() {
 	s.cancel()
 	<-s.ended
 }
 
-// Check reports which of the URLs is none, without its password.
+// Check returns an error for the first of the URLs that is not an AMQP URL. The error has
+// its number only, since the URL may contain a password.
 func Check(urls []string) error {
 	for i, u := range urls {
 		if _, err := amqp.ParseURI(u); err != nil {
-			return fmt.Errorf("URL %d of %d is no AMQP URL (amqp://user:password@host:port/vhost)", i+1, len(urls))
+			return fmt.Errorf("URL %d of %d is not an AMQP URL (amqp://user:password@host:port/vhost)", i+1, len(urls))
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
-// Package dberr classifies the errors of PostgreSQL and SQLite: which of them another
-// try may find gone, and which are the fault of the statement's own data. REST and
-// consumers both go by it, so that a request is answered with 503 exactly where an
-// event waits.
+// Package dberr classifies the errors of PostgreSQL and SQLite: some are transient, some
+// are caused by the data of the statement. REST and consumers both use this
+// classification, so that a request gets 503 in exactly the cases in which an event waits.
 //
 // The driver below database/sql passes each of its errors through Mark, so Row, Rows,
 // Scan, Begin, Commit and Conn need no translation of their own.
@@ -19,21 +18,21 @@ import (
 	"modernc.org/sqlite"
 )
 
-// Kind says what kind of failure an error is.
+// Kind classifies an error.
 type Kind int
 
 const (
-	// Other is an error that no other try mends: the statement's own data breaks a
-	// rule, or the error is not a database's at all.
+	// Other means that a retry cannot help: the data of the statement breaks a rule, or
+	// the error does not come from a database.
 	Other Kind = iota
-	// Unavailable is a database that cannot be reached, is read-only, full, busy or
-	// shutting down, or that took too long. Another try may find it well.
+	// Unavailable means that the database cannot be reached, is read-only, full, busy or
+	// shutting down, or took too long. A retry may succeed.
 	Unavailable
-	// Conflict is a transaction that lost to another one: a serialization failure or a
-	// deadlock. It changed nothing and succeeds when it is run again.
+	// Conflict means that the transaction was rolled back because of a concurrent one: a
+	// serialization failure or a deadlock. It changed nothing and can be run again.
 	Conflict
-	// Unfit is a database that lacks a table, a column, a right or a feature that the
-	// statement needs. Nothing is wrong with the data; an operator has to act.
+	// Unfit means that the database lacks a table, a column, a right or a feature that
+	// the statement needs. The data is not at fault; an operator has to act.
 	Unfit
 )
 
@@ -43,8 +42,8 @@ func (k Kind) String() string {
 }
 
 var (
-	// ErrAway is matched by errors of the kinds Unavailable and Conflict.
-	ErrAway = errors.New("the database is away")
+	// ErrUnavailable is matched by errors of the kinds Unavailable and Conflict.
+	ErrUnavailable = errors.New("the database is unavailable")
 	// ErrUnfit is matched by errors of the kind Unfit.
 	ErrUnfit = errors.New("the database lacks what the statement needs")
 )
@@ -55,24 +54,25 @@ type classified struct {
 	cause error
 }
 
-// Error names the kind and the driver's own words.
+// Error returns the sentinel's text and the driver's.
 func (e *classified) Error() string { return e.sentinel().Error() + ": " + e.cause.Error() }
 
-// Unwrap returns the sentinel of the kind, and the driver's error.
+// Unwrap returns the sentinel and the driver's error.
 func (e *classified) Unwrap() []error { return []error{e.sentinel(), e.cause} }
 
 func (e *classified) sentinel() error {
 	if e.kind == Unfit {
 		return ErrUnfit
 	}
-	return ErrAway
+	return ErrUnavailable
 }
 
-// Mark adds the kind to an error that a database driver returned. It leaves alone what
-// is of the kind Other, what is marked already, io.EOF and driver.ErrBadConn, which
-// database/sql looks for, and the end of ctx, which is the caller's doing.
+// Mark adds the kind to an error that a database driver returned. It returns the error
+// unchanged if its kind is Other, if it is marked already, if ctx has ended (the caller's
+// doing), and if it is io.EOF or driver.ErrBadConn, which database/sql compares with.
 //
-// Only the driver may call it: further up nobody knows whose connection broke.
+// Only the driver may call Mark: callers of database/sql cannot tell whether a network
+// error came from the database connection.
 func Mark(ctx context.Context, err error) error {
 	var marked *classified
 	switch {
@@ -81,8 +81,8 @@ func Mark(ctx context.Context, err error) error {
 	case errors.Is(err, driver.ErrBadConn), err == io.EOF: //nolint:errorlint // the end of rows is bare
 		return err
 	}
-	kind := said(err)
-	if kind == Other && broken(err) && !leftBy(ctx, err) {
+	kind := reported(err)
+	if kind == Other && broken(err) && !endedBy(ctx, err) {
 		kind = Unavailable
 	}
 	if kind == Other {
@@ -91,9 +91,9 @@ func Mark(ctx context.Context, err error) error {
 	return &classified{kind: kind, cause: err}
 }
 
-// leftBy reports whether err says no more than that ctx ended. A connection attempt
-// that ran into the caller's deadline is a database that does not answer.
-func leftBy(ctx context.Context, err error) bool {
+// endedBy reports whether err only means that ctx ended. If a connection attempt ran into
+// the caller's deadline, the database did not respond, and endedBy returns false.
+func endedBy(ctx context.Context, err error) bool {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) && !errors.Is(ctx.Err(), context.Canceled) {
 		return false
@@ -101,7 +101,7 @@ func leftBy(ctx context.Context, err error) bool {
 	return ctx.Err() != nil
 }
 
-// broken reports whether the connection could not be made, or is of no more use.
+// broken reports whether the connection could not be established or can no longer be used.
 func broken(err error) bool {
 	for _, known := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, context.DeadlineExceeded} {
 		if errors.Is(err, known) {
@@ -113,8 +113,8 @@ func broken(err error) bool {
 	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err)
 }
 
-// said returns the kind by what the server, or the SQLite library, said.
-func said(err error) Kind {
+// reported returns the kind of an error that the server or the SQLite library reported.
+func reported(err error) Kind {
 	var postgres *pgconn.PgError
 	if errors.As(err, &postgres) {
 		return ofState(postgres.Code).kind
@@ -126,20 +126,20 @@ func said(err error) Kind {
 	return Other
 }
 
-// Of returns the kind of err, wherever in its chain the database's error is.
+// Of returns the kind of the database error in the chain of err, or Other.
 func Of(err error) Kind {
 	var marked *classified
 	if errors.As(err, &marked) {
 		return marked.kind
 	}
-	if kind := said(err); kind != Other {
+	if kind := reported(err); kind != Other {
 		return kind
 	}
 	var connect *pgconn.ConnectError
 	switch {
 	case errors.Is(err, ErrUnfit):
 		return Unfit
-	case errors.Is(err, ErrAway), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, sql.ErrTxDone),
+	case errors.Is(err, ErrUnavailable), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, sql.ErrTxDone),
 		errors.As(err, &connect), err != nil && pgconn.SafeToRetry(err):
 		return Unavailable
 	default:
@@ -147,13 +147,13 @@ func Of(err error) Kind {
 	}
 }
 
-// Transient reports whether another try may succeed: whether err is of any kind but
-// Other. No event is at fault for such an error.
+// Transient reports whether a retry may succeed: whether the kind of err is not Other.
+// Such an error is not the fault of an event.
 func Transient(err error) bool { return Of(err) != Other }
 
-// Spoils reports whether the connection that returned err is to be closed instead of
-// being used again: its server went away or read-only, or its session no longer knows
-// the statements that were prepared in it.
+// Spoils reports whether the connection that returned err must be closed instead of being
+// reused: its server shut down or became read-only, or its session no longer has the
+// statements that were prepared in it.
 func Spoils(err error) bool {
 	var postgres *pgconn.PgError
 	return errors.As(err, &postgres) && ofState(postgres.Code).spoils

@@ -16,8 +16,8 @@ import (
 	"quadrille/pkg/dberr"
 )
 
-// states are SQLSTATEs with their kinds: each that has a line of its own in the table,
-// and one at least of each class.
+// states returns SQLSTATEs by kind: every code that the table lists, and at least one code
+// of each class.
 func states() map[dberr.Kind][]string {
 	return map[dberr.Kind][]string{
 		dberr.Unavailable: {
@@ -37,7 +37,7 @@ func states() map[dberr.Kind][]string {
 	}
 }
 
-func TestAnSQLStateHasItsKind(t *testing.T) {
+func TestSQLStateDeterminesKind(t *testing.T) {
 	t.Parallel()
 	for want, codes := range states() {
 		for _, code := range codes {
@@ -48,19 +48,19 @@ func TestAnSQLStateHasItsKind(t *testing.T) {
 					t.Errorf("%s %s is %s, want %s", what, code, got, want)
 				}
 			}
-			away, unfit := want == dberr.Unavailable || want == dberr.Conflict, want == dberr.Unfit
-			if errors.Is(marked, dberr.ErrAway) != away || errors.Is(marked, dberr.ErrUnfit) != unfit {
+			unavailable, unfit := want == dberr.Unavailable || want == dberr.Conflict, want == dberr.Unfit
+			if errors.Is(marked, dberr.ErrUnavailable) != unavailable || errors.Is(marked, dberr.ErrUnfit) != unfit {
 				t.Errorf("%s matches the wrong sentinel: %v", code, marked)
 			}
-			var said *pgconn.PgError
-			if !errors.As(marked, &said) || said.Code != code {
-				t.Errorf("%s cannot be found in %v", code, marked)
+			var reported *pgconn.PgError
+			if !errors.As(marked, &reported) || reported.Code != code {
+				t.Errorf("the chain of %[2]v has no PgError with code %[1]s", code, marked)
 			}
 		}
 	}
 }
 
-func TestSomeErrorsSpoilTheConnection(t *testing.T) {
+func TestSpoils(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]bool{
 		"25006": true, "57P01": true, "57P02": true, "57P03": true, "0A000": true, "26000": true, "42P05": true, "08006": true, "XX000": true,
@@ -71,12 +71,12 @@ func TestSomeErrorsSpoilTheConnection(t *testing.T) {
 		}
 	}
 	if dberr.Spoils(nil) || dberr.Spoils(io.EOF) {
-		t.Error("what no server said spoils a connection")
+		t.Error("an error that no server reported spoils the connection")
 	}
 }
 
-// A driver knows whose connection broke; without its word nobody does.
-func TestOnlyTheDriverKnowsWhoseConnectionBroke(t *testing.T) {
+// A network error may belong to any connection until the driver marks it.
+func TestNetworkErrorIsUnavailableOnlyWhenMarked(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
 		io.ErrUnexpectedEOF, net.ErrClosed, &net.OpError{Op: "read", Err: errors.New("reset")}, context.DeadlineExceeded,
@@ -101,9 +101,9 @@ func TestOnlyTheDriverKnowsWhoseConnectionBroke(t *testing.T) {
 	}
 }
 
-// What database/sql looks for stays as it is, and so does the end of the caller's
-// context.
-func TestMarkLeavesAlone(t *testing.T) {
+// database/sql compares some errors by identity; the end of the caller's context is not
+// the database's fault.
+func TestMarkKeepsUnrelatedErrors(t *testing.T) {
 	t.Parallel()
 	ended, end := context.WithCancel(t.Context())
 	end()
@@ -114,7 +114,7 @@ func TestMarkLeavesAlone(t *testing.T) {
 	}
 	for _, err := range []error{context.Canceled, &net.OpError{Op: "read", Err: context.Canceled}, &pgconn.ConnectError{}} {
 		if got := dberr.Mark(ended, err); got != err { //nolint:errorlint // the very same
-			t.Errorf("%v became %v for a caller that has left", err, got)
+			t.Errorf("%v became %v although the caller's context ended", err, got)
 		}
 	}
 	once := dberr.Mark(t.Context(), io.ErrUnexpectedEOF)
@@ -123,7 +123,7 @@ func TestMarkLeavesAlone(t *testing.T) {
 	}
 }
 
-func TestSQLite(t *testing.T) {
+func TestKindsOfSQLiteErrors(t *testing.T) {
 	t.Parallel()
 	conn, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "a.db"))
 	if err != nil {

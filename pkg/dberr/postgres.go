@@ -1,13 +1,13 @@
 package dberr
 
-// state is what an SQLSTATE means to the caller, and whether it spoils the connection.
+// state classifies an SQLSTATE. spoils means that the connection must be closed.
 type state struct {
 	kind   Kind
 	spoils bool
 }
 
-// ofState looks up an SQLSTATE: the five characters, else the class, which is the first
-// two. Codes that are not listed, those of extensions and of RAISE included, are Other.
+// ofState looks up an SQLSTATE by its five characters, and then by its class, the first
+// two. Unlisted codes, such as those of extensions and of RAISE, are Other.
 func ofState(code string) state {
 	states := postgresStates()
 	if s, found := states[code]; found {
@@ -19,8 +19,8 @@ func ofState(code string) state {
 	return state{}
 }
 
-// postgresStates lists the classes of PostgreSQL's appendix A, and the codes that
-// differ from their class. Absent are the classes that the statement's data causes:
+// postgresStates lists the classes of PostgreSQL's appendix A, and the codes that differ
+// from their class. It omits the classes that the statement's data causes:
 // 20 case not found, 21 cardinality violation, 22 data exception, 23 integrity
 // constraint violation, 27 triggered data change violation, 38 and 39 external
 // routines, 44 WITH CHECK OPTION, 54 program limit exceeded and P0 PL/pgSQL.

@@ -7,9 +7,9 @@ import (
 	sqlitelib "modernc.org/sqlite/lib"
 )
 
-// ofSQLite goes by the primary result code, the lowest byte. Absent are the codes that
-// the statement's data causes: SQLITE_CONSTRAINT, SQLITE_TOOBIG, SQLITE_MISMATCH and
-// SQLITE_RANGE.
+// ofSQLite classifies by the primary result code, the lowest byte. The codes that the
+// statement's data causes are Other: SQLITE_CONSTRAINT, SQLITE_TOOBIG, SQLITE_MISMATCH
+// and SQLITE_RANGE.
 func ofSQLite(err *sqlite.Error) Kind {
 	switch err.Code() & 0xff {
 	case sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_LOCKED, sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_FULL,
@@ -26,8 +26,8 @@ func ofSQLite(err *sqlite.Error) Kind {
 	}
 }
 
-// ofSQLiteText tells a missing table from a sum that overflows: both have the code
-// SQLITE_ERROR, and only the text differs.
+// ofSQLiteText classifies an SQLITE_ERROR by its text: a missing table and a sum that
+// overflows have the same code.
 func ofSQLiteText(text string) Kind {
 	for _, part := range []string{
 		"no such table", "no such column", "no such function", "no such index", "no such view", "no such module",

@@ -1,4 +1,4 @@
-// Package dbtx runs transactions, and runs them again where they lost to another one.
+// Package dbtx runs transactions and repeats those that fail with a conflict.
 package dbtx
 
 import (
@@ -12,39 +12,39 @@ import (
 	"quadrille/pkg/dberr"
 )
 
-// Tries is how often a transaction is run before its conflict is returned.
-const Tries = 8
+// MaxAttempts bounds the attempts at one transaction.
+const MaxAttempts = 8
 
-// firstPause bounds the pause after the first conflict. It doubles with each further
-// one: all pauses together last 1.3 s at the most.
+// firstPause bounds the pause after the first conflict. The bound doubles with each
+// further conflict; all pauses together last at most 1.3 s.
 const firstPause = 10 * time.Millisecond
 
-// Run runs work in a transaction on conn, which carries the context. After a
-// serialization failure or a deadlock it rolls back and runs work again, up to Tries
-// times; the last conflict is returned and matches dberr.ErrAway.
+// Run calls work in a transaction on conn, whose context it uses. After a serialization
+// failure or a deadlock it rolls back and calls work again, up to MaxAttempts times; then
+// it returns the last conflict, which matches dberr.ErrUnavailable.
 //
-// work must therefore set whatever it leaves behind from the beginning, and must do
-// nothing outside the transaction. What does so uses Once.
+// Each call of work must therefore reset the variables that it sets, and must have no
+// effect outside the transaction. Use Once for work that has such effects.
 func Run(conn *gorm.DB, work func(tx *gorm.DB) error) error {
 	return Again(conn.Statement.Context, func() error { return Once(conn, work) })
 }
 
-// Once runs work in a transaction on conn and never runs it again. The options of the
-// transaction are the database's own where none are given.
+// Once calls work in a transaction on conn and does not repeat it. Without options, the
+// transaction has the database's defaults.
 func Once(conn *gorm.DB, work func(tx *gorm.DB) error, options ...*sql.TxOptions) error {
 	return conn.Transaction(work, options...)
 }
 
-// Again calls do, which must be a whole transaction or a single statement outside of
-// one, until it returns no conflict, up to Tries times. The pauses between are random,
-// so that two opponents do not meet again.
+// Again calls do until it returns something other than a conflict, up to MaxAttempts
+// times. do must be a whole transaction, or a single statement outside of one. The pauses
+// between the calls are random, so that two conflicting transactions do not collide again.
 func Again(ctx context.Context, do func() error) error {
-	for try := 1; ; try++ {
+	for attempt := 1; ; attempt++ {
 		err := do()
-		if try == Tries || dberr.Of(err) != dberr.Conflict {
+		if attempt == MaxAttempts || dberr.Of(err) != dberr.Conflict {
 			return err
 		}
-		pause := time.NewTimer(rand.N(firstPause << (try - 1)))
+		pause := time.NewTimer(rand.N(firstPause << (attempt - 1)))
 		select {
 		case <-ctx.Done():
 			pause.Stop()

@@ -15,7 +15,7 @@ import (
 	"quadrille/pkg/deadletter"
 )
 
-// put sets an event of its own aside.
+// put writes a letter for an event with a new ID.
 func put(t *testing.T, conn *gorm.DB, kind, text string) {
 	t.Helper()
 	putEvent(t, conn, uuid.NewString(), 1, kind, text)
@@ -58,7 +58,7 @@ func TestFilterAndGroups(t *testing.T) {
 				got = append(got, strconv.FormatInt(l.ID, 10))
 			}
 			if strings.Join(got, " ") != strings.TrimSpace(want) {
-				t.Errorf("%+v picks %v, want %s", f, got, want)
+				t.Errorf("%+v selects %v, want %s", f, got, want)
 			}
 			if n, err := deadletter.Count(t.Context(), conn, f); err != nil || int(n) != len(got) {
 				t.Errorf("%+v counts %d, %v", f, n, err)
@@ -76,7 +76,7 @@ func TestFilterAndGroups(t *testing.T) {
 	})
 }
 
-func TestClosedOnce(t *testing.T) {
+func TestLetterIsClosedOnce(t *testing.T) {
 	dbtest.Each(t, "catalog", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		put(t, conn, "a.x", "no")
 		put(t, conn, "a.x", "no")
@@ -101,8 +101,8 @@ func TestClosedOnce(t *testing.T) {
 	})
 }
 
-// An event that fails again is the same letter, as long as that is open.
-func TestOneOpenLetterForAnEvent(t *testing.T) {
+// An event that fails again updates its open letter. After that is closed it gets a new one.
+func TestEventHasOneOpenLetter(t *testing.T) {
 	dbtest.Each(t, "catalog", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		for _, text := range []string{"first", "second 2"} {
 			putEvent(t, conn, "e", 7, "a.x", text)

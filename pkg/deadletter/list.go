@@ -3,17 +3,18 @@ package deadletter
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"gorm.io/gorm"
 )
 
-// Filter picks letters; its zero fields pick all.
+// Filter selects letters. An empty field matches every letter.
 type Filter struct {
 	State  string
 	Stream string
 	Type   string
-	Error  string // a part of the error, in any case, or the whole of a group's cause
+	Error  string // a substring of Error, ignoring case, or a whole Cause
 }
 
 func (f Filter) of(db *gorm.DB) *gorm.DB {
@@ -40,21 +41,21 @@ func List(ctx context.Context, db *gorm.DB, f Filter, after int64, limit int) ([
 	return letters, nil
 }
 
-// Group is how many letters have the same type and cause.
+// Group counts the letters that have the same type and cause.
 type Group struct {
 	Type  string
 	Cause string
 	Count int64
 }
 
-// mostGroups is how many groups are told, the largest first.
-const mostGroups = 100
+// maxGroups bounds the result of Groups.
+const maxGroups = 100
 
-// Groups counts the letters that f picks by type and cause, most first.
+// Groups returns the 100 largest groups of the letters that f selects, largest first.
 func Groups(ctx context.Context, db *gorm.DB, f Filter) ([]Group, error) {
 	var groups []Group
 	err := f.of(db.WithContext(ctx)).Select("type, cause, COUNT(*) AS count").Group("type, cause").
-		Order("count DESC, type, cause").Limit(mostGroups).Scan(&groups).Error
+		Order("count DESC, type, cause").Limit(maxGroups).Scan(&groups).Error
 	if err != nil {
 		return nil, fmt.Errorf("group dead letters: %w", err)
 	}
@@ -67,4 +68,21 @@ func Count(ctx context.Context, db *gorm.DB, f Filter) (n int64, err error) {
 		return 0, fmt.Errorf("count dead letters: %w", err)
 	}
 	return n, nil
+}
+
+var varying = regexp.MustCompile(`"[^"]*"|'[^']*'|[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}|\d+`)
+
+// CauseOf replaces the quoted parts, IDs and numbers in an error's text by placeholders.
+// Letters with the same cause form a group.
+func CauseOf(text string) string {
+	return varying.ReplaceAllStringFunc(text, func(part string) string {
+		switch {
+		case part[0] == '"' || part[0] == '\'':
+			return string(part[0]) + "…" + string(part[0])
+		case len(part) == 36 && strings.Contains(part, "-"):
+			return "<id>"
+		default:
+			return "<n>"
+		}
+	})
 }

@@ -1,6 +1,6 @@
 package events
 
-// What catalog says.
+// Events that catalog publishes.
 const (
 	// CatalogProductChanged: a product's text, price or availability changed. Subject: its SKU.
 	CatalogProductChanged = "catalog.product_changed"

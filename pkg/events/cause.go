@@ -2,8 +2,7 @@ package events
 
 import "context"
 
-// Cause says why something happens: what an event that comes of it is to carry
-// as correlation, causation and trace.
+// Cause has the correlation ID, causation ID and trace context for the events of a change.
 type Cause struct {
 	CorrelationID string
 	CausationID   string
@@ -12,25 +11,25 @@ type Cause struct {
 
 type causeKey struct{}
 
-// WithCause returns a context whose changes are caused by c.
+// WithCause returns a context in which c is the cause of all changes.
 func WithCause(ctx context.Context, c Cause) context.Context {
 	return context.WithValue(ctx, causeKey{}, c)
 }
 
-// CausedBy returns a context whose changes are caused by e: they keep its
-// correlation and name it as their cause.
+// CausedBy returns a context in which e is the cause of all changes: their events have e's
+// correlation ID, and e's ID as causation ID.
 func CausedBy(ctx context.Context, e Event) context.Context {
 	return WithCause(ctx, Cause{CorrelationID: e.CorrelationID, CausationID: e.ID, TraceParent: e.TraceParent})
 }
 
-// CauseOf returns the cause that ctx carries, or the zero Cause.
+// CauseOf returns the cause in ctx, or the zero Cause.
 func CauseOf(ctx context.Context) Cause {
 	c, _ := ctx.Value(causeKey{}).(Cause)
 	return c
 }
 
-// Stamp fills in why e happened, from ctx, unless that was done before. An
-// event that nothing caused starts a correlation of its own.
+// Stamp sets correlation ID, causation ID and trace context from ctx, unless e has a
+// correlation ID already. Without a cause in ctx, e's own ID becomes its correlation ID.
 func (e Event) Stamp(ctx context.Context) Event {
 	if e.CorrelationID != "" {
 		return e

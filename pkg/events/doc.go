@@ -1,7 +1,7 @@
-// Package events is the language the services dance to: the CloudEvents 1.0
-// envelope, and one file per publisher that lists the events it sends.
+// Package events has the CloudEvents 1.0 envelope, and one file per publisher with the
+// events that it publishes.
 //
-// An event is thin. It says which thing changed (Subject), to which version
-// (Version) and where to look (Data.Href); consumers call back for the state.
-// docs/events.md is the same contract for readers outside Go.
+// An event is thin: it names what changed (Subject), its version after the change (Version)
+// and where to read it (Data.Href). Consumers call back for the state. docs/events.md
+// describes the same contract for readers outside Go.
 package events

@@ -19,13 +19,11 @@ const ContentType = "application/cloudevents+json"
 // format, section 4).
 const BatchContentType = "application/cloudevents-batch+json"
 
-// ErrNotAnEvent is wrapped by every error of Decode: the bytes are no
-// CloudEvent of ours.
+// ErrNotAnEvent is wrapped by every error of Decode and Validate.
 var ErrNotAnEvent = errors.New("not a CloudEvent")
 
-// Event is one fact that a service tells the others, as a CloudEvents 1.0
-// envelope. It names the thing that changed and how far it has come; it does
-// not carry the thing's state. Who wants the state follows Data.Href.
+// Event is the CloudEvents 1.0 envelope of one change. It has the subject and its version,
+// and not its state, which is read at Data.Href.
 type Event struct {
 	SpecVersion     string    `json:"specversion"`
 	ID              string    `json:"id"`     // UUIDv7
@@ -33,7 +31,7 @@ type Event struct {
 	Type            string    `json:"type"`   // "inventory.sku_processed"
 	Subject         string    `json:"subject"`
 	Time            time.Time `json:"time"`    // UTC
-	Version         int64     `json:"version"` // of the subject, after the change
+	Version         int64     `json:"version"` // of the subject after the change; 1 or more
 	CorrelationID   string    `json:"correlationid,omitempty"`
 	CausationID     string    `json:"causationid,omitempty"`
 	TraceParent     string    `json:"traceparent,omitempty"` // W3C Trace Context
@@ -41,15 +39,15 @@ type Event struct {
 	Data            Data      `json:"data"`
 }
 
-// Data is the payload of an event: where the thing it names can be read.
+// Data is the payload of an event: the path of its subject in the publisher's API.
 type Data struct {
 	Href string `json:"href"`
 }
 
-// New makes the event typ ("inventory.sku_processed") about subject, whose
-// version after the change is version and whose state is found at href. The
-// source is the part of typ before the dot. Cause and trace are filled in by
-// the outbox, from the context of the change.
+// New returns an event of type typ ("inventory.sku_processed") about subject. version is
+// the subject's version after the change, href the path of its state. The source is the
+// part of typ before the dot. The outbox sets cause and trace from the context of the
+// change.
 func New(typ, subject string, version int64, href string) Event {
 	service, _, _ := strings.Cut(typ, ".")
 	return Event{
@@ -66,10 +64,8 @@ func (e Event) Service() string { return strings.TrimPrefix(e.Source, "/") }
 // Encode returns the event as structured-mode JSON.
 func (e Event) Encode() ([]byte, error) { return json.Marshal(e) }
 
-// Decode reads one structured-mode JSON event and checks what CloudEvents 1.0
-// requires (section 3.1) and what Quadrille adds: a type "service.event" that
-// fits the source, a subject, a positive version. Members it does not know are
-// ignored, as the specification demands. Its errors wrap ErrNotAnEvent.
+// Decode parses one event in structured-mode JSON and validates it. It ignores unknown
+// members, as CloudEvents 1.0 requires. Its errors wrap ErrNotAnEvent.
 func Decode(body []byte) (Event, error) {
 	var e Event
 	if err := json.Unmarshal(body, &e); err != nil {
@@ -81,8 +77,9 @@ func Decode(body []byte) (Event, error) {
 	return e, nil
 }
 
-// Validate reports the first rule of the contract that the event breaks,
-// wrapping ErrNotAnEvent.
+// Validate returns an error that wraps ErrNotAnEvent for the first broken rule. The rules
+// are the required attributes of CloudEvents 1.0 (section 3.1) and Quadrille's own: a type
+// "service.event", a source that matches it, a subject, and a positive version.
 func (e Event) Validate() error {
 	service, name, dotted := strings.Cut(e.Type, ".")
 	switch {
@@ -93,7 +90,7 @@ func (e Event) Validate() error {
 	case !dotted || service == "" || name == "":
 		return fmt.Errorf("%w: type %q is not service.event", ErrNotAnEvent, e.Type)
 	case e.Source != "/"+service:
-		return fmt.Errorf("%w: source %q does not fit type %q", ErrNotAnEvent, e.Source, e.Type)
+		return fmt.Errorf("%w: source %q does not match type %q", ErrNotAnEvent, e.Source, e.Type)
 	case e.Subject == "":
 		return fmt.Errorf("%w: subject is missing", ErrNotAnEvent)
 	case e.Version < 1:
@@ -102,7 +99,7 @@ func (e Event) Validate() error {
 	return nil
 }
 
-// href joins path segments, each escaped, to the reference of a thing.
+// href escapes path segments and joins them to a path.
 func href(segments ...string) string {
 	var b strings.Builder
 	for _, s := range segments {

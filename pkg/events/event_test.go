@@ -14,7 +14,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // all returns one event of each kind.
 func all() []events.Event {
@@ -31,8 +31,8 @@ func all() []events.Event {
 	return list
 }
 
-// What goes over the wire is a contract: a change of it must be meant.
-func TestGolden(t *testing.T) {
+// The wire format is a contract; it must not change by accident.
+func TestWireFormatMatchesGoldenFiles(t *testing.T) {
 	for _, e := range all() {
 		e.ID, e.CorrelationID, e.CausationID = "01a1fb84-7598-7454-9597-bc82361588ff", "01a1fb84-758f-7c76-a93a-027f266c0afb", "01a1fb84-7593-7a34-aaf5-d55e5f12969d"
 		e.Time = time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
@@ -69,7 +69,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoEvent(t *testing.T) {
+func TestDecodeRefusesInvalidEvents(t *testing.T) {
 	for _, body := range []string{
 		``, `null`, `[]`, `{}`, `{"specversion":"1.0"}`,
 		`{"specversion":"0.3","id":"1","source":"/a","type":"a.b","subject":"s","version":1}`,
@@ -81,7 +81,7 @@ func TestWhatIsNoEvent(t *testing.T) {
 		`{"specversion":"1.0","id":"1","source":"/a","type":"a.b","subject":"s","version":"1"}`,
 	} {
 		if e, err := events.Decode([]byte(body)); !errors.Is(err, events.ErrNotAnEvent) {
-			t.Errorf("%s was taken for %+v, %v", body, e, err)
+			t.Errorf("%s was decoded to %+v, %v", body, e, err)
 		}
 	}
 	unknown := `{"specversion":"1.0","id":"1","source":"/a","type":"a.b","subject":"s","version":1,"other":{"x":1}}`
@@ -90,7 +90,7 @@ func TestWhatIsNoEvent(t *testing.T) {
 	}
 }
 
-func TestCausesAreHandedOn(t *testing.T) {
+func TestCauseIsPassedOn(t *testing.T) {
 	first := events.SkuProcessed("A", 1).Stamp(context.Background())
 	if first.CorrelationID != first.ID || first.CausationID != "" {
 		t.Errorf("nothing caused %+v", first)
@@ -117,12 +117,12 @@ func FuzzDecode(f *testing.F) {
 		e, err := events.Decode(body)
 		if err != nil {
 			if !errors.Is(err, events.ErrNotAnEvent) {
-				t.Errorf("%v is of no known kind", err)
+				t.Errorf("%v does not wrap ErrNotAnEvent", err)
 			}
 			return
 		}
 		if strings.Count(e.RoutingKey(), ".") < 2 || e.Validate() != nil {
-			t.Errorf("%+v was taken", e)
+			t.Errorf("%+v was accepted", e)
 		}
 	})
 }

@@ -1,12 +1,12 @@
 package events
 
-// What inventory says.
+// Events that inventory publishes.
 const (
 	// InventorySkuProcessed: the stock of a SKU changed. Subject: the SKU code.
 	InventorySkuProcessed = "inventory.sku_processed"
 	// InventoryOrderAllocated: every line of an order is reserved. Subject: the order's ID.
 	InventoryOrderAllocated = "inventory.order_allocated"
-	// InventoryOrderRejected: at least one line was short, nothing is reserved. Subject: the order's ID.
+	// InventoryOrderRejected: at least one line is out of stock, nothing is reserved. Subject: the order's ID.
 	InventoryOrderRejected = "inventory.order_rejected"
 )
 

@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxRoutingKey is how many bytes AMQP 0-9-1 allows a routing key (a short string).
+// MaxRoutingKey is the maximum length of a routing key in bytes (AMQP 0-9-1, short string).
 const MaxRoutingKey = 255
 
-// RoutingKey returns "service.event.subject". A fanout exchange ignores it; bound to
-// amq.topic it becomes the MQTT topic service/event/subject, so dots and slashes of
-// the subject are percent-encoded. A key that is too long is shortened by FitRoutingKey.
+// RoutingKey returns "service.event.subject". A fanout exchange ignores it. Where the
+// exchange is bound to amq.topic, it becomes the MQTT topic service/event/subject; dots and
+// slashes of the subject are therefore percent-encoded. FitRoutingKey shortens long keys.
 func (e Event) RoutingKey() string {
 	return FitRoutingKey(e.Type + "." + strings.NewReplacer("%", "%25", ".", "%2E", "/", "%2F").Replace(e.Subject))
 }
@@ -20,10 +20,9 @@ func (e Event) RoutingKey() string {
 // digestDigits is the length of the digest in a shortened routing key: 128 bits.
 const digestDigits = 32
 
-// FitRoutingKey shortens a key of more than MaxRoutingKey bytes: it keeps the
-// beginning, up to a whole character, and adds "~" and the first 32 hexadecimal digits
-// of the SHA-256 of the whole key. Different keys stay different. The event's own
-// subject is not affected.
+// FitRoutingKey shortens a key of more than MaxRoutingKey bytes: it keeps the beginning, up
+// to a whole character, and adds "~" and the first 32 hexadecimal digits of the SHA-256 of
+// the whole key. Different keys remain different.
 func FitRoutingKey(key string) string {
 	if len(key) <= MaxRoutingKey {
 		return key
@@ -33,7 +32,7 @@ func FitRoutingKey(key string) string {
 		end--
 	}
 	if escape := strings.LastIndexByte(key[:end], '%'); escape > end-3 && escape >= 0 {
-		end = escape // an escape is three characters, and stays whole
+		end = escape // do not cut an escape, which has three characters
 	}
 	sum := sha256.Sum256([]byte(key))
 	return key[:end] + "~" + hex.EncodeToString(sum[:])[:digestDigits]

@@ -10,7 +10,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-func TestRoutingKeyIsShortenedOnlyWhereItMustBe(t *testing.T) {
+func TestRoutingKeyIsShortenedAbove255Bytes(t *testing.T) {
 	for name, c := range map[string]struct{ subject, want string }{
 		"plain":            {"ann/TEA-1", "a.b.ann%2FTEA-1"},
 		"of 255 bytes":     {strings.Repeat("x", 251), "a.b." + strings.Repeat("x", 251)},
@@ -23,20 +23,19 @@ func TestRoutingKeyIsShortenedOnlyWhereItMustBe(t *testing.T) {
 	}
 }
 
-// The longest wish that is valid input has a key that a broker takes, and another one
-// than its neighbour.
-func TestLongestWishHasAKey(t *testing.T) {
+// Customer and SKU code of a wish may be so long that its key is shortened.
+func TestLongestWishesHaveDistinctKeys(t *testing.T) {
 	customer, code := strings.Repeat(".", 54), strings.Repeat(".", 64)
 	a, b := events.ItemWished(customer, code, 1), events.ItemWished(customer, code[1:]+"X", 1)
 	if a.RoutingKey() == b.RoutingKey() {
-		t.Errorf("two wishes have one key %q", a.RoutingKey())
+		t.Errorf("two wishes have the same key %q", a.RoutingKey())
 	}
 	if a.Subject != customer+"/"+code {
 		t.Errorf("the subject is %q", a.Subject)
 	}
 }
 
-func TestFitRoutingKeyKeepsKeysApart(t *testing.T) {
+func TestFitRoutingKeyKeepsKeysDistinct(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		long := rapid.StringN(100, 400, 2000)
 		a, b := long.Draw(t, "a"), long.Draw(t, "b")

@@ -1,16 +1,16 @@
 package events
 
-// What sales says. The subject of each is the order's ID.
+// Events that sales publishes. Their subject is the order's ID.
 const (
-	// SalesOrderPlaced: a customer placed an order; it waits for its stock.
+	// SalesOrderPlaced: a customer placed an order, whose stock is not reserved yet.
 	SalesOrderPlaced = "sales.order_placed"
 	// SalesOrderConfirmed: the order's stock is reserved.
 	SalesOrderConfirmed = "sales.order_confirmed"
-	// SalesOrderRejected: the order was short of stock.
+	// SalesOrderRejected: there was not enough stock for the order.
 	SalesOrderRejected = "sales.order_rejected"
 	// SalesOrderCancelled: the order was cancelled.
 	SalesOrderCancelled = "sales.order_cancelled"
-	// SalesOrderShipped: the order left the house.
+	// SalesOrderShipped: the order was shipped.
 	SalesOrderShipped = "sales.order_shipped"
 )
 

@@ -1,6 +1,6 @@
 package events
 
-// What wishlist says.
+// Events that wishlist publishes.
 const (
 	// WishlistItemWished: a customer put a SKU on the list. Subject: customer/SKU.
 	WishlistItemWished = "wishlist.item_wished"

@@ -1,7 +1,7 @@
-// Package fault is the one error type that crosses a border: a rule of the
-// domain breaks with a Fault, internal/platform/rest writes it as an RFC 9457 problem
-// document, and a client reads that document back into the same Fault. No layer
-// between needs to know about HTTP.
+// Package fault has the error type that crosses process borders. The domain returns a Fault
+// for a broken rule, internal/platform/rest writes it as an RFC 9457 problem document, and
+// a client reads the document back into the same Fault. The layers between need not know
+// HTTP.
 package fault
 
 import (
@@ -10,27 +10,27 @@ import (
 	"slices"
 )
 
-// Kind says whose fault it is and whether another try can help.
+// Kind classifies a fault: who has to act, and whether a retry can help.
 type Kind int
 
 // The kinds, each with the HTTP status that internal/platform/rest gives it.
 const (
-	Internal     Kind = iota // 500: ours; the detail stays in the log
+	Internal     Kind = iota // 500: a bug; the detail is only logged
 	Malformed                // 400: cannot be parsed
 	Unauthorized             // 401
 	Forbidden                // 403
 	NotFound                 // 404
-	Conflict                 // 409: not in the thing's present state
-	Gone                     // 410: was there, will not come back
+	Conflict                 // 409: not possible in the resource's present state
+	Gone                     // 410: existed once, will not come back
 	Stale                    // 412: If-Match names an older version
 	TooLarge                 // 413
 	Invalid                  // 422: parses, but breaks a rule
-	TooMany                  // 429: more than this caller may ask now
+	TooMany                  // 429: the caller exceeded its rate
 	Unavailable              // 503: try again later
-	Misdirected              // 421: sent to a listener that does not go by the request's Host
+	Misdirected              // 421: the listener does not serve the request's Host
 )
 
-// Field is one part of the input that is wrong.
+// Field names one invalid part of the input.
 type Field struct {
 	Pointer string `json:"pointer"` // JSON Pointer (RFC 6901) into the body, or "#/query/name", "#/header/name", "#/path/name"
 	Detail  string `json:"detail"`
@@ -42,22 +42,21 @@ type Fault struct {
 	Kind   Kind
 	Code   string // snake_case, part of the API: "sku_unknown"
 	Detail string
-	Fields []Field // MaxFields at the most
-	// More is how many further parts of the input are wrong, which Fields leaves out.
-	More int
+	Fields []Field // at most MaxFields
+	More   int     // invalid parts of the input that Fields omits
 }
 
-// MaxFields is how many parts of the input a fault names. An answer that lists more
-// helps nobody, and costs whoever makes it.
+// MaxFields bounds the fields of a fault. A longer list would help no caller, and an
+// attacker could make its computation expensive.
 const MaxFields = 100
 
-// New makes a fault whose detail is formatted as by fmt.Sprintf.
+// New returns a fault. format and args give its detail, as for fmt.Sprintf.
 func New(kind Kind, code, format string, args ...any) *Fault {
 	return &Fault{Kind: kind, Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// With returns a copy that also names a part of the input. Behind MaxFields it only
-// counts.
+// With returns a copy of f with one more field. If f has MaxFields already, With only
+// increments More.
 func (f *Fault) With(pointer, format string, args ...any) *Fault {
 	c := *f
 	if len(f.Fields) >= MaxFields {
@@ -68,10 +67,10 @@ func (f *Fault) With(pointer, format string, args ...any) *Fault {
 	return &c
 }
 
-// Error is "code: detail".
+// Error returns "code: detail".
 func (f *Fault) Error() string { return f.Code + ": " + f.Detail }
 
-// Is reports whether err is, or wraps, a fault of one of the kinds.
+// Is reports whether the first fault in the chain of err has one of the kinds.
 func Is(err error, kinds ...Kind) bool {
 	var f *Fault
 	if !errors.As(err, &f) {

@@ -10,9 +10,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// A fault names the first hundred parts of the input and counts the rest; the problem
-// says so, and is read back as it was written.
-func TestManyFields(t *testing.T) {
+func TestFieldsBeyondMaxAreCounted(t *testing.T) {
 	f := fault.New(fault.Invalid, "request_invalid", "it breaks rules")
 	first := f
 	for i := range 20_000 {
@@ -39,8 +37,7 @@ func TestManyFields(t *testing.T) {
 	}
 }
 
-// What another service lists is bounded, too.
-func TestManyFieldsOfAnotherService(t *testing.T) {
+func TestFromResponseBoundsFields(t *testing.T) {
 	p := fault.Problem{Code: "x", Errors: make([]fault.Field, 5_000)}
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -52,9 +49,7 @@ func TestManyFieldsOfAnotherService(t *testing.T) {
 	}
 }
 
-// Each status that a service may answer with has its kind; what may pass is worth
-// another try, and so is a request to a listener that does not go by the name.
-func TestKindsOfAnswers(t *testing.T) {
+func TestStatusDeterminesKind(t *testing.T) {
 	for status, want := range map[int]fault.Kind{
 		400: fault.Malformed, 401: fault.Unauthorized, 403: fault.Forbidden, 404: fault.NotFound, 408: fault.Unavailable, 409: fault.Conflict, 410: fault.Gone, 412: fault.Stale,
 		413: fault.TooLarge, 418: fault.Invalid, 421: fault.Unavailable, 422: fault.Invalid, 429: fault.Unavailable, 500: fault.Unavailable, 503: fault.Unavailable, 599: fault.Unavailable,

@@ -10,7 +10,7 @@ import (
 // ProblemType is the media type of a problem document (RFC 9457, section 3).
 const ProblemType = "application/problem+json"
 
-// Problem is a fault as it goes over HTTP.
+// Problem is the problem document of a fault (RFC 9457).
 type Problem struct {
 	Type   string  `json:"type"`
 	Title  string  `json:"title"`
@@ -35,9 +35,9 @@ func statuses() map[Kind]int {
 // Status returns the kind's HTTP status.
 func (k Kind) Status() int { return statuses()[k] }
 
-// kindOf returns the kind that an HTTP status of another service stands for. What is
-// worth another try is Unavailable: a misdirected request too, which says nothing about
-// what was asked.
+// kindOf returns the kind for the HTTP status of another service's response. Statuses that
+// may change with a retry are Unavailable. 421 (Misdirected Request) is one of them: it says
+// nothing about the resource.
 func kindOf(status int) Kind {
 	switch {
 	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusMisdirectedRequest:
@@ -51,7 +51,7 @@ func kindOf(status int) Kind {
 	return Invalid
 }
 
-// Problem returns the fault as a document for status, which is its kind's.
+// Problem returns the fault's problem document. status must be that of its kind.
 func (f *Fault) Problem(status int) Problem {
 	return Problem{
 		Type: "/problems/" + f.Code, Title: http.StatusText(status), Status: status,
@@ -59,7 +59,7 @@ func (f *Fault) Problem(status int) Problem {
 	}
 }
 
-// detail tells of what Fields leaves out, too.
+// detail returns Detail, and the number of omitted fields if there are any.
 func (f *Fault) detail() string {
 	if f.More == 0 {
 		return f.Detail
@@ -67,11 +67,11 @@ func (f *Fault) detail() string {
 	return fmt.Sprintf("%s (%d of %d are listed)", f.Detail, len(f.Fields), len(f.Fields)+f.More)
 }
 
-// CodeUnexpected is the code of an answer that came without a problem document.
+// CodeUnexpected is the code of the fault for a response without a problem document.
 const CodeUnexpected = "unexpected_answer"
 
-// FromResponse reads the fault from an answer that is no success: its problem
-// document, or what the status alone says.
+// FromResponse returns the fault of an unsuccessful response: that of its problem document
+// or, without one, a fault with CodeUnexpected and the kind of the status.
 func FromResponse(status int, contentType string, body []byte) error {
 	var p Problem
 	media, _, _ := mime.ParseMediaType(contentType)

@@ -10,13 +10,11 @@ import (
 	"gorm.io/gorm"
 )
 
-// acquire takes the lease, or extends it where this instance holds it. It returns
-// until when this instance holds it, by this process's monotonic clock, counted from
-// before the database was asked; whether another holder's lease has expired is
-// decided by the database's clock. It returns the zero time where another instance
-// holds the lease.
+// acquire takes or extends the lease and returns its expiry, or the zero time if another
+// instance holds it. The expiry is counted by this process's monotonic clock from before
+// the query. The database's clock decides whether another instance's lease has expired.
 func (l *Lease) acquire(ctx context.Context) (until time.Time, err error) {
-	asked := time.Now()
+	began := time.Now()
 	db := l.cfg.DB.WithContext(ctx)
 	var taken bool
 	if db.Name() == "postgres" {
@@ -28,7 +26,7 @@ func (l *Lease) acquire(ctx context.Context) (until time.Time, err error) {
 	case err != nil:
 		err = fmt.Errorf("acquire lease: %w", err)
 	case taken:
-		until = asked.Add(l.cfg.TTL)
+		until = began.Add(l.cfg.TTL)
 	}
 	l.note(ctx, taken, err)
 	return until, err
@@ -49,26 +47,26 @@ func (l *Lease) acquirePostgres(db *gorm.DB) (bool, error) {
 	return l.takeAhead(db)
 }
 
-// ahead is a lease that expires later than now + TTL, as one instance has seen it.
+// ahead describes a lease that expires later than now + TTL.
 type ahead struct {
-	version string    // of the row: each renewal changes it
-	since   time.Time // when this instance saw this version first
+	version string    // of the row; each renewal changes it
+	since   time.Time // when this instance first saw the version
 }
 
-// takeAhead takes a lease that expires later than now + TTL and is not renewed. No
-// holder writes such a time: the database's clock was set back after it was written,
-// or a person wrote it. By its expiry alone, the lease of a dead holder would keep
-// everybody from work for as long as the clock was set back.
+// takeAhead takes a lease that expires later than now + TTL and is not being renewed. No
+// holder writes such a time: the database's clock was set back afterwards, or a person
+// wrote it. Without takeAhead, the lease of a dead holder would keep all instances idle for
+// as long as the clock was set back.
 //
-// A live holder renews its lease every third of its TTL, so a row that stays the same
-// for the TTL by this process's monotonic clock has no live holder. Other instances
-// may have been configured with a longer TTL, so the wait is DefaultTTL at least.
+// A live holder renews its lease every third of its TTL. So if a row does not change for
+// the TTL by this process's monotonic clock, its holder is dead. Other instances may be
+// configured with a longer TTL, so the wait is at least DefaultTTL.
 func (l *Lease) takeAhead(db *gorm.DB) (bool, error) {
 	var version string
 	err := db.Raw(`SELECT holder, xmin::text, expires_at > clock_timestamp() + ? * interval '1 microsecond' FROM leases WHERE name = ?`,
 		l.cfg.TTL.Microseconds(), l.cfg.Name).Row().Scan(&l.seen.holder, &version, &l.seen.ahead)
 	switch {
-	case errors.Is(err, sql.ErrNoRows): // it was given back meanwhile
+	case errors.Is(err, sql.ErrNoRows): // released in the meantime
 		l.seen, l.ahead = seen{}, ahead{}
 		return false, nil
 	case err != nil:
@@ -87,14 +85,14 @@ func (l *Lease) takeAhead(db *gorm.DB) (bool, error) {
 	if res.Error != nil || res.RowsAffected == 0 {
 		return false, res.Error
 	}
-	l.cfg.Log.Warn("took a lease that expires in the future and was not renewed; was the database's clock set back?",
+	l.cfg.Log.Warn("took a lease that expires too far in the future and was not renewed; was the database's clock set back?",
 		"lease", l.cfg.Name, "holder", l.seen.holder)
 	l.ahead = ahead{}
 	return true, nil
 }
 
-// takeFile takes the lease from any holder: an SQLite file has one process, so
-// the previous holder is dead.
+// takeFile takes the lease in an SQLite file from any holder. Only one process opens the
+// file, so the previous holder is dead.
 func takeFile(db *gorm.DB, cfg Config) (bool, error) {
 	res := db.Exec(`INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at`,

@@ -8,9 +8,9 @@ import (
 	"quadrille/internal/platform/db/dbtest"
 )
 
-// A dead holder's lease does not outlast its time to live by more than that, however
-// far in the future it expires: the database's clock was set back since.
-func TestDeadHolderInTheFutureIsReplaced(t *testing.T) {
+// After the database's clock was set back, the lease of a dead holder expires far in the
+// future. A standby takes it within twice its time to live.
+func TestDeadHolderIsReplacedAfterClockStepsBack(t *testing.T) {
 	for name, expires := range map[string]string{
 		"in an hour":     "clock_timestamp() + interval '1 hour'",
 		"in ten seconds": "clock_timestamp() + interval '10 seconds'",
@@ -26,7 +26,7 @@ func TestDeadHolderInTheFutureIsReplaced(t *testing.T) {
 			var at atomic.Int32
 			began := time.Now()
 			two := begin(t, conn, "two", time.Second, &at)
-			waitFor(t, "says that the holder is suspect", func() bool {
+			waitFor(t, "reports the expiry in the future", func() bool {
 				s := two.Status()
 				return s.Holder == "dead" && s.Err != "" && !s.Since.IsZero() || s.Held
 			})
@@ -41,9 +41,8 @@ func TestDeadHolderInTheFutureIsReplaced(t *testing.T) {
 	}
 }
 
-// A live holder whose lease lies in the future keeps it: it renews it by the clock
-// that was set back.
-func TestClockStepsBackUnderALiveHolder(t *testing.T) {
+// A live holder keeps its lease when the clock is set back: it renews it by the new time.
+func TestLiveHolderKeepsLeaseAfterClockStepsBack(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "lease", dbtest.NoTables())
 	var at atomic.Int32
@@ -58,12 +57,11 @@ func TestClockStepsBackUnderALiveHolder(t *testing.T) {
 		two.idle(t, time.Second)
 	}
 	if s := two.Status(); s.Holder != "one" {
-		t.Errorf("status of the one that stands by is %+v, want holder one", s)
+		t.Errorf("status of the standby is %+v, want holder one", s)
 	}
 }
 
-// Status tells who holds the lease, and why nobody can.
-func TestStatus(t *testing.T) {
+func TestStatusHasHolderOrReason(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "lease", dbtest.NoTables())
 	var at atomic.Int32
@@ -74,7 +72,7 @@ func TestStatus(t *testing.T) {
 	if err := conn.Exec("ALTER TABLE leases RENAME TO hidden").Error; err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "both say why the lease cannot be had", func() bool {
+	waitFor(t, "both report why the lease cannot be acquired", func() bool {
 		a, b := one.Status(), two.Status()
 		return !a.Held && a.Err != "" && b.Err != "" && !b.Since.IsZero()
 	})
@@ -91,7 +89,7 @@ func waitFor(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not so after 20 s: %s", what)
+			t.Fatalf("waited 20 s for: %s", what)
 		}
 	}
 }

@@ -14,8 +14,9 @@ import (
 	"quadrille/pkg/lease"
 )
 
-// hand is one instance: it tells when it works, and when it has stopped.
-type hand struct {
+// instance runs a lease. works gets a value when work begins; ended is closed when Run
+// has returned.
+type instance struct {
 	*lease.Lease
 
 	works chan struct{}
@@ -23,20 +24,20 @@ type hand struct {
 	ended chan struct{}
 }
 
-// begin has an instance try for the lease. at counts those that work at a time.
-func begin(t *testing.T, conn *gorm.DB, name string, ttl time.Duration, at *atomic.Int32) *hand {
+// begin starts an instance. at counts the instances that work at the same time.
+func begin(t *testing.T, conn *gorm.DB, name string, ttl time.Duration, at *atomic.Int32) *instance {
 	t.Helper()
 	l, err := lease.New(lease.Config{DB: conn, Name: "reader", Holder: name, TTL: ttl, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	h := &hand{Lease: l, works: make(chan struct{}, 10), stop: stop, ended: make(chan struct{})}
+	h := &instance{Lease: l, works: make(chan struct{}, 10), stop: stop, ended: make(chan struct{})}
 	go func() {
 		defer close(h.ended)
 		err := l.Run(ctx, func(ctx context.Context) {
 			if at.Add(1) > 1 {
-				t.Error("two work at a time")
+				t.Error("two instances work at the same time")
 			}
 			h.works <- struct{}{}
 			<-ctx.Done()
@@ -50,7 +51,7 @@ func begin(t *testing.T, conn *gorm.DB, name string, ttl time.Duration, at *atom
 	return h
 }
 
-func (h *hand) worksWithin(t *testing.T, d time.Duration) {
+func (h *instance) worksWithin(t *testing.T, d time.Duration) {
 	t.Helper()
 	select {
 	case <-h.works:
@@ -59,36 +60,35 @@ func (h *hand) worksWithin(t *testing.T, d time.Duration) {
 	}
 }
 
-// idle checks that the instance stands by for as long as d.
-func (h *hand) idle(t *testing.T, d time.Duration) {
+// idle checks that the instance stands by for d.
+func (h *instance) idle(t *testing.T, d time.Duration) {
 	t.Helper()
 	select {
 	case <-h.works:
-		t.Fatal("works although another one holds the lease")
+		t.Fatal("works although another instance holds the lease")
 	case <-time.After(d):
 	}
 	if h.Held() {
-		t.Error("says that it holds the lease")
+		t.Error("reports that it holds the lease")
 	}
 }
 
-func TestOneAtATimeAndAtOnceAfterACleanStop(t *testing.T) {
+func TestStandbyTakesOverAtOnceAfterRelease(t *testing.T) {
 	conn := dbtest.Postgres(t, "lease", dbtest.NoTables())
 	var at atomic.Int32
 	one := begin(t, conn, "one", time.Minute, &at)
 	one.worksWithin(t, 10*time.Second)
 	two := begin(t, conn, "two", 600*time.Millisecond, &at)
-	two.idle(t, time.Second) // more than its own time to live
+	two.idle(t, time.Second) // longer than two's TTL
 	one.stop()
 	<-one.ended
-	two.worksWithin(t, 2*time.Second) // far less than the first one's minute
+	two.worksWithin(t, 2*time.Second) // far less than one's TTL
 	if !two.Held() || one.Held() {
 		t.Errorf("held: one %t, two %t", one.Held(), two.Held())
 	}
 }
 
-// A holder that is gone without a word has lost the lease when its time is up.
-func TestSilentHolderIsReplaced(t *testing.T) {
+func TestLeaseOfDeadHolderExpires(t *testing.T) {
 	conn := dbtest.Postgres(t, "lease", dbtest.NoTables())
 	const silent = "INSERT INTO leases (name, holder, expires_at) VALUES ('reader', 'dead', clock_timestamp() + interval '700 milliseconds')"
 	if err := conn.Exec(silent).Error; err != nil {
@@ -98,32 +98,30 @@ func TestSilentHolderIsReplaced(t *testing.T) {
 	began := time.Now()
 	begin(t, conn, "two", time.Second, &at).worksWithin(t, 10*time.Second)
 	if took := time.Since(began); took < 600*time.Millisecond {
-		t.Errorf("took over after %s, before the lease ran out", took)
+		t.Errorf("took over after %s, before the lease expired", took)
 	}
 }
 
-// A holder whose lease was taken stops working, and stands by.
-func TestHolderNoticesThatItLost(t *testing.T) {
+func TestHolderStopsWorkWhenLeaseWasTaken(t *testing.T) {
 	conn := dbtest.Postgres(t, "lease", dbtest.NoTables())
 	var at atomic.Int32
 	one := begin(t, conn, "one", 600*time.Millisecond, &at)
 	one.worksWithin(t, 10*time.Second)
-	// As after it was stopped for longer than the lease: another has it now.
+	// Another instance takes the lease, as if this one had been paused for longer than its TTL.
 	const stolen = "UPDATE leases SET holder = 'thief', expires_at = clock_timestamp() + interval '1 minute'"
 	if err := conn.Exec(stolen).Error; err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); one.Held() || at.Load() > 0; {
 		if time.Now().After(deadline) {
-			t.Fatal("goes on without the lease")
+			t.Fatal("works on without the lease")
 		}
 		time.Sleep(time.Millisecond)
 	}
 	one.idle(t, 500*time.Millisecond)
 }
 
-// A database that does not answer costs the lease when the time is up, not before.
-func TestDatabaseAway(t *testing.T) {
+func TestHolderKeepsLeaseUntilExpiryWhenDatabaseIsUnavailable(t *testing.T) {
 	conn := dbtest.Postgres(t, "lease", dbtest.NoTables())
 	var at atomic.Int32
 	one := begin(t, conn, "one", time.Second, &at)
@@ -147,9 +145,8 @@ func TestDatabaseAway(t *testing.T) {
 	one.worksWithin(t, 10*time.Second)
 }
 
-// An SQLite file has one process: whoever opened it is the only one, whatever the
-// one before it left.
-func TestFileIsTakenAtOnce(t *testing.T) {
+// Only one process opens an SQLite file, so it takes the lease of an earlier one at once.
+func TestLeaseInFileIsTakenAtOnce(t *testing.T) {
 	conn := dbtest.SQLite(t, "lease", dbtest.NoTables())
 	if err := conn.Exec("INSERT INTO leases (name, holder, expires_at) VALUES ('reader', 'dead', '2999-01-01 00:00:00')").Error; err != nil {
 		t.Fatal(err)
@@ -158,8 +155,7 @@ func TestFileIsTakenAtOnce(t *testing.T) {
 	begin(t, conn, "two", time.Second, &at).worksWithin(t, 10*time.Second)
 }
 
-// However many want it, and come and go, one works at a time.
-func TestManyWantIt(t *testing.T) {
+func TestOnlyOneOfManyInstancesWorks(t *testing.T) {
 	conn := dbtest.Postgres(t, "lease", dbtest.NoTables())
 	var at atomic.Int32
 	var all sync.WaitGroup

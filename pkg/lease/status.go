@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// Status is what an instance knows of the lease. It asks nobody.
+// Status is the state of the lease as of an instance's last query.
 type Status struct {
 	Held   bool   // by this instance
-	Holder string // as of the last look; empty where nobody holds it or it is unknown
-	// Err says why the lease could not be acquired, renewed or looked at, or by whom it
-	// is held although its holder seems to be dead. It is empty where this instance
-	// holds the lease, or another one does that renews it.
+	Holder string // empty if the lease is not held or the holder is unknown
+	// Err explains why the lease could not be acquired, renewed or read, or names a holder
+	// that seems to be dead. It is empty while this instance holds the lease or another
+	// instance renews it.
 	Err string
-	// Since is when Err was first so: since then nobody is known to hold the lease. It
-	// is zero where Err is empty.
+	// Since is the begin of the present trouble: no live holder is known since then. It is
+	// zero if Err is empty.
 	Since time.Time
 }
 
-// Status returns what is known of the lease. It is safe for concurrent use.
+// Status returns the state of the lease without a query. It is safe for concurrent use.
 func (l *Lease) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -27,13 +27,13 @@ func (l *Lease) Status() Status {
 	return s
 }
 
-// seen is another holder's lease, as of the last look.
+// seen describes another holder's lease, as of the last query.
 type seen struct {
 	holder string
-	ahead  bool // it expires later than any holder writes
+	ahead  bool // expires later than now + TTL
 }
 
-// note keeps what an attempt to acquire the lease found.
+// note records the result of an attempt to acquire the lease.
 func (l *Lease) note(ctx context.Context, taken bool, err error) {
 	if ctx.Err() != nil && err == nil {
 		return
@@ -47,9 +47,9 @@ func (l *Lease) note(ctx context.Context, taken bool, err error) {
 	case err != nil:
 		l.status.Err = err.Error()
 	case l.seen.holder == "":
-		l.status.Err = "nobody holds the lease"
+		l.status.Err = "no instance holds the lease"
 	case l.seen.ahead:
-		l.status.Err = "the lease of " + l.seen.holder + " expires in the future, beyond any renewal"
+		l.status.Err = "the lease of " + l.seen.holder + " expires too far in the future"
 	default:
 		l.status = Status{Holder: l.seen.holder}
 		return

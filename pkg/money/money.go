@@ -1,5 +1,4 @@
-// Package money is amounts that add up: integers of minor units in a currency,
-// never floats.
+// Package money has amounts of money: integers of minor units with a currency, no floats.
 package money
 
 import (
@@ -21,8 +20,8 @@ type Money struct {
 	Currency string
 }
 
-// Parse reads a decimal amount such as "2.55". It takes as many decimals as the
-// currency has, at most; no exponent, no separators, no plus.
+// Parse parses a decimal amount such as "2.55". It accepts at most the decimals of the
+// currency, and no exponent, separators or plus sign.
 func Parse(amount, code string) (Money, error) {
 	scale, err := scaleOf(code)
 	if err != nil {
@@ -31,7 +30,7 @@ func Parse(amount, code string) (Money, error) {
 	whole, fraction, dotted := strings.Cut(amount, ".")
 	digits := strings.TrimPrefix(whole, "-")
 	if !onlyDigits(digits) || dotted && !onlyDigits(fraction) {
-		return Money{}, fmt.Errorf("%w: %.40q is no decimal number", ErrInvalid, amount)
+		return Money{}, fmt.Errorf("%w: %.40q is not a decimal number", ErrInvalid, amount)
 	}
 	if len(fraction) > scale {
 		return Money{}, fmt.Errorf("%w: %.40q has more than the %d decimals of %s", ErrInvalid, amount, scale, code)
@@ -51,7 +50,7 @@ func onlyDigits(s string) bool {
 func scaleOf(code string) (int, error) {
 	unit, err := currency.ParseISO(code)
 	if err != nil || unit.String() != code {
-		return 0, fmt.Errorf("%w: %.10q is no ISO 4217 currency", ErrInvalid, code)
+		return 0, fmt.Errorf("%w: %.10q is not an ISO 4217 currency", ErrInvalid, code)
 	}
 	scale, _ := currency.Standard.Rounding(unit)
 	return scale, nil
@@ -73,10 +72,10 @@ func (m Money) Amount() string {
 	return sign + digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
 }
 
-// Add is m + other. Both are of one currency.
+// Add returns m + other, or an error if the currencies differ or the sum overflows.
 func (m Money) Add(other Money) (Money, error) {
 	if m.Currency != other.Currency {
-		return Money{}, fmt.Errorf("%w: %s and %s do not add up", ErrInvalid, m.Currency, other.Currency)
+		return Money{}, fmt.Errorf("%w: cannot add %s and %s", ErrInvalid, m.Currency, other.Currency)
 	}
 	sum := m.Minor + other.Minor
 	if (sum > m.Minor) != (other.Minor > 0) && other.Minor != 0 {
@@ -85,7 +84,7 @@ func (m Money) Add(other Money) (Money, error) {
 	return Money{Minor: sum, Currency: m.Currency}, nil
 }
 
-// Times is m taken n times; n is not negative.
+// Times returns m * n, or an error if n is negative or the product overflows.
 func (m Money) Times(n int64) (Money, error) {
 	if n < 0 || n > 0 && (m.Minor > math.MaxInt64/n || m.Minor < math.MinInt64/n) {
 		return Money{}, fmt.Errorf("%w: the product is too large", ErrInvalid)

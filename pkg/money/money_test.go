@@ -31,12 +31,12 @@ func TestParse(t *testing.T) {
 		{"0.5", "JPY"}, {"--1", "GBP"}, {"1.-5", "GBP"}, {"92233720368547758.08", "GBP"}, {"1", "gbp"}, {"1", "POUND"}, {"1", ""}, {"NaN", "GBP"},
 	} {
 		if m, err := money.Parse(bad[0], bad[1]); err == nil {
-			t.Errorf("%q %q was taken for %+v", bad[0], bad[1], m)
+			t.Errorf("%q %q was parsed as %+v", bad[0], bad[1], m)
 		}
 	}
 }
 
-func TestSumsDoNotWrapAround(t *testing.T) {
+func TestOverflowIsAnError(t *testing.T) {
 	most := money.Money{Minor: math.MaxInt64, Currency: "GBP"}
 	if _, err := most.Add(money.Money{Minor: 1, Currency: "GBP"}); err == nil {
 		t.Error("a sum wrapped around")

@@ -1,5 +1,5 @@
-// Package restclient is what the typed clients of all services do alike: an
-// answer becomes a value or a fault, a paged list becomes one sequence.
+// Package restclient has the common code of the services' typed clients: it converts a
+// response to a value or a fault, and a paged list to one sequence.
 package restclient
 
 import (
@@ -14,23 +14,23 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// PageSize is how many items a client asks for at a time: the most an API gives.
+// PageSize is the page length that clients request: the maximum of the APIs.
 const PageSize = 500
 
-// keysAtOnce is how many keys a client puts into one query, so that a URL stays
-// below the 8 kB that servers and proxies take.
-const keysAtOnce = 100
+// keysPerQuery bounds the keys in one query, so that a URL stays below the 8 kB that
+// servers and proxies accept.
+const keysPerQuery = 100
 
-// Answer is a successful answer.
+// Answer is a successful response with its decoded body.
 type Answer[T any] struct {
 	Value  T
 	Status int
 	Header http.Header
 }
 
-// Read takes what a generated client call returns and reads it to the end. An
-// answer that is no success, and a call that got no answer, are faults; the
-// latter are Unavailable.
+// Read decodes the response of a generated client and closes it. The error is the fault of
+// an unsuccessful response. If there is no response, the error is an Unavailable fault,
+// unless err is context.Canceled.
 func Read[T any](resp *http.Response, err error) (answer Answer[T], _ error) {
 	if err != nil {
 		return answer, unreachable(err)
@@ -53,7 +53,8 @@ func Read[T any](resp *http.Response, err error) (answer Answer[T], _ error) {
 	return answer, nil
 }
 
-// unreachable keeps the cause, so that a caller whose own context ended can tell.
+// unreachable returns an Unavailable fault that wraps err, so that callers can recognise the
+// end of their own context.
 func unreachable(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -61,7 +62,7 @@ func unreachable(err error) error {
 	return errors.Join(fault.New(fault.Unavailable, "unreachable", "no answer: %v", err), err)
 }
 
-// Page is one page of a list; Next goes on after it, nil at the end.
+// Page is one page of a list. Next is the cursor of the next page, nil for the last one.
 type Page[T any] struct {
 	Items []T     `json:"items"`
 	Next  *string `json:"next"`
@@ -91,13 +92,13 @@ func Each[T any](page func(after *string) (*http.Response, error)) iter.Seq2[T, 
 	}
 }
 
-// ByKeys fetches the items with these keys, a hundred at a time. It skips keys without
-// an item, whether the list omits the item or the owner answers 404 or 410 with a
-// problem document.
+// ByKeys fetches the items with these keys, a hundred per request. It skips keys without an
+// item, whether the list omits the item or the owner responds with 404 or 410 and a problem
+// document.
 func ByKeys[T any](keys []string, page func(keys []string) (*http.Response, error)) ([]T, error) {
 	items := make([]T, 0, len(keys))
-	for start := 0; start < len(keys); start += keysAtOnce {
-		found, err := some[T](keys[start:min(start+keysAtOnce, len(keys))], page)
+	for start := 0; start < len(keys); start += keysPerQuery {
+		found, err := some[T](keys[start:min(start+keysPerQuery, len(keys))], page)
 		if err != nil {
 			return nil, err
 		}
@@ -106,8 +107,8 @@ func ByKeys[T any](keys []string, page func(keys []string) (*http.Response, erro
 	return items, nil
 }
 
-// some asks for keys at once; where that is refused because something is gone, for
-// halves of them, down to the one that is.
+// some fetches the items of keys with one request. If the owner refuses it because an item
+// is gone, some bisects keys to find that item.
 func some[T any](keys []string, page func(keys []string) (*http.Response, error)) ([]T, error) {
 	answer, err := Read[Page[T]](page(keys))
 	if !gone(err) {
@@ -125,8 +126,8 @@ func some[T any](keys []string, page func(keys []string) (*http.Response, error)
 	return append(first, second...), err
 }
 
-// gone: the owner says so. A 404 without a document, or for a path that nobody
-// serves, is a call to the wrong place.
+// gone reports whether the owner responded that an item does not exist. A 404 without a
+// problem document, or for an unknown path, comes from a wrong URL instead.
 func gone(err error) bool {
 	var f *fault.Fault
 	return errors.As(err, &f) && (f.Kind == fault.NotFound || f.Kind == fault.Gone) &&

@@ -13,8 +13,8 @@ import (
 	"quadrille/pkg/restclient"
 )
 
-// owner has every thing whose key is not "gone…", and refuses whoever asks for one
-// that is with status and document.
+// owner serves an item for every key, except for keys that begin with "gone": a request for
+// such a key gets status and document.
 func owner(t *testing.T, status int, document string) (ask func(keys []string) (*http.Response, error), asked *int) {
 	t.Helper()
 	asked = new(int)
@@ -48,8 +48,7 @@ func keys(n int, gone ...int) (all []string) {
 	return all
 }
 
-// What its owner says is gone is left out, and the rest is found.
-func TestWhatIsGoneIsLeftOut(t *testing.T) {
+func TestByKeysOmitsItemsThatAreGone(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusGone} {
 		ask, asked := owner(t, status, `{"code":"sku_unknown","detail":"no"}`)
 		found, err := restclient.ByKeys[string](keys(250, 0, 120, 121, 249), ask)
@@ -62,9 +61,9 @@ func TestWhatIsGoneIsLeftOut(t *testing.T) {
 	}
 }
 
-// A 404 that nobody explains, or of a path that is not served, is no word of the
-// owner: taking it for one would remove every copy because of a wrong URL.
-func TestACallToTheWrongPlaceIsNoFact(t *testing.T) {
+// A 404 without a problem document, or for an unknown path, comes from a wrong URL. Treated
+// as the owner's answer it would remove every copy.
+func TestByKeysReturnsErrorWhenURLIsWrong(t *testing.T) {
 	for name, answer := range map[string]struct {
 		status   int
 		document string

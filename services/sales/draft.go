@@ -47,7 +47,7 @@ func (d Draft) Normalize() (Draft, error) {
 	for i, l := range d.Lines {
 		code, err := sku.Normalize(l.SKU)
 		if err != nil {
-			return d, fault.New(fault.Invalid, "sku_invalid", "%v", err).With(fmt.Sprintf("/lines/%d/sku", i), "is no SKU code")
+			return d, fault.New(fault.Invalid, "sku_invalid", "%v", err).With(fmt.Sprintf("/lines/%d/sku", i), "is not a SKU code")
 		}
 		n, seen := place[code]
 		if !seen {

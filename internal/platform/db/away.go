@@ -2,6 +2,6 @@ package db
 
 import "quadrille/pkg/dberr"
 
-// ErrAway is matched by errors of a database that cannot be reached, is full, busy,
+// ErrUnavailable is matched by errors of a database that cannot be reached, is full, busy,
 // read-only or too slow: another try may find it well. See package dberr.
-var ErrAway = dberr.ErrAway
+var ErrUnavailable = dberr.ErrUnavailable

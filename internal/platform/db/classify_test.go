@@ -174,7 +174,7 @@ func TestACallerThatLeavesIsNotTheDatabases(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	err := conn.WithContext(ctx).Exec("SELECT pg_sleep(10)").Error
-	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, db.ErrAway) {
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, db.ErrUnavailable) {
 		t.Errorf("gives %v, want only the end of the context", err)
 	}
 }
@@ -255,8 +255,8 @@ func TestConflictsAreTriedAgain(t *testing.T) {
 						switch err := increment(t.Context(), conn); {
 						case err == nil:
 							done.Add(1)
-						case !errors.Is(err, db.ErrAway):
-							t.Errorf("gives %v, want ErrAway", err)
+						case !errors.Is(err, db.ErrUnavailable):
+							t.Errorf("gives %v, want ErrUnavailable", err)
 						}
 					}
 				})
@@ -325,7 +325,7 @@ func TestAConflictThatStaysIsAway(t *testing.T) {
 		runs++
 		return tx.Exec("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '40001'; END $$").Error
 	})
-	if !errors.Is(err, db.ErrAway) || runs != dbtx.Tries {
+	if !errors.Is(err, db.ErrUnavailable) || runs != dbtx.MaxAttempts {
 		t.Errorf("gives %v after %d runs", err, runs)
 	}
 	runs = 0
@@ -333,7 +333,7 @@ func TestAConflictThatStaysIsAway(t *testing.T) {
 		runs++
 		return tx.Exec("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '40P01'; END $$").Error
 	})
-	if !errors.Is(err, db.ErrAway) || runs != 1 {
+	if !errors.Is(err, db.ErrUnavailable) || runs != 1 {
 		t.Errorf("once gives %v after %d runs", err, runs)
 	}
 }
@@ -405,7 +405,7 @@ func TestOlderConnectionsGoWithASpoiledOne(t *testing.T) {
 	}
 	before := backends()
 	time.Sleep(1100 * time.Millisecond) // connections younger than a second say nothing about others
-	if err := conn.Exec("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '25006'; END $$").Error; !errors.Is(err, db.ErrAway) {
+	if err := conn.Exec("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '25006'; END $$").Error; !errors.Is(err, db.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	for pid := range backends() {

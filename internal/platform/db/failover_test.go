@@ -39,8 +39,8 @@ func writes(t *testing.T, conn *gorm.DB, n int) (done int) {
 			switch {
 			case err == nil:
 				done++
-			case !errors.Is(err, db.ErrAway):
-				t.Errorf("a write gives %v, want ErrAway", err)
+			case !errors.Is(err, db.ErrUnavailable):
+				t.Errorf("a write gives %v, want ErrUnavailable", err)
 			}
 		})
 	}

@@ -137,7 +137,7 @@ func enterSchema(schema, user string, mode pooling, within time.Duration) func(c
 func reached(ctx context.Context, conn *pgx.Conn) error {
 	pid, err := backend(ctx, conn)
 	if err == nil && pid != conn.PgConn().PID() {
-		return fmt.Errorf("%w: %w", dberr.ErrAway, errPooled)
+		return fmt.Errorf("%w: %w", dberr.ErrUnavailable, errPooled)
 	}
 	return err
 }

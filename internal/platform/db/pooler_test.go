@@ -210,8 +210,8 @@ func TestDoesNotWaitForAPoolerWithoutAServerConnection(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	err = conn.WithContext(ctx).Exec("UPDATE leases SET holder = holder WHERE 1 = 0").Error
-	if !errors.Is(err, db.ErrAway) || ctx.Err() != nil {
-		t.Errorf("got %v after %s, want ErrAway before the request's own time is up", err, time.Since(began))
+	if !errors.Is(err, db.ErrUnavailable) || ctx.Err() != nil {
+		t.Errorf("got %v after %s, want ErrUnavailable before the request's own time is up", err, time.Since(began))
 	}
 	for _, tx := range held {
 		if err := tx.Rollback().Error; err != nil {

@@ -20,7 +20,7 @@ import (
 // log why.
 func TestADatabaseThatIsAway(t *testing.T) {
 	t.Parallel()
-	away := fmt.Errorf("read key: %w: %w", db.ErrAway, errors.New("connection refused"))
+	away := fmt.Errorf("read key: %w: %w", db.ErrUnavailable, errors.New("connection refused"))
 	for what, c := range map[string]struct {
 		err   error
 		code  string
@@ -28,7 +28,7 @@ func TestADatabaseThatIsAway(t *testing.T) {
 	}{
 		"away":                 {away, "database_away", true},
 		"away, under its name": {errors.Join(fault.New(fault.Unavailable, "identity_away", "nobody can tell"), away), "identity_away", true},
-		"too late":             {fmt.Errorf("%w: %w", db.ErrAway, context.DeadlineExceeded), "timeout", true},
+		"too late":             {fmt.Errorf("%w: %w", db.ErrUnavailable, context.DeadlineExceeded), "timeout", true},
 		"another's being away": {fault.New(fault.Unavailable, "service_away", "sales"), "service_away", false},
 	} {
 		var log strings.Builder

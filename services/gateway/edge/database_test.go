@@ -59,7 +59,7 @@ func TestTheGatewaysOwnDatabaseIsAway(t *testing.T) {
 	if a := d.ask("GET", prefix+"/orders", ""); a.status != http.StatusOK {
 		t.Errorf("what does without gives %d %s", a.status, a.body)
 	}
-	if said := d.log.String() + keyed.log.String(); !strings.Contains(said, "the database is away") || strings.Contains(said, "request failed") {
+	if said := d.log.String() + keyed.log.String(); !strings.Contains(said, "the database is unavailable") || strings.Contains(said, "request failed") {
 		t.Errorf("the log says %s", said)
 	}
 	proxy.Mend()

@@ -11,9 +11,9 @@ import (
 	"quadrille/pkg/deadletter"
 )
 
-// A service that has doubles, from before there was one letter for an event, starts,
-// and has one of each that is open.
-func TestDoublesAreClosedByTheMigration(t *testing.T) {
+// Older versions could write several open letters for one event. The migration closes all
+// but one of them.
+func TestMigrationClosesDuplicateLetters(t *testing.T) {
 	dbtest.Each(t, "catalog", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		text, err := os.ReadFile("../../internal/platform/db/migrations/" + conn.Name() + "/00003_one_letter.sql")
 		if err != nil {

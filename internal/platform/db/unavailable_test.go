@@ -28,8 +28,8 @@ func TestAServerThatIsCutOffIsAway(t *testing.T) {
 	within := func() error { return conn.WithContext(t.Context()).Transaction(func(*gorm.DB) error { return nil }) }
 	proxy.Cut()
 	for what, ask := range map[string]func() error{"a statement": asks, "a transaction": within} {
-		if err := ask(); !errors.Is(err, db.ErrAway) {
-			t.Errorf("%s gives %v, want ErrAway", what, err)
+		if err := ask(); !errors.Is(err, db.ErrUnavailable) {
+			t.Errorf("%s gives %v, want ErrUnavailable", what, err)
 		}
 	}
 	proxy.Mend()
@@ -47,8 +47,8 @@ func TestAServerThatEndsAConnectionIsAway(t *testing.T) {
 		return tx.Exec("SELECT pg_terminate_backend(pg_backend_pid())").Error
 	})
 	var said *pgconn.PgError
-	if !errors.Is(err, db.ErrAway) || !errors.As(err, &said) || said.Code != "57P01" {
-		t.Errorf("gives %v, want ErrAway and what the server said", err)
+	if !errors.Is(err, db.ErrUnavailable) || !errors.As(err, &said) || said.Code != "57P01" {
+		t.Errorf("gives %v, want ErrUnavailable and what the server said", err)
 	}
 }
 
@@ -80,8 +80,8 @@ func TestAServerThatIsFullIsAway(t *testing.T) {
 	})
 	err = conn.Transaction(func(*gorm.DB) error { return conn.Exec("SELECT 1").Error })
 	var said *pgconn.PgError
-	if !errors.Is(err, db.ErrAway) || !errors.As(err, &said) || said.Code != "53300" {
-		t.Errorf("gives %v, want ErrAway and what the server said", err)
+	if !errors.Is(err, db.ErrUnavailable) || !errors.As(err, &said) || said.Code != "53300" {
+		t.Errorf("gives %v, want ErrUnavailable and what the server said", err)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestWhatIsNotAway(t *testing.T) {
 			"nothing found":   conn.Table("positions").Take(&map[string]any{}, "subscriber = 'nosuch'").Error,
 			"who asks leaves": conn.WithContext(ended).Exec("SELECT 1").Error,
 		} {
-			if err == nil || errors.Is(err, db.ErrAway) {
+			if err == nil || errors.Is(err, db.ErrUnavailable) {
 				t.Errorf("%s gives %v", what, err)
 			}
 		}
@@ -125,10 +125,10 @@ func TestABusyFileIsAway(t *testing.T) {
 	if err := conn.Exec("PRAGMA busy_timeout = 1").Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Exec("CREATE TABLE x (a)").Error; !errors.Is(err, db.ErrAway) {
-		t.Errorf("a statement gives %v, want ErrAway", err)
+	if err := conn.Exec("CREATE TABLE x (a)").Error; !errors.Is(err, db.ErrUnavailable) {
+		t.Errorf("a statement gives %v, want ErrUnavailable", err)
 	}
-	if err := conn.Transaction(func(*gorm.DB) error { return nil }); !errors.Is(err, db.ErrAway) {
-		t.Errorf("a transaction gives %v, want ErrAway", err)
+	if err := conn.Transaction(func(*gorm.DB) error { return nil }); !errors.Is(err, db.ErrUnavailable) {
+		t.Errorf("a transaction gives %v, want ErrUnavailable", err)
 	}
 }
