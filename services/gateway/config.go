@@ -15,22 +15,23 @@ type Config struct {
 	Issuer auth.IssuerConfig
 	// Dev offers the development sign-in, which issues a token for any name.
 	Dev bool
-	// InternalToken is demanded by the services of each other, and of requests to
-	// /internal. Commands on this machine send the token that the gateway writes to
-	// LocalTokenFile at each start, where that is set.
+	// InternalToken authenticates requests between services and requests to /internal.
+	// If LocalTokenFile is set, the gateway writes a fresh token to it at each start;
+	// commands on this machine send that one.
 	InternalToken  string
 	LocalTokenFile string
 
-	Origins  []string // origins whose pages may call the API; none where empty
+	Origins  []string // origins whose pages may call the API (CORS); empty: none
 	Proxies  int      // trusted proxies in front, each of which appends to X-Forwarded-For
 	Address  ratelimit.Rate
 	Caller   ratelimit.Rate
 	Redis    bool   // count rates in Redis, for all instances
-	RedisKey string // prefix of the counters' names
+	RedisKey string // prefix of the counters' names in Redis
 
-	EventsKeep time.Duration // how long recorded events are kept; 0: for ever
-	// Timeout bounds a request; an upload from its end on. 25 s where 0: below the 30 s
-	// after which Heroku's router gives up, so that the caller gets our answer.
+	EventsKeep time.Duration // retention of recorded events; 0: unlimited
+	// Timeout bounds a request; for an upload it starts when the body was received. The
+	// default, 25 s, is below the 30 s of Heroku's router, so that the caller gets the
+	// gateway's response and not the router's.
 	Timeout time.Duration
 }
 
@@ -60,7 +61,7 @@ func FromConfig(c app.Config) (Config, error) {
 		return cfg, fmt.Errorf("TRUSTED_PROXIES %d is negative", c.TrustedProxies)
 	}
 	if c.Dev && c.TrustedProxies > 0 {
-		return cfg, fmt.Errorf("--dev with TRUSTED_PROXIES %d: whoever reaches the development sign-in may be anybody, and a proxy has everybody reach it", c.TrustedProxies)
+		return cfg, fmt.Errorf("--dev with TRUSTED_PROXIES %d: the development sign-in issues a token for any name, and a proxy would expose it to everybody; drop one of the two", c.TrustedProxies)
 	}
 	var err error
 	if cfg.Origins, err = rest.ParseOrigins(c.CORSOrigins); err != nil {
@@ -74,7 +75,7 @@ func FromConfig(c app.Config) (Config, error) {
 }
 
 func rate(variable, text string) (ratelimit.Rate, error) {
-	if text == "" { // a configuration that was not read from the environment
+	if text == "" { // the configuration was built in code, not read from the environment
 		return ratelimit.Rate{}, nil
 	}
 	r, err := ratelimit.ParseRate(text)

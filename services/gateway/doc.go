@@ -1,10 +1,10 @@
 // Package gateway puts the public API of all services at one address.
 //
 // wire.go builds it from its parts: edge (the HTTP server, its policy and its
-// proxy), auth (callers and API keys), idempotency (answers kept under
-// Idempotency-Keys), ratelimit, activity (recorded events and their streams) and ui
+// proxy), auth (callers and API keys), idempotency (stored responses by
+// Idempotency-Key), ratelimit, activity (recorded events and their streams) and ui
 // (the pages). openapi.yaml describes the public API.
 //
-// The gateway's database holds recorded activity, hashes of API keys, answers to POST
-// requests and audits. Business data stays with the services.
+// The gateway's database holds recorded activity, hashes of API keys, responses to
+// POST requests, and audits. Business data stays with the services.
 package gateway

@@ -2,8 +2,8 @@ package gateway
 
 import "embed"
 
-// migrations is the gateway's tables, for both dialects: versioned, in order, up
-// only.
+// migrations holds the gateway's schema migrations for both dialects: versioned,
+// ordered, up only.
 //
 //go:embed migrations
 var migrations embed.FS

@@ -6,4 +6,4 @@ import (
 	"quadrille/internal/platform/db/dbtest"
 )
 
-func TestBothDatabasesEndAlike(t *testing.T) { dbtest.SameSchema(t, "gateway", migrations) }
+func TestBothDialectsHaveTheSameSchema(t *testing.T) { dbtest.SameSchema(t, "gateway", migrations) }

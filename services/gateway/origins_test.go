@@ -7,7 +7,7 @@ import (
 	"quadrille/internal/platform/app"
 )
 
-func TestOriginsThatNoPageHas(t *testing.T) {
+func TestRefusesInvalidOrigins(t *testing.T) {
 	for origin, good := range map[string]bool{
 		"https://shop.example": true, "http://localhost:3000": true, "https://*.shop.example": true, "*": true, "http://[::1]:3000": true, " https://shop.example ": true,
 		"shop.example": false, "https://shop.example/": false, "https://Shop.example": false, "https://shop.example:443": false, "http://shop.example:80": false,

@@ -23,7 +23,7 @@ var document []byte
 //go:embed internal.yaml
 var internalDocument []byte
 
-// New describes the gateway to the runtime. The gateway publishes no events.
+// New returns the gateway as a service of the runtime. The gateway publishes no events.
 func New(cfg Config) app.Service {
 	return app.Service{
 		Name: app.Gateway, Migrations: migrations, Spec: internalDocument, ConsumerOnly: true,
@@ -31,7 +31,8 @@ func New(cfg Config) app.Service {
 	}
 }
 
-// auditWait bounds how long an audit waits until the shop is at rest.
+// auditWait bounds how long an audit waits for the services to process all pending
+// events.
 const auditWait = 30 * time.Second
 
 // build creates the gateway's components. The order follows what each one needs:
@@ -89,8 +90,9 @@ func build(d app.Deps, cfg Config) (app.Components, error) {
 	}, nil
 }
 
-// newAuthenticator accepts API keys, tokens of the configured issuer, and with Dev those
-// of the development sign-in, which it returns; else the sign-in is nil.
+// newAuthenticator returns an Authenticator that accepts API keys and tokens of the
+// configured issuer. With Dev it also accepts tokens of the development sign-in and
+// returns the sign-in; otherwise the sign-in is nil.
 func newAuthenticator(d app.Deps, cfg Config) (*auth.Authenticator, *auth.DevSignIn, error) {
 	callers := &auth.Authenticator{Keys: &auth.KeyStore{DB: d.DB, Log: d.Log}}
 	if !cfg.Issuer.IsZero() {
@@ -113,7 +115,8 @@ func newAuthenticator(d app.Deps, cfg Config) (*auth.Authenticator, *auth.DevSig
 	return callers, dev, nil
 }
 
-// newLimiter counts requests in Redis where it is configured, else in this process.
+// newLimiter returns a limiter that counts in Redis if it is configured, otherwise in
+// this process.
 func newLimiter(d app.Deps, cfg Config) (*ratelimit.Limiter, error) {
 	if !cfg.Redis {
 		return ratelimit.New(nil, "", d.Log), nil

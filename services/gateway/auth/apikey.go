@@ -16,13 +16,14 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// APIKey is the row of a key. It suffices to recognize the key, and not to use it.
+// APIKey is a row of the table api_keys. It holds a hash of the secret: enough to
+// verify a key, not enough to use it.
 type APIKey struct {
 	ID         string `gorm:"primaryKey"`
-	Name       string // what it is for, for people
+	Name       string // purpose, for people
 	Hash       string // SHA-256 of the secret, in hexadecimal
 	Roles      string // names, separated by commas
-	Subject    string // the customer it acts for; empty: none
+	Subject    string // the customer for whom the key acts; empty: none
 	CreatedAt  time.Time
 	ExpiresAt  *time.Time
 	RevokedAt  *time.Time
@@ -32,18 +33,18 @@ type APIKey struct {
 // TableName implements gorm's Tabler.
 func (APIKey) TableName() string { return "api_keys" }
 
-// keyPrefix distinguishes keys from tokens, and lets scanners of leaked secrets find
-// them.
+// keyPrefix distinguishes keys from tokens, and makes leaked keys findable for secret
+// scanners.
 const keyPrefix = "qk_"
 
-// What a key's text looks like. Nothing else is looked for: a database may not even
-// take it.
+// Syntax of a key and of its ID. Other texts are rejected without a query: PostgreSQL
+// refuses some bytes, such as NUL.
 var (
 	idPattern  = regexp.MustCompile(`^[a-z2-7]{16}$`)
 	keyPattern = regexp.MustCompile(`^qk_([a-z2-7]{16})_([a-z2-7]{52})$`)
 )
 
-// Bytes of what is random in a key, of which base32 makes 16 and 52 characters.
+// Random bytes in a key. Base32 encodes them in 16 and 52 characters.
 const (
 	idBytes     = 10
 	secretBytes = 32
@@ -53,34 +54,34 @@ const (
 type KeySpec struct {
 	Name      string
 	Roles     []Role
-	Subject   string     // the customer that it acts for; needed by the role customer
+	Subject   string     // the customer for whom the key acts; required with the role customer, refused without it
 	ExpiresAt *time.Time // nil: never
 }
 
 // Validate returns a fault that names every invalid field.
 func (n KeySpec) Validate(now time.Time) error {
-	f := fault.New(fault.Invalid, "key_invalid", "the key cannot be made like this")
+	f := fault.New(fault.Invalid, "key_invalid", "the key cannot be created with these values")
 	bad := f
 	if n.Name == "" || utf8.RuneCountInString(n.Name) > 100 {
 		bad = bad.With("/name", "must have 1 to 100 characters")
 	}
 	if !Visible(n.Name) {
-		bad = bad.With("/name", "must have no control characters, and be UTF-8")
+		bad = bad.With("/name", "must be UTF-8 without control characters")
 	}
 	if len(n.Roles) == 0 {
-		bad = bad.With("/roles", "must name a role: customer, warehouse or staff")
+		bad = bad.With("/roles", "must name at least one role: customer, warehouse or staff")
 	}
 	if n.Subject != "" && !isSubject(n.Subject) {
 		bad = bad.With("/subject", "must be "+subjectRule)
 	}
 	if slices.Contains(n.Roles, Customer) != (n.Subject != "") {
-		bad = bad.With("/subject", "goes with the role customer: whose orders and wishes they are")
+		bad = bad.With("/subject", "must name the customer for whom the key acts if the role is customer, and be absent otherwise")
 	}
 	if n.ExpiresAt != nil && !n.ExpiresAt.After(now) {
 		bad = bad.With("/expires_at", "is in the past")
 	}
 	if n.ExpiresAt != nil && n.ExpiresAt.Unix() > maxSeconds {
-		bad = bad.With("/expires_at", "is after the year 9999; leave it out for a key that is good for ever")
+		bad = bad.With("/expires_at", "is after the year 9999; leave it out for a key that never expires")
 	}
 	if len(bad.Fields) > 0 {
 		return bad
@@ -88,14 +89,15 @@ func (n KeySpec) Validate(now time.Time) error {
 	return nil
 }
 
-// Visible reports whether a text shows as what it is: valid UTF-8 without control
-// characters and without characters that change the direction of writing.
+// Visible reports whether text is valid UTF-8 without control characters and without
+// characters that change the writing direction, so that it cannot display as another
+// text.
 func Visible(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) })
 }
 
-// generate creates the row, and the text that the owner is shown once. The secret has
-// 256 random bits, so that a fast hash protects it as well as a slow one.
+// generate creates the row and the key's text, which the owner sees once. The secret
+// has 256 random bits, so that a fast hash protects it as well as a slow one.
 func (n KeySpec) generate(now time.Time) (row APIKey, text string) {
 	id, secret := random(idBytes), random(secretBytes)
 	names := make([]string, len(n.Roles))
@@ -121,12 +123,12 @@ func hashOf(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// matches reports whether the secret is the key's, in constant time.
+// matches compares the secret with the key's hash in constant time.
 func (k APIKey) matches(secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(hashOf(secret)), []byte(k.Hash)) == 1
 }
 
-// validate returns a fault where the key was revoked or has expired.
+// validate returns a fault (Unauthorized) if the key was revoked or has expired.
 func (k APIKey) validate(now time.Time) error {
 	switch {
 	case k.RevokedAt != nil:

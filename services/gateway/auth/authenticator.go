@@ -10,13 +10,14 @@ import (
 
 // Authenticator identifies callers. It is safe for concurrent use.
 type Authenticator struct {
-	Tokens []*Tokens // tried in turn, by issuer
+	Tokens []*Tokens // one for each issuer; the token's issuer selects it
 	Keys   *KeyStore // nil: no keys are accepted
 }
 
-// Authenticate returns the caller that sends this Authorization header (RFC 6750,
-// section 2.1); without one the caller is anonymous. It returns a fault: Unauthorized
-// where the credentials are not valid, Unavailable where they cannot be checked now.
+// Authenticate returns the caller identified by an Authorization header (RFC 6750,
+// section 2.1). An empty header gives the anonymous caller. It returns a fault:
+// Unauthorized if the credentials are invalid, Unavailable if they cannot be checked
+// now.
 func (a *Authenticator) Authenticate(ctx context.Context, header string) (Caller, error) {
 	if header == "" {
 		return Caller{}, nil
@@ -25,7 +26,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, header string) (Caller
 	given = strings.TrimSpace(given)
 	switch {
 	case !strings.EqualFold(scheme, "Bearer") || given == "":
-		return Caller{}, fault.New(fault.Unauthorized, "token_required", "the header Authorization must be: Bearer, and a token or an API key")
+		return Caller{}, fault.New(fault.Unauthorized, "token_required", "the Authorization header must be Bearer followed by a token or an API key")
 	case strings.HasPrefix(given, keyPrefix) && a.Keys != nil:
 		return a.Keys.Caller(ctx, given)
 	case len(given) > maxToken:
@@ -34,7 +35,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, header string) (Caller
 	return a.byToken(ctx, given)
 }
 
-// maxToken bounds a token in bytes.
+// maxToken bounds the length of a token in bytes.
 const maxToken = 8 << 10
 
 func (a *Authenticator) byToken(ctx context.Context, token string) (Caller, error) {
@@ -45,5 +46,5 @@ func (a *Authenticator) byToken(ctx context.Context, token string) (Caller, erro
 		}
 		return caller, err
 	}
-	return Caller{}, fault.New(fault.Unauthorized, "token_invalid", "the token is of no issuer that is known here")
+	return Caller{}, fault.New(fault.Unauthorized, "token_invalid", "the token's issuer (iss) is not accepted here")
 }

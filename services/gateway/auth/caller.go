@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,9 +15,9 @@ type Role string
 
 // The roles.
 const (
-	Customer  Role = "customer"  // orders and wishes; every person is one
-	Warehouse Role = "warehouse" // receives, adjusts and ships
-	Staff     Role = "staff"     // sees everything and mends it
+	Customer  Role = "customer"  // orders and keeps a wishlist; every person has it
+	Warehouse Role = "warehouse" // receives and adjusts stock, ships orders
+	Staff     Role = "staff"     // reads everything and operates the shop
 )
 
 // AllRoles returns every role.
@@ -28,7 +29,7 @@ func ParseRoles(names []string) (roles []Role, err error) {
 	for _, name := range names {
 		role := Role(strings.TrimSpace(name))
 		if !slices.Contains(AllRoles(), role) {
-			return nil, fault.New(fault.Invalid, "role_unknown", "%q is no role; there are customer, warehouse and staff", name)
+			return nil, fault.New(fault.Invalid, "role_unknown", "%q is not a role; the roles are customer, warehouse and staff", name)
 		}
 		if !slices.Contains(roles, role) {
 			roles = append(roles, role)
@@ -50,18 +51,18 @@ const (
 // Caller identifies the caller of a request. The zero Caller is anonymous.
 type Caller struct {
 	Kind Kind
-	// Subject is who it is: the customer's name of a person, and of a key that acts
-	// for one; otherwise the key's ID.
+	// Subject is the customer's name for a person and for a key that acts for a
+	// customer; for any other key it is "key-" and the key's ID.
 	Subject string
 	Roles   []Role
-	// ExpiresAt is the end that the token or key has; zero: never. GoodUntil is when it
-	// is refused from.
+	// ExpiresAt is the expiry stated by the token or key; zero: never. GoodUntil adds
+	// the tolerated clock difference.
 	ExpiresAt time.Time
 }
 
-// GoodUntil returns when the credentials are refused, unless they are revoked before;
-// zero: never. A token is accepted a little longer than it says, because the issuer's
-// clock may differ.
+// GoodUntil returns the time from which the credentials are refused; zero: never. A
+// revoked key is refused earlier. A token is accepted for 30 s after ExpiresAt, because
+// the issuer's clock may differ.
 func (c Caller) GoodUntil() time.Time {
 	if c.ExpiresAt.IsZero() || c.Kind == KindKey {
 		return c.ExpiresAt
@@ -77,8 +78,8 @@ func (c Caller) Is(roles ...Role) bool {
 	return slices.ContainsFunc(roles, func(r Role) bool { return slices.Contains(c.Roles, r) })
 }
 
-// ID returns a text that differs between callers, also between those of different
-// kinds with the same subject.
+// ID returns an identifier that is unique among callers. Callers of different kinds with
+// the same subject have different IDs. The anonymous caller's ID is empty.
 func (c Caller) ID() string {
 	if c.Anonymous() {
 		return ""
@@ -93,8 +94,19 @@ func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// CallerFrom returns the caller that ctx carries, else the anonymous one.
+// CallerFrom returns the caller that WithCaller put into ctx, or the anonymous caller.
 func CallerFrom(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
+}
+
+var subjectPattern = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
+
+// subjectRule describes the names that isSubject accepts.
+const subjectRule = "1 to 64 of A-Z a-z 0-9 . _ @ -, and neither . nor .."
+
+// isSubject reports whether services accept text as the name of a customer. The names .
+// and .. are refused: clients and servers remove these path segments from URLs.
+func isSubject(text string) bool {
+	return subjectPattern.MatchString(text) && text != "." && text != ".."
 }

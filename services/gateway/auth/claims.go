@@ -12,8 +12,8 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// claimSet holds the claims of a token by exact name: decoding into a struct would
-// take a claim SUB for sub.
+// claimSet maps names to claims. Names are case-sensitive: decoding into a struct would
+// accept a claim SUB as sub.
 type claimSet map[string]json.RawMessage
 
 func readClaims(payload []byte) (claimSet, error) {
@@ -27,7 +27,7 @@ func readClaims(payload []byte) (claimSet, error) {
 	return c, nil
 }
 
-// text returns a claim that is a string; empty where it is none.
+// text returns a string claim, or "" if the claim is absent or not a string.
 func (c claimSet) text(name string) (text string) {
 	if json.Unmarshal(c[name], &text) != nil {
 		return ""
@@ -35,7 +35,8 @@ func (c claimSet) text(name string) (text string) {
 	return text
 }
 
-// list returns a claim that is a list of strings, or a single string.
+// list returns the strings of an array claim, or a string claim as a list of one. It
+// skips other elements.
 func (c claimSet) list(path string) []string {
 	switch found := c.lookup(path).(type) {
 	case string:
@@ -52,8 +53,9 @@ func (c claimSet) list(path string) []string {
 	return nil
 }
 
-// lookup returns the claim whose name is path, else the one found where dots lead into
-// objects, whose names may contain dots as well; nil where there is none.
+// lookup returns the claim named path. If there is none, it takes the dots in path as
+// steps into nested objects, whose own names may contain dots, too. It returns nil if
+// nothing is found.
 func (c claimSet) lookup(path string) any {
 	var found any
 	if json.Unmarshal(c[path], &found) == nil && found != nil {
@@ -74,16 +76,16 @@ func (c claimSet) lookup(path string) any {
 	return nil
 }
 
-// The years that RFC 3339, and with it our API, can write.
+// The range of RFC 3339, which our API uses for times, in Unix seconds.
 const (
 	minSeconds = -62135596800 // 0001-01-01
 	maxSeconds = 253402300799 // 9999-12-31
 )
 
-var errNoTime = errors.New("no number of seconds since 1970")
+var errNoTime = errors.New("not a number of seconds since 1970")
 
-// time returns a claim that is a number of seconds since 1970 (RFC 7519, section 2),
-// without fractions; zero where there is none.
+// time returns a NumericDate claim (RFC 7519, section 2), rounded down to seconds, or the
+// zero time if the claim is absent or null.
 func (c claimSet) time(name string) (time.Time, error) {
 	var seconds *float64
 	raw, has := c[name]
@@ -97,9 +99,9 @@ func (c claimSet) time(name string) (time.Time, error) {
 	case seconds == nil:
 		return time.Time{}, nil
 	case *seconds > maxSeconds:
-		return time.Time{}, fmt.Errorf("%w, but lies after the year 9999: is it in milliseconds?", errNoTime)
+		return time.Time{}, fmt.Errorf("%w: it lies after the year 9999; is it in milliseconds?", errNoTime)
 	case *seconds <= minSeconds:
-		return time.Unix(minSeconds+1, 0).UTC(), nil // and not zero
+		return time.Unix(minSeconds+1, 0).UTC(), nil // the zero time would mean that the claim is absent
 	}
 	return time.Unix(int64(math.Floor(*seconds)), 0).UTC(), nil
 }
@@ -107,25 +109,26 @@ func (c claimSet) time(name string) (time.Time, error) {
 // skew is the tolerated difference between the issuer's clock and this one.
 const skew = 30 * time.Second
 
-// validate returns a fault where the token is for another audience, has expired or is
-// not valid yet. It says what is wrong, not what would be right.
+// validate returns a fault (Unauthorized) if the token is for another audience, has
+// expired or is not valid yet. The fault names the failing claim but not the expected
+// value.
 func (c claimSet) validate(audience string, now time.Time) error {
 	if !slices.Contains(c.list("aud"), audience) {
-		return invalid("it is meant for another audience (aud)")
+		return invalid("it is for another audience (aud)")
 	}
 	end, err := c.time("exp")
 	switch {
 	case err != nil:
-		return invalid("its end (exp) is %s", err)
+		return invalid("its expiry (exp) is %s", err)
 	case end.IsZero():
-		return invalid("it has no end (exp)")
+		return invalid("it has no expiry (exp)")
 	case !now.Before(end.Add(skew)):
 		return fault.New(fault.Unauthorized, "token_expired", "the token has expired: sign in again")
 	}
 	begin, err := c.time("nbf")
 	switch {
 	case err != nil:
-		return invalid("its beginning (nbf) is %s", err)
+		return invalid("its start (nbf) is %s", err)
 	case begin.After(now.Add(skew)):
 		return invalid("it is not valid yet (nbf)")
 	}
@@ -134,13 +137,14 @@ func (c claimSet) validate(audience string, now time.Time) error {
 	case err != nil:
 		return invalid("its time of issue (iat) is %s", err)
 	case issued.After(now.Add(skew)):
-		return invalid("it was issued in the future (iat): the issuer's clock, or the one here, is wrong")
+		return invalid("it was issued in the future (iat): the clock of the issuer or of the gateway is wrong")
 	}
 	return nil
 }
 
-// roles returns the known roles named at path, in a list or in a string separated by
-// spaces as in scope (RFC 8693, section 4.2). It ignores other systems' roles.
+// roles returns customer, which every person has, and the known roles in the claim at
+// path: an array, or a string separated by spaces like scope (RFC 8693, section 4.2). It
+// ignores unknown roles, which belong to other systems.
 func (c claimSet) roles(path string) []Role {
 	roles := []Role{Customer}
 	names := c.list(path)

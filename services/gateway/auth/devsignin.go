@@ -18,8 +18,8 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// DevSignIn issues tokens for any name: for a laptop, without an issuer and with
-// nothing to protect.
+// DevSignIn issues tokens for any name without a password. It is for development on a
+// laptop, where there is no issuer and no data to protect.
 type DevSignIn struct {
 	// Tokens validates the issued tokens.
 	Tokens *Tokens
@@ -28,7 +28,7 @@ type DevSignIn struct {
 	now func() time.Time
 }
 
-// What a development token says of itself.
+// Claims of a development token.
 const (
 	devIssuer   = "quadrille-dev"
 	devAudience = "quadrille"
@@ -41,7 +41,8 @@ type secret struct {
 	Value string
 }
 
-// NewDevSignIn reads the signing key from the gateway's database, or creates it.
+// NewDevSignIn creates a DevSignIn. Its signing key is in the gateway's database, so that
+// tokens stay valid across restarts and in other processes; the first call creates it.
 func NewDevSignIn(ctx context.Context, conn *gorm.DB) (*DevSignIn, error) {
 	raw, err := devKey(ctx, conn)
 	if err != nil {
@@ -61,7 +62,8 @@ func NewDevSignIn(ctx context.Context, conn *gorm.DB) (*DevSignIn, error) {
 	return &DevSignIn{Tokens: tokens, key: key, now: time.Now}, err
 }
 
-// devKey returns the same key to all processes that start at once.
+// devKey reads the signing key and creates it if there is none. Processes that start
+// concurrently get the same key.
 func devKey(ctx context.Context, conn *gorm.DB) ([]byte, error) {
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // it never fails
@@ -76,10 +78,12 @@ func devKey(ctx context.Context, conn *gorm.DB) ([]byte, error) {
 	return hex.DecodeString(row.Value)
 }
 
-// Issue issues a token for a subject with these roles and that of a customer.
+// Issue returns a token for subject, valid for 12 hours, and the caller that it
+// identifies. The caller has the given roles and customer. It returns a fault (Invalid)
+// if subject is not a valid customer name.
 func (d *DevSignIn) Issue(subject string, roles []Role) (token string, caller Caller, err error) {
 	if !isSubject(subject) {
-		return "", Caller{}, fault.New(fault.Invalid, "subject_invalid", "a name is "+subjectRule).With("/subject", "is not such a name")
+		return "", Caller{}, fault.New(fault.Invalid, "subject_invalid", "the name must be "+subjectRule).With("/subject", "must be "+subjectRule)
 	}
 	now := d.now().UTC().Truncate(time.Second)
 	claims := jwt.New()
@@ -90,12 +94,12 @@ func (d *DevSignIn) Issue(subject string, roles []Role) (token string, caller Ca
 		err = errors.Join(err, claims.Set(name, value))
 	}
 	if err != nil {
-		return "", Caller{}, fmt.Errorf("make token: %w", err)
+		return "", Caller{}, fmt.Errorf("create token: %w", err)
 	}
 	signed, err := jwt.Sign(claims, jwt.WithKey(jwa.HS256(), d.key))
 	if err != nil {
 		return "", Caller{}, fmt.Errorf("sign token: %w", err)
 	}
-	caller, err = d.Tokens.Caller(context.Background(), string(signed)) // the caller that the token will identify
+	caller, err = d.Tokens.Caller(context.Background(), string(signed))
 	return string(signed), caller, err
 }

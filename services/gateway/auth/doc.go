@@ -1,9 +1,9 @@
 // Package auth identifies the callers of the public API and manages API keys.
 //
-// A person is identified by a JSON Web Token (RFC 7519) of the configured issuer, a
-// machine by an API key, and on a laptop anybody by the development sign-in.
-// Authenticator is the entry point. The package does not authorize: which role may
-// call what is decided by edge/policy.go.
+// People authenticate with a JSON Web Token (RFC 7519) of the configured issuer, machines
+// with an API key. On a laptop the development sign-in issues tokens for any name.
+// Authenticator is the entry point. The package does not authorize: edge/policy.go
+// decides which role may call what.
 //
 // A Keyring manages API keys: LocalKeys in the gateway's database, RemoteKeys through
 // the API of a running gateway.

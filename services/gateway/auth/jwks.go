@@ -12,7 +12,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-// Fixed returns a KeySource whose keys do not change.
+// Fixed returns a KeySource that always returns set.
 func Fixed(set jwk.Set) KeySource { return fixed{set} }
 
 type fixed struct{ set jwk.Set }
@@ -24,34 +24,35 @@ type JWKSConfig struct {
 	URL  string
 	HTTP *http.Client
 	Log  *slog.Logger
-	// Fresh is how long keys are used without asking again, 5 min where 0: so long a
-	// key that the issuer took back may still be good.
+	// Fresh bounds the age of keys before they are fetched again, and so how long a key
+	// that the issuer withdrew is still accepted. Default: 5 min.
 	Fresh time.Duration
-	// Stale is how long they are used where the issuer does not answer, 1 h where 0.
+	// Stale bounds the age of keys while the issuer does not respond. Default: 1 h.
 	Stale time.Duration
-	// Pause is the least time between two questions, 1 s where 0: whoever sends tokens
-	// with made-up key IDs does not have us ask for each, but waits for the next.
+	// Pause is the minimum time between two fetches, so that tokens with invented key IDs
+	// do not cause a fetch each; their callers wait for the next one. Default: 1 s.
 	Pause time.Duration
 	now   func() time.Time
 	sleep func(ctx context.Context, d time.Duration)
 }
 
-// JWKS caches the keys that an issuer publishes, and fetches them again as it rotates
-// them. It is safe for concurrent use. Only callers that need an unknown key wait for
-// the issuer.
+// JWKS caches the keys that an issuer publishes and follows their rotation. It is safe
+// for concurrent use. Callers wait for the issuer only if their key is unknown or the
+// cached keys are too old.
 type JWKS struct {
 	cfg JWKSConfig
 
-	mu     sync.Mutex      // never held while asking
-	set    jwk.Set         // the newest; nil: none yet. A set is never changed
-	got    time.Time       // when set was asked for
-	gone   map[string]bool // keys that were in a set, and are in none now
-	asked  time.Time       // when the issuer was last asked
-	asking chan struct{}   // closed when it has answered; nil: nobody asks
-	err    error           // why the last try failed
+	mu        sync.Mutex      // never held during a fetch
+	set       jwk.Set         // the latest keys, immutable; nil: none fetched yet
+	setAt     time.Time       // start of the fetch that returned set
+	withdrawn map[string]bool // IDs of keys that an earlier set had and the latest lacks
+	fetchedAt time.Time       // start of the last fetch
+	fetching  chan struct{}   // closed at the end of the current fetch; nil: none runs
+	err       error           // of the last fetch
 }
 
-// errKeyUnconfirmed says that a key is unknown and may be too new to be known.
+// errKeyUnconfirmed reports an unknown key that the issuer may have published since the
+// last fetch.
 var errKeyUnconfirmed = errors.New("key of the issuer is not known yet")
 
 // NewJWKS creates a JWKS. It does not fetch yet.
@@ -72,28 +73,28 @@ func NewJWKS(cfg JWKSConfig) *JWKS {
 		cfg.sleep = sleep
 	}
 	cfg.HTTP = restrictRedirects(cfg.HTTP)
-	return &JWKS{cfg: cfg, gone: map[string]bool{}}
+	return &JWKS{cfg: cfg, withdrawn: map[string]bool{}}
 }
 
-// Set implements KeySource. For an unknown key it asks the issuer, if need be after a
-// pause: earlier answers do not tell whether the key exists now. A key that was known
-// and is missing was revoked.
+// Set implements KeySource. For an unknown key it waits for a fetch that starts after
+// the call, if need be after Pause: an earlier fetch cannot tell whether the key exists
+// now. It does not wait for a key that the issuer withdrew.
 func (j *JWKS) Set(ctx context.Context, kid string) (jwk.Set, error) {
 	began := j.cfg.now()
 	for {
-		set, asking := j.cached(j.cfg.now(), kid)
+		set, fetching := j.cached(j.cfg.now(), kid)
 		if set != nil {
 			return set, nil
 		}
-		if asking == nil {
+		if fetching == nil {
 			j.cfg.sleep(ctx, j.pause(j.cfg.now()))
 		} else {
 			select {
-			case <-asking:
+			case <-fetching:
 			case <-ctx.Done():
 			}
 		}
-		if set, err, told := j.result(began, kid); told {
+		if set, err, decided := j.result(began, kid); decided {
 			return set, err
 		}
 		if ctx.Err() != nil {
@@ -102,16 +103,16 @@ func (j *JWKS) Set(ctx context.Context, kid string) (jwk.Set, error) {
 	}
 }
 
-// result returns the outcome for a key after the issuer's last answer, and whether
-// there is one.
-func (j *JWKS) result(began time.Time, kid string) (set jwk.Set, err error, told bool) {
+// result returns the outcome of a call to Set that began at the given time. decided is
+// false if Set must wait for another fetch.
+func (j *JWKS) result(began time.Time, kid string) (set jwk.Set, err error, decided bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	tried := j.asking == nil && !j.asked.Before(began)
-	switch good := j.usable(j.cfg.now()); {
-	case good && (j.has(kid) || j.gone[kid] || !j.got.Before(began)):
+	tried := j.fetching == nil && !j.fetchedAt.Before(began)
+	switch usable := j.usable(j.cfg.now()); {
+	case usable && (j.has(kid) || j.withdrawn[kid] || !j.setAt.Before(began)):
 		return j.set, nil, true
-	case !good && j.err != nil && j.asking == nil:
+	case !usable && j.err != nil && j.fetching == nil:
 		return nil, fmt.Errorf("keys of the issuer: %w", j.err), true
 	case tried:
 		return nil, errKeyUnconfirmed, true
@@ -119,11 +120,11 @@ func (j *JWKS) result(began time.Time, kid string) (set jwk.Set, err error, told
 	return nil, nil, false
 }
 
-// pause returns how long to wait before the issuer may be asked again.
+// pause returns the time until the next fetch is allowed.
 func (j *JWKS) pause(now time.Time) time.Duration {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return max(0, j.cfg.Pause-now.Sub(j.asked))
+	return max(0, j.cfg.Pause-now.Sub(j.fetchedAt))
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -135,28 +136,29 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// cached returns the keys where they can be used; else a channel to wait for, if the
-// issuer is being asked. It fetches keys anew before they are too old.
-func (j *JWKS) cached(now time.Time, kid string) (set jwk.Set, asking <-chan struct{}) {
+// cached returns the cached keys if they have the key and are fresh enough. Otherwise it
+// returns the channel of the current fetch, which may be nil. It starts a fetch when
+// keys reach 4/5 of Fresh, so that callers rarely wait for one.
+func (j *JWKS) cached(now time.Time, kid string) (set jwk.Set, fetching <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	known := j.usable(now) && j.has(kid)
-	old := now.Sub(j.got) >= j.cfg.Fresh*4/5
-	idle := j.asking == nil && now.Sub(j.asked) >= j.cfg.Fresh // nobody called for so long that old keys would be too old
+	old := now.Sub(j.setAt) >= j.cfg.Fresh*4/5
+	idle := j.fetching == nil && now.Sub(j.fetchedAt) >= j.cfg.Fresh // without calls there were no fetches: the keys are too old
 	if !known || old {
 		j.refresh(now)
 	}
 	if known && !idle {
 		return j.set, nil
 	}
-	return nil, j.asking
+	return nil, j.fetching
 }
 
-// usable reports whether there are keys that are not too old.
-func (j *JWKS) usable(now time.Time) bool { return j.set != nil && now.Sub(j.got) < j.cfg.Stale }
+// usable reports whether keys were fetched within Stale.
+func (j *JWKS) usable(now time.Time) bool { return j.set != nil && now.Sub(j.setAt) < j.cfg.Stale }
 
-// has reports whether the set has the key. A token that names no key may be signed by
-// any.
+// has reports whether the set has the key. An empty ID matches any key: a token need
+// not name one.
 func (j *JWKS) has(kid string) bool {
 	if kid == "" {
 		return true
@@ -165,15 +167,15 @@ func (j *JWKS) has(kid string) bool {
 	return found
 }
 
-// refresh asks the issuer, unless a request runs or one was made within Pause.
+// refresh starts a fetch, unless one runs or started within Pause.
 func (j *JWKS) refresh(now time.Time) {
-	if j.asking != nil || !j.asked.IsZero() && now.Sub(j.asked) < j.cfg.Pause {
+	if j.fetching != nil || !j.fetchedAt.IsZero() && now.Sub(j.fetchedAt) < j.cfg.Pause {
 		return
 	}
-	answered := make(chan struct{})
-	j.asked, j.asking = now, answered
+	done := make(chan struct{})
+	j.fetchedAt, j.fetching = now, done
 	go func() {
-		defer close(answered)
+		defer close(done)
 		set, err := fetchSet(j.cfg.HTTP, j.cfg.URL)
 		if err != nil {
 			j.cfg.Log.Warn("keys of the issuer were not fetched", "url", redacted(j.cfg.URL), "error", err)
@@ -182,24 +184,25 @@ func (j *JWKS) refresh(now time.Time) {
 	}()
 }
 
-// store keeps the issuer's answer. On an error the former keys stay.
-func (j *JWKS) store(set jwk.Set, err error, asked time.Time) {
+// store ends a fetch that started at the given time and keeps its result. After an error
+// the previous keys stay.
+func (j *JWKS) store(set jwk.Set, err error, started time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.asking, j.err = nil, err
+	j.fetching, j.err = nil, err
 	if err != nil {
 		return
 	}
 	for _, kid := range kids(j.set) {
-		j.gone[kid] = true
+		j.withdrawn[kid] = true
 	}
 	for _, kid := range kids(set) {
-		delete(j.gone, kid)
+		delete(j.withdrawn, kid)
 	}
-	j.set, j.got = set, asked
+	j.set, j.setAt = set, started
 }
 
-// kids returns the IDs of the keys; none for a nil set.
+// kids returns the IDs of the keys in set, which may be nil.
 func kids(set jwk.Set) (all []string) {
 	if set == nil {
 		return nil

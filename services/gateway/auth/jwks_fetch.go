@@ -17,12 +17,13 @@ import (
 // Limits of a fetch.
 const (
 	fetchTimeout = 5 * time.Second
-	maxSetBytes  = 1 << 20 // bytes; those of today's issuers have some thousands
+	maxSetBytes  = 1 << 20 // bytes; key sets of common issuers have a few thousand
 	maxRedirects = 3
 )
 
-// restrictRedirects returns a client that follows few redirects and none from https to
-// http: whoever answers there would choose the accepted keys.
+// restrictRedirects returns a copy of hc that follows up to maxRedirects redirects and
+// none from https to http: an attacker on the network could answer over http and choose
+// the accepted keys.
 func restrictRedirects(hc *http.Client) *http.Client {
 	c := *hc
 	c.CheckRedirect = func(r *http.Request, via []*http.Request) error {
@@ -37,55 +38,55 @@ func restrictRedirects(hc *http.Client) *http.Client {
 	return &c
 }
 
-// redacted returns a URL without its password, for the log.
+// redacted replaces the password in a URL, for the log.
 func redacted(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
-		return "(no URL)"
+		return "(invalid URL)"
 	}
 	return u.Redacted()
 }
 
-// fetchSet fetches the issuer's keys on behalf of all waiting callers: it goes on when
-// one of them leaves.
+// fetchSet fetches the issuer's keys within fetchTimeout. It takes no context: the fetch
+// serves all waiting callers and must not end with one of them.
 func fetchSet(hc *http.Client, address string) (jwk.Set, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
+		return nil, fmt.Errorf("create request: %w", err)
 	}
 	r.Header.Set("Accept", "application/jwk-set+json, application/json")
-	answer, err := hc.Do(r)
+	response, err := hc.Do(r)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answers with %s", answer.Status)
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the response is %s", response.Status)
 	}
-	document, err := io.ReadAll(io.LimitReader(answer.Body, maxSetBytes+1))
+	document, err := io.ReadAll(io.LimitReader(response.Body, maxSetBytes+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read answer: %w", err)
+		return nil, fmt.Errorf("read response: %w", err)
 	case len(document) > maxSetBytes:
-		return nil, fmt.Errorf("its answer is larger than %d bytes", maxSetBytes)
+		return nil, fmt.Errorf("the response is larger than %d bytes", maxSetBytes)
 	}
 	return readSet(document)
 }
 
-// readSet parses a JSON Web Key Set and returns the supported public keys for
-// signatures. It ignores other keys (RFC 7517, section 5): an issuer may publish keys
-// for other uses and of later kinds. Secret keys are ignored.
+// readSet parses a JSON Web Key Set and returns its public keys for signatures. It
+// ignores unsupported keys and keys for other uses (RFC 7517, section 5), and secret
+// keys. It returns an error if no key remains.
 func readSet(document []byte) (jwk.Set, error) {
-	var said struct {
+	var parsed struct {
 		Keys *[]json.RawMessage `json:"keys"`
 	}
-	if err := json.Unmarshal(document, &said); err != nil || said.Keys == nil {
-		return nil, errors.Join(errors.New("what it answers with is no JSON Web Key Set"), err)
+	if err := json.Unmarshal(document, &parsed); err != nil || parsed.Keys == nil {
+		return nil, errors.Join(errors.New("the response is not a JSON Web Key Set"), err)
 	}
 	set := jwk.NewSet()
-	for _, raw := range *said.Keys {
+	for _, raw := range *parsed.Keys {
 		if key, err := readKey(raw); err == nil {
 			err = set.AddKey(key)
 			if err != nil {
@@ -94,7 +95,7 @@ func readSet(document []byte) (jwk.Set, error) {
 		}
 	}
 	if set.Len() == 0 {
-		return nil, fmt.Errorf("none of its %d keys can be used to check signatures", len(*said.Keys))
+		return nil, fmt.Errorf("none of the %d keys can be used to verify signatures", len(*parsed.Keys))
 	}
 	return set, nil
 }
@@ -105,7 +106,7 @@ func readKey(raw []byte) (jwk.Key, error) {
 	case err != nil:
 		return nil, err
 	case key.KeyType() == jwa.OctetSeq() || !forSignatures(key):
-		return nil, errors.New("no public key for signatures")
+		return nil, errors.New("not a public key for signatures")
 	}
 	return key.PublicKey()
 }

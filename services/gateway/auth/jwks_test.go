@@ -18,17 +18,17 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// settled waits until the issuer has answered what it was asked.
+// settled waits for the end of the current fetch.
 func settled(j *JWKS) {
 	j.mu.Lock()
-	asking := j.asking
+	fetching := j.fetching
 	j.mu.Unlock()
-	if asking != nil {
-		<-asking
+	if fetching != nil {
+		<-fetching
 	}
 }
 
-// clock is one that the test turns.
+// clock is a manual clock.
 type clock struct {
 	began time.Time
 	since atomic.Int64
@@ -37,7 +37,8 @@ type clock struct {
 func (c *clock) now() time.Time        { return c.began.Add(time.Duration(c.since.Load())) }
 func (c *clock) turn(by time.Duration) { c.since.Add(int64(by)) }
 
-// clocked returns an issuer's keys by a clock of the test's, and those whom they make known.
+// clocked returns a JWKS of the issuer with a manual clock, which its pauses advance, and
+// an Authenticator that uses it.
 func clocked(t *testing.T, i *issuer) (source *JWKS, a *Authenticator, c *clock) {
 	t.Helper()
 	c = &clock{began: time.Now()}
@@ -59,9 +60,9 @@ func (i *issuer) hang(until chan struct{}) {
 	i.hangs = until
 }
 
-// An issuer that does not answer holds nobody up whose key is known, whoever makes keys
-// up meanwhile, and however long ago it was asked.
-func TestAnIssuerThatHangs(t *testing.T) {
+// Callers with a known key do not wait for an issuer that hangs, even if other callers
+// send invented keys meanwhile and the last fetch was long ago.
+func TestKnownKeysDoNotWaitForHangingIssuer(t *testing.T) {
 	i := newIssuer(t, "one")
 	source, a, clock := clocked(t, i)
 	good := i.token(t, "one")
@@ -77,11 +78,11 @@ func TestAnIssuerThatHangs(t *testing.T) {
 		token := "Bearer " + signed(t, jwa.ES256(), newKey(t, kid), claims(nil))
 		strangers.Go(func() {
 			if _, err := a.Authenticate(ctx, token); !fault.Is(err, fault.Unavailable) {
-				t.Errorf("a stranger who leaves: %v", err)
+				t.Errorf("invented key of a caller that leaves: %v", err)
 			}
 		})
 	}
-	<-i.arrived // one of them has the issuer asked
+	<-i.arrived // one of them has caused a fetch
 	for _, after := range []time.Duration{0, source.cfg.Pause, source.cfg.Fresh - 2*source.cfg.Pause, source.cfg.Fresh, source.cfg.Pause} {
 		clock.turn(after)
 		if _, err := a.Authenticate(t.Context(), good); err != nil {
@@ -90,14 +91,13 @@ func TestAnIssuerThatHangs(t *testing.T) {
 	}
 	leave()
 	strangers.Wait()
-	if i.askedFor() != 2 {
-		t.Errorf("it was asked %d times at once", i.askedFor()-1)
+	if i.requestCount() != 2 {
+		t.Errorf("%d concurrent requests to the issuer, want 1", i.requestCount()-1)
 	}
 }
 
-// Keys are asked for again before they are too old, by whoever comes by, and who comes
-// by does not wait.
-func TestKeysAreKeptFresh(t *testing.T) {
+// A call shortly before the end of Fresh starts a fetch and does not wait for it.
+func TestRefreshesKeysBeforeTheyAreTooOld(t *testing.T) {
 	i := newIssuer(t, "one")
 	source, a, clock := clocked(t, i)
 	good := i.token(t, "one")
@@ -106,28 +106,26 @@ func TestKeysAreKeptFresh(t *testing.T) {
 	i.rotate(t, "one", "two")
 	clock.turn(source.cfg.Fresh - time.Second)
 	if _, err := a.Authenticate(t.Context(), good); err != nil {
-		t.Errorf("before its time: %v", err)
+		t.Errorf("before the end of Fresh: %v", err)
 	}
 	settled(source)
-	if i.askedFor() != 2 {
-		t.Errorf("the issuer was asked %d times, want 2", i.askedFor())
+	if i.requestCount() != 2 {
+		t.Errorf("%d requests to the issuer, want 2", i.requestCount())
 	}
 	if _, err := a.Authenticate(t.Context(), good); codeOf(err) != "token_invalid" {
-		t.Errorf("when it was taken back: %v", err)
+		t.Errorf("withdrawn key: %v", err)
 	}
-	// Nobody came by for a long time: then one waits, rather than being told what was
-	// true long ago.
+	// After a long time without calls the next one waits for a fetch: the cached keys are
+	// too old.
 	i.rotate(t, "two", "three")
 	two := "Bearer " + signed(t, jwa.ES256(), i.key("three"), claims(nil))
 	clock.turn(source.cfg.Fresh)
 	if _, err := a.Authenticate(t.Context(), two); err != nil {
-		t.Errorf("a new key, long after: %v", err)
+		t.Errorf("new key after a long time: %v", err)
 	}
 }
 
-// A key that was published a moment after the issuer was asked is waited for. One that
-// was taken back is wrong at once.
-func TestAKeyThatIsTooNew(t *testing.T) {
+func TestWaitsForNewKeyAndNotForWithdrawnOne(t *testing.T) {
 	i := newIssuer(t, "one", "old")
 	source, a, clock := clocked(t, i)
 	old := i.token(t, "old")
@@ -138,31 +136,30 @@ func TestAKeyThatIsTooNew(t *testing.T) {
 	clock.turn(source.cfg.Pause / 10)
 	before := clock.now()
 	if _, err := a.Authenticate(t.Context(), two); err != nil || clock.now().Sub(before) != source.cfg.Pause*9/10 {
-		t.Errorf("a moment later: %v, after %s", err, clock.now().Sub(before))
+		t.Errorf("new key: %v, after %s", err, clock.now().Sub(before))
 	}
 	clock.turn(source.cfg.Pause / 10)
 	if _, err := a.Authenticate(t.Context(), old); codeOf(err) != "token_invalid" {
-		t.Errorf("one that was taken back: %v", err)
+		t.Errorf("withdrawn key: %v", err)
 	}
 	i.mu.Lock()
-	i.keys["old"] = i.taken["old"]
+	i.keys["old"] = i.withdrawn["old"]
 	i.mu.Unlock()
 	clock.turn(source.cfg.Pause)
 	if _, err := a.Authenticate(t.Context(), old); err != nil {
-		t.Errorf("one that was taken back, and published again: %v", err)
+		t.Errorf("withdrawn key, published again: %v", err)
 	}
 	i.mu.Lock()
-	i.away = true
+	i.unavailable = true
 	i.mu.Unlock()
 	clock.turn(source.cfg.Pause)
 	made := "Bearer " + signed(t, jwa.ES256(), newKey(t, "three"), claims(nil))
 	if _, err := a.Authenticate(t.Context(), made); !fault.Is(err, fault.Unavailable) {
-		t.Errorf("one that nobody can be asked for: %v", err)
+		t.Errorf("unknown key while the issuer is unavailable: %v", err)
 	}
 }
 
-// A token that names no key is as good, when its key is new.
-func TestANewKeyThatIsNotNamed(t *testing.T) {
+func TestFetchesNewKeyForTokenWithoutKeyID(t *testing.T) {
 	i := newIssuer(t, "one")
 	_, a, _ := clocked(t, i)
 	_, err := a.Authenticate(t.Context(), i.token(t, "one"))
@@ -170,81 +167,80 @@ func TestANewKeyThatIsNotNamed(t *testing.T) {
 	nameless := newKey(t, "")
 	token := "Bearer " + signed(t, jwa.ES256(), nameless, claims(nil))
 	if _, err := a.Authenticate(t.Context(), token); codeOf(err) != "token_invalid" {
-		t.Errorf("before it is published: %v", err)
+		t.Errorf("before the key is published: %v", err)
 	}
 	i.mu.Lock()
 	i.keys["two"] = nameless
 	i.mu.Unlock()
 	if _, err := a.Authenticate(t.Context(), token); err != nil {
-		t.Errorf("once it is published: %v", err)
+		t.Errorf("after the key is published: %v", err)
 	}
 }
 
-// said returns a source of keys that answers with a document, and what it then knows.
-func said(t *testing.T, document string, already ...string) (*JWKS, error) {
+// fetched returns a JWKS that has fetched the earlier documents and then document, and the
+// error of the last fetch.
+func fetched(t *testing.T, document string, earlier ...string) (*JWKS, error) {
 	t.Helper()
-	answer := atomic.Pointer[string]{}
-	answer.Store(&document)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, *answer.Load()) }))
+	response := atomic.Pointer[string]{}
+	response.Store(&document)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, *response.Load()) }))
 	t.Cleanup(server.Close)
 	now := time.Now()
 	j := NewJWKS(JWKSConfig{URL: server.URL, HTTP: server.Client(), Log: slog.New(slog.DiscardHandler), now: func() time.Time { return now }})
-	for _, before := range already {
-		answer.Store(&before)
+	for _, before := range earlier {
+		response.Store(&before)
 		if _, err := j.Set(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
-		answer.Store(&document)
+		response.Store(&document)
 		now = now.Add(j.cfg.Fresh)
 	}
 	_, err := j.Set(t.Context(), "")
 	return j, err
 }
 
-// What an issuer publishes that is not understood here is ignored. What is no set of
-// keys, or has none that is of use, is an error, and does not replace one that is.
-func TestSetsOfKeys(t *testing.T) {
+// Unsupported keys are ignored. A document that is not a key set, or has no usable key,
+// is an error and does not replace earlier keys.
+func TestReadsKeySets(t *testing.T) {
 	one := published(t, rsaKey(t))
 	for what, c := range map[string]struct {
 		document string
-		keys     int // 0: none, and an error
+		keys     int // 0: an error
 	}{
 		"one":                    {`{"keys":[` + one + `]}`, 1},
-		"one that is repeated":   {`{"keys":[` + one + `,` + one + `]}`, 2},
-		"a kind to come":         {`{"keys":[{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA","kid":"x"},` + one + `]}`, 1},
-		"a curve to come":        {`{"keys":[` + one + `,{"kty":"EC","crv":"P-1024","x":"AAAA","y":"AAAA"}]}`, 1},
+		"duplicate":              {`{"keys":[` + one + `,` + one + `]}`, 2},
+		"unknown kind":           {`{"keys":[{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA","kid":"x"},` + one + `]}`, 1},
+		"unknown curve":          {`{"keys":[` + one + `,{"kty":"EC","crv":"P-1024","x":"AAAA","y":"AAAA"}]}`, 1},
 		"no kind":                {`{"keys":[` + one + `,{"kid":"y"},7,null,"x",{}]}`, 1},
-		"more than keys":         {`{"issuer":"x","keys":[` + one + `],"keyring":7}`, 1},
-		"one to encrypt":         {`{"keys":[` + one + `,{"use":"enc",` + one[1:] + `]}`, 1},
+		"other members":          {`{"issuer":"x","keys":[` + one + `],"keyring":7}`, 1},
+		"encryption key":         {`{"keys":[` + one + `,{"use":"enc",` + one[1:] + `]}`, 1},
 		"a secret":               {`{"keys":[` + one + `,{"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]}`, 1},
 		"only a secret":          {`{"keys":[{"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]}`, 0},
-		"only one to encrypt":    {`{"keys":[{"use":"enc",` + one[1:] + `]}`, 0},
-		"only a kind to come":    {`{"keys":[{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA"}]}`, 0},
-		"none":                   {`{"keys":[]}`, 0},
+		"only an encryption key": {`{"keys":[{"use":"enc",` + one[1:] + `]}`, 0},
+		"only an unknown kind":   {`{"keys":[{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA"}]}`, 0},
+		"no keys":                {`{"keys":[]}`, 0},
 		"no list":                {`{"keys":{}}`, 0},
-		"nothing for a list":     {`{"keys":null}`, 0},
+		"null":                   {`{"keys":null}`, 0},
 		"a key alone":            {one, 0},
 		"another document":       {`{"jwks_uri":"https://id.example/keys"}`, 0},
-		"a page":                 {`<html>Sign in to the hotel's network</html>`, 0},
-		"nothing":                {``, 0},
-		"half of it":             {`{"keys":[` + one, 0},
-		"more behind it":         {`{"keys":[` + one + `]}{}`, 0},
-		"larger than any may be": {`{"keys":[` + one + `],"x":"` + strings.Repeat("x", maxSetBytes) + `"}`, 0},
+		"HTML page":              {`<html>Sign in to the hotel's network</html>`, 0},
+		"empty":                  {``, 0},
+		"truncated":              {`{"keys":[` + one, 0},
+		"trailing data":          {`{"keys":[` + one + `]}{}`, 0},
+		"too large":              {`{"keys":[` + one + `],"x":"` + strings.Repeat("x", maxSetBytes) + `"}`, 0},
 	} {
-		j, err := said(t, c.document)
+		j, err := fetched(t, c.document)
 		if (err == nil) != (c.keys > 0) || c.keys > 0 && j.set.Len() != c.keys {
 			t.Errorf("%s: %+v, %v; want %d keys", what, j.set, err, c.keys)
 		}
-		j, err = said(t, c.document, `{"keys":[`+one+`,`+one+`,`+one+`]}`)
+		j, err = fetched(t, c.document, `{"keys":[`+one+`,`+one+`,`+one+`]}`)
 		if want := max(c.keys, 0); err != nil || c.keys > 0 && j.set.Len() != want || c.keys == 0 && j.set.Len() != 3 {
-			t.Errorf("%s, after a good one: %+v, %v", what, j.set, err)
+			t.Errorf("%s, after a valid set: %+v, %v", what, j.set, err)
 		}
 	}
 }
 
-// Keys are taken from where the issuer publishes them, and whoever answers in its
-// place names none.
-func TestWhoAnswersForTheIssuer(t *testing.T) {
+func TestFollowsOnlySecureRedirectsToStatus200(t *testing.T) {
 	set := `{"keys":[` + published(t, rsaKey(t)) + `]}`
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, set) }))
 	t.Cleanup(plain.Close)
@@ -273,8 +269,7 @@ func TestWhoAnswersForTheIssuer(t *testing.T) {
 	}
 }
 
-// The log says which issuer it is, and no password of it.
-func TestTheLogHasNoPassword(t *testing.T) {
+func TestLogsIssuerURLWithoutPassword(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(server.Close)
 	var log strings.Builder
@@ -282,6 +277,6 @@ func TestTheLogHasNoPassword(t *testing.T) {
 		URL: strings.Replace(server.URL, "//", "//shop:s3cret@", 1) + "/keys", HTTP: server.Client(), Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if _, err := j.Set(t.Context(), ""); err == nil || strings.Contains(err.Error()+log.String(), "s3cret") || !strings.Contains(log.String(), "/keys") {
-		t.Errorf("it is %v; the log says %s", err, &log)
+		t.Errorf("error %v; log %s", err, &log)
 	}
 }

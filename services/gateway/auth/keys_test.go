@@ -21,7 +21,7 @@ func each(t *testing.T, test func(t *testing.T, conn *gorm.DB)) {
 
 func newKeys(conn *gorm.DB) *KeyStore { return &KeyStore{DB: conn, Log: slog.New(slog.DiscardHandler)} }
 
-func TestAKeyOpensUntilItIsRevoked(t *testing.T) {
+func TestAcceptsKeyUntilItIsRevoked(t *testing.T) {
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		keys := newKeys(conn)
 		row, text, err := keys.Create(t.Context(), KeySpec{Name: "scanner", Roles: []Role{Warehouse}})
@@ -30,12 +30,12 @@ func TestAKeyOpensUntilItIsRevoked(t *testing.T) {
 		caller, err := a.Authenticate(t.Context(), "Bearer "+text)
 		must(t, err)
 		if caller.Kind != KindKey || caller.Subject != "key-"+row.ID || !caller.Is(Warehouse) || caller.Is(Customer, Staff) {
-			t.Errorf("is %+v", caller)
+			t.Errorf("caller %+v", caller)
 		}
 		list, err := keys.List(t.Context())
 		must(t, err)
 		if len(list) != 1 || list[0].LastUsedAt == nil || strings.Contains(text, list[0].Hash) || strings.Contains(list[0].Hash, text[len(text)-20:]) {
-			t.Errorf("kept as %+v", list)
+			t.Errorf("stored as %+v", list)
 		}
 		for _, wrong := range []string{text + "x", text[:len(text)-1], "qk_", "qk_" + row.ID, "qk_" + row.ID + "_", "qk_none_" + text} {
 			if _, err := a.Authenticate(t.Context(), "Bearer "+wrong); codeOf(err) != "key_unknown" {
@@ -52,12 +52,12 @@ func TestAKeyOpensUntilItIsRevoked(t *testing.T) {
 			t.Errorf("revoked again: %+v, %v", again, err)
 		}
 		if _, err := keys.Revoke(t.Context(), "none"); !fault.Is(err, fault.NotFound) {
-			t.Errorf("one that is not there: %v", err)
+			t.Errorf("revoking an unknown key: %v", err)
 		}
 	})
 }
 
-func TestAKeyExpires(t *testing.T) {
+func TestRefusesExpiredKey(t *testing.T) {
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		keys, now := newKeys(conn), time.Now().UTC().Truncate(time.Second)
 		keys.Now = func() time.Time { return now }
@@ -67,16 +67,16 @@ func TestAKeyExpires(t *testing.T) {
 		now = end.Add(-time.Second)
 		caller, err := keys.Caller(t.Context(), text)
 		if err != nil || caller.Subject != "ann" || !caller.ExpiresAt.Equal(end) {
-			t.Errorf("before its end: %+v, %v", caller, err)
+			t.Errorf("before its expiry: %+v, %v", caller, err)
 		}
 		now = end
 		if _, err := keys.Caller(t.Context(), text); codeOf(err) != "key_expired" {
-			t.Errorf("at its end: %v", err)
+			t.Errorf("at its expiry: %v", err)
 		}
 	})
 }
 
-func TestKeysThatCannotBe(t *testing.T) {
+func TestRefusesInvalidKeySpecs(t *testing.T) {
 	now := time.Now()
 	past, far := now.Add(-time.Second), time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -14*3600))
 	named := func(name string) KeySpec { return KeySpec{Name: name, Roles: []Role{Staff}} }
@@ -96,7 +96,7 @@ func TestKeysThatCannotBe(t *testing.T) {
 		"/subject .":  {Name: "x", Roles: []Role{Customer}, Subject: "."},
 		"/subject ..": {Name: "x", Roles: []Role{Customer}, Subject: ".."},
 		"/expires_at": {Name: "x", Roles: []Role{Staff}, ExpiresAt: &past},
-		// The year 10000 in UTC, which no answer could show.
+		// The year 10000 in UTC, which RFC 3339 cannot represent.
 		"/expires_at ": {Name: "x", Roles: []Role{Staff}, ExpiresAt: &far},
 	} {
 		err := n.Validate(now)
@@ -112,13 +112,12 @@ func TestKeysThatCannotBe(t *testing.T) {
 		}
 	}
 	if _, err := ParseRoles([]string{"staff", "king"}); codeOf(err) != "role_unknown" {
-		t.Errorf("a king: %v", err)
+		t.Errorf("unknown role: %v", err)
 	}
 }
 
-// Whoever signed in stays so when the shop is started again, and in the process
-// beside it.
-func TestDevelopmentSignIn(t *testing.T) {
+// The second sign-in stands for a restarted process, or another one on the same database.
+func TestDevelopmentTokensOutliveTheProcess(t *testing.T) {
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		first, err := NewDevSignIn(t.Context(), conn)
 		must(t, err)
@@ -130,7 +129,7 @@ func TestDevelopmentSignIn(t *testing.T) {
 		caller, err := a.Authenticate(t.Context(), "Bearer "+token)
 		must(t, err)
 		if caller.Kind != KindDev || caller.Subject != "ann" || !caller.Is(Staff) || !caller.Is(Customer) || caller.Is(Warehouse) || issued.ID() != caller.ID() {
-			t.Errorf("is %+v, issued to %+v", caller, issued)
+			t.Errorf("caller %+v, issued to %+v", caller, issued)
 		}
 		for _, none := range []string{"ann bob", ".", "..", "", "ann\n"} {
 			if _, _, err := first.Issue(none, nil); codeOf(err) != "subject_invalid" {
@@ -138,15 +137,14 @@ func TestDevelopmentSignIn(t *testing.T) {
 			}
 		}
 		if _, err := tokensOf(t, first.Tokens.cfg.Keys).Authenticate(t.Context(), "Bearer "+token); codeOf(err) != "token_invalid" {
-			t.Errorf("where there is an issuer: %v", err)
+			t.Errorf("with a configured issuer: %v", err)
 		}
 	})
 }
 
-// What is no key of ours is asked of no database: it might not even take the bytes.
-func TestWhatIsNoKey(t *testing.T) {
+func TestRefusesMalformedKeysWithoutQuery(t *testing.T) {
 	var log strings.Builder
-	a := &Authenticator{Keys: &KeyStore{Log: slog.New(slog.NewTextHandler(&log, nil))}} // one that is asked panics
+	a := &Authenticator{Keys: &KeyStore{Log: slog.New(slog.NewTextHandler(&log, nil))}} // without a database: a query panics
 	id, secret := strings.Repeat("a", 16), strings.Repeat("a", 52)
 	for _, text := range []string{
 		"qk_\xff_b", "qk_" + id + "_" + secret[1:], "qk_" + id + "_" + secret + "a", "qk_" + id[1:] + "_" + secret, "qk_" + id + secret,
@@ -163,12 +161,11 @@ func TestWhatIsNoKey(t *testing.T) {
 		}
 	}
 	if log.Len() > 0 {
-		t.Errorf("the log says %s", &log)
+		t.Errorf("log: %s", &log)
 	}
 }
 
-// Every key that is made is of the form that is taken.
-func TestKeysAreOfTheFormThatIsTaken(t *testing.T) {
+func TestGeneratedKeysMatchThePattern(t *testing.T) {
 	for range 100 {
 		row, text := KeySpec{Name: "x", Roles: []Role{Staff}}.generate(time.Now())
 		if !keyPattern.MatchString(text) || !idPattern.MatchString(row.ID) {

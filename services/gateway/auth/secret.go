@@ -19,21 +19,22 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-// leastSecret is how many bytes a secret has at least: as many as HS256 makes (RFC 7518,
-// section 3.2).
-const leastSecret = 32
+// minSecret is the minimum length of a secret in bytes: the output size of HS256
+// (RFC 7518, section 3.2).
+const minSecret = 32
 
-// secretKey makes the key of JWT_SECRET. It refuses what others may know: a public key,
-// a certificate, where either of them is found. Its errors never show the secret.
+// secretKey returns a key set with the secret of JWT_SECRET. It refuses texts that others
+// may know: public keys, certificates, their URLs and file names. Its errors never contain
+// the secret.
 func secretKey(secret string) (jwk.Set, error) {
 	if public := notSecret(secret); public != "" {
-		return nil, fmt.Errorf("JWT_SECRET is %s, and no secret: whoever knows it could sign tokens. Public keys go into JWT_KEY, in PEM, or are found at JWKS_URL", public)
+		return nil, fmt.Errorf("JWT_SECRET is %s, not a secret: whoever knows it could sign tokens. Public keys go into JWT_KEY, in PEM, or are fetched from JWKS_URL", public)
 	}
 	switch {
 	case secret != strings.TrimSpace(secret):
-		return nil, errors.New("JWT_SECRET begins or ends with white space, which issuers do not sign with: take it away")
-	case len(secret) < leastSecret:
-		return nil, fmt.Errorf("JWT_SECRET is not a secret of %d bytes or more: openssl rand -hex 32 makes one", leastSecret)
+		return nil, errors.New("JWT_SECRET begins or ends with white space, which issuers do not include when they sign; remove it")
+	case len(secret) < minSecret:
+		return nil, fmt.Errorf("JWT_SECRET is not a secret of %d bytes or more; generate one with: openssl rand -hex 32", minSecret)
 	}
 	key, err := jwk.Import([]byte(secret))
 	if err != nil {
@@ -43,15 +44,16 @@ func secretKey(secret string) (jwk.Set, error) {
 	return set, set.AddKey(key)
 }
 
-// notSecret names what text is in place of a secret; empty where it may be one. It looks
-// below up to three layers of base64, base32, hexadecimal, percent-encoding and quotes.
+// notSecret describes text if it is not a secret, for example "a URL", and returns "" if
+// it may be one. It decodes up to three layers of base64, base32, hexadecimal,
+// percent-encoding and quotes.
 func notSecret(text string) string {
 	const layers = 3
 	return unwrap([]byte(text), layers)
 }
 
 func unwrap(text []byte, layers int) string {
-	if what := known(text); what != "" {
+	if what := recognize(text); what != "" {
 		return what
 	}
 	if layers == 0 {
@@ -65,17 +67,18 @@ func unwrap(text []byte, layers int) string {
 	return ""
 }
 
-// known names what text is as it stands.
-func known(text []byte) string {
+// recognize describes text if it is a key, a certificate, a token, a URL or a path, and
+// returns "" otherwise. It does not decode.
+func recognize(text []byte) string {
 	s := strings.TrimSpace(string(text))
 	lower := strings.ToLower(s)
 	switch {
 	case isDER(text):
 		return "a key or certificate in DER, or in PEM without its first and last line"
 	case sshBlob.Match(text):
-		return "a key of SSH"
+		return "an SSH key"
 	case strings.ContainsFunc(s, func(r rune) bool { return r > '~' || r < ' ' && !unicode.IsSpace(r) }):
-		return "" // random bytes may look like anything that is short
+		return "" // random bytes may match any of the short patterns below
 	case strings.Contains(lower, "-----begin"), strings.Contains(lower, "-----end"), strings.Contains(lower, "---- begin"), strings.Contains(lower, `\n-----`):
 		return "a key or certificate in PEM"
 	case (strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[")) && json.Valid([]byte(s)), strings.HasPrefix(s, "{") && strings.Contains(lower, `"kty"`):
@@ -85,28 +88,28 @@ func known(text []byte) string {
 	case strings.Contains(s, "://"), strings.HasPrefix(lower, "data:"), strings.HasPrefix(lower, "file:"), strings.HasPrefix(lower, "www."):
 		return "a URL"
 	case sshKey.MatchString(s):
-		return "a key of SSH"
+		return "an SSH key"
 	case token.MatchString(s):
 		return "a token"
 	case isPath(s):
-		return "a file's path"
+		return "a file path"
 	}
 	return ""
 }
 
 var (
 	sshKey = regexp.MustCompile(`(^|\s)(ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[a-z0-9@.-]+ `)
-	// sshBlob is how what stands in base64 in such a key begins: a name's length and name.
+	// sshBlob matches the decoded base64 part of an SSH key: the length and name of its type.
 	sshBlob = regexp.MustCompile(`^\x00\x00\x00.(ssh-|ecdsa-|sk-)`)
 	token   = regexp.MustCompile(`^eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$`)
-	// keyFile is a name as files of keys have it; no base64 ends like this.
+	// keyFile matches names of key files. Base64 text has no dot.
 	keyFile   = regexp.MustCompile(`^\S+\.(pem|key|pub|crt|cer|cert|der|jwk|jwks|json|p8|p12|pfx|txt|ya?ml|env|conf)$`)
 	drivePath = regexp.MustCompile(`^[A-Za-z]:[\\/]|^\\\\`)
 	base64Std = regexp.MustCompile(`^[A-Za-z0-9+/]+={0,2}$`)
 )
 
-// isPath reports whether text is where a file is. Base64 may begin with a slash, and is
-// a path only if there is such a file.
+// isPath reports whether text is a file path. Base64 may begin with a slash, too; such a
+// text is a path only if the file exists.
 func isPath(text string) bool {
 	if strings.ContainsAny(text, "\x00\n") || len(text) > 4096 {
 		return false
@@ -123,16 +126,16 @@ func isPath(text string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// isDER reports whether text is one ASN.1 sequence from end to end, as keys,
-// certificates and requests for them are. Random bytes are none, for all that matters:
-// length and contents have to fit.
+// isDER reports whether text is exactly one ASN.1 sequence, like keys, certificates and
+// certificate requests. Random bytes practically never match: length and contents must
+// agree.
 func isDER(text []byte) bool {
 	var outer asn1.RawValue
 	rest, err := asn1.Unmarshal(text, &outer)
 	return err == nil && len(rest) == 0 && outer.Class == asn1.ClassUniversal && outer.Tag == asn1.TagSequence && outer.IsCompound && elements(outer.Bytes)
 }
 
-// elements reports whether text is one or more ASN.1 values, one behind the other.
+// elements reports whether text is a concatenation of ASN.1 values.
 func elements(text []byte) bool {
 	for len(text) > 0 {
 		var inner asn1.RawValue
@@ -145,7 +148,7 @@ func elements(text []byte) bool {
 	return true
 }
 
-// decoded returns the bytes that text may encode.
+// decoded returns every decoding of text that succeeds and differs from text.
 func decoded(text string) (all [][]byte) {
 	add := func(b []byte, err error) {
 		if err == nil && len(b) > 0 && string(b) != text && !slices.ContainsFunc(all, func(have []byte) bool { return string(have) == string(b) }) {

@@ -27,7 +27,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-// keyForms is keys and certificates as they are pasted, by what they are.
+// keyForms returns keys and certificates in the formats that users paste, by name.
 func keyForms(t testing.TB) map[string][]byte {
 	t.Helper()
 	ok := func(b []byte, err error) []byte {
@@ -75,7 +75,7 @@ func keyForms(t testing.TB) map[string][]byte {
 	return forms
 }
 
-// wrappings returns the ways in which a key is packed for a variable.
+// wrappings returns the encodings of a key in an environment variable, by name.
 func wrappings() map[string]func([]byte) string {
 	lines := func(s string) string {
 		var b strings.Builder
@@ -116,9 +116,9 @@ func colons(b []byte) string {
 	return out.String()
 }
 
-// Neither JWT_KEY nor JWT_SECRET takes a key in any other form than PEM, however it is
-// packed: whoever knows it could sign tokens.
-func TestKeysAreNoSecrets(t *testing.T) {
+// JWT_SECRET accepts no key in any format, and JWT_KEY none but PEM: with a public key as
+// the secret anybody could sign tokens.
+func TestRefusesKeysAsSecrets(t *testing.T) {
 	t.Parallel()
 	none := slog.New(slog.DiscardHandler)
 	for form, key := range keyForms(t) {
@@ -128,7 +128,7 @@ func TestKeysAreNoSecrets(t *testing.T) {
 		}
 		for name, text := range packed {
 			secret := text
-			if utf8.ValidString(text) { // the last byte of raw DER may be a space, and belongs to it
+			if utf8.ValidString(text) { // do not trim raw DER: its last byte may be a space
 				secret = strings.TrimSpace(text)
 			}
 			by := IssuerConfig{Secret: secret, Issuer: "i", Audience: "a"}
@@ -146,21 +146,21 @@ func TestKeysAreNoSecrets(t *testing.T) {
 	}
 }
 
-func TestOtherThingsThatAreNoSecrets(t *testing.T) {
+func TestRefusesPathsURLsAndTokensAsSecrets(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), strings.Repeat("a", leastSecret))
+	file := filepath.Join(t.TempDir(), strings.Repeat("a", minSecret))
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for what, text := range map[string]string{
-		"a file that is there": file, "a path": "/run/secrets/jwt_public_key_of_production", "a path with an end": "/etc/quadrille/keys/production.pem", "a path from here": "./keys/of/production/public-key-2026",
-		"a file from here": "production-public-key-of-the-issuer.pem", "a home's": "~/keys/of/production/public-key-2026", "Windows'": `C:\keys\of\production\public-key-2026`, "a variable": "$JWT_SECRET_OF_THE_ISSUER_IN_PRODUCTION",
+		"existing file": file, "path": "/run/secrets/jwt_public_key_of_production", "path with an extension": "/etc/quadrille/keys/production.pem", "relative path": "./keys/of/production/public-key-2026",
+		"file name": "production-public-key-of-the-issuer.pem", "home directory": "~/keys/of/production/public-key-2026", "Windows path": `C:\keys\of\production\public-key-2026`, "a variable": "$JWT_SECRET_OF_THE_ISSUER_IN_PRODUCTION",
 		"a URL": "https://id.test/realms/shop/protocol/keys", "a file's URL": "file:///etc/quadrille/keys/production", "a data URL": "data:application/x-pem-file;base64,MFkwEwYHKoZIzj0CAQ",
 		"an SSH key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0aX5mGZ0 me@here", "an ECDSA key": "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY= me@here",
 		"an SSH key's base64": base64.StdEncoding.EncodeToString([]byte("\x00\x00\x00\x0bssh-ed25519\x00\x00\x00 0123456789abcdef0123456789abcdef")),
 		"half a PEM":          "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQ", "another case": "-----begin public key-----mfkwewyhkozizj0caq", "SSH2": "---- BEGIN SSH2 PUBLIC KEY ----AAAAC3NzaC1lZDI1NTE5",
 		"XML": "<RSAKeyValue><Modulus>abc</Modulus><Exponent>AQAB</Exponent></RSAKeyValue>", "a token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl",
-		"a short one": "hunter2", "white space": strings.Repeat(" ", 40), "a line end": strings.Repeat("s3cret", 6) + "\n",
+		"short secret": "hunter2", "white space": strings.Repeat(" ", 40), "a line end": strings.Repeat("s3cret", 6) + "\n",
 	} {
 		if _, err := secretKey(text); err == nil || strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "s3crets3cret") {
 			t.Errorf("%s: %v", what, err)
@@ -171,8 +171,7 @@ func TestOtherThingsThatAreNoSecrets(t *testing.T) {
 	}
 }
 
-// Secrets as programs make them are taken, whatever they happen to begin with.
-func TestSecretsAreTaken(t *testing.T) {
+func TestAcceptsGeneratedSecrets(t *testing.T) {
 	t.Parallel()
 	for range 2000 {
 		b := make([]byte, 48)
@@ -193,8 +192,9 @@ func TestSecretsAreTaken(t *testing.T) {
 	}
 }
 
-// FuzzKeysAreNoSecrets packs keys in layers, and looks for one that passes as a secret.
-func FuzzKeysAreNoSecrets(f *testing.F) {
+// FuzzRefusesKeysAsSecrets encodes keys in three layers and looks for one that passes as a
+// secret.
+func FuzzRefusesKeysAsSecrets(f *testing.F) {
 	forms, ways := keyForms(f), []func([]byte) []byte{
 		func(b []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(b)) },
 		func(b []byte) []byte { return []byte(base64.RawURLEncoding.EncodeToString(b)) },
@@ -214,10 +214,10 @@ func FuzzKeysAreNoSecrets(f *testing.F) {
 			key = ways[int(way)%len(ways)](key)
 		}
 		if _, err := secretKey(string(key)); err == nil {
-			t.Errorf("%.80q is taken for a secret", key)
+			t.Errorf("%.80q is accepted as a secret", key)
 		}
-		if set, err := secretKey(text); err == nil && (len(text) < leastSecret || set.Len() != 1) {
-			t.Errorf("%q is taken for a secret", text)
+		if set, err := secretKey(text); err == nil && (len(text) < minSecret || set.Len() != 1) {
+			t.Errorf("%q is accepted as a secret", text)
 		}
 	})
 }

@@ -13,8 +13,8 @@ import (
 type signedToken struct {
 	text      string
 	algorithm string
-	kid       string // of the key that it names; empty: none
-	critical  bool   // it has headers that whoever takes it must understand
+	kid       string // ID of the signing key; empty: not given
+	critical  bool   // it has a crit header, whose extensions the receiver must understand
 	claims    claimSet
 }
 
@@ -25,7 +25,7 @@ func parseToken(token string) (signedToken, error) {
 		return signedToken{}, fmt.Errorf("read token: %w", err)
 	}
 	if len(message.Signatures()) != 1 {
-		return signedToken{}, fmt.Errorf("%d signatures", len(message.Signatures()))
+		return signedToken{}, fmt.Errorf("read token: %d signatures, want 1", len(message.Signatures()))
 	}
 	s := signedToken{text: token}
 	headers := message.Signatures()[0].ProtectedHeaders()
@@ -38,8 +38,9 @@ func parseToken(token string) (signedToken, error) {
 	return s, err
 }
 
-// signedBy reports whether a key of the set signed the token, by the algorithm that
-// the token names. Properties of a key can only rule it out.
+// signedBy reports whether a key of the set signed the token with the algorithm in the
+// token's header, which the caller has checked. Properties of a key can only exclude it;
+// they never select another algorithm.
 func (s signedToken) signedBy(keys jwk.Set) bool {
 	algorithm, known := jwa.LookupSignatureAlgorithm(s.algorithm)
 	if !known {
@@ -57,7 +58,7 @@ func (s signedToken) signedBy(keys jwk.Set) bool {
 	return false
 }
 
-// mayBeSignedBy reports whether no property of the key rules it out.
+// mayBeSignedBy reports whether ID, algorithm and use of the key agree with the token.
 func (s signedToken) mayBeSignedBy(key jwk.Key) bool {
 	if kid, has := key.KeyID(); has && kid != "" && s.kid != "" && kid != s.kid {
 		return false

@@ -12,8 +12,8 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-// byHand returns a token of exactly these headers and claims, whatever a library would say
-// to them, signed by RSA as RS256 or PS256 does it.
+// byHand returns a token with exactly these headers and claims, signed with RS256 or
+// PS256. It uses no JWT library, which would refuse some of them.
 func byHand(t *testing.T, key *rsa.PrivateKey, algorithm, headers, claims string) string {
 	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString
@@ -37,15 +37,15 @@ func rsaKey(t *testing.T) *rsa.PrivateKey {
 	return key
 }
 
-// public returns the key as an issuer publishes it, with what it says of it.
-func public(t *testing.T, key *rsa.PrivateKey, says map[string]any) jwk.Key {
+// public returns the public key as a JWK with these members.
+func public(t *testing.T, key *rsa.PrivateKey, members map[string]any) jwk.Key {
 	t.Helper()
-	made, err := jwk.Import(&key.PublicKey)
+	imported, err := jwk.Import(&key.PublicKey)
 	must(t, err)
-	for name, value := range says {
-		must(t, made.Set(name, value))
+	for name, value := range members {
+		must(t, imported.Set(name, value))
 	}
-	return made
+	return imported
 }
 
 func setOf(t *testing.T, keys ...jwk.Key) jwk.Set {
@@ -65,11 +65,11 @@ func goodClaims(t *testing.T) string {
 	return string(text)
 }
 
-// A signature is checked by the algorithm that the token names, and that is one that
-// was pinned: what a key says of itself does not bring another one in.
-func TestSignaturesAndWhatKeysSay(t *testing.T) {
+// Only configured algorithms verify a signature: neither the token nor the members of a
+// key can select another.
+func TestVerifiesWithConfiguredAlgorithmsOnly(t *testing.T) {
 	key, other := rsaKey(t), rsaKey(t)
-	said := goodClaims(t)
+	payload := goodClaims(t)
 	kid := func(kid string) map[string]any { return map[string]any{"kid": kid} }
 	for what, c := range map[string]struct {
 		keys            jwk.Set
@@ -100,7 +100,7 @@ func TestSignaturesAndWhatKeysSay(t *testing.T) {
 	} {
 		tokens, err := NewTokens(TokensConfig{Keys: Fixed(c.keys), Issuer: iss, Audience: aud, Algorithms: []string{"PS256"}, Kind: KindUser})
 		must(t, err)
-		caller, err := (&Authenticator{Tokens: []*Tokens{tokens}}).Authenticate(t.Context(), "Bearer "+byHand(t, key, c.signed, c.headers, said))
+		caller, err := (&Authenticator{Tokens: []*Tokens{tokens}}).Authenticate(t.Context(), "Bearer "+byHand(t, key, c.signed, c.headers, payload))
 		if c.good && (err != nil || caller.Subject != "ann") || !c.good && codeOf(err) != "token_invalid" {
 			t.Errorf("%s: %+v, %v", what, caller, err)
 		}

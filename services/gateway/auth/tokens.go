@@ -11,42 +11,46 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// TokensConfig says which tokens are accepted. Keys, Issuer, Audience and Algorithms
+// TokensConfig configures the accepted tokens. Keys, Issuer, Audience and Algorithms
 // are required.
 type TokensConfig struct {
 	Keys       KeySource
-	Issuer     string   // iss must be this
-	Audience   string   // aud must have this
-	Algorithms []string // of signatures; what a token says it was signed by is not believed beyond these
-	RolesClaim string   // where roles are found, "roles" where empty; dots lead into objects where no claim has all of it as its name
-	Kind       Kind
+	Issuer     string   // required value of iss
+	Audience   string   // required in aud
+	Algorithms []string // accepted signature algorithms
+	// RolesClaim is the claim with the roles; "roles" where empty. If no claim has this
+	// name, its dots are steps into nested objects: realm_access.roles.
+	RolesClaim string
+	Kind       Kind // of the callers
 	now        func() time.Time
 }
 
-// KeySource provides the keys that tokens are signed by.
+// KeySource provides the keys that verify tokens.
 type KeySource interface {
-	// Set is the keys. kid is the one wanted; a source that can looks for it anew
-	// where it does not know it. Its errors mean that nobody can tell just now.
+	// Set returns the keys. kid is the ID of the required key: a source that does not
+	// have it may fetch the keys again. An error means that the keys cannot be
+	// determined now.
 	Set(ctx context.Context, kid string) (jwk.Set, error)
 }
 
 // Tokens validates JSON Web Tokens (RFC 7519) as RFC 8725 advises: algorithms are
-// pinned, issuer and audience must match, and a token must expire.
+// pinned, issuer and audience must match, and a token must have an expiry. It is safe
+// for concurrent use.
 type Tokens struct{ cfg TokensConfig }
 
-// noKey is an ID that no key has.
+// noKey is an ID that no key has. A KeySource asked for it fetches the keys again.
 const noKey = "\x00"
 
-// errOtherIssuer refuses a token of another issuer, which another Tokens may accept.
+// errOtherIssuer rejects a token of another issuer. Another Tokens may accept it.
 var errOtherIssuer = errors.New("token of another issuer")
 
-// NewTokens validates the configuration.
+// NewTokens creates a Tokens. It returns an error if a required value is missing.
 func NewTokens(cfg TokensConfig) (*Tokens, error) {
 	switch {
 	case cfg.Keys == nil:
 		return nil, errors.New("tokens: no keys")
 	case cfg.Issuer == "" || cfg.Audience == "":
-		return nil, errors.New("tokens: issuer and audience are needed; without them a token that was meant for somebody else would do")
+		return nil, errors.New("tokens: issuer and audience are required; without them tokens issued for other applications would be accepted")
 	case len(cfg.Algorithms) == 0:
 		return nil, errors.New("tokens: no algorithms")
 	}
@@ -59,20 +63,21 @@ func NewTokens(cfg TokensConfig) (*Tokens, error) {
 	return &Tokens{cfg: cfg}, nil
 }
 
-// Caller returns the caller that a token identifies. It validates the claims before
-// the signature: for a token that has expired, or is for somebody else, the issuer is
-// not asked for keys.
+// Caller returns the caller that a token identifies. It returns errOtherIssuer for a token
+// of another issuer, and a fault: Unauthorized if the token is invalid, Unavailable if
+// the keys cannot be determined now. It validates the claims before the signature, so
+// that a token that has expired or is for another audience causes no fetch of keys.
 func (t *Tokens) Caller(ctx context.Context, token string) (Caller, error) {
 	s, err := parseToken(token)
 	switch {
 	case err != nil:
-		return Caller{}, invalid("it is no JSON Web Token")
+		return Caller{}, invalid("it is not a JSON Web Token")
 	case s.claims.text("iss") != t.cfg.Issuer:
 		return Caller{}, errOtherIssuer
 	case !slices.Contains(t.cfg.Algorithms, s.algorithm):
-		return Caller{}, invalid("it is signed by %q, which is not taken here", s.algorithm)
+		return Caller{}, invalid("its signature algorithm %q is not accepted here", s.algorithm)
 	case s.critical:
-		return Caller{}, invalid("it has critical headers (crit), and none is understood here")
+		return Caller{}, invalid("it has critical headers (crit), which are not supported here")
 	}
 	if err := s.claims.validate(t.cfg.Audience, t.cfg.now()); err != nil {
 		return Caller{}, err
@@ -83,15 +88,15 @@ func (t *Tokens) Caller(ctx context.Context, token string) (Caller, error) {
 	}
 	keys, err := t.cfg.Keys.Set(ctx, s.kid)
 	if err == nil && s.kid == "" && !s.signedBy(keys) {
-		keys, err = t.cfg.Keys.Set(ctx, noKey) // it may be by one that is newer
+		keys, err = t.cfg.Keys.Set(ctx, noKey) // the token names no key; its key may be newer than the cached ones
 	}
 	switch {
 	case errors.Is(err, errKeyUnconfirmed):
-		return Caller{}, fault.New(fault.Unavailable, "identity_away", "the token is signed by a key that is newer than those known here; try again in a moment")
+		return Caller{}, fault.New(fault.Unavailable, "identity_away", "the token's signing key is not known yet; try again in a moment")
 	case err != nil:
-		return Caller{}, fault.New(fault.Unavailable, "identity_away", "whoever issues tokens cannot be reached just now")
+		return Caller{}, fault.New(fault.Unavailable, "identity_away", "the token cannot be verified now: the keys of its issuer are unavailable")
 	case !s.signedBy(keys):
-		return Caller{}, invalid("its signature is not by a key that is known here")
+		return Caller{}, invalid("its signature does not match a key of its issuer")
 	}
 	return caller, nil
 }
@@ -107,5 +112,5 @@ func (t *Tokens) caller(c claimSet) (Caller, error) {
 }
 
 func invalid(format string, args ...any) error {
-	return fault.New(fault.Unauthorized, "token_invalid", "the token is not good: "+format, args...)
+	return fault.New(fault.Unauthorized, "token_invalid", "the token is invalid: "+format, args...)
 }

@@ -24,23 +24,23 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// issuer is one that publishes its keys.
+// issuer is a server that publishes a key set.
 type issuer struct {
 	*httptest.Server
 
-	arrived chan struct{} // somebody asks it while it hangs
+	arrived chan struct{} // signals a request that hangs
 
-	mu    sync.Mutex
-	keys  map[string]jwk.Key // private ones that it publishes, by ID
-	taken map[string]jwk.Key // those that it took back
-	away  bool
-	hangs chan struct{} // until it is closed
-	asked int
+	mu          sync.Mutex
+	keys        map[string]jwk.Key // private keys whose public keys it publishes, by ID
+	withdrawn   map[string]jwk.Key
+	unavailable bool
+	hangs       chan struct{} // requests hang until it is closed; nil: they do not
+	requests    int
 }
 
 func newIssuer(t *testing.T, kids ...string) *issuer {
 	t.Helper()
-	i := &issuer{keys: map[string]jwk.Key{}, taken: map[string]jwk.Key{}, arrived: make(chan struct{}, 100)}
+	i := &issuer{keys: map[string]jwk.Key{}, withdrawn: map[string]jwk.Key{}, arrived: make(chan struct{}, 100)}
 	for _, kid := range kids {
 		i.rotate(t, "", kid)
 	}
@@ -49,12 +49,12 @@ func newIssuer(t *testing.T, kids ...string) *issuer {
 	return i
 }
 
-// rotate takes a key back and publishes a new one.
+// rotate withdraws a key and publishes a new one. Either may be "".
 func (i *issuer) rotate(t *testing.T, old, kid string) {
 	t.Helper()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.taken[old] = i.keys[old]
+	i.withdrawn[old] = i.keys[old]
 	delete(i.keys, old)
 	if kid != "" {
 		i.keys[kid] = newKey(t, kid)
@@ -73,7 +73,7 @@ func newKey(t *testing.T, kid string) jwk.Key {
 
 func (i *issuer) publish(w http.ResponseWriter, _ *http.Request) {
 	i.mu.Lock()
-	i.asked++
+	i.requests++
 	hangs := i.hangs
 	i.mu.Unlock()
 	if hangs != nil {
@@ -82,7 +82,7 @@ func (i *issuer) publish(w http.ResponseWriter, _ *http.Request) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.away {
+	if i.unavailable {
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
@@ -102,11 +102,11 @@ func (i *issuer) key(kid string) jwk.Key {
 	return i.keys[kid]
 }
 
-// askedFor returns the number of requests for the keys.
-func (i *issuer) askedFor() int {
+// requestCount returns the number of requests for the keys.
+func (i *issuer) requestCount() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.asked
+	return i.requests
 }
 
 const iss, aud = "https://id.example", "shop"
@@ -160,20 +160,20 @@ func codeOf(err error) string {
 	return f.Code
 }
 
-func TestAGoodToken(t *testing.T) {
+func TestAcceptsValidToken(t *testing.T) {
 	i := newIssuer(t, "one")
 	a := tokensOf(t, jwks(i))
 	caller, err := a.Authenticate(t.Context(), "bearer  "+signed(t, jwa.ES256(), i.key("one"), claims(nil)))
 	must(t, err)
 	if caller.Subject != "ann" || caller.Kind != KindUser || !slices.Equal(caller.Roles, []Role{Customer, Staff}) || time.Until(caller.ExpiresAt) < 59*time.Minute {
-		t.Errorf("is %+v", caller)
+		t.Errorf("caller %+v", caller)
 	}
-	if nobody, err := a.Authenticate(t.Context(), ""); err != nil || !nobody.Anonymous() {
-		t.Errorf("without a header: %+v, %v", nobody, err)
+	if caller, err := a.Authenticate(t.Context(), ""); err != nil || !caller.Anonymous() {
+		t.Errorf("without a header: %+v, %v", caller, err)
 	}
 }
 
-func TestTokensThatAreNotGood(t *testing.T) {
+func TestRefusesInvalidTokens(t *testing.T) {
 	i := newIssuer(t, "one")
 	a := tokensOf(t, jwks(i))
 	key := i.key("one")
@@ -183,18 +183,18 @@ func TestTokensThatAreNotGood(t *testing.T) {
 	must(t, err)
 	public, err := jwk.PublicKeyOf(key)
 	must(t, err)
-	published, err := json.Marshal(public) // which an attacker has too
+	published, err := json.Marshal(public) // an attacker has it, too
 	must(t, err)
 	for name, c := range map[string]struct{ token, code string }{
 		"expired":              {signed(t, jwa.ES256(), key, claims(map[string]any{"exp": time.Now().Add(-time.Minute).Unix()})), "token_expired"},
-		"without an end":       {signed(t, jwa.ES256(), key, claims(map[string]any{"exp": nil})), "token_invalid"},
+		"without expiry":       {signed(t, jwa.ES256(), key, claims(map[string]any{"exp": nil})), "token_invalid"},
 		"not valid yet":        {signed(t, jwa.ES256(), key, claims(map[string]any{"nbf": time.Now().Add(time.Hour).Unix()})), "token_invalid"},
 		"another issuer":       {signed(t, jwa.ES256(), key, claims(map[string]any{"iss": "https://else.example"})), "token_invalid"},
 		"no issuer":            {signed(t, jwa.ES256(), key, claims(map[string]any{"iss": nil})), "token_invalid"},
 		"another audience":     {signed(t, jwa.ES256(), key, claims(map[string]any{"aud": "bank"})), "token_invalid"},
 		"no audience":          {signed(t, jwa.ES256(), key, claims(map[string]any{"aud": nil})), "token_invalid"},
 		"no subject":           {signed(t, jwa.ES256(), key, claims(map[string]any{"sub": nil})), "token_invalid"},
-		"subject out of shape": {signed(t, jwa.ES256(), key, claims(map[string]any{"sub": "ann/../bob"})), "token_invalid"},
+		"malformed subject":    {signed(t, jwa.ES256(), key, claims(map[string]any{"sub": "ann/../bob"})), "token_invalid"},
 		"another key":          {signed(t, jwa.ES256(), newKey(t, "one"), claims(nil)), "token_invalid"},
 		"symmetric":            {signed(t, jwa.HS256(), secret, claims(nil)), "token_invalid"},
 		"public key as secret": {signed(t, jwa.HS256(), published, claims(nil)), "token_invalid"},
@@ -214,15 +214,15 @@ func TestTokensThatAreNotGood(t *testing.T) {
 	}
 }
 
-// A key that the issuer takes back is good no longer than Fresh, a new one at once,
-// and made-up ones do not have us ask it for each.
-func TestKeysRotate(t *testing.T) {
+// A withdrawn key is accepted for Fresh at most and a new key at once. Tokens with
+// invented key IDs cause one request per Pause at most.
+func TestFollowsKeyRotation(t *testing.T) {
 	i := newIssuer(t, "one")
 	source, now := jwks(i), time.Now()
 	source.cfg.now = func() time.Time { return now }
 	source.cfg.sleep = func(_ context.Context, d time.Duration) { now = now.Add(d) }
 	a := tokensOf(t, source)
-	asks := func(kid string, key jwk.Key) error {
+	authenticate := func(kid string, key jwk.Key) error {
 		_, err := a.Authenticate(t.Context(), "Bearer "+signed(t, jwa.ES256(), key, claims(nil)))
 		if err != nil && codeOf(err) == "no fault" {
 			t.Errorf("%s: %v", kid, err)
@@ -230,33 +230,32 @@ func TestKeysRotate(t *testing.T) {
 		return err
 	}
 	one := i.key("one")
-	must(t, asks("one", one))
+	must(t, authenticate("one", one))
 	i.rotate(t, "", "two")
 	now = now.Add(source.cfg.Pause)
-	must(t, asks("two", i.key("two")))
-	if i.askedFor() != 2 {
-		t.Errorf("the issuer was asked %d times, want 2", i.askedFor())
+	must(t, authenticate("two", i.key("two")))
+	if i.requestCount() != 2 {
+		t.Errorf("%d requests to the issuer, want 2", i.requestCount())
 	}
 	began := now
 	for range 20 {
-		if code := codeOf(asks("made up", newKey(t, "three"))); code != "token_invalid" {
-			t.Errorf("a made-up key is %s", code)
+		if code := codeOf(authenticate("invented", newKey(t, "three"))); code != "token_invalid" {
+			t.Errorf("invented key: %s", code)
 		}
 		now = now.Add(source.cfg.Pause / 10)
 	}
-	if most := int(now.Sub(began) / source.cfg.Pause); i.askedFor()-2 > most {
-		t.Errorf("made-up keys had the issuer asked %d times, want at most %d", i.askedFor()-2, most)
+	if most := int(now.Sub(began) / source.cfg.Pause); i.requestCount()-2 > most {
+		t.Errorf("invented keys caused %d requests to the issuer, want at most %d", i.requestCount()-2, most)
 	}
 	i.rotate(t, "one", "")
 	now = now.Add(source.cfg.Fresh)
-	if asks("one", one) == nil {
-		t.Error("a key that was taken back is still good")
+	if authenticate("one", one) == nil {
+		t.Error("a withdrawn key is still accepted")
 	}
-	must(t, asks("two", i.key("two")))
+	must(t, authenticate("two", i.key("two")))
 }
 
-// While the issuer is away its keys hold for a while; then nobody can tell.
-func TestTheIssuerIsAway(t *testing.T) {
+func TestKeepsKeysForStaleWhileIssuerIsUnavailable(t *testing.T) {
 	i := newIssuer(t, "one")
 	source, now := jwks(i), time.Now()
 	source.cfg.now = func() time.Time { return now }
@@ -265,7 +264,7 @@ func TestTheIssuerIsAway(t *testing.T) {
 	_, err := a.Authenticate(t.Context(), token)
 	must(t, err)
 	i.mu.Lock()
-	i.away = true
+	i.unavailable = true
 	i.mu.Unlock()
 	now = now.Add(source.cfg.Fresh)
 	_, err = a.Authenticate(t.Context(), token)
@@ -276,7 +275,7 @@ func TestTheIssuerIsAway(t *testing.T) {
 	}
 }
 
-func TestRolesClaim(t *testing.T) {
+func TestReadsRolesClaim(t *testing.T) {
 	for _, c := range []struct{ claim, claims, want string }{
 		{"scope", `{"scope":"openid warehouse staff"}`, "[customer warehouse staff]"},
 		{"realm_access.roles", `{"realm_access":{"roles":["warehouse",7]}}`, "[customer warehouse]"},
@@ -286,16 +285,16 @@ func TestRolesClaim(t *testing.T) {
 		{"roles", `{"Roles":["staff"]}`, "[customer]"},
 		{"roles", `{"roles":null}`, "[customer]"},
 		{"roles", `{"roles":{"staff":true}}`, "[customer]"},
-		// Names with dots: of claims, as Auth0 demands, and of objects, as Keycloak has.
+		// Names with dots: of claims, which Auth0 requires, and of objects, which Keycloak uses.
 		{"https://shop.example/roles", `{"https://shop.example/roles":["staff"]}`, "[customer staff]"},
 		{"https://shop.example/roles", `{"https://shop":{"example/roles":["warehouse"]},"https://shop.example/roles":["staff"]}`, "[customer staff]"},
 		{"resource_access.shop.example.roles", `{"resource_access":{"shop.example":{"roles":["warehouse"]},"shop":{"other":1}}}`, "[customer warehouse]"},
 		{"a.b", `{"a":"b"}`, "[customer]"},
 		{".", `{"":{"":"staff"}}`, "[customer staff]"},
 	} {
-		said, err := readClaims([]byte(c.claims))
+		set, err := readClaims([]byte(c.claims))
 		must(t, err)
-		if got := fmt.Sprint(said.roles(c.claim)); got != c.want {
+		if got := fmt.Sprint(set.roles(c.claim)); got != c.want {
 			t.Errorf("%s of %s: %v, want %v", c.claim, c.claims, got, c.want)
 		}
 	}
@@ -308,7 +307,7 @@ func TestTokensNeedIssuerAudienceAndAlgorithms(t *testing.T) {
 		{Keys: keys, Issuer: iss, Algorithms: []string{"ES256"}}, {Keys: keys, Issuer: iss, Audience: aud},
 	} {
 		if _, err := NewTokens(cfg); err == nil {
-			t.Errorf("%+v is enough", cfg)
+			t.Errorf("%+v is accepted", cfg)
 		}
 	}
 }
@@ -316,9 +315,9 @@ func TestTokensNeedIssuerAudienceAndAlgorithms(t *testing.T) {
 func TestCallerInContext(t *testing.T) {
 	ann := Caller{Kind: KindUser, Subject: "ann"}
 	if got := CallerFrom(WithCaller(context.Background(), ann)); got.ID() != "user:ann" {
-		t.Errorf("is %+v", got)
+		t.Errorf("caller %+v", got)
 	}
 	if !CallerFrom(context.Background()).Anonymous() {
-		t.Error("nobody is somebody")
+		t.Error("the caller of an empty context is not anonymous")
 	}
 }
