@@ -71,7 +71,7 @@ func serviceFolders(t *testing.T) (names []string) {
 
 // mayImport reports the exceptions to the rules.
 func mayImport(file, imported string) bool {
-	speaks := strings.HasPrefix(file, "pkg/bus/rabbitmq") || strings.HasPrefix(file, "pkg/broker/") || strings.HasPrefix(file, "pkg/rpc/amqprpc/")
+	speaks := strings.HasPrefix(file, "pkg/bus/rabbitmq/") || strings.HasPrefix(file, "pkg/broker/") || strings.HasPrefix(file, "pkg/rpc/amqprpc/")
 	if speaks && strings.Contains(imported, "amqp091") {
 		return true // the log's driver, RPC's, and the connection of both
 	}
@@ -202,6 +202,24 @@ func TestRPCCoreIsLight(t *testing.T) {
 	}
 }
 
+// Packages over the event log must not link a driver of it.
+func TestLogDriversAreSeparate(t *testing.T) {
+	for _, pkg := range []string{"./pkg/bus", "./pkg/outbox", "./pkg/consumer"} {
+		for _, dep := range thirdParty(t, pkg) {
+			if strings.Contains(dep, "amqp091") || strings.Contains(dep, "modernc.org") {
+				t.Errorf("%s depends on %s", pkg, dep)
+			}
+		}
+	}
+	for driver, foreign := range map[string]string{"rabbitmq": "modernc.org", "sqlitelog": "amqp091"} {
+		for _, dep := range thirdParty(t, "./pkg/bus/"+driver) {
+			if strings.Contains(dep, foreign) {
+				t.Errorf("pkg/bus/%s depends on %s", driver, dep)
+			}
+		}
+	}
+}
+
 // thirdParty lists the packages of other modules that a package depends on.
 func thirdParty(t *testing.T, pkg string) (deps []string) {
 	t.Helper()
@@ -273,7 +291,7 @@ func TestNoInit(t *testing.T) {
 			}
 		}
 		for _, i := range syntax.Imports {
-			if i.Name != nil && i.Name.Name == "_" && i.Path.Value != `"embed"` && file != "pkg/bus/embedded.go" {
+			if i.Name != nil && i.Name.Name == "_" && i.Path.Value != `"embed"` && file != "pkg/bus/sqlitelog/log.go" {
 				t.Errorf("%s wires %s by a blank import", file, i.Path.Value)
 			}
 		}
@@ -282,7 +300,7 @@ func TestNoInit(t *testing.T) {
 
 // A transaction that meets a conflict is run again in one place.
 func TestOnlyDbtxBeginsTransactions(t *testing.T) {
-	allowed := regexp.MustCompile(`^(pkg/dbtx/|pkg/bus/embedded|internal/platform/db/dbtest/|test/)|_test\.go$`)
+	allowed := regexp.MustCompile(`^(pkg/dbtx/|pkg/bus/sqlitelog/|internal/platform/db/dbtest/|test/)|_test\.go$`)
 	goFiles(t, func(file string, syntax *ast.File) {
 		if allowed.MatchString(file) {
 			return

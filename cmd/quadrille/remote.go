@@ -17,6 +17,7 @@ import (
 	"quadrille/internal/platform/db"
 	"quadrille/internal/platform/ops"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/rabbitmq"
 )
 
 // remote is a service that a command works on, running or not.
@@ -149,7 +150,7 @@ func (r *remote) withLog(ctx context.Context, work func(bus.Bus) error) error {
 		return err
 	}
 	defer b.Close() //nolint:errcheck // nothing is on its way
-	if broker, remote := b.(*bus.RabbitMQ); remote {
+	if broker, remote := b.(*rabbitmq.Log); remote {
 		if err := broker.Ready(ctx); err != nil {
 			return fmt.Errorf("reach the event log: %w", err)
 		}

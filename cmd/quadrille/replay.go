@@ -13,6 +13,7 @@ import (
 
 	"quadrille/internal/platform/ops"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 )
 
 // callTimeout bounds a call of a command; deleting a long history takes a while.
@@ -109,7 +110,7 @@ func (r *replay) chosen(streams []string) ([]string, error) {
 
 // stopped sets the positions of a service that does not run.
 func (r *replay) stopped(ctx context.Context, conn *gorm.DB, b bus.Bus, dryRun bool) error {
-	streams, err := bus.Streams(ctx, conn, r.service.Name)
+	streams, err := consumer.Streams(ctx, conn, r.service.Name)
 	if err == nil {
 		streams, err = r.chosen(streams)
 	}

@@ -2,133 +2,91 @@ package bus
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 )
 
-// What a driver can say about a stream and about itself.
+// Errors of every driver. Callers compare with errors.Is.
 var (
-	// ErrHistoryChanged: the event at the position a subscriber remembers is
-	// not there, or another one is: history was cut by retention, or deleted
-	// and begun anew. Reading on would silently skip events.
-	ErrHistoryChanged = errors.New("history is not the one the reader knew")
-	// ErrEventsMissing: the history does not hold the event that was published last.
+	// ErrHistoryChanged means that the event at a consumer's position is missing, or is
+	// another one: retention cut the stream, or it was deleted and begun anew. Reading on
+	// would skip events silently.
+	ErrHistoryChanged = errors.New("history is not the one the consumer read before")
+	// ErrEventsMissing means that the stream does not hold the event published last.
 	ErrEventsMissing = errors.New("history does not hold what was published")
-	// ErrNoStream: no publisher has declared the stream yet.
+	// ErrNoStream means that no publisher has declared the stream yet.
 	ErrNoStream = errors.New("stream does not exist yet")
-	// ErrUnavailable: the log cannot be reached just now. Transient.
+	// ErrUnavailable means that the log cannot be reached at present. It is transient.
 	ErrUnavailable = errors.New("event log is unavailable")
-	// ErrBlocked: the log is reachable but takes no events just now (RabbitMQ's
-	// memory or disk alarm). Transient; it wraps ErrUnavailable.
-	ErrBlocked = fmt.Errorf("%w: it takes no events just now", ErrUnavailable)
-	// ErrRefused: the log will never take one of the messages, whatever is tried: it is
-	// too large, or a part of it cannot be written. Nothing is wrong with the log.
+	// ErrBlocked means that the log is reachable but accepts no events at present
+	// (RabbitMQ's memory or disk alarm). It is transient and wraps ErrUnavailable.
+	ErrBlocked = fmt.Errorf("%w: it accepts no events at present", ErrUnavailable)
+	// ErrStalled means that the log ended a subscription because its consumer read
+	// nothing for too long. Subscribing again helps. It wraps ErrUnavailable.
+	ErrStalled = fmt.Errorf("%w: the consumer read nothing for too long, so the subscription was ended", ErrUnavailable)
+	// ErrRefused means that the log will never accept one of the messages: it is too
+	// large, or a part of it cannot be encoded. The log itself works.
 	ErrRefused = errors.New("event log refuses the message")
-	// ErrMisconfigured: the server holds something else under the stream's names, or
-	// denies a right. It is transient, as an operator can put it right; it wraps
-	// ErrUnavailable.
-	ErrMisconfigured = fmt.Errorf("%w as it is set up", ErrUnavailable)
-	// ErrClosed: the bus or the subscription was closed by its owner.
+	// ErrMisconfigured means that the server holds something else under the stream's
+	// names, or denies a right. An operator can mend that, so it counts as transient and
+	// wraps ErrUnavailable.
+	ErrMisconfigured = fmt.Errorf("%w because of its configuration", ErrUnavailable)
+	// ErrClosed means that the owner closed the bus or the subscription.
 	ErrClosed = errors.New("event log is closed")
 )
 
-// Message is one event on its way into a stream.
-type Message struct {
-	ID         string // the event's ID; readers are given a digest of Body where it is empty
-	Type       string // the event's type
-	RoutingKey string // for bindings of others; Quadrille's own readers ignore it
-	Body       []byte // the event as structured-mode JSON
-}
-
-// Published is an event that was confirmed, and when.
-type Published struct {
-	ID string
-	At time.Time
-}
-
-// Delivery is one event on its way out of a stream.
-type Delivery struct {
-	Offset int64 // rises within a stream, with gaps: never count by it
-	ID     string
-	Body   []byte
-}
-
-// Position is the event that a subscriber took last. The zero Position is
-// before the first event. It holds the event's ID too, because an offset alone
-// cannot tell a history from its replacement.
-type Position struct {
-	Offset int64
-	ID     string
-}
-
-// IsStart reports whether p is before the first event.
-func (p Position) IsStart() bool { return p.ID == "" }
-
 // Bus is the event log. All methods are safe for concurrent use.
 type Bus interface {
-	// Publish appends messages to stream in order, declaring the stream before
-	// the first one; without messages that is all it does. nil means that the log has confirmed every one of them
-	// durably. Any error means that the outcome of some or all is unknown: the
-	// caller keeps them and publishes them again. ErrRefused means that at least one
-	// of them can never be published; of a single message, that it is the one. Any
-	// other error says nothing against a message. ctx bounds the wait.
+	// Publish appends messages to the stream in order and returns nil once the log has
+	// confirmed all of them durably. It declares the stream before the first message;
+	// without messages it does nothing else.
+	//
+	// After an error the outcome of some or all messages is unknown: the caller keeps
+	// them and publishes them again. ErrRefused means that the log will never accept at
+	// least one of them; for a single message, that one. No other error says anything
+	// against a message. ctx bounds the wait.
 	Publish(ctx context.Context, stream string, messages []Message) error
-	// Verify checks that the stream's history holds newest, and that what is published
-	// from now on reaches it. It looks behind after, a position that it returned earlier,
-	// or, where that is the zero Position, among what was written since newest.At. It
-	// returns the position of newest; of the zero Published, the stream's end. Errors:
-	// ErrNoStream where there is no history, which is left so, since the caller may have
-	// to note that first; ErrHistoryChanged where the event at after is another one;
-	// ErrEventsMissing where newest is not there. Once Verify was called, Publish with
-	// messages leaves the declaration to Verify and to Publish without any.
+	// Verify checks that the history holds newest and that later publishes reach it.
+	// It searches from after, a position that an earlier Verify returned, or, if after
+	// is zero, among the events written since newest.At. It returns the position of
+	// newest, or the stream's end if newest is zero.
+	//
+	// Errors: ErrNoStream if there is no history (Verify does not create it, because the
+	// caller may have to record the loss first); ErrHistoryChanged if another event lies
+	// at after; ErrEventsMissing if newest is not found. Once Verify was called, Publish
+	// with messages no longer declares the stream; Verify and Publish without messages do.
 	Verify(ctx context.Context, stream string, newest Published, after Position) (Position, error)
-	// Subscribe reads stream from the event after position. Unless the position's ID
-	// is AnyEvent it checks that the event there is still the one the caller took
-	// and returns ErrHistoryChanged if it is not. ErrNoStream and ErrUnavailable are worth
-	// another try later.
+	// Subscribe reads the stream from the event after the position. Unless the position's
+	// ID is AnyEvent, it first checks that the event there is the one the caller read, and
+	// returns ErrHistoryChanged if it is not. Callers retry ErrNoStream and ErrUnavailable.
 	Subscribe(ctx context.Context, stream string, after Position) (Subscription, error)
-	// End is the position of the stream's last event, or the zero Position where the
-	// stream is empty or does not exist. It is at or beyond each event that was confirmed
-	// before the call. Only a replica of a RabbitMQ cluster that lags behind may tell an
-	// earlier one. ctx bounds this caller's wait.
+	// End returns the position of the stream's last event, or the zero Position if the
+	// stream is empty or does not exist. The result is at or after every event that was
+	// confirmed before the call, except on a lagging replica of a RabbitMQ cluster. ctx
+	// bounds this caller's wait only.
 	End(ctx context.Context, stream string) (Position, error)
-	// Since is the offset from which on lies every event that was published at or
-	// after t, and perhaps some that were published shortly before; one beyond the
-	// end where there are none.
+	// Since returns an offset before which no event was published at or after t. Some
+	// events from that offset on may be a little older than t. If there are none, the
+	// offset lies after the end.
 	Since(ctx context.Context, stream string, t time.Time) (offset int64, err error)
-	// Drop deletes the stream with all its events. Publish declares it anew. Only
-	// who can publish everything again does that.
+	// Drop deletes the stream with all its events. Publish declares it again. Call it
+	// only if everything can be published again.
 	Drop(ctx context.Context, stream string) error
-	// State says whether events can be published and read just now, for
-	// /readyz. nil means yes.
+	// State returns nil if events can be published and read at present, else the reason.
 	State() error
-	// Close stops publishing, ends every subscription and frees what the bus
-	// holds. A second Close does nothing and returns nil.
+	// Close stops publishing, ends every subscription and releases all resources. Further
+	// calls return nil.
 	Close() error
 }
 
-// Subscription is one reader's place in one stream. One goroutine uses it.
+// Subscription reads one stream for one goroutine.
 type Subscription interface {
-	// Next waits until there is an event and returns it with those that are
-	// there already, max at the most, in order. When ctx ends first its error is
-	// returned and nothing is lost: Next may be called again. After any other error
-	// (ErrUnavailable when the connection broke, ErrClosed after Close) the
-	// subscription is of no more use.
+	// Next waits for an event and returns it with the events that have already arrived,
+	// at most max, in order. If ctx ends first, Next returns its error, loses nothing and
+	// may be called again. Any other error (ErrUnavailable when the connection broke,
+	// ErrClosed after Close) ends the subscription.
 	Next(ctx context.Context, max int) ([]Delivery, error)
-	// Close ends the subscription. A second Close does nothing.
+	// Close ends the subscription. Further calls do nothing.
 	Close() error
-}
-
-// identify returns the ID under which an event is known in the log. One that came
-// without is known by a digest of what it says, since a position must tell one
-// event from another.
-func identify(id string, body []byte) string {
-	if id != "" {
-		return id
-	}
-	sum := sha256.Sum256(body)
-	return "sha256:" + hex.EncodeToString(sum[:16])
 }

@@ -1,10 +1,7 @@
-// Package bus is the log that the services tell each other their events by:
-// one stream per publisher, which is never emptied by reading.
+// Package bus defines the event log: one stream per publisher, which keeps its events
+// when they are read.
 //
-// Bus is the small interface that its two drivers, RabbitMQ (rabbitmq.go) and
-// an embedded SQLite file (embedded.go), both keep; package bustest is their
-// common conformance suite. Reader (reader.go) takes a subscriber through a
-// stream from the position it keeps in its own database, moved in the same
-// transaction as the effect, so that each event takes effect once whatever
-// crashes.
+// Bus is the interface. Packages rabbitmq and sqlitelog implement it; package bustest
+// is the conformance suite that both pass. Package consumer reads a stream and keeps
+// its position.
 package bus

@@ -15,7 +15,6 @@ import (
 	"net"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
 )
 
 // Kind classifies an error.
@@ -119,7 +118,7 @@ func reported(err error) Kind {
 	if errors.As(err, &postgres) {
 		return ofState(postgres.Code).kind
 	}
-	var lite *sqlite.Error
+	var lite sqliteError
 	if errors.As(err, &lite) {
 		return ofSQLite(lite)
 	}

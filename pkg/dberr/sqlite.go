@@ -1,33 +1,56 @@
 package dberr
 
-import (
-	"strings"
+import "strings"
 
-	"modernc.org/sqlite"
-	sqlitelib "modernc.org/sqlite/lib"
+// sqliteError is implemented by the errors of modernc.org/sqlite. The interface keeps the
+// driver out of the programs of those who use PostgreSQL.
+type sqliteError interface {
+	error
+	Code() int
+}
+
+// Primary result codes (sqlite.org/rescode.html).
+const (
+	sqliteGeneric   = 1
+	sqliteInternal  = 2
+	sqlitePerm      = 3
+	sqliteAbort     = 4
+	sqliteBusy      = 5
+	sqliteLocked    = 6
+	sqliteNoMem     = 7
+	sqliteReadOnly  = 8
+	sqliteInterrupt = 9
+	sqliteIOErr     = 10
+	sqliteCorrupt   = 11
+	sqliteFull      = 13
+	sqliteCantOpen  = 14
+	sqliteProtocol  = 15
+	sqliteSchema    = 17
+	sqliteNoLFS     = 22
+	sqliteAuth      = 23
+	sqliteFormat    = 24
+	sqliteNotADB    = 26
 )
 
 // ofSQLite classifies by the primary result code, the lowest byte. The codes that the
-// statement's data causes are Other: SQLITE_CONSTRAINT, SQLITE_TOOBIG, SQLITE_MISMATCH
-// and SQLITE_RANGE.
-func ofSQLite(err *sqlite.Error) Kind {
+// statement's data causes are Other: SQLITE_CONSTRAINT, SQLITE_TOOBIG, SQLITE_MISMATCH and
+// SQLITE_RANGE.
+func ofSQLite(err sqliteError) Kind {
 	switch err.Code() & 0xff {
-	case sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_LOCKED, sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_FULL,
-		sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_PROTOCOL, sqlitelib.SQLITE_NOMEM, sqlitelib.SQLITE_INTERRUPT,
-		sqlitelib.SQLITE_READONLY, sqlitelib.SQLITE_SCHEMA, sqlitelib.SQLITE_ABORT, sqlitelib.SQLITE_INTERNAL,
-		sqlitelib.SQLITE_CORRUPT, sqlitelib.SQLITE_NOTADB, sqlitelib.SQLITE_NOLFS:
+	case sqliteBusy, sqliteLocked, sqliteIOErr, sqliteFull, sqliteCantOpen, sqliteProtocol, sqliteNoMem, sqliteInterrupt,
+		sqliteReadOnly, sqliteSchema, sqliteAbort, sqliteInternal, sqliteCorrupt, sqliteNotADB, sqliteNoLFS:
 		return Unavailable
-	case sqlitelib.SQLITE_PERM, sqlitelib.SQLITE_AUTH, sqlitelib.SQLITE_FORMAT:
+	case sqlitePerm, sqliteAuth, sqliteFormat:
 		return Unfit
-	case sqlitelib.SQLITE_ERROR:
+	case sqliteGeneric:
 		return ofSQLiteText(err.Error())
 	default:
 		return Other
 	}
 }
 
-// ofSQLiteText classifies an SQLITE_ERROR by its text: a missing table and a sum that
-// overflows have the same code.
+// ofSQLiteText tells a missing table from a sum that overflows: both have the code
+// SQLITE_ERROR, and only the text differs.
 func ofSQLiteText(text string) Kind {
 	for _, part := range []string{
 		"no such table", "no such column", "no such function", "no such index", "no such view", "no such module",

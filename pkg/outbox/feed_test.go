@@ -10,7 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/platform/db/dbtest"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/sqlitelog"
 	"quadrille/pkg/events"
 	"quadrille/pkg/outbox"
 )
@@ -196,9 +196,9 @@ func TestFeedGoesOnOverARebuild(t *testing.T) {
 	})
 }
 
-func openEmbedded(t *testing.T) *bus.Embedded {
+func openEmbedded(t *testing.T) *sqlitelog.Log {
 	t.Helper()
-	log, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: t.TempDir() + "/log.db"})
+	log, err := sqlitelog.Open(sqlitelog.Config{Path: t.TempDir() + "/log.db"})
 	if err != nil {
 		t.Fatal(err)
 	}

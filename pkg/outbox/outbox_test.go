@@ -15,6 +15,7 @@ import (
 
 	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/sqlitelog"
 	"quadrille/pkg/events"
 	"quadrille/pkg/outbox"
 )
@@ -142,7 +143,7 @@ func TestUnknownOutcomesStayUnsent(t *testing.T) {
 
 func TestWokenAfterCommit(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
-		log, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: filepath.Join(t.TempDir(), "log.db")})
+		log, err := sqlitelog.Open(sqlitelog.Config{Path: filepath.Join(t.TempDir(), "log.db")})
 		if err != nil {
 			t.Fatal(err)
 		}

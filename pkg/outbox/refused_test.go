@@ -13,6 +13,7 @@ import (
 
 	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/rabbitmq"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"
@@ -232,7 +233,7 @@ func TestBrokerWithASmallerLimit(t *testing.T) {
 	if err := node.LimitMessages(20000); err != nil {
 		t.Fatal(err)
 	}
-	log, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{node.URL()}, Log: slog.New(slog.DiscardHandler)})
+	log, err := rabbitmq.New(rabbitmq.Config{URLs: []string{node.URL()}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +268,7 @@ func TestBrokerWithASmallerLimit(t *testing.T) {
 	if err := node.LimitMessages(200000); err != nil {
 		t.Fatal(err)
 	}
-	log2, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{node.URL()}, Log: slog.New(slog.DiscardHandler)})
+	log2, err := rabbitmq.New(rabbitmq.Config{URLs: []string{node.URL()}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/sqlitelog"
 	"quadrille/pkg/outbox"
 	"quadrille/pkg/outbox/outboxtest"
 )
@@ -118,7 +119,7 @@ func history(t *testing.T, log bus.Bus) (found []string) {
 // it; events keep their IDs.
 func TestRebuild(t *testing.T) {
 	dbtest.Each(t, "sales", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
-		log, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: filepath.Join(t.TempDir(), "log.db")})
+		log, err := sqlitelog.Open(sqlitelog.Config{Path: filepath.Join(t.TempDir(), "log.db")})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/platform/db/dbtest"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/rabbitmq"
 	"quadrille/pkg/outbox"
 	"quadrille/test/harness/parts"
 )
@@ -27,7 +27,7 @@ type losing struct {
 	conn   *gorm.DB
 	prefix string
 	ch     *amqp.Channel
-	log    *bus.RabbitMQ
+	log    *rabbitmq.Log
 	relay  *outbox.Relay
 }
 
@@ -55,9 +55,9 @@ func newLosing(t *testing.T, conn *gorm.DB) *losing {
 	return l
 }
 
-func (l *losing) open(broker string) *bus.RabbitMQ {
+func (l *losing) open(broker string) *rabbitmq.Log {
 	l.t.Helper()
-	log, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{broker}, Prefix: l.prefix, Log: slog.New(slog.DiscardHandler)})
+	log, err := rabbitmq.New(rabbitmq.Config{URLs: []string{broker}, Prefix: l.prefix, Log: slog.New(slog.DiscardHandler)})
 	l.must(err)
 	l.t.Cleanup(func() { _ = log.Close() })
 	l.must(log.Ready(l.t.Context()))

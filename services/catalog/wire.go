@@ -8,7 +8,7 @@ import (
 	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/db"
 	"quadrille/internal/shop/stockcopy"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	inventoryclient "quadrille/services/inventory/client"
 )
 
@@ -29,13 +29,13 @@ func build(d app.Deps) (app.Components, error) {
 		return app.Components{}, err
 	}
 	rows := &store{db: d.DB, now: db.Now}
-	stock, err := bus.NewReader(d.Reader(Name, "inventory", stockcopy.Types()), stockFollower(rows, inventory))
+	stock, err := consumer.New(d.Consumer(Name, "inventory", stockcopy.Types()), stockFollower(rows, inventory))
 	if err != nil {
 		return app.Components{}, err
 	}
 	service := &Service{store: rows, wake: d.Wake}
 	return app.Components{
-		Routes:  func(e *echo.Echo) { routes(e, service) },
-		Readers: []*bus.Reader{stock},
+		Routes:    func(e *echo.Echo) { routes(e, service) },
+		Consumers: []*consumer.Consumer{stock},
 	}, nil
 }

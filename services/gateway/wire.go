@@ -58,7 +58,7 @@ func build(d app.Deps, cfg Config) (app.Components, error) {
 	if err != nil {
 		return app.Components{}, err
 	}
-	readers, err := recorded.Readers(d)
+	consumers, err := recorded.Consumers(d)
 	if err != nil {
 		return app.Components{}, err
 	}
@@ -83,7 +83,7 @@ func build(d app.Deps, cfg Config) (app.Components, error) {
 	return app.Components{
 		Front:       server.Handler,
 		Drain:       recorded.Drain,
-		Readers:     readers,
+		Consumers:   consumers,
 		Workers:     append(recorded.Workers(), idempotency.Pruner(answers, d.Log)),
 		PerInstance: []func(context.Context) error{audits.Run, recorded.Run},
 		Routes:      func(e *echo.Echo) { edge.KeyRoutes(e.Group(""), auth.LocalKeys{Store: callers.Keys}) },

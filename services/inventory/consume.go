@@ -4,7 +4,7 @@ import (
 	"context"
 	"iter"
 
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	salesclient "quadrille/services/sales/client"
 )
@@ -29,12 +29,12 @@ type orderFollower struct {
 // Fetch asks sales how the orders are now. One that was followed as far as its
 // events tell needs no call.
 func (f *orderFollower) Fetch(ctx context.Context, batch []events.Event) ([]Order, error) {
-	newest := bus.Newest(batch)
-	known, err := f.store.knownVersions(ctx, bus.Subjects(newest))
+	newest := consumer.Newest(batch)
+	known, err := f.store.knownVersions(ctx, consumer.Subjects(newest))
 	if err != nil {
 		return nil, err
 	}
-	found, err := f.sales.Orders(ctx, bus.Behind(newest, known))
+	found, err := f.sales.Orders(ctx, consumer.Behind(newest, known))
 	if err != nil {
 		return nil, err
 	}
@@ -46,13 +46,13 @@ func (f *orderFollower) Fetch(ctx context.Context, batch []events.Event) ([]Orde
 }
 
 // Apply brings the allocations to where the orders are.
-func (f *orderFollower) Apply(ctx context.Context, tx bus.Tx, batch []events.Event, orders []Order) error {
-	return f.store.follow(ctx, tx, orders, bus.Newest(batch))
+func (f *orderFollower) Apply(ctx context.Context, tx consumer.Tx, batch []events.Event, orders []Order) error {
+	return f.store.follow(ctx, tx, orders, consumer.Newest(batch))
 }
 
 // List names every order that sales has.
 func (f *orderFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
-	return bus.Named(f.sales.AllOrders(ctx), func(o salesclient.Order) events.Event {
+	return consumer.Named(f.sales.AllOrders(ctx), func(o salesclient.Order) events.Event {
 		return events.OrderChanged(events.SalesOrderPlaced, o.Id, o.Version)
 	})
 }

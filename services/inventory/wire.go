@@ -10,7 +10,7 @@ import (
 	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/db"
 	"quadrille/internal/platform/ready"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	salesclient "quadrille/services/sales/client"
 )
 
@@ -32,16 +32,16 @@ func build(d app.Deps) (app.Components, error) {
 	}
 	rows := &store{db: d.DB, now: db.Now}
 	service := &Service{store: rows, wake: d.Wake, upload: make(chan struct{}, 1)}
-	orders, err := bus.NewReader(d.Reader(Name, "sales", orderEvents()), &orderFollower{store: rows, sales: sales})
+	orders, err := consumer.New(d.Consumer(Name, "sales", orderEvents()), &orderFollower{store: rows, sales: sales})
 	if err != nil {
 		return app.Components{}, err
 	}
 	imports := newImporter(rows, d.Wake, service.upload, importSlots(d.DB), d.Log)
 	return app.Components{
-		Routes:  func(e *echo.Echo) { routes(e, service) },
-		Readers: []*bus.Reader{orders},
-		Workers: []func(context.Context) error{imports.Run},
-		Checks:  []ready.Check{importsCheck(rows, rows.now())},
+		Routes:    func(e *echo.Echo) { routes(e, service) },
+		Consumers: []*consumer.Consumer{orders},
+		Workers:   []func(context.Context) error{imports.Run},
+		Checks:    []ready.Check{importsCheck(rows, rows.now())},
 	}, nil
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"iter"
 
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	"quadrille/pkg/money"
 	catalogclient "quadrille/services/catalog/client"
@@ -30,7 +30,7 @@ func allocationEvents() []string {
 // Fetch asks inventory what it did. An order that waits for it no longer needs
 // no call.
 func (f *allocationFollower) Fetch(ctx context.Context, batch []events.Event) (map[string]Allocation, error) {
-	waiting, err := f.store.stillPlaced(ctx, bus.Subjects(bus.Newest(batch)))
+	waiting, err := f.store.stillPlaced(ctx, consumer.Subjects(consumer.Newest(batch)))
 	if err != nil {
 		return nil, err
 	}
@@ -46,14 +46,14 @@ func (f *allocationFollower) Fetch(ctx context.Context, batch []events.Event) (m
 }
 
 // Apply settles the orders.
-func (f *allocationFollower) Apply(ctx context.Context, tx bus.Tx, batch []events.Event, allocations map[string]Allocation) error {
-	return f.store.settle(ctx, tx, allocations, bus.Newest(batch))
+func (f *allocationFollower) Apply(ctx context.Context, tx consumer.Tx, batch []events.Event, allocations map[string]Allocation) error {
+	return f.store.settle(ctx, tx, allocations, consumer.Newest(batch))
 }
 
 // List names the orders that still wait for inventory: what it did for any other
 // is known.
 func (f *allocationFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
-	return bus.Named(f.store.everyPlaced(ctx), func(o Order) events.Event {
+	return consumer.Named(f.store.everyPlaced(ctx), func(o Order) events.Event {
 		return events.OrderAllocated(o.ID, 1)
 	})
 }
@@ -87,8 +87,8 @@ func priceEvents() []string {
 // Fetch asks catalog for the products whose copies are behind. One that catalog
 // no longer offers is kept as withdrawn: a fact, not a fault.
 func (f *priceFollower) Fetch(ctx context.Context, batch []events.Event) ([]Price, error) {
-	newest := bus.Newest(batch)
-	known, err := f.store.Prices(ctx, bus.Subjects(newest))
+	newest := consumer.Newest(batch)
+	known, err := f.store.Prices(ctx, consumer.Subjects(newest))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (f *priceFollower) Fetch(ctx context.Context, batch []events.Event) ([]Pric
 	for code, p := range known {
 		versions[code] = p.Version
 	}
-	behind := bus.Behind(newest, versions)
+	behind := consumer.Behind(newest, versions)
 	found, err := f.catalog.Products(ctx, behind)
 	if err != nil {
 		return nil, err
@@ -120,17 +120,17 @@ func (f *priceFollower) Fetch(ctx context.Context, batch []events.Event) ([]Pric
 }
 
 // Apply keeps the copies.
-func (f *priceFollower) Apply(_ context.Context, tx bus.Tx, _ []events.Event, copies []Price) error {
+func (f *priceFollower) Apply(_ context.Context, tx consumer.Tx, _ []events.Event, copies []Price) error {
 	return f.store.keepPrices(tx, copies)
 }
 
 // List names every product that catalog offers, and the copies of those it offers
 // no more.
 func (f *priceFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
-	offered := bus.Named(f.catalog.AllProducts(ctx), func(p catalogclient.Product) events.Event {
+	offered := consumer.Named(f.catalog.AllProducts(ctx), func(p catalogclient.Product) events.Event {
 		return events.ProductChanged(p.Sku, p.Version)
 	})
-	return bus.Gone(offered, func() (map[string]int64, error) { return f.store.offered(ctx) }, events.ProductWithdrawn)
+	return consumer.Gone(offered, func() (map[string]int64, error) { return f.store.offered(ctx) }, events.ProductWithdrawn)
 }
 
 func copiesOf(products []catalogclient.Product) ([]Price, error) {

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"quadrille/internal/platform/db/dbtest"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	"quadrille/pkg/restclient"
 	catalogclient "quadrille/services/catalog/client"
@@ -18,7 +18,7 @@ import (
 )
 
 // deliver hands a batch to a handler as a reader does.
-func deliver[F any](ctx context.Context, conn *gorm.DB, h bus.Handler[F], batch []events.Event) error {
+func deliver[F any](ctx context.Context, conn *gorm.DB, h consumer.Handler[F], batch []events.Event) error {
 	fetched, err := h.Fetch(ctx, batch)
 	if err != nil {
 		return err

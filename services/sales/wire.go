@@ -7,7 +7,7 @@ import (
 
 	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/db"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	catalogclient "quadrille/services/catalog/client"
 	inventoryclient "quadrille/services/inventory/client"
 )
@@ -33,17 +33,17 @@ func build(d app.Deps) (app.Components, error) {
 		return app.Components{}, err
 	}
 	rows := &store{db: d.DB, now: db.Now}
-	allocations, err := bus.NewReader(d.Reader(Name, "inventory", allocationEvents()), &allocationFollower{store: rows, inventory: inventory})
+	allocations, err := consumer.New(d.Consumer(Name, "inventory", allocationEvents()), &allocationFollower{store: rows, inventory: inventory})
 	if err != nil {
 		return app.Components{}, err
 	}
-	prices, err := bus.NewReader(d.Reader(Name, "catalog", priceEvents()), &priceFollower{store: rows, catalog: catalog})
+	prices, err := consumer.New(d.Consumer(Name, "catalog", priceEvents()), &priceFollower{store: rows, catalog: catalog})
 	if err != nil {
 		return app.Components{}, err
 	}
 	service := &Service{store: rows, catalog: catalog, wake: d.Wake}
 	return app.Components{
-		Routes:  func(e *echo.Echo) { routes(e, service) },
-		Readers: []*bus.Reader{allocations, prices},
+		Routes:    func(e *echo.Echo) { routes(e, service) },
+		Consumers: []*consumer.Consumer{allocations, prices},
 	}, nil
 }

@@ -6,7 +6,7 @@ import (
 	"iter"
 	"time"
 
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	"quadrille/pkg/money"
 	salesclient "quadrille/services/sales/client"
@@ -41,12 +41,12 @@ type news struct {
 
 // Fetch asks sales for the orders whose copies are behind.
 func (f *orderFollower) Fetch(ctx context.Context, batch []events.Event) (news, error) {
-	newest := bus.Newest(batch)
-	known, err := f.store.versions(ctx, bus.Subjects(newest))
+	newest := consumer.Newest(batch)
+	known, err := f.store.versions(ctx, consumer.Subjects(newest))
 	if err != nil {
 		return news{}, err
 	}
-	behind := bus.Behind(newest, known)
+	behind := consumer.Behind(newest, known)
 	found, err := f.sales.Orders(ctx, behind)
 	if err != nil {
 		return news{}, err
@@ -55,17 +55,17 @@ func (f *orderFollower) Fetch(ctx context.Context, batch []events.Event) (news, 
 }
 
 // Apply keeps what sales answered.
-func (f *orderFollower) Apply(_ context.Context, tx bus.Tx, _ []events.Event, n news) error {
+func (f *orderFollower) Apply(_ context.Context, tx consumer.Tx, _ []events.Event, n news) error {
 	return f.store.keep(tx, n.orders, n.gone)
 }
 
 // List names every order that sales has, and the copies of those it has no more.
 func (f *orderFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
-	orders := bus.Named(f.sales.AllOrders(ctx), func(o salesclient.Order) events.Event {
+	orders := consumer.Named(f.sales.AllOrders(ctx), func(o salesclient.Order) events.Event {
 		return events.OrderChanged(events.SalesOrderPlaced, o.Id, o.Version)
 	})
 	kept := func() (map[string]int64, error) { return f.store.versions(ctx, nil) }
-	return bus.Gone(orders, kept, func(id string, version int64) events.Event {
+	return consumer.Gone(orders, kept, func(id string, version int64) events.Event {
 		return events.OrderChanged(events.SalesOrderCancelled, id, version)
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"quadrille/internal/platform/app"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	salesclient "quadrille/services/sales/client"
 )
 
@@ -27,13 +27,13 @@ func build(d app.Deps) (app.Components, error) {
 		return app.Components{}, err
 	}
 	rows := &store{db: d.DB}
-	orders, err := bus.NewReader(d.Reader(Name, "sales", orderEvents()), &orderFollower{store: rows, sales: sales})
+	orders, err := consumer.New(d.Consumer(Name, "sales", orderEvents()), &orderFollower{store: rows, sales: sales})
 	if err != nil {
 		return app.Components{}, err
 	}
 	service := &Service{store: rows}
 	return app.Components{
-		Routes:  func(e *echo.Echo) { routes(e, service) },
-		Readers: []*bus.Reader{orders},
+		Routes:    func(e *echo.Echo) { routes(e, service) },
+		Consumers: []*consumer.Consumer{orders},
 	}, nil
 }

@@ -18,6 +18,8 @@ import (
 
 	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/rabbitmq"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	"quadrille/pkg/outbox"
 	"quadrille/test/harness/parts"
@@ -36,11 +38,11 @@ func check(b *testing.B, err error) {
 }
 
 // newBus opens a log on RabbitMQ with a prefix of its own.
-func newBus(b *testing.B) *bus.RabbitMQ {
+func newBus(b *testing.B) *rabbitmq.Log {
 	b.Helper()
 	prefix := "t" + uuid.NewString()[:13] + "."
 	url := parts.RabbitMQ(b)
-	log, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{url}, Prefix: prefix, Log: quiet})
+	log, err := rabbitmq.New(rabbitmq.Config{URLs: []string{url}, Prefix: prefix, Log: quiet})
 	check(b, err)
 	check(b, log.Ready(b.Context()))
 	check(b, log.Publish(b.Context(), "sales", nil))
@@ -150,7 +152,7 @@ type copier struct{ applied chan int }
 
 func (c *copier) Fetch(context.Context, []events.Event) (struct{}, error) { return struct{}{}, nil }
 
-func (c *copier) Apply(_ context.Context, tx bus.Tx, batch []events.Event, _ struct{}) error {
+func (c *copier) Apply(_ context.Context, tx consumer.Tx, batch []events.Event, _ struct{}) error {
 	var rows strings.Builder
 	args := make([]any, 0, 2*len(batch))
 	for i, e := range batch {
@@ -172,10 +174,10 @@ func readers(b *testing.B, log bus.Bus, n int) (start, wait func()) {
 	b.Helper()
 	ctx, stop := context.WithCancel(b.Context())
 	var running, applying sync.WaitGroup
-	all := make([]*bus.Reader, n)
+	all := make([]*consumer.Consumer, n)
 	for i := range all {
 		c := &copier{applied: make(chan int, 1000)}
-		reader, err := bus.NewReader(bus.ReaderConfig{
+		reader, err := consumer.New(consumer.Config{
 			Bus: log, DB: dbtest.Postgres(b, "bench", copyTable()), Subscriber: fmt.Sprint("r", i), Stream: "sales", Log: quiet,
 		}, c)
 		check(b, err)

@@ -19,6 +19,7 @@ import (
 	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/ops"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/rabbitmq"
 	"quadrille/pkg/events"
 	salesclient "quadrille/services/sales/client"
 	"quadrille/test/harness"
@@ -104,9 +105,9 @@ func peakMiB(b *testing.B, p *binary.Process) float64 {
 }
 
 // openLog opens the log of a machine's services.
-func openLog(b *testing.B, cfg app.Config) *bus.RabbitMQ {
+func openLog(b *testing.B, cfg app.Config) *rabbitmq.Log {
 	b.Helper()
-	log, err := bus.NewRabbitMQ(bus.RabbitMQConfig{URLs: []string{cfg.AMQPURL}, Prefix: cfg.BusPrefix, Log: quiet})
+	log, err := rabbitmq.New(rabbitmq.Config{URLs: []string{cfg.AMQPURL}, Prefix: cfg.BusPrefix, Log: quiet})
 	check(b, err)
 	b.Cleanup(func() { check(b, log.Close()) })
 	check(b, log.Ready(b.Context()))

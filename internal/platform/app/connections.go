@@ -44,7 +44,7 @@ func NewConnections(cfg Config, log *slog.Logger) *Connections {
 }
 
 // The two connections to the broker: it holds up those that publish while it is
-// short of memory or disk, and readers must not be held up with them.
+// short of memory or disk, and consumers must not be held up with them.
 const (
 	publishing = "publish"
 	reading    = "read"

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/outbox"
 )
 
@@ -25,7 +25,7 @@ func crashAt(told string) (func(point string), error) {
 	}
 	at, count, _ := strings.Cut(told, ":")
 	left, err := strconv.ParseInt(count, 10, 64)
-	points := []string{outbox.AtClaimed, outbox.AtPublished, bus.AtApplied}
+	points := []string{outbox.AtClaimed, outbox.AtPublished, consumer.PointApplied}
 	if err != nil || left < 1 || !slices.Contains(points, at) {
 		return nil, fmt.Errorf("QUADRILLE_CRASH_AT %q is not POINT:N with a point of %v and an N from 1", told, points)
 	}

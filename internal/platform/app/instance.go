@@ -18,12 +18,12 @@ import (
 	"quadrille/internal/platform/ops"
 	"quadrille/internal/platform/ready"
 	"quadrille/internal/platform/rest"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/lease"
 	"quadrille/pkg/outbox"
 )
 
-// instance is one running service: its server, database, relay, readers and workers.
+// instance is one running service: its server, database, relay, consumers and workers.
 type instance struct {
 	service Service
 	shop    *Shop
@@ -35,14 +35,14 @@ type instance struct {
 	requests context.Context
 	callOff  context.CancelCauseFunc
 
-	db      *gorm.DB
-	relay   *outbox.Relay // nil where the service is consumer only
-	lease   *lease.Lease  // held by the instance that reads
-	readers []*bus.Reader
+	db        *gorm.DB
+	relay     *outbox.Relay // nil where the service is consumer only
+	lease     *lease.Lease  // held by the instance that reads
+	consumers []*consumer.Consumer
 
 	readiness *ready.Registry
 
-	cancel  context.CancelFunc // ends relay, readers and workers
+	cancel  context.CancelFunc // ends relay, consumers and workers
 	running sync.WaitGroup
 }
 
@@ -110,7 +110,7 @@ func (i *instance) start(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)
 	}
-	i.readers = components.Readers
+	i.consumers = components.Consumers
 	if err := i.checkReadiness(components.Checks); err != nil {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)
 	}
@@ -156,7 +156,7 @@ func (i *instance) api(components Components, metrics *prometheus.Registry) (htt
 		return nil, err
 	}
 	operations, err := ops.NewServer(ops.ServerConfig{
-		Service: i.service.Name, DB: i.db, Bus: i.shop.bus, Relay: i.relay, Readers: i.readers, Leader: i.lease.Held,
+		Service: i.service.Name, DB: i.db, Bus: i.shop.bus, Relay: i.relay, Consumers: i.consumers, Leader: i.lease.Held,
 		Ready: i.readiness, Metrics: metrics, Log: i.log,
 	})
 	if err != nil {
@@ -175,9 +175,9 @@ func (i *instance) api(components Components, metrics *prometheus.Registry) (htt
 // loop runs until its context ends.
 type loop func(context.Context) error
 
-// run sets relay, readers and workers going until stop, and the server of RPC
+// run sets relay, consumers and workers going until stop, and the server of RPC
 // where this service is called that way. Every instance has a relay and a server;
-// readers and workers run in the one that holds the lease.
+// consumers and workers run in the one that holds the lease.
 func (i *instance) run(components Components) error {
 	loops, err := i.tunnelServer()
 	if err != nil {
@@ -203,7 +203,7 @@ func (i *instance) run(components Components) error {
 // leased runs what one instance does while it holds the lease.
 func (i *instance) leased(components Components) (loop, error) {
 	var leased []loop
-	for _, r := range components.Readers {
+	for _, r := range components.Consumers {
 		leased = append(leased, r.Run)
 	}
 	for _, w := range components.Workers {

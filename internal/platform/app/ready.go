@@ -8,7 +8,7 @@ import (
 
 	"quadrille/internal/platform/db"
 	"quadrille/internal/platform/ready"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/lease"
 	"quadrille/pkg/outbox"
 )
@@ -41,8 +41,8 @@ func (i *instance) checkReadiness(own []ready.Check) (err error) {
 	if i.relay != nil {
 		checks = append(checks, i.relayCheck(), i.historyCheck(), i.refusedCheck())
 	}
-	for _, r := range i.readers {
-		checks = append(checks, i.readerCheck(r))
+	for _, r := range i.consumers {
+		checks = append(checks, i.consumerCheck(r))
 	}
 	i.readiness, err = ready.New(ready.Config{Patience: i.shop.cfg.StuckAfter, Log: i.log}, append(checks, own...)...)
 	return err
@@ -122,9 +122,9 @@ func (i *instance) historyCheck() ready.Check {
 	}
 }
 
-// readerCheck finds a reader that fails, hangs, or has no history to read; and, on
+// consumerCheck finds a consumer that fails, hangs, or has no history to read; and, on
 // every instance, a position that stands still although events wait.
-func (i *instance) readerCheck(r *bus.Reader) ready.Check {
+func (i *instance) consumerCheck(r *consumer.Consumer) ready.Check {
 	still := stillness{reader: r}
 	return ready.Check{
 		Name:   "reader " + r.Stream(),
@@ -135,18 +135,18 @@ func (i *instance) readerCheck(r *bus.Reader) ready.Check {
 			switch {
 			case held && h.Err != "":
 				return ready.Finding{Err: errors.New(h.Err), Since: h.Since} //nolint:err113 // carries the reader's own words
-			case held && h.Taken > 0:
+			case held && h.Read > 0:
 				return ready.Finding{
-					Err:   fmt.Errorf("at work on %d events, none of which is done", h.Taken),
-					Since: h.BusySince, Patience: i.readiness.Patience() + r.Patience(),
+					Err:   fmt.Errorf("at work on %d events, none of which is done", h.Read),
+					Since: h.BusySince, Patience: i.readiness.Patience() + r.Timeout(),
 				}
 			}
 			if f := still.look(ctx); f.Err != nil {
-				f.Patience = i.readiness.Patience() + r.Patience()
+				f.Patience = i.readiness.Patience() + r.Timeout()
 				return f
 			}
 			if !held {
-				return ready.Finding{Detail: bus.StateStandby}
+				return ready.Finding{Detail: consumer.StateStandby}
 			}
 			return ready.Finding{Detail: r.State()}
 		},
@@ -155,8 +155,8 @@ func (i *instance) readerCheck(r *bus.Reader) ready.Check {
 
 // stillness watches a position that every instance can see.
 type stillness struct {
-	reader *bus.Reader
-	mark   bus.Mark
+	reader *consumer.Consumer
+	mark   consumer.Sample
 	since  time.Time // when mark was seen first
 	looked time.Time
 }
@@ -170,7 +170,7 @@ const markEvery = 10 * time.Second
 func (s *stillness) look(ctx context.Context) ready.Finding {
 	if time.Since(s.looked) >= markEvery {
 		s.looked = time.Now()
-		mark, err := s.reader.Mark(ctx)
+		mark, err := s.reader.Sample(ctx)
 		if err != nil {
 			return ready.Finding{}
 		}

@@ -21,6 +21,7 @@ import (
 	"quadrille/internal/platform/db/dbtest"
 	"quadrille/internal/platform/ready"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	"quadrille/pkg/outbox"
 	"quadrille/test/harness/nodes"
@@ -38,7 +39,7 @@ type rig struct {
 	fetch   atomic.Pointer[func(ctx context.Context) error] // what its reader does; nil for nothing
 }
 
-// Fetch implements bus.Handler.
+// Fetch implements consumer.Handler.
 func (g *rig) Fetch(ctx context.Context, _ []events.Event) (struct{}, error) {
 	if do := g.fetch.Load(); do != nil {
 		return struct{}{}, (*do)(ctx)
@@ -46,8 +47,8 @@ func (g *rig) Fetch(ctx context.Context, _ []events.Event) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// Apply implements bus.Handler.
-func (g *rig) Apply(context.Context, bus.Tx, []events.Event, struct{}) error { return nil }
+// Apply implements consumer.Handler.
+func (g *rig) Apply(context.Context, consumer.Tx, []events.Event, struct{}) error { return nil }
 
 // eachDatabase runs test with a configuration on files and on PostgreSQL.
 func eachDatabase(t *testing.T, test func(t *testing.T, cfg Config)) {
@@ -91,10 +92,10 @@ func begin(t *testing.T, cfg Config, own ...ready.Check) *rig {
 	service := Service{
 		Name: "sales", Migrations: dbtest.NoTables(), Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
 		Build: func(d Deps) (Components, error) {
-			rc := d.Reader("sales", "inventory", nil)
+			rc := d.Consumer("sales", "inventory", nil)
 			rc.Timeout = time.Second
-			r, err := bus.NewReader(rc, g)
-			return Components{Readers: []*bus.Reader{r}, Checks: own}, err
+			r, err := consumer.New(rc, g)
+			return Components{Consumers: []*consumer.Consumer{r}, Checks: own}, err
 		},
 	}
 	cfg.Listeners, cfg.StuckAfter = map[string]net.Listener{"sales": l}, stuck
@@ -321,7 +322,7 @@ func TestReadinessOfAStandby(t *testing.T) {
 	standby := begin(t, cfg)
 	standby.until(t, "standing by", func(status int, checks map[string]ready.Result) bool {
 		return status == http.StatusOK && strings.Contains(checks["lease"].Detail, "standby; leader "+leader.holder) &&
-			checks["reader inventory"].Detail == bus.StateStandby
+			checks["reader inventory"].Detail == consumer.StateStandby
 	})
 	if err := leader.Stop(); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"quadrille/internal/platform/ready"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 )
 
 // Service is what a service tells the runtime about itself. The runtime does
@@ -46,13 +47,13 @@ type Deps struct {
 	noStream func(stream string)
 }
 
-// Reader returns the configuration of a reader of stream for the service subscriber.
-// Without types it takes every event.
-func (d Deps) Reader(subscriber, stream string, types []string) bus.ReaderConfig {
-	return bus.ReaderConfig{
-		Bus: d.Bus, DB: d.DB, Log: d.Log, Committed: d.Wake, At: d.at,
+// Consumer returns the configuration of the service subscriber's consumer of a stream. nil
+// types handles events of every type.
+func (d Deps) Consumer(subscriber, stream string, types []string) consumer.Config {
+	return consumer.Config{
+		Bus: d.Bus, DB: d.DB, Log: d.Log, OnCommit: d.Wake, Hook: d.at,
 		Subscriber: subscriber, Stream: stream, Types: types,
-		NoStream: func() {
+		OnNoStream: func() {
 			if d.noStream != nil {
 				d.noStream(stream)
 			}
@@ -68,9 +69,9 @@ type Components struct {
 	Front func(internal http.Handler) http.Handler
 	// Drain, where set, is called when the service is told to stop, for what would
 	// keep a request from ending by itself.
-	Drain   func()
-	Readers []*bus.Reader
-	// Checks are what the service needs besides database, log, relay and readers to get
+	Drain     func()
+	Consumers []*consumer.Consumer
+	// Checks are what the service needs besides database, log, relay and consumers to get
 	// its work done, for /readyz.
 	Checks []ready.Check
 	// Workers run in the instance that holds the lease, PerInstance in each; both until

@@ -16,6 +16,8 @@ import (
 
 	"quadrille/internal/platform/ready"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/rabbitmq"
+	"quadrille/pkg/bus/sqlitelog"
 	"quadrille/pkg/outbox"
 )
 
@@ -160,12 +162,12 @@ func (c *Connections) OpenBus() (bus.Bus, error) {
 		if err != nil {
 			return nil, err
 		}
-		return bus.NewRabbitMQ(bus.RabbitMQConfig{
+		return rabbitmq.New(rabbitmq.Config{
 			Publish: publish, Read: read, Prefix: cfg.BusPrefix, Log: log,
 			MaxAge: cfg.HistoryMaxAge, MaxBytes: cfg.HistoryMaxSize, Prefetch: cfg.prefetch(),
 		})
 	}
-	b, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: filepath.Join(cfg.Data, "log.db"), Log: log, MaxAge: cfg.historyMaxAge, MaxBytes: cfg.HistoryMaxSize})
+	b, err := sqlitelog.Open(sqlitelog.Config{Path: filepath.Join(cfg.Data, "log.db"), Log: log, MaxAge: cfg.historyMaxAge, MaxBytes: cfg.HistoryMaxSize})
 	if err != nil {
 		return nil, fmt.Errorf("open embedded log in %s: %w", cfg.Data, err)
 	}

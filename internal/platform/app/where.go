@@ -185,7 +185,7 @@ func (c Config) redisOptions() (*redis.Options, error) {
 
 // prefetch returns the number of deliveries that a reader may leave unacknowledged; 0 for
 // the log's default. CloudAMQP's shared plans close a connection with more than 1,000, and
-// one dyno may run all readers.
+// one dyno may run all consumers.
 func (c Config) prefetch() int {
 	if c.Dyno != "" {
 		return 50

@@ -13,7 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/platform/rest"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/deadletter"
 	"quadrille/pkg/fault"
 )
@@ -138,7 +138,7 @@ func (s *Server) retryDead(c echo.Context) error {
 
 // retry handles the event of a dead letter again, with the reader that wrote the letter.
 func (s *Server) retry(ctx context.Context, l deadletter.Letter) error {
-	for _, r := range s.Readers {
+	for _, r := range s.Consumers {
 		if r.Stream() != l.Stream {
 			continue
 		}
@@ -146,7 +146,7 @@ func (s *Server) retry(ctx context.Context, l deadletter.Letter) error {
 		switch {
 		case err == nil || errors.Is(err, deadletter.ErrClosed):
 			return deadFault(err)
-		case bus.Transient(err):
+		case consumer.Transient(err):
 			return fault.New(fault.Unavailable, "retry_later", "handling the event failed for a transient reason: %s", deadletter.Text(err))
 		default:
 			return fault.New(fault.Invalid, "retry_failed", "handling the event failed again: %s", deadletter.Text(err))

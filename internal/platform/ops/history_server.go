@@ -13,6 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"
 )
@@ -31,7 +32,7 @@ func (s *Server) replay(c echo.Context) error {
 		return fmt.Errorf("read body: %w", err) // the validator passed it
 	}
 	stream := c.Param("stream")
-	for _, r := range s.Readers {
+	for _, r := range s.Consumers {
 		if r.Stream() != stream {
 			continue
 		}
@@ -89,7 +90,7 @@ func parseTime(text string) (time.Time, bool) {
 
 // Replay sets a subscriber's position to the start of plan.
 func Replay(ctx context.Context, db *gorm.DB, subscriber string, plan Plan) error {
-	return bus.Reset(ctx, db, subscriber, plan.Stream, plan.From)
+	return consumer.Reset(ctx, db, subscriber, plan.Stream, plan.From)
 }
 
 func (s *Server) rebuild(c echo.Context) error {

@@ -18,6 +18,7 @@ import (
 	"quadrille/internal/platform/ready"
 	"quadrille/internal/platform/rest"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/deadletter"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
@@ -33,15 +34,15 @@ var Spec []byte
 // ServerConfig names the parts of a service that its operations endpoints show and
 // change. All fields are required except Relay.
 type ServerConfig struct {
-	Service string // its name
-	DB      *gorm.DB
-	Bus     bus.Bus
-	Relay   *outbox.Relay // nil for a service that publishes no events
-	Readers []*bus.Reader
-	Leader  func() bool // reports whether this instance holds the lease, and so reads
-	Ready   *ready.Registry
-	Metrics *prometheus.Registry // the service's metrics; the server adds its own
-	Log     *slog.Logger
+	Service   string // its name
+	DB        *gorm.DB
+	Bus       bus.Bus
+	Relay     *outbox.Relay // nil for a service that publishes no events
+	Consumers []*consumer.Consumer
+	Leader    func() bool // reports whether this instance holds the lease, and so reads
+	Ready     *ready.Registry
+	Metrics   *prometheus.Registry // the service's metrics; the server adds its own
+	Log       *slog.Logger
 }
 
 // Server answers the operations endpoints of one service. Every instance answers them,
@@ -151,12 +152,12 @@ func (s *Server) outbox(ctx context.Context) (own Outbox, err error) {
 
 // statuses returns the status of each reader. On a standby instance it has only the
 // positions in the database.
-func (s *Server) statuses(ctx context.Context) []bus.Status {
-	all := make([]bus.Status, len(s.Readers))
-	for i, r := range s.Readers {
+func (s *Server) statuses(ctx context.Context) []consumer.Status {
+	all := make([]consumer.Status, len(s.Consumers))
+	for i, r := range s.Consumers {
 		all[i] = r.Status(ctx)
 		if !s.Leader() {
-			all[i].State, all[i].Err = bus.StateStandby, ""
+			all[i].State, all[i].Err = consumer.StateStandby, ""
 		}
 	}
 	return all

@@ -6,7 +6,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	inventoryclient "quadrille/services/inventory/client"
 )
@@ -25,12 +25,12 @@ type Change struct {
 	Cause         events.Event
 }
 
-// Follower is a bus.Handler that keeps the copies.
+// Follower is a consumer.Handler that keeps the copies.
 type Follower struct {
 	DB        *gorm.DB
 	Inventory Source
 	// Changed is told what changed, in SKU order, inside the transaction.
-	Changed func(ctx context.Context, tx bus.Tx, changes []Change) error
+	Changed func(ctx context.Context, tx consumer.Tx, changes []Change) error
 }
 
 // Types returns the event types of inventory's stream that a Follower handles.
@@ -39,12 +39,12 @@ func Types() []string { return []string{events.InventorySkuProcessed} }
 // Fetch asks inventory for the SKUs whose copies are behind. One that inventory
 // does not have any more is a fact, not a fault: its copy goes.
 func (f *Follower) Fetch(ctx context.Context, batch []events.Event) ([]Copy, error) {
-	newest := bus.Newest(batch)
-	known, err := versions(f.DB.WithContext(ctx).Where("sku IN ?", bus.Subjects(newest)))
+	newest := consumer.Newest(batch)
+	known, err := versions(f.DB.WithContext(ctx).Where("sku IN ?", consumer.Subjects(newest)))
 	if err != nil {
 		return nil, err
 	}
-	behind := bus.Behind(newest, known)
+	behind := consumer.Behind(newest, known)
 	found, err := f.Inventory.SKUs(ctx, behind)
 	if err != nil {
 		return nil, err
@@ -66,12 +66,12 @@ func copiesOf(codes []string, found []inventoryclient.Sku) []Copy {
 }
 
 // Apply writes the copies that are newer and tells of those that changed.
-func (f *Follower) Apply(ctx context.Context, tx bus.Tx, batch []events.Event, fetched []Copy) error {
+func (f *Follower) Apply(ctx context.Context, tx consumer.Tx, batch []events.Event, fetched []Copy) error {
 	changes, err := merge(tx, fetched)
 	if err != nil || len(changes) == 0 {
 		return err
 	}
-	newest := bus.Newest(batch)
+	newest := consumer.Newest(batch)
 	for i, c := range changes {
 		changes[i].Cause = newest[c.SKU]
 	}
@@ -80,8 +80,8 @@ func (f *Follower) Apply(ctx context.Context, tx bus.Tx, batch []events.Event, f
 
 // List names every SKU that inventory has, and the copies of those it has no more.
 func (f *Follower) List(ctx context.Context) iter.Seq2[events.Event, error] {
-	skus := bus.Named(f.Inventory.AllSKUs(ctx), func(s inventoryclient.Sku) events.Event {
+	skus := consumer.Named(f.Inventory.AllSKUs(ctx), func(s inventoryclient.Sku) events.Event {
 		return events.SkuProcessed(s.Code, s.Version)
 	})
-	return bus.Gone(skus, func() (map[string]int64, error) { return versions(f.DB.WithContext(ctx)) }, events.SkuProcessed)
+	return consumer.Gone(skus, func() (map[string]int64, error) { return versions(f.DB.WithContext(ctx)) }, events.SkuProcessed)
 }

@@ -14,7 +14,7 @@ import (
 	"quadrille/internal/platform/db/dbtest"
 	"quadrille/internal/shop/stockcopy"
 	"quadrille/internal/shop/stockcopy/stocktest"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	inventoryclient "quadrille/services/inventory/client"
 )
@@ -29,7 +29,7 @@ func tables() fstest.MapFS {
 
 // follower keeps copies on conn and writes what changes into *changes.
 func follower(conn *gorm.DB, inventory stockcopy.Source, changes *[]stockcopy.Change) *stockcopy.Follower {
-	return &stockcopy.Follower{DB: conn, Inventory: inventory, Changed: func(_ context.Context, _ bus.Tx, c []stockcopy.Change) error {
+	return &stockcopy.Follower{DB: conn, Inventory: inventory, Changed: func(_ context.Context, _ consumer.Tx, c []stockcopy.Change) error {
 		*changes = append(*changes, c...)
 		return nil
 	}}
@@ -228,7 +228,7 @@ func TestARefusedChangeLeavesTheCopy(t *testing.T) {
 		refused := errors.New("refused")
 		inventory := stocktest.Inventory{}
 		f := follower(conn, inventory, new([]stockcopy.Change))
-		f.Changed = func(context.Context, bus.Tx, []stockcopy.Change) error { return refused }
+		f.Changed = func(context.Context, consumer.Tx, []stockcopy.Change) error { return refused }
 		if err := stocktest.Deliver(t.Context(), f, inventory.Set("A", 4)); !errors.Is(err, refused) {
 			t.Fatalf("got %v", err)
 		}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"quadrille/internal/platform/app"
-	"quadrille/pkg/bus"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	salesclient "quadrille/services/sales/client"
 )
@@ -20,20 +20,20 @@ type Sales interface {
 // streams returns the names of the streams that are recorded.
 func streams() []string { return []string{"inventory", "catalog", "wishlist", "sales"} }
 
-// Readers returns a reader for each stream. Only the instance that holds the lease
+// Consumers returns a consumer for each stream. Only the instance that holds the lease
 // runs them.
-func (l *Service) Readers(d app.Deps) ([]*bus.Reader, error) {
-	var readers []*bus.Reader
+func (l *Service) Consumers(d app.Deps) ([]*consumer.Consumer, error) {
+	var readers []*consumer.Consumer
 	for _, stream := range streams() {
-		cfg := d.Reader(app.Gateway, stream, nil)
-		committed := cfg.Committed
-		cfg.Committed = func() {
+		cfg := d.Consumer(app.Gateway, stream, nil)
+		committed := cfg.OnCommit
+		cfg.OnCommit = func() {
 			if committed != nil {
 				committed()
 			}
 			l.tail.wake()
 		}
-		r, err := bus.NewReader(cfg, l.recorder())
+		r, err := consumer.New(cfg, l.recorder())
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +79,7 @@ func (t *recorder) Fetch(ctx context.Context, batch []events.Event) (recording, 
 }
 
 // Apply appends the activities within tx.
-func (t *recorder) Apply(_ context.Context, tx bus.Tx, _ []events.Event, all recording) error {
+func (t *recorder) Apply(_ context.Context, tx consumer.Tx, _ []events.Event, all recording) error {
 	if all.missed {
 		if err := t.store.skipNumber(tx); err != nil {
 			return err
@@ -88,7 +88,7 @@ func (t *recorder) Apply(_ context.Context, tx bus.Tx, _ []events.Event, all rec
 	return t.store.append(tx, all.activities)
 }
 
-// List implements bus.Lister. It yields no events: a list says what exists, not what
+// List implements consumer.Lister. It yields no events: a list says what exists, not what
 // happened. The history was cut or replaced, so activities may be missing: List skips
 // a number, and a client that reads past it is reset.
 func (t *recorder) List(ctx context.Context) iter.Seq2[events.Event, error] {

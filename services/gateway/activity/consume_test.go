@@ -13,6 +13,8 @@ import (
 
 	"quadrille/internal/platform/app"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/sqlitelog"
+	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 )
 
@@ -90,12 +92,12 @@ func TestTheWayFromTheLogToAStream(t *testing.T) {
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
 		i := start(t, conn, sales, func(c *Config) { c.Poll = time.Hour }) // only a wake helps
-		log, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: filepath.Join(t.TempDir(), "log.db"), Log: slog.New(slog.DiscardHandler)})
+		log, err := sqlitelog.Open(sqlitelog.Config{Path: filepath.Join(t.TempDir(), "log.db"), Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = log.Close() })
-		readers, err := i.Readers(app.Deps{DB: conn, Bus: log, Log: slog.New(slog.DiscardHandler)})
+		readers, err := i.Consumers(app.Deps{DB: conn, Bus: log, Log: slog.New(slog.DiscardHandler)})
 		if err != nil || len(readers) != 4 {
 			t.Fatalf("%d readers, %v", len(readers), err)
 		}
@@ -113,7 +115,7 @@ func TestTheWayFromTheLogToAStream(t *testing.T) {
 				t.Errorf("told %+v, want %+v", f, e)
 			}
 		}
-		if err := bus.Reset(t.Context(), conn, app.Gateway, "catalog", 0); err != nil {
+		if err := consumer.Reset(t.Context(), conn, app.Gateway, "catalog", 0); err != nil {
 			t.Fatal(err)
 		}
 		last := caused(events.ProductChanged("B", 1))

@@ -9,7 +9,7 @@
 // once for all streams that want it. access.go alone decides who may see what; origin.go
 // identifies the recording.
 //
-// The instance that holds the lease runs Readers and Workers. Every instance runs Run,
+// The instance that holds the lease runs Consumers and Workers. Every instance runs Run,
 // and calls Drain when its server begins to shut down (http.Server.RegisterOnShutdown):
 // a server waits for its requests, and a stream does not end by itself. Events must not
 // pass middleware that bounds a request's time.

@@ -19,6 +19,7 @@ import (
 
 	"quadrille/internal/platform/app"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/bus/sqlitelog"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/services/gateway/activity"
@@ -55,7 +56,7 @@ func newStand(t *testing.T) *stand {
 	begin := time.Now()
 	s.now.Store(&begin)
 	quiet := slog.New(slog.DiscardHandler)
-	log, err := bus.NewEmbedded(bus.EmbeddedConfig{Path: filepath.Join(t.TempDir(), "log.db"), Log: quiet})
+	log, err := sqlitelog.Open(sqlitelog.Config{Path: filepath.Join(t.TempDir(), "log.db"), Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func newStand(t *testing.T) *stand {
 		if err != nil {
 			t.Fatal(err)
 		}
-		readers, err := c.Activity.Readers(app.Deps{DB: c.Keys.DB, Bus: log, Log: quiet})
+		readers, err := c.Activity.Consumers(app.Deps{DB: c.Keys.DB, Bus: log, Log: quiet})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -154,6 +154,17 @@ func (n *RabbitNode) LimitMessages(size int) error {
 	return err
 }
 
+// SetConsumerTimeout makes the node close channels on which a delivery stays
+// unacknowledged for longer than d. The node checks every 250 ms.
+func (n *RabbitNode) SetConsumerTimeout(d time.Duration) error {
+	for _, set := range []string{fmt.Sprintf("consumer_timeout, %d", d.Milliseconds()), "channel_tick_interval, 250"} {
+		if _, err := n.Ctl("eval", "application:set_env(rabbit, "+set+")."); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Settle has the node write down which streams it has. RabbitMQ 3.10 does so some
 // time after a stream was declared, and one that is killed before does not find it
 // again.
