@@ -25,6 +25,9 @@ func TestContinuesAfterAStalledSubscription(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
+	if err := b.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	const all = 200
 	tell(t, b, 0, all)
 	conn := dbtest.SQLite(t, "tally", effectTables())
