@@ -8,24 +8,25 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// ahead is a claim that ends later than any owner writes, as one request has seen it.
+// ahead records that a request saw a claim that ends later than now + lockDuration. No
+// owner writes such an end; the clock was set back since.
 type ahead struct {
-	until time.Time // as it is kept: each renewal changes it
-	since time.Time // when this request saw it first
+	until time.Time // end of the claim; each renewal changes it
+	since time.Time // when this request first saw this end
 }
 
-// takeAhead takes over a claim that ends later than now + lockDuration and is not renewed:
-// the clock was set back after it was written, and its owner may be dead. By its end
-// alone it would refuse the key for as long as the clock was set back. A live owner
-// renews its claim, so one that stays the same for lockDuration by this process's monotonic
-// clock has none.
+// takeAhead takes over a claim that ends later than now + lockDuration and is not
+// renewed. Such a claim was written before the clock was set back, and its owner may be
+// dead: waiting for its end would block the key for as long as the clock was set back. A
+// live owner renews its claim, so a claim that does not change within lockDuration by
+// this process's monotonic clock has no owner.
 func (s *Store) takeAhead(ctx context.Context, mine Claim, seen *ahead) (taken bool, err error) {
 	var row Answer
 	now := s.now()
 	found := s.DB.WithContext(ctx).Limit(1).Find(&row, "scope = ? AND status = 0", mine.scope)
 	switch {
 	case found.Error != nil:
-		return false, db.Wrap(found.Error, "look at claim")
+		return false, db.Wrap(found.Error, "read claim")
 	case found.RowsAffected == 0 || !row.LockedUntil.After(now.Add(lockDuration)):
 		*seen = ahead{}
 		return false, nil

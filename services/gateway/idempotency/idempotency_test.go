@@ -19,24 +19,25 @@ import (
 
 	"quadrille/internal/platform/db/dbtest"
 	"quadrille/internal/platform/rest"
+	"quadrille/pkg/fault"
 )
 
-// door is a server with the middleware before a handler that counts.
-type door struct {
+// gate is a server with the middleware in front of a handler that counts its calls.
+type gate struct {
 	*httptest.Server
 
 	store *Store
 	mu    sync.Mutex
 	calls int
-	keys  []string // that the handler was sent
+	keys  []string // Idempotency-Keys that the handler received
 	then  func(c echo.Context, call int) error
 }
 
 type nameKey struct{}
 
-func newDoor(t *testing.T, conn *gorm.DB) *door {
+func newGate(t *testing.T, conn *gorm.DB) *gate {
 	t.Helper()
-	d := &door{store: &Store{DB: conn, WaitTimeout: time.Millisecond}, then: func(c echo.Context, call int) error {
+	g := &gate{store: &Store{DB: conn, WaitTimeout: time.Millisecond}, then: func(c echo.Context, call int) error {
 		c.Response().Header().Set("Location", "/orders/"+strconv.Itoa(call))
 		c.Response().Header().Set("X-Secret", "of the first")
 		return c.String(http.StatusCreated, "call "+strconv.Itoa(call))
@@ -48,24 +49,24 @@ func newDoor(t *testing.T, conn *gorm.DB) *door {
 			c.SetRequest(r.WithContext(context.WithValue(r.Context(), nameKey{}, r.Header.Get("X-Name"))))
 			return next(c)
 		}
-	}, Outlive, Middleware(d.store, func(ctx context.Context) string { return ctx.Value(nameKey{}).(string) }))
+	}, Outlive, Middleware(g.store, func(ctx context.Context) string { return ctx.Value(nameKey{}).(string) }))
 	e.Any("/*", func(c echo.Context) error {
-		d.mu.Lock()
-		d.calls++
-		call := d.calls
-		d.keys = append(d.keys, c.Request().Header.Get(Header))
-		d.mu.Unlock()
-		return d.then(c, call)
+		g.mu.Lock()
+		g.calls++
+		call := g.calls
+		g.keys = append(g.keys, c.Request().Header.Get(Header))
+		g.mu.Unlock()
+		return g.then(c, call)
 	})
-	d.Server = httptest.NewServer(e)
-	t.Cleanup(d.Close)
-	return d
+	g.Server = httptest.NewServer(e)
+	t.Cleanup(g.Close)
+	return g
 }
 
-// post is status, body and header of what a POST is answered.
-func (d *door) post(t *testing.T, name, path, key, body string) (int, string, http.Header) {
+// post sends a POST and returns status, body and header of the response.
+func (g *gate) post(t *testing.T, name, path, key, body string) (int, string, http.Header) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.URL+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,118 +84,116 @@ func (d *door) post(t *testing.T, name, path, key, body string) (int, string, ht
 	return answer.StatusCode, string(text), answer.Header
 }
 
-func each(t *testing.T, test func(t *testing.T, d *door)) {
+func each(t *testing.T, test func(t *testing.T, g *gate)) {
 	t.Helper()
-	dbtest.Each(t, "gateway", os.DirFS(".."), func(t *testing.T, conn *gorm.DB) { test(t, newDoor(t, conn)) })
+	dbtest.Each(t, "gateway", os.DirFS(".."), func(t *testing.T, conn *gorm.DB) { test(t, newGate(t, conn)) })
 }
 
-func TestTheSameAgainIsAnsweredAsBefore(t *testing.T) {
-	each(t, func(t *testing.T, d *door) {
+func TestReplaysStoredResponse(t *testing.T) {
+	each(t, func(t *testing.T, g *gate) {
 		for n := range 3 {
-			status, body, h := d.post(t, "ann", "/orders", "k", "{}")
+			status, body, h := g.post(t, "ann", "/orders", "k", "{}")
 			if status != http.StatusCreated || body != "call 1" || h.Get("Location") != "/orders/1" || (h.Get(replayed) == "true") != (n > 0) {
 				t.Errorf("request %d: %d %q %v", n+1, status, body, h)
 			}
 			if (h.Get("X-Secret") != "") != (n == 0) {
-				t.Errorf("request %d has another's header", n+1)
+				t.Errorf("request %d: X-Secret is %q", n+1, h.Get("X-Secret"))
 			}
 		}
 		for what, other := range map[string][3]string{"another caller": {"bob", "/orders", "k"}, "another route": {"ann", "/receipts", "k"}, "another key": {"ann", "/orders", "l"}} {
-			if status, body, _ := d.post(t, other[0], other[1], other[2], "{}"); status != http.StatusCreated || body == "call 1" {
+			if status, body, _ := g.post(t, other[0], other[1], other[2], "{}"); status != http.StatusCreated || body == "call 1" {
 				t.Errorf("%s: %d %q", what, status, body)
 			}
 		}
 		seen := map[string]bool{}
-		for _, key := range d.keys {
+		for _, key := range g.keys {
 			if seen[key] || len(key) != 64 {
-				t.Errorf("the service was sent the key %q, of %v", key, d.keys)
+				t.Errorf("the service received the key %q, among %v", key, g.keys)
 			}
 			seen[key] = true
 		}
 	})
 }
 
-func TestAnotherRequestWithTheKeyIsRefused(t *testing.T) {
-	each(t, func(t *testing.T, d *door) {
-		d.post(t, "ann", "/orders", "k", "{}")
+func TestRefusesKeyOfDifferentRequest(t *testing.T) {
+	each(t, func(t *testing.T, g *gate) {
+		g.post(t, "ann", "/orders", "k", "{}")
 		for what, r := range map[string][2]string{"body": {"/orders", `{"a":1}`}, "query": {"/orders?x=1", "{}"}} {
-			status, body, _ := d.post(t, "ann", r[0], "k", r[1])
+			status, body, _ := g.post(t, "ann", r[0], "k", r[1])
 			if status != http.StatusUnprocessableEntity || !strings.Contains(body, "idempotency_key_reused") {
 				t.Errorf("another %s: %d %s", what, status, body)
 			}
 		}
-		if status, body, _ := d.post(t, "ann", "/orders", strings.Repeat("k", maxKey+1), "{}"); status != http.StatusBadRequest {
+		if status, body, _ := g.post(t, "ann", "/orders", strings.Repeat("k", maxKey+1), "{}"); status != http.StatusBadRequest {
 			t.Errorf("a long key: %d %s", status, body)
 		}
-		if status, body, _ := d.post(t, "ann", "/orders", "", "{}"); status != http.StatusBadRequest || !strings.Contains(body, "idempotency_key_invalid") {
+		if status, body, _ := g.post(t, "ann", "/orders", "", "{}"); status != http.StatusBadRequest || !strings.Contains(body, "idempotency_key_invalid") {
 			t.Errorf("an empty key: %d %s", status, body)
 		}
-		if d.calls != 1 {
-			t.Errorf("%d requests came through", d.calls)
+		if g.calls != 1 {
+			t.Errorf("the handler ran %d times, want 1", g.calls)
 		}
 	})
 }
 
-// While the first is worked on, the same is told to wait; of many at once one is
-// worked on.
-func TestTheSameAtTheSameTime(t *testing.T) {
-	each(t, func(t *testing.T, d *door) {
+func TestRefusesRepetitionWhileFirstIsInProgress(t *testing.T) {
+	each(t, func(t *testing.T, g *gate) {
 		entered, leave := make(chan struct{}), make(chan struct{})
-		then := d.then
-		d.then = func(c echo.Context, call int) error {
+		then := g.then
+		g.then = func(c echo.Context, call int) error {
 			close(entered)
 			<-leave
 			return then(c, call)
 		}
 		var first sync.WaitGroup
 		first.Go(func() {
-			if status, body, _ := d.post(t, "ann", "/orders", "k", "{}"); status != http.StatusCreated {
-				t.Errorf("the first: %d %s", status, body)
+			if status, body, _ := g.post(t, "ann", "/orders", "k", "{}"); status != http.StatusCreated {
+				t.Errorf("first request: %d %s", status, body)
 			}
 		})
 		<-entered
 		for range 5 {
-			if status, body, _ := d.post(t, "ann", "/orders", "k", "{}"); status != http.StatusConflict || !strings.Contains(body, "idempotency_key_in_use") {
+			if status, body, _ := g.post(t, "ann", "/orders", "k", "{}"); status != http.StatusConflict || !strings.Contains(body, "idempotency_key_in_use") {
 				t.Errorf("meanwhile: %d %s", status, body)
 			}
 		}
 		close(leave)
 		first.Wait()
-		if d.calls != 1 {
-			t.Errorf("%d came through", d.calls)
+		if g.calls != 1 {
+			t.Errorf("the handler ran %d times, want 1", g.calls)
 		}
 	})
 }
 
-// Whoever can wait gets the answer of the first; so does who sends again what was
-// lost with the process that worked on it.
-func TestWaitingForTheFirst(t *testing.T) {
-	each(t, func(t *testing.T, d *door) {
-		d.store.WaitTimeout = time.Minute
+// A repetition within WaitTimeout gets the response of the first request. If the first
+// one's process died, the repetition is handled once the claim has expired.
+func TestRepetitionWaitsForFirst(t *testing.T) {
+	each(t, func(t *testing.T, g *gate) {
+		g.store.WaitTimeout = time.Minute
 		entered, leave := make(chan struct{}), make(chan struct{})
-		then := d.then
-		d.then = func(c echo.Context, call int) error {
+		then := g.then
+		g.then = func(c echo.Context, call int) error {
 			close(entered)
 			<-leave
 			return then(c, call)
 		}
 		var both sync.WaitGroup
-		ask := func(replay string) {
-			if status, body, h := d.post(t, "ann", "/orders", "k", "{}"); status != http.StatusCreated || body != "call 1" || h.Get(replayed) != replay {
+		post := func(replay string) {
+			if status, body, h := g.post(t, "ann", "/orders", "k", "{}"); status != http.StatusCreated || body != "call 1" || h.Get(replayed) != replay {
 				t.Errorf("%d %s %v", status, body, h)
 			}
 		}
-		both.Go(func() { ask("") })
+		both.Go(func() { post("") })
 		<-entered
-		both.Go(func() { ask("true") })
+		both.Go(func() { post("true") })
 		time.AfterFunc(2*renewInterval, func() { close(leave) }) // longer than one renewal
 		both.Wait()
 	})
-	each(t, func(t *testing.T, d *door) {
-		d.store.WaitTimeout = time.Minute
+	each(t, func(t *testing.T, g *gate) {
+		g.store.WaitTimeout = time.Minute
 		lost := Scope("ann", http.MethodPost, "/orders", "k")
 		past := time.Now().UTC().Add(300*time.Millisecond - lockDuration)
-		dead := &Store{DB: d.store.DB, Now: func() time.Time { return past }}
+		dead := &Store{DB: g.store.DB, Now: func() time.Time { return past }}
 		r := httptest.NewRequest(http.MethodPost, "/orders", strings.NewReader("{}"))
 		print, err := fingerprint(r)
 		if err != nil {
@@ -203,35 +202,34 @@ func TestWaitingForTheFirst(t *testing.T) {
 		if _, _, err := dead.Claim(t.Context(), lost, print); err != nil {
 			t.Fatal(err)
 		}
-		if status, body, _ := d.post(t, "ann", "/orders", "k", "{}"); status != http.StatusCreated || body != "call 1" {
-			t.Errorf("after its process died: %d %s", status, body)
+		if status, body, _ := g.post(t, "ann", "/orders", "k", "{}"); status != http.StatusCreated || body != "call 1" {
+			t.Errorf("after the first one's process died: %d %s", status, body)
 		}
 	})
 }
 
-// What failed on our side is not the last word; what the caller did wrong is.
-func TestWhatIsNotKept(t *testing.T) {
-	each(t, func(t *testing.T, d *door) {
+// Server errors are not stored; errors of the caller are.
+func TestStoresOnlyFinalResponses(t *testing.T) {
+	each(t, func(t *testing.T, g *gate) {
 		fails := map[int]func(echo.Context) error{
 			1: func(c echo.Context) error { return c.NoContent(http.StatusServiceUnavailable) },
 			2: func(echo.Context) error { return errors.New("ours") },
 			3: func(echo.Context) error { panic("ours too") },
 			4: func(c echo.Context) error { return c.String(http.StatusUnprocessableEntity, "yours") },
 		}
-		d.then = func(c echo.Context, call int) error { return fails[call](c) }
+		g.then = func(c echo.Context, call int) error { return fails[call](c) }
 		for _, want := range []int{503, 500, 500, 422, 422} {
-			if status, body, _ := d.post(t, "ann", "/orders", "k", "{}"); status != want {
+			if status, body, _ := g.post(t, "ann", "/orders", "k", "{}"); status != want {
 				t.Errorf("%d %s, want %d", status, body, want)
 			}
 		}
-		if d.calls != 4 {
-			t.Errorf("%d came through, want 4", d.calls)
+		if g.calls != 4 {
+			t.Errorf("the handler ran %d times, want 4", g.calls)
 		}
 	})
 }
 
-// A process that died in the middle does not hold the key for ever.
-func TestAClaimEnds(t *testing.T) {
+func TestClaimExpires(t *testing.T) {
 	dbtest.Each(t, "gateway", os.DirFS(".."), func(t *testing.T, conn *gorm.DB) {
 		now := time.Now().UTC().Truncate(time.Second)
 		s := &Store{DB: conn, Now: func() time.Time { return now }}
@@ -254,12 +252,12 @@ func TestAClaimEnds(t *testing.T) {
 			t.Error(got)
 		}
 		if got := claims(); !strings.Contains(got, "in_use") {
-			t.Error("taken over by two: " + got)
+			t.Error("second takeover: " + got)
 		}
 	})
 }
 
-func TestAnswersArePruned(t *testing.T) {
+func TestPrunesOldResponses(t *testing.T) {
 	dbtest.Each(t, "gateway", os.DirFS(".."), func(t *testing.T, conn *gorm.DB) {
 		now := time.Now().UTC().Truncate(time.Second)
 		s := &Store{DB: conn, Now: func() time.Time { return now }}
@@ -281,38 +279,38 @@ func TestAnswersArePruned(t *testing.T) {
 	})
 }
 
-// An answer that must not be stored is not: who asks again is told that it was done,
-// and where.
-func TestASecretAnswerIsNotKept(t *testing.T) {
-	each(t, func(t *testing.T, d *door) {
-		d.then = func(c echo.Context, _ int) error {
+// A repetition after a response with no-store gets 409 with the Location of the result.
+func TestDoesNotStoreSecretResponses(t *testing.T) {
+	each(t, func(t *testing.T, g *gate) {
+		g.then = func(c echo.Context, _ int) error {
 			c.Response().Header().Set("Cache-Control", "no-store")
 			c.Response().Header().Set("Location", "/keys/1")
 			return c.String(http.StatusCreated, "open sesame")
 		}
-		if status, body, _ := d.post(t, "ann", "/keys", "k", "{}"); status != http.StatusCreated || body != "open sesame" {
-			t.Fatalf("the first is answered %d %s", status, body)
+		if status, body, _ := g.post(t, "ann", "/keys", "k", "{}"); status != http.StatusCreated || body != "open sesame" {
+			t.Fatalf("first request: %d %s", status, body)
 		}
-		status, body, header := d.post(t, "ann", "/keys", "k", "{}")
+		status, body, header := g.post(t, "ann", "/keys", "k", "{}")
 		if status != http.StatusConflict || !strings.Contains(body, `"code":"answer_not_kept"`) || header.Get("Location") != "/keys/1" || header.Get(replayed) != "true" {
-			t.Errorf("the second is answered %d %s %v", status, body, header)
+			t.Errorf("repetition: %d %s %v", status, body, header)
 		}
-		if d.calls != 1 {
-			t.Errorf("it was done %d times", d.calls)
+		if g.calls != 1 {
+			t.Errorf("the handler ran %d times, want 1", g.calls)
 		}
 		var rows []Answer
-		if err := d.store.DB.Find(&rows).Error; err != nil || len(rows) != 1 || strings.Contains(string(rows[0].Body), "sesame") {
-			t.Errorf("what is kept is %v %v", rows, err)
+		if err := g.store.DB.Find(&rows).Error; err != nil || len(rows) != 1 || strings.Contains(string(rows[0].Body), "sesame") {
+			t.Errorf("stored: %v %v", rows, err)
 		}
 	})
 }
 
-// Files are told apart by what is in them, however they come, and arrive whole.
-func TestAnotherFileWithTheKeyIsRefused(t *testing.T) {
+// Uploads are compared by content, whether chunked or not, and reach the handler
+// complete. Temporary files are removed.
+func TestRefusesKeyOfDifferentUpload(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	conn := dbtest.SQLite(t, "gateway", os.DirFS(".."))
-	d := newDoor(t, conn)
-	d.then = func(c echo.Context, _ int) error {
+	g := newGate(t, conn)
+	g.then = func(c echo.Context, _ int) error {
 		n, err := io.Copy(io.Discard, c.Request().Body)
 		if err != nil {
 			return err
@@ -326,7 +324,7 @@ func TestAnotherFileWithTheKeyIsRefused(t *testing.T) {
 			if chunked {
 				body = io.MultiReader(body)
 			}
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.URL+"/imports", body)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+"/imports", body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -345,50 +343,48 @@ func TestAnotherFileWithTheKeyIsRefused(t *testing.T) {
 				t.Errorf("%d bytes (chunked: %t): %d %s", size, chunked, status, body)
 			}
 			if status, body := send("b", chunked); size > 0 && (status != http.StatusUnprocessableEntity || !strings.Contains(body, "idempotency_key_reused")) {
-				t.Errorf("another %d bytes (chunked: %t): %d %s", size, chunked, status, body)
+				t.Errorf("%d different bytes (chunked: %t): %d %s", size, chunked, status, body)
 			}
 		}
 	}
 	if left, _ := os.ReadDir(os.Getenv("TMPDIR")); len(left) != 0 {
-		t.Errorf("left are %v", left)
+		t.Errorf("temporary files left: %v", left)
 	}
 }
 
-// A caller that leaves in the middle does not undo what was done: who sends the same
-// again is answered by it.
-func TestACallerThatLeaves(t *testing.T) {
-	each(t, func(t *testing.T, d *door) {
-		d.store.WaitTimeout = time.Minute
+// The response of a request whose caller disconnected is stored and replayed.
+func TestFinishesRequestWhenCallerDisconnects(t *testing.T) {
+	each(t, func(t *testing.T, g *gate) {
+		g.store.WaitTimeout = time.Minute
 		entered, leave := make(chan struct{}), make(chan struct{})
-		d.then = func(c echo.Context, call int) error {
+		g.then = func(c echo.Context, call int) error {
 			if call == 1 {
 				close(entered)
 				<-leave
 			}
 			if err := c.Request().Context().Err(); err != nil {
-				t.Errorf("call %d ends with its caller: %v", call, err)
+				t.Errorf("the context of call %d ended with its caller: %v", call, err)
 			}
 			return c.String(http.StatusCreated, strings.Repeat("x", 100_000))
 		}
 		ctx, hangUp := context.WithCancel(t.Context())
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL+"/keys", strings.NewReader("{}"))
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL+"/keys", strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Header.Set(Header, "k")
 		go func() { <-entered; hangUp() }()
 		if _, err := http.DefaultClient.Do(r); err == nil {
-			t.Error("it was answered")
+			t.Error("the disconnected caller got a response")
 		}
 		close(leave)
-		if status, body, h := d.post(t, "", "/keys", "k", "{}"); status != http.StatusCreated || len(body) != 100_000 || h.Get(replayed) != "true" || d.calls != 1 {
-			t.Errorf("sent again: %d, %d bytes, %v; it was done %d times", status, len(body), h, d.calls)
+		if status, body, h := g.post(t, "", "/keys", "k", "{}"); status != http.StatusCreated || len(body) != 100_000 || h.Get(replayed) != "true" || g.calls != 1 {
+			t.Errorf("repetition: %d, %d bytes, %v; the handler ran %d times", status, len(body), h, g.calls)
 		}
 	})
 }
 
-// Who stalled past its claim has lost it, and does nothing to whoever took over.
-func TestAClaimThatWasTakenOver(t *testing.T) {
+func TestExpiredOwnerDoesNotChangeClaimOfSuccessor(t *testing.T) {
 	dbtest.Each(t, "gateway", os.DirFS(".."), func(t *testing.T, conn *gorm.DB) {
 		now := time.Now().UTC().Truncate(time.Second)
 		s := &Store{DB: conn, Now: func() time.Time { return now }}
@@ -419,13 +415,13 @@ func TestAClaimThatWasTakenOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, before, err := s.Claim(t.Context(), "scope", "request"); err != nil || before == nil || string(before.Body) != "mine" {
-			t.Errorf("kept is %+v, %v", before, err)
+			t.Errorf("stored: %+v, %v", before, err)
 		}
 	})
 }
 
-// A claim that was made although its maker was told of a failure is given back.
-func TestAClaimNobodyKnowsOf(t *testing.T) {
+// The insert commits but reports an error.
+func TestReleasesClaimAfterUnknownResult(t *testing.T) {
 	dbtest.Each(t, "gateway", os.DirFS(".."), func(t *testing.T, conn *gorm.DB) {
 		s := &Store{DB: conn}
 		fails := conn.Session(&gorm.Session{NewDB: true})
@@ -433,13 +429,52 @@ func TestAClaimNobodyKnowsOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, _, err := s.Claim(t.Context(), "scope", "request"); err == nil {
-			t.Fatal("it did not fail")
+			t.Fatal("Claim did not fail")
 		}
 		if err := conn.Callback().Create().Remove("fails"); err != nil {
 			t.Fatal(err)
 		}
 		if _, before, err := s.Claim(t.Context(), "scope", "request"); err != nil || before != nil {
-			t.Errorf("then: %v, %v", before, err)
+			t.Errorf("next claim: %v, %v", before, err)
 		}
+	})
+}
+
+// After the clock is set back by an hour, a dead owner's claim does not block the key for
+// an hour, and a live owner keeps its claim.
+func TestTakesOverOnlyDeadClaimsWhenClockIsSetBack(t *testing.T) {
+	dbtest.Each(t, "gateway", os.DirFS(".."), func(t *testing.T, conn *gorm.DB) {
+		past := &Store{DB: conn, Now: func() time.Time { return time.Now().Add(time.Hour).Truncate(time.Microsecond) }}
+		if _, _, err := past.Claim(t.Context(), "dead", "request"); err != nil {
+			t.Fatal(err)
+		}
+		live, _, err := past.Claim(t.Context(), "live", "request")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended, renewed := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(renewed)
+			for {
+				select {
+				case <-ended:
+					return
+				case <-time.After(renewInterval / 4):
+					if err := past.Renew(t.Context(), live); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}()
+		now := &Store{DB: conn, WaitTimeout: 30 * time.Second}
+		if _, before, err := now.Await(t.Context(), "dead", "request"); err != nil || before != nil {
+			t.Errorf("the key of a dead owner gives %v, %v", before, err)
+		}
+		now.WaitTimeout = lockDuration + 2*time.Second
+		if _, _, err := now.Await(t.Context(), "live", "request"); !fault.Is(err, fault.Conflict) {
+			t.Errorf("the key of a live owner gives %v, want a conflict", err)
+		}
+		close(ended)
+		<-renewed
 	})
 }

@@ -30,9 +30,9 @@ func hasKey(r *http.Request) bool {
 	return r.Method == http.MethodPost && len(r.Header.Values(Header)) > 0
 }
 
-// Outlive lets a request with a key finish although its caller has left: its result
-// must be known when it is sent again. It must precede middleware that bounds a
-// request's time.
+// Outlive lets a request with a key finish after its caller has disconnected, so that its
+// result is known when it is repeated. It must precede middleware that bounds a request's
+// time.
 func Outlive(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if hasKey(c.Request()) {
@@ -44,8 +44,9 @@ func Outlive(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// Middleware replays the stored response of a POST that was sent before with the same
-// key. caller identifies callers. It forwards the key's scope in place of the key.
+// Middleware replays the stored response to an earlier POST with the same key. caller
+// returns the ID of the caller in a context. Middleware forwards the key's scope in place
+// of the key.
 func Middleware(s *Store, caller func(context.Context) string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -55,14 +56,14 @@ func Middleware(s *Store, caller func(context.Context) string) echo.MiddlewareFu
 			}
 			key := r.Header.Get(Header)
 			if key == "" || len(key) > maxKey || len(r.Header.Values(Header)) > 1 {
-				return fault.New(fault.Malformed, "idempotency_key_invalid", "there is one Idempotency-Key, and it has 1 to %d characters", maxKey).
-					With("#/header/Idempotency-Key", "has 1 to 200 characters")
+				return fault.New(fault.Malformed, "idempotency_key_invalid", "a request must have at most one Idempotency-Key, of 1 to %d characters", maxKey).
+					With("#/header/Idempotency-Key", "must have 1 to 200 characters")
 			}
 			print, err := fingerprint(r)
 			if err != nil {
 				return err
 			}
-			defer r.Body.Close() //nolint:errcheck // it was read
+			defer r.Body.Close() //nolint:errcheck // the body was read
 			scope := Scope(caller(r.Context()), r.Method, r.URL.Path, key)
 			r.Header.Set(Header, scope)
 			mine, before, err := s.Await(r.Context(), scope, print)
@@ -77,7 +78,8 @@ func Middleware(s *Store, caller func(context.Context) string) echo.MiddlewareFu
 	}
 }
 
-// handle handles the request and stores its response, also if the caller has left.
+// handle handles the request and stores its response, even if the caller has
+// disconnected.
 func (s *Store) handle(c echo.Context, mine Claim, next echo.HandlerFunc) error {
 	ctx := context.WithoutCancel(c.Request().Context())
 	recorded := &recorder{ResponseWriter: c.Response().Writer}
@@ -86,12 +88,12 @@ func (s *Store) handle(c echo.Context, mine Claim, next echo.HandlerFunc) error 
 	defer s.keepRenewed(ctx, mine)()
 	defer func() {
 		if !done {
-			_ = s.Release(ctx, mine) // it panicked: a retry need not wait
+			_ = s.Release(ctx, mine) // the handler panicked; a repetition need not wait for the claim's end
 		}
 	}()
 	err := next(c)
 	if err != nil {
-		c.Error(err) // writes the response, which is then stored
+		c.Error(err) // writes the response, so that it is recorded
 	}
 	done = true
 	if recorded.tooLarge {
@@ -112,7 +114,7 @@ func (s *Store) keepRenewed(ctx context.Context, c Claim) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				_ = s.Renew(ctx, c) // retried at the next tick; if the claim ends, the service still recognizes its key
+				_ = s.Renew(ctx, c) // retried at the next tick; should the claim end, the service still recognizes the key
 			}
 		}
 	})
@@ -128,8 +130,8 @@ func replay(c echo.Context, a *Answer) error {
 	return err
 }
 
-// fingerprint identifies a request by query, media type and body. The body can be read
-// again afterwards.
+// fingerprint returns a hash of the request's query, media type and body. It replaces the
+// body by one that can be read again.
 func fingerprint(r *http.Request) (string, error) {
 	sum := sha256.New()
 	_, _ = io.WriteString(sum, r.URL.RawQuery+"\n"+r.Header.Get("Content-Type")+"\n")
@@ -141,16 +143,16 @@ func fingerprint(r *http.Request) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// recorder copies what is written through it.
+// recorder copies the response body, up to maxBody bytes.
 type recorder struct {
 	http.ResponseWriter
 
 	body     bytes.Buffer
-	tooLarge bool
+	tooLarge bool // the body exceeds maxBody and is incomplete
 }
 
-// Write implements http.ResponseWriter. It ignores errors of a caller that has left:
-// the response is stored for when the request is sent again.
+// Write implements http.ResponseWriter. It ignores write errors: if the caller has
+// disconnected, the response is still stored for a repetition of the request.
 func (r *recorder) Write(p []byte) (int, error) {
 	if r.body.Len()+len(p) > maxBody {
 		r.tooLarge = true

@@ -9,12 +9,12 @@ import (
 	"os"
 )
 
-// maxMemory bounds the part of a body that is kept in memory; the rest goes to a file.
+// maxMemory bounds the part of a body kept in memory, in bytes; the rest goes to a file.
 const maxMemory = 1 << 20
 
-// spool reads a body to its end, so that the request is known before it is handled,
-// and returns it to be read again. The part beyond maxMemory lies in a temporary file,
-// which is removed when the body is closed or the process ends.
+// spool reads a body to its end, adds it to sum and returns a copy: the fingerprint must
+// be known before the request is handled. The part beyond maxMemory is in a temporary
+// file, which is removed when the copy is closed or the process ends.
 func spool(body io.Reader, sum hash.Hash) (io.ReadCloser, error) {
 	body = io.TeeReader(body, sum)
 	var head bytes.Buffer
@@ -27,10 +27,10 @@ func spool(body io.Reader, sum hash.Hash) (io.ReadCloser, error) {
 	}
 	file, err := os.CreateTemp("", "quadrille-upload-*")
 	if err != nil {
-		return nil, fmt.Errorf("keep a large body: %w", err)
+		return nil, fmt.Errorf("buffer a large body: %w", err)
 	}
 	rest := &spooled{file: file, Reader: io.MultiReader(&head, file)}
-	_ = os.Remove(file.Name()) // where open files cannot be removed, Close does
+	_ = os.Remove(file.Name()) // on systems that cannot remove open files, Close removes it
 	if _, err = io.Copy(file, body); err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}

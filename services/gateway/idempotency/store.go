@@ -3,6 +3,7 @@ package idempotency
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -18,16 +19,16 @@ import (
 type Store struct {
 	DB  *gorm.DB
 	Now func() time.Time // nil: time.Now
-	// WaitTimeout bounds how long a request waits for the first one with its key; 10 s
-	// where 0.
+	// WaitTimeout bounds how long a request waits for an earlier one with its key.
+	// Default: 10 s.
 	WaitTimeout time.Duration
 }
 
 // Keep is the retention of a response.
 const Keep = 24 * time.Hour
 
-// A claim expires after lockDuration: its owner is taken for dead. The owner renews it
-// every renewInterval.
+// A claim expires lockDuration after its last renewal: its owner is presumed dead. A live
+// owner renews it every renewInterval.
 const (
 	lockDuration  = 5 * time.Second
 	renewInterval = lockDuration / 4
@@ -40,18 +41,18 @@ func (s *Store) now() time.Time {
 	return time.Now().UTC().Truncate(time.Microsecond)
 }
 
-// Claim is the right to work on a request.
+// Claim is the exclusive right to handle a request.
 type Claim struct{ scope, owner string }
 
-// rows selects the claim's row, while the owner holds it and there is no response.
+// rows selects the claim's row if the claim was not taken over and no response is stored.
 func (c Claim) rows(tx *gorm.DB) *gorm.DB {
 	return tx.Model(&Answer{}).Where("scope = ? AND owner = ? AND status = 0", c.scope, c.owner)
 }
 
-// Claim claims a request. It returns the stored response, or nil where the caller must
-// handle the request under the returned claim. It returns a fault (Invalid) where the
-// key was used for another request, and one (Conflict) where the first request is not
-// finished.
+// Claim claims a request. It returns the stored response if there is one; otherwise the
+// caller must handle the request under the returned claim. It returns a fault: Invalid
+// if the key was used for a different request, Conflict if an earlier request with the
+// key is in progress.
 func (s *Store) Claim(ctx context.Context, scope, request string) (Claim, *Answer, error) {
 	mine := Claim{scope, uuid.NewString()}
 	before, err := s.claim(ctx, mine, request)
@@ -61,7 +62,7 @@ func (s *Store) Claim(ctx context.Context, scope, request string) (Claim, *Answe
 	return mine, before, err
 }
 
-// undo releases what may have been claimed by a statement whose result is unknown.
+// undo releases a claim after a statement with an unknown result, which may have made it.
 func (s *Store) undo(ctx context.Context, c Claim) {
 	const within = 2 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
@@ -84,9 +85,9 @@ func (s *Store) claim(ctx context.Context, c Claim, request string) (*Answer, er
 	found := conn.Limit(1).Find(&row, "scope = ?", c.scope)
 	switch {
 	case found.Error != nil:
-		return nil, db.Wrap(found.Error, "read answer")
+		return nil, db.Wrap(found.Error, "read response")
 	case found.RowsAffected == 0:
-		return nil, errInUse() // it was released a moment ago
+		return nil, errInUse() // released since the insert
 	case row.Request != request:
 		return nil, fault.New(fault.Invalid, "idempotency_key_reused", "this Idempotency-Key was sent with another request").
 			With("#/header/Idempotency-Key", "use a new key for a new request")
@@ -99,7 +100,7 @@ func (s *Store) claim(ctx context.Context, c Claim, request string) (*Answer, er
 }
 
 func errInUse() error {
-	return fault.New(fault.Conflict, "idempotency_key_in_use", "the first request with this Idempotency-Key is still being worked on: ask again in a moment")
+	return fault.New(fault.Conflict, "idempotency_key_in_use", "an earlier request with this Idempotency-Key is in progress; try again in a moment")
 }
 
 // takeOver takes over a claim that has expired.
@@ -116,40 +117,43 @@ func (s *Store) takeOver(ctx context.Context, row Answer, owner string, now time
 	return nil
 }
 
-// Renew extends a claim.
+// Renew extends a claim by lockDuration from now. A claim that was taken over stays
+// unchanged.
 func (s *Store) Renew(ctx context.Context, c Claim) error {
 	err := c.rows(s.DB.WithContext(ctx)).Update("locked_until", s.now().Add(lockDuration)).Error
 	return db.Wrap(err, "renew claim")
 }
 
-// Await is Claim for a request that may wait: while the first one is worked on, or
-// its process is dead and the claim has not ended, it asks again.
+// Await claims a request like Claim. While an earlier request with the key is in progress
+// it tries again every 100 ms, until that one is finished, its claim expires or
+// WaitTimeout ends.
 func (s *Store) Await(ctx context.Context, scope, request string) (Claim, *Answer, error) {
-	patience := s.WaitTimeout
-	if patience == 0 {
-		patience = 10 * time.Second
+	timeout := s.WaitTimeout
+	if timeout == 0 {
+		timeout = 10 * time.Second
 	}
-	const again = 100 * time.Millisecond
+	const interval = 100 * time.Millisecond
 	var seen ahead
 	for began := time.Now(); ; {
 		mine, before, err := s.Claim(ctx, scope, request)
-		if !fault.Is(err, fault.Conflict) || time.Since(began) > patience {
+		if !fault.Is(err, fault.Conflict) || time.Since(began) > timeout {
 			return mine, before, err
 		}
 		if taken, err := s.takeAhead(ctx, mine, &seen); err != nil || taken {
 			return mine, nil, err
 		}
 		select {
-		case <-time.After(again):
+		case <-time.After(interval):
 		case <-ctx.Done():
 			return mine, nil, err
 		}
 	}
 }
 
-// Finish stores the response to a claimed request. A response that is not final is not
-// stored: the request may be sent again. Of a secret response only the fact is stored.
-// A claim that was taken over is left alone.
+// Finish stores the response to a claimed request and ends the claim. If the response is
+// not final, it only releases the claim, so that the request can be repeated. For a
+// secret response it stores a problem document instead. It does not change a claim that
+// was taken over.
 func (s *Store) Finish(ctx context.Context, c Claim, status int, header http.Header, body []byte) error {
 	if !isFinal(status) {
 		return s.Release(ctx, c)
@@ -158,22 +162,45 @@ func (s *Store) Finish(ctx context.Context, c Claim, status int, header http.Hea
 	if isSecret(header) {
 		var err error
 		if row, err = secretAnswer(header); err != nil {
-			return fmt.Errorf("keep answer: %w", err)
+			return fmt.Errorf("store response: %w", err)
 		}
 	}
 	err := c.rows(s.DB.WithContext(ctx)).Select("Status", "Header", "Body").Updates(row).Error
-	return db.Wrap(err, "keep answer")
+	return db.Wrap(err, "store response")
 }
 
-// Release gives a claim back.
+// Release ends a claim without a response, so that the request can be repeated.
 func (s *Store) Release(ctx context.Context, c Claim) error {
 	err := c.rows(s.DB.WithContext(ctx)).Delete(&Answer{}).Error
-	return db.Wrap(err, "give idempotency key back")
+	return db.Wrap(err, "release idempotency key")
 }
 
 // Prune deletes up to n responses older than Keep and returns how many.
 func (s *Store) Prune(ctx context.Context, n int) (int64, error) {
 	old := s.DB.Model(&Answer{}).Select("scope").Where("created_at < ?", s.now().Add(-Keep)).Order("created_at").Limit(n)
 	pruned := s.DB.WithContext(ctx).Where("scope IN (?)", old).Delete(&Answer{})
-	return pruned.RowsAffected, db.Wrap(pruned.Error, "prune answers")
+	return pruned.RowsAffected, db.Wrap(pruned.Error, "prune responses")
+}
+
+// Pruner returns a worker that deletes old responses every minute, in steps of 1,000,
+// until its ctx ends.
+func Pruner(store *Store, log *slog.Logger) func(context.Context) error {
+	const every, atOnce = time.Minute, 1000
+	return func(ctx context.Context) error {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-ticker.C:
+			}
+			for n := int64(atOnce); n == atOnce && ctx.Err() == nil; {
+				var err error
+				if n, err = store.Prune(ctx, atOnce); err != nil {
+					log.Warn("idempotency responses were not pruned; trying again in a minute", "error", err)
+				}
+			}
+		}
+	}
 }

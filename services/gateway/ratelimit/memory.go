@@ -18,8 +18,8 @@ type memory struct {
 
 func newMemory() *memory { return &memory{buckets: map[string]*rate.Limiter{}} }
 
-// sweepEvery is how often full buckets are looked for; sweepAt is how many buckets
-// make it worth to do so at once.
+// Full buckets are dropped every sweepInterval. With sweepAt buckets or more they are
+// dropped every second.
 const (
 	sweepInterval = time.Minute
 	sweepAt       = 100_000
@@ -43,12 +43,12 @@ func (m *memory) take(key string, r Rate, now time.Time) Result {
 	return result
 }
 
-// timeFor returns how long it takes to refill so many tokens.
+// timeFor returns the time in which the bucket gains this many tokens.
 func timeFor(tokens float64, r Rate) time.Duration {
 	return time.Duration(tokens / float64(r.PerSecond) * float64(time.Second))
 }
 
-// sweep drops full buckets: a new one would be the same.
+// sweep drops full buckets: a missing bucket is equal to a full one.
 func (m *memory) sweep(now time.Time) {
 	if now.Sub(m.swept) < sweepInterval && len(m.buckets) < sweepAt || now.Sub(m.swept) < time.Second {
 		return

@@ -15,7 +15,8 @@ import (
 // limit.
 type Rate struct{ PerSecond, Burst int }
 
-// ParseRate parses "50/200": 50 requests a second, 200 at once. "off" is no limit.
+// ParseRate parses a rate such as "50/200": 50 requests a second on average, 200 at
+// once. "off" gives the zero Rate.
 func ParseRate(text string) (Rate, error) {
 	if text == "off" {
 		return Rate{}, nil
@@ -25,7 +26,7 @@ func ParseRate(text string) (Rate, error) {
 	b, errBurst := strconv.Atoi(burst)
 	const most = 1_000_000
 	if !both || err != nil || errBurst != nil || n < 1 || b < n || b > most {
-		return Rate{}, fmt.Errorf("%q is no rate: write 50/200 for 50 requests a second and 200 at once (the second not below the first), or off", text)
+		return Rate{}, fmt.Errorf("%q is not a rate: write 50/200 for 50 requests a second and 200 at once (the second not below the first), or off", text)
 	}
 	return Rate{n, b}, nil
 }
@@ -41,9 +42,9 @@ func (r Rate) Window() time.Duration {
 // Result is the state of a bucket after a request.
 type Result struct {
 	Allowed   bool
-	Remaining int           // requests that would still pass now
+	Remaining int           // further requests allowed now
 	Reset     time.Duration // until the bucket is full
-	Retry     time.Duration // until one more passes; 0 where this one does
+	Retry     time.Duration // until the next request is allowed; 0 if this one is
 }
 
 // bucket takes a token from the bucket of a key.
@@ -51,15 +52,15 @@ type bucket interface {
 	take(ctx context.Context, key string, r Rate) (Result, error)
 }
 
-// Limiter is safe for concurrent use.
+// Limiter limits the rate of requests by key. It is safe for concurrent use.
 type Limiter struct {
-	shared bucket // nil: there is no Redis
+	shared bucket // in Redis; nil: Redis is not configured
 	local  *memory
 	log    *slog.Logger
 }
 
-// New creates a Limiter. Without a client it counts in this process. Keys in Redis
-// begin with prefix.
+// New creates a Limiter that counts in Redis, under keys that begin with prefix, or in
+// this process if client is nil.
 func New(client *redis.Client, prefix string, log *slog.Logger) *Limiter {
 	l := &Limiter{local: newMemory(), log: log}
 	if client != nil {
@@ -68,12 +69,13 @@ func New(client *redis.Client, prefix string, log *slog.Logger) *Limiter {
 	return l
 }
 
-// sharedTimeout bounds how long a request waits for Redis before this process decides
+// sharedTimeout bounds how long a request waits for Redis before this process counts it
 // alone.
 const sharedTimeout = 100 * time.Millisecond
 
 // Take takes a token from the bucket of key. While Redis is unavailable this process
-// counts alone, so that requests do not fail for want of a counter.
+// counts alone, so that requests do not fail with Redis; the limit then applies to each
+// process.
 func (l *Limiter) Take(ctx context.Context, key string, r Rate) Result {
 	if r.Off() {
 		return Result{Allowed: true}
@@ -85,7 +87,7 @@ func (l *Limiter) Take(ctx context.Context, key string, r Rate) Result {
 		if err == nil {
 			return result
 		}
-		l.log.Debug("rates are counted in this process: redis does not answer", "error", err)
+		l.log.Debug("redis does not respond: this process counts alone", "error", err)
 	}
 	return l.local.take(key, r, time.Now())
 }

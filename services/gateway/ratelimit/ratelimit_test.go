@@ -3,6 +3,8 @@ package ratelimit
 import (
 	"log/slog"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ func TestParseRate(t *testing.T) {
 	}
 }
 
-// both runs a test on the buckets in memory and on those in Redis.
+// both runs a test with buckets in memory and with buckets in Redis.
 func both(t *testing.T, test func(t *testing.T, l *Limiter)) {
 	t.Run("memory", func(t *testing.T) { test(t, New(nil, "", slog.New(slog.DiscardHandler))) })
 	t.Run("redis", func(t *testing.T) {
@@ -39,9 +41,8 @@ func both(t *testing.T, test func(t *testing.T, l *Limiter)) {
 	})
 }
 
-// A bucket gives what is in it, then refuses and says when to come back, and does
-// so for each key alone.
-func TestABucketEmpties(t *testing.T) {
+// Each key has a bucket of its own. An empty one refuses and returns when to retry.
+func TestRefusesWhenBucketIsEmpty(t *testing.T) {
 	both(t, func(t *testing.T, l *Limiter) {
 		slow := Rate{PerSecond: 1, Burst: 5}
 		for n := range 5 {
@@ -51,10 +52,10 @@ func TestABucketEmpties(t *testing.T) {
 		}
 		r := l.Take(t.Context(), "ann", slow)
 		if r.Allowed || r.Remaining != 0 || r.Retry <= 0 || r.Retry > time.Second || r.Reset <= 3*time.Second || r.Reset > 5*time.Second {
-			t.Errorf("the sixth: %+v", r)
+			t.Errorf("request 6: %+v", r)
 		}
 		if r := l.Take(t.Context(), "bob", slow); !r.Allowed {
-			t.Errorf("another's: %+v", r)
+			t.Errorf("another key: %+v", r)
 		}
 		if r := l.Take(t.Context(), "ann", Rate{}); !r.Allowed {
 			t.Errorf("without a limit: %+v", r)
@@ -62,30 +63,60 @@ func TestABucketEmpties(t *testing.T) {
 	})
 }
 
-// While Redis is away, requests are still counted, and pass.
-func TestRedisAway(t *testing.T) {
+func TestCountsInProcessWhileRedisIsUnavailable(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	defer client.Close()
 	l := New(client, "", slog.New(slog.DiscardHandler))
-	allowed := 0
-	for range 10 {
-		if l.Take(t.Context(), "ann", Rate{PerSecond: 1, Burst: 3}).Allowed {
-			allowed++
-		}
+	var allowed atomic.Int32
+	var takes sync.WaitGroup
+	for range 10 { // concurrently: one after another they may last long enough for a refill
+		takes.Go(func() {
+			if l.Take(t.Context(), "ann", Rate{PerSecond: 1, Burst: 3}).Allowed {
+				allowed.Add(1)
+			}
+		})
 	}
-	if allowed != 3 {
-		t.Errorf("%d of 10 passed, want 3", allowed)
+	takes.Wait()
+	if allowed.Load() != 3 {
+		t.Errorf("%d of 10 passed, want 3", allowed.Load())
 	}
 }
 
-// Memory grows with those who come just now, not with all who ever came.
-func TestFullBucketsAreForgotten(t *testing.T) {
+func TestDropsFullBuckets(t *testing.T) {
 	m, now := newMemory(), time.Now()
 	for n := range 1000 {
 		m.take(strconv.Itoa(n), Rate{PerSecond: 100, Burst: 100}, now)
 	}
 	m.take("x", Rate{PerSecond: 100, Burst: 100}, now.Add(2*sweepInterval))
 	if len(m.buckets) != 1 {
-		t.Errorf("%d buckets are kept", len(m.buckets))
+		t.Errorf("%d buckets left", len(m.buckets))
+	}
+}
+
+// A bucket written before the clock of Redis was set back by an hour does not refuse its
+// caller for an hour. A bucket that is only empty keeps refusing.
+func TestResetsBucketWhenClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	options, err := redis.ParseURL(parts.Redis(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	prefix, rate := "t"+uuid.NewString()+".", Rate{PerSecond: 1, Burst: 3}
+	l := New(client, prefix, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { client.Del(t.Context(), "rate:"+prefix+"ann") })
+	began := time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC) // redis_rate counts from here
+	future := time.Since(began).Seconds() + time.Hour.Seconds()
+	if err := client.Set(t.Context(), "rate:"+prefix+"ann", future, 2*time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for n := range rate.Burst {
+		if got := l.Take(t.Context(), "ann", rate); !got.Allowed {
+			t.Errorf("request %d is refused: %+v", n, got)
+		}
+	}
+	if got := l.Take(t.Context(), "ann", rate); got.Allowed || got.Retry > 2*time.Second {
+		t.Errorf("empty bucket: %+v", got)
 	}
 }

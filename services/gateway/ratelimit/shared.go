@@ -21,7 +21,7 @@ func newShared(client *redis.Client, prefix string) *shared {
 func (s *shared) take(ctx context.Context, key string, r Rate) (Result, error) {
 	limit := redis_rate.Limit{Rate: r.PerSecond, Burst: r.Burst, Period: second}
 	got, err := s.limiter.Allow(ctx, s.prefix+key, limit)
-	if err == nil && got.RetryAfter > emptiest(r) {
+	if err == nil && got.RetryAfter > maxRefill(r) {
 		if err = s.limiter.Reset(ctx, s.prefix+key); err == nil {
 			got, err = s.limiter.Allow(ctx, s.prefix+key, limit)
 		}
@@ -32,9 +32,9 @@ func (s *shared) take(ctx context.Context, key string, r Rate) (Result, error) {
 	return Result{Allowed: got.Allowed > 0, Remaining: got.Remaining, Reset: got.ResetAfter, Retry: max(0, got.RetryAfter)}, nil
 }
 
-// emptiest is longer than any bucket takes to fill. One that would take longer was
-// written before the clock of Redis was set back, or under another rate; it would
-// refuse its caller for as long as the clock was set back.
-func emptiest(r Rate) time.Duration {
+// maxRefill returns an upper bound of the time in which a bucket fills. A bucket that
+// claims to need longer was written before the clock of Redis was set back, or under
+// another rate, and would refuse its caller for as long as the clock was set back.
+func maxRefill(r Rate) time.Duration {
 	return time.Duration(r.Burst+1)*second/time.Duration(r.PerSecond) + second
 }
