@@ -9,9 +9,10 @@ import (
 	"quadrille/test/harness/nodes"
 )
 
-// Three RabbitMQ nodes, and all of them in AMQP_URL: whichever is killed, writes
-// are accepted, readers go on, and nothing differs in the end.
-func TestCluster(t *testing.T) {
+// AMQP_URL lists the three nodes of a RabbitMQ cluster. One node is killed: the shop
+// accepts writes, consumers continue, and the audit finds no difference. A run with
+// CHAOS_FAULTS kills each node in turn.
+func TestSurvivesTheLossOfABrokerNode(t *testing.T) {
 	nodes := nodes.RabbitCluster(t, 3)
 	s := &shop{t: t}
 	var brokers []string
@@ -26,14 +27,14 @@ func TestCluster(t *testing.T) {
 	if err != nil || strings.TrimSpace(out) != "[3,3,3,3]" {
 		t.Errorf("replicas of the four histories are %s, %v; want three of each", out, err)
 	}
-	c := newClients(t, s)
+	c := newCustomers(t, s)
 	if os.Getenv("CHAOS_FAULTS") == "" {
-		nodes = nodes[:1] // the one that every service is connected to
+		nodes = nodes[:1] // every service is connected to this one
 	}
 	for i, n := range nodes {
-		r := strike(t, s, c, mishap{fmt.Sprintf("kill -9 node %d of 3", i+1), func(s *shop) {
+		r := inject(t, s, c, kind{fmt.Sprintf("kill -9 node %d of 3", i+1), func(s *shop) {
 			s.check(n.Kill())
-			c.confirmed(t, s) // while the node is away
+			confirmed(t, s, c) // while the node is down
 		}})
 		t.Logf("%s: %+v", r.fault, r)
 		must(t, n.Start())

@@ -3,38 +3,40 @@ package chaos_test
 import (
 	"context"
 	"math/rand/v2"
-	"slices"
 	"syscall"
 	"time"
 
 	"quadrille/internal/platform/app"
 )
 
-// mishap is one thing that goes wrong; do returns when the cause is mended.
-type mishap struct {
+// kind is one kind of fault. do causes it and returns when the cause is repaired.
+type kind struct {
 	name string
 	do   func(s *shop)
 }
 
-// lengths is how long what takes its time takes.
-type lengths struct {
-	stopped time.Duration // a service, in mid-movement
+// durations of faults.
+type durations struct {
+	stopped time.Duration // of a service that gets SIGSTOP
 }
 
-// everyRun picks the kinds that each run of the tests has, one of each family.
-func everyRun(m mishap) bool {
-	return slices.Contains([]string{
+// The kinds of faults of a run without CHAOS_FAULTS.
+var (
+	// shortRun has one crash, one kill of a service, of the broker and of the database.
+	shortRun = []string{"kill -9 two at random", "crash inventory between apply and commit", "kill -9 RabbitMQ", "kill -9 PostgreSQL"}
+	// longRun has one of each family.
+	longRun = []string{
 		"kill -9 sales", "kill -9 two at random",
 		"crash sales between commit and publish", "crash inventory between publish and mark", "crash inventory between apply and commit",
 		"kill -9 RabbitMQ", "kill -9 PostgreSQL", "disk alarm of RabbitMQ", "cut RabbitMQ off",
 		"reset in the middle of a confirm", "half-open to PostgreSQL", "SIGSTOP inventory, another takes over, SIGCONT",
-	}, m.name)
-}
+	}
+)
 
 // faults returns one fault of every kind.
-func faults(l lengths) []mishap {
-	var all []mishap
-	add := func(name string, do func(*shop)) { all = append(all, mishap{name, do}) }
+func faults(l durations) []kind {
+	var all []kind
+	add := func(name string, do func(*shop)) { all = append(all, kind{name, do}) }
 	for _, service := range app.Names() {
 		add("kill -9 "+service, func(s *shop) { s.kill(service) })
 	}
@@ -61,9 +63,9 @@ func faults(l lengths) []mishap {
 	return append(all, networkFaults(l)...)
 }
 
-func networkFaults(l lengths) []mishap {
-	second := func() { time.Sleep(time.Second) } // for as long as the fault lasts
-	return []mishap{
+func networkFaults(l durations) []kind {
+	second := func() { time.Sleep(time.Second) } // how long the fault lasts
+	return []kind{
 		{"cut RabbitMQ off", func(s *shop) { s.mqNet.Cut(); second(); s.mqNet.Mend() }},
 		{"cut PostgreSQL off", func(s *shop) { s.pgNet.Cut(); second(); s.pgNet.Mend() }},
 		{"slow RabbitMQ, 100 ms a piece", func(s *shop) { s.mqNet.Delay(100 * time.Millisecond); second(); s.mqNet.Mend() }},
@@ -77,20 +79,20 @@ func networkFaults(l lengths) []mishap {
 	}
 }
 
-// crash starts a service that ends at a point between two steps that belong
-// together, and then one that does not.
+// crash restarts a service so that it ends between two steps that belong together, and
+// then restarts it normally.
 func crash(service, point string) func(*shop) {
 	return func(s *shop) {
 		s.process(service).Kill()
 		p := s.start(service, "QUADRILLE_CRASH_AT="+point+":"+string(rune('1'+rand.IntN(3))))
 		if err := p.Wait(); err == nil || p.ProcessState.ExitCode() != 137 {
-			s.t.Errorf("%s was to crash at %s and ended with %v", service, point, err)
+			s.t.Errorf("%s should crash at %s, ended with %v", service, point, err)
 		}
 		s.start(service)
 	}
 }
 
-// stop stops a service in whatever it does, while another instance stands by.
+// stop suspends a service with SIGSTOP while another instance stands by, and resumes it.
 func stop(service string, pause time.Duration) func(*shop) {
 	return func(s *shop) {
 		twin := s.twin(app.Names()...)
@@ -101,7 +103,7 @@ func stop(service string, pause time.Duration) func(*shop) {
 		s.eventually("the second instance takes over", 15*time.Second, func(ctx context.Context) error { return reads(ctx, twin, service, true) })
 		time.Sleep(pause)
 		s.signal(service, syscall.SIGCONT)
-		time.Sleep(time.Second) // both at work
+		time.Sleep(time.Second) // both instances run
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"quadrille/test/harness/nodes"
 )
 
-// shop is a shop of separate processes, on a PostgreSQL and a RabbitMQ of its own,
-// each reached through a proxy.
+// shop is a shop of separate processes on a PostgreSQL and a RabbitMQ server of its own,
+// both behind proxies.
 type shop struct {
 	t        *testing.T
 	machine  *binary.Machine
@@ -40,7 +40,7 @@ func newShop(t *testing.T) *shop {
 	return s
 }
 
-// open starts everything but RabbitMQ, which is at one of the URLs.
+// open starts PostgreSQL and the services, on the RabbitMQ nodes at the URLs.
 func (s *shop) open(brokers string) {
 	s.t.Helper()
 	s.services = map[string]*binary.Process{}
@@ -51,10 +51,10 @@ func (s *shop) open(brokers string) {
 	for _, name := range app.Names() {
 		s.start(name)
 	}
-	s.ready()
+	s.readyWithin(5 * time.Minute)
 }
 
-// through returns a server's URL with the proxy's address.
+// through returns the URL of a server with the address of its proxy.
 func through(t *testing.T, server string, p *nodes.Proxy) string {
 	t.Helper()
 	u, err := url.Parse(server)
@@ -65,7 +65,7 @@ func through(t *testing.T, server string, p *nodes.Proxy) string {
 	return u.String()
 }
 
-// start starts a service, for the first time or again.
+// start starts a service.
 func (s *shop) start(name string, env ...string) *binary.Process {
 	p := s.machine.Start(env, "serve", name)
 	s.mu.Lock()
@@ -80,14 +80,14 @@ func (s *shop) process(name string) *binary.Process {
 	return s.services[name]
 }
 
-// kill kills a service and starts it again.
+// kill restarts a service with kill -9.
 func (s *shop) kill(name string) {
 	s.process(name).Kill()
 	s.start(name)
 }
 
-// twin returns a machine for second instances, on ports of its own. They call the first
-// instances of the services named, and the second ones of the others.
+// twin returns a machine for second instances, on other ports. They call the first
+// instances of the named services, and the second instances of the others.
 func (s *shop) twin(calls ...string) *binary.Machine {
 	second := binary.New(s.t, s.machine.Env[3:]...) // without path, data folder and port
 	for _, service := range calls {
@@ -102,16 +102,21 @@ func (s *shop) signal(name string, sig syscall.Signal) {
 	}
 }
 
-// ready waits until every service is.
+// ready waits until every service is ready after a fault.
 func (s *shop) ready() {
 	s.t.Helper()
+	s.readyWithin(90 * time.Second)
+}
+
+func (s *shop) readyWithin(limit time.Duration) {
+	s.t.Helper()
 	for _, name := range app.Names() {
-		s.eventually(name+" is ready", 90*time.Second, func(ctx context.Context) error { return s.machine.Ready(ctx, name) })
+		s.eventually(name+" is ready", limit, func(ctx context.Context) error { return s.machine.Ready(ctx, name) })
 	}
 }
 
-// eventually waits for something to be so. Services that write what went wrong are
-// heard when it is not.
+// eventually waits until check returns nil. If it does not within the time given, the
+// test fails with the end of each service's log.
 func (s *shop) eventually(what string, within time.Duration, check func(context.Context) error) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), within)
@@ -122,19 +127,19 @@ func (s *shop) eventually(what string, within time.Duration, check func(context.
 		if now == nil {
 			return
 		}
-		if err == nil || ctx.Err() == nil { // not that time was up
+		if err == nil || ctx.Err() == nil { // keep the error from before the deadline
 			err = now
 		}
 		select {
 		case <-ctx.Done():
-			s.t.Fatalf("not so within %s: %s: %v\n%s", within, what, err, s.said())
+			s.t.Fatalf("%s: still not after %s: %v\n%s", what, within, err, s.logs())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-// said returns the end of each service's output.
-func (s *shop) said() string {
+// logs returns the end of each service's output.
+func (s *shop) logs() string {
 	var b strings.Builder
 	for _, name := range app.Names() {
 		text := s.process(name).Output.String()
@@ -143,10 +148,10 @@ func (s *shop) said() string {
 	return b.String()
 }
 
-// atRest waits until nothing is on its way any more.
-func (s *shop) atRest() {
+// awaitIdle waits until no event is unpublished or unread.
+func (s *shop) awaitIdle() {
 	s.t.Helper()
-	s.eventually("the dance comes to rest", 3*time.Minute, func(ctx context.Context) error {
+	s.eventually("the shop is idle", 3*time.Minute, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		return audit.Rest(ctx, s.audited())
@@ -155,9 +160,14 @@ func (s *shop) atRest() {
 
 func (s *shop) audited() audit.Config { return audit.Config{URL: s.machine.URL, Services: app.Names()} }
 
-// differences returns what the audit finds at rest.
-func (s *shop) differences() (audit.Report, error) {
+// audit compares what the services know, and fails the test if they differ.
+func (s *shop) audit(when string) {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
-	return audit.Take(ctx, s.audited())
+	report, err := audit.Take(ctx, s.audited())
+	must(s.t, err)
+	if !report.Clean() {
+		s.t.Errorf("services differ %s:\n%s\n%s", when, strings.Join(report.Differences[:min(20, len(report.Differences))], "\n"), s.logs())
+	}
 }

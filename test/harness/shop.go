@@ -76,7 +76,7 @@ func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
 		must(t, err)
 		cfg.Listeners[name] = l
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // of a busy machine
 	defer cancel()
 	front, err := gateway.FromConfig(cfg)
 	must(t, err)

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// patience is how long something may take to come about.
+// patience bounds the wait for a condition.
 const patience = time.Minute
 
-// eventually waits until something is so.
+// eventually waits until check returns nil.
 func eventually(t *testing.T, what string, check func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -21,12 +21,12 @@ func eventually(t *testing.T, what string, check func(context.Context) error) {
 		if err == nil {
 			return
 		}
-		if last == nil || ctx.Err() == nil { // not that time was up
+		if last == nil || ctx.Err() == nil { // keep the error from before the deadline
 			last = err
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("not so within %s: %s: %v", patience, what, last)
+			t.Fatalf("%s: still not after %s: %v", what, patience, last)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

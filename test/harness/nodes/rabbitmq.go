@@ -193,7 +193,7 @@ func (n *RabbitNode) DiskAlarm(on bool) error {
 }
 
 func (n *RabbitNode) answers(context.Context) error {
-	conn, err := amqp.DialConfig(n.URL(), amqp.Config{Dial: amqp.DefaultDial(2 * time.Second), Heartbeat: 10 * time.Second, Locale: "en_US"})
+	conn, err := amqp.DialConfig(n.URL(), amqp.Config{Dial: amqp.DefaultDial(20 * time.Second), Heartbeat: 10 * time.Second, Locale: "en_US"})
 	if err != nil {
 		return err
 	}
