@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint generate bench chaos compat ci clean
+.PHONY: help run build test long race lint generate bench chaos compat ci clean
 
 # What the program says of itself: a tag, if there is one, and the commit.
 VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
@@ -14,11 +14,14 @@ run: ## the whole shop in one process
 build: ## the binary, as bin/quadrille, stripped as for a release
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/quadrille ./cmd/quadrille
 
-test: ## all tests that can run here
+test: ## the tests that can run here, the long ones in their short form
 	go test ./...
 
-race: ## the same, with the race detector
-	go test -race -count=1 ./...
+long: ## the same, every test in full
+	go test -tags long -timeout 30m ./...
+
+race: ## every test in full, with the race detector
+	go test -race -tags long -count=1 -timeout 30m ./...
 
 lint: ## golangci-lint, as CI runs it
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
@@ -30,7 +33,7 @@ bench: ## the benchmarks, on PostgreSQL and RabbitMQ
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./test/bench
 
 chaos: ## 200 faults, ten take-overs and a cluster, on servers of its own (an hour)
-	CHAOS_FAULTS=200 TAKEOVER_ROUNDS=10 go test -v -count=1 -timeout 120m ./test/chaos
+	CHAOS_FAULTS=200 TAKEOVER_ROUNDS=10 go test -v -tags long -count=1 -timeout 120m ./test/chaos
 
 compat: ## suites on Debian 13's RabbitMQ 4.0, PostgreSQL 17 and Redis 8, as root
 	test/compat/run

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"quadrille/pkg/rpc"
+	"quadrille/test/harness/long"
 	"quadrille/test/harness/nodes"
 )
 
@@ -56,8 +57,8 @@ func through(t *testing.T, p *nodes.Proxy, n node) string {
 	return u.String()
 }
 
-// One node for all faults of a kind, one after the other; one client and one server
-// that nobody restarts.
+// The faults happen one after the other on one node. One client and one server live
+// through all of them. The short form has the first and the last fault.
 func TestFaults(t *testing.T) {
 	for name, open := range overNodes(t) {
 		t.Run(name, func(t *testing.T) {
@@ -65,10 +66,11 @@ func TestFaults(t *testing.T) {
 			b := open(t)
 			end := b.serve(t, newAdder().Server)
 			c := b.dial(t)
-			for _, fault := range []struct {
+			type fault struct {
 				name string
 				of   func(t *testing.T, b broken)
-			}{
+			}
+			faults := []fault{
 				{"killed", func(t *testing.T, b broken) { restart(t, b.node, b.node.Kill) }},
 				{"stopped", func(t *testing.T, b broken) { restart(t, b.node, b.node.Stop) }},
 				{"cut off", func(_ *testing.T, b broken) {
@@ -78,7 +80,8 @@ func TestFaults(t *testing.T) {
 				}},
 				{"cut off within a message", func(_ *testing.T, b broken) { b.proxy.ResetAfter(1000) }},
 				{"half-open", func(_ *testing.T, b broken) { b.proxy.Hang() }},
-			} {
+			}
+			for _, fault := range long.Pick([]fault{faults[0], faults[len(faults)-1]}, faults) {
 				if !t.Run(fault.name, func(t *testing.T) { underFault(t, b, c, fault.of) }) {
 					return
 				}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"quadrille/test/harness/long"
 )
 
 // view is a way to look at a page.
@@ -26,7 +28,8 @@ var (
 )
 
 // Every page, narrow and wide, light and dark: nothing keeps people out, nothing goes
-// wrong unseen, nothing is cut off; and a picture of it.
+// wrong unseen, nothing is cut off; and a picture of it. The short form has half of the
+// views.
 func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	s := up(t)
@@ -77,13 +80,13 @@ func (b *tab) in(t *testing.T) *tab {
 // seen looks at the page in each way.
 func (b *tab) seen(name string) {
 	b.t.Helper()
-	for _, v := range views {
+	for _, v := range long.Pick([]view{views[0], views[3]}, views) {
 		b.looked(name, v)
 		for _, barrier := range b.barriers() {
 			b.t.Errorf("at %d px, %s: %s", v.width, v.colours, barrier)
 		}
 	}
-	for _, v := range tight {
+	for _, v := range long.Pick(tight[:1], tight) {
 		b.looked(name, v)
 	}
 	b.text(100)

@@ -22,6 +22,7 @@ import (
 	"quadrille/services/wishlist"
 	wishlistclient "quadrille/services/wishlist/client"
 	"quadrille/test/harness/identity"
+	"quadrille/test/harness/long"
 )
 
 // Shop is a running shop and the clients of its services.
@@ -39,17 +40,19 @@ type Shop struct {
 // URL returns the base URL of a service.
 func (s *Shop) URL(service string) string { return s.app.URL(service) }
 
-// Each runs test against a shop on each set of parts: SQLite with the embedded
-// log, and PostgreSQL with RabbitMQ; and on each again with REST over Redis and over
-// RabbitMQ in place of HTTP, for the services and for the test alike.
+// Each runs test against a shop on SQLite with the embedded log, and against one on
+// PostgreSQL with RabbitMQ. The long form adds a shop of each kind whose services, and the
+// test, send REST through a tunnel instead of HTTP: through Redis, and through RabbitMQ.
 func Each(t *testing.T, test func(t *testing.T, shop *Shop)) {
 	t.Helper()
-	for name, parts := range map[string]func(testing.TB) app.Config{
-		"embedded": Embedded, "real": Real, "real over amqp": overAMQP, "embedded over redis": overRedis,
-	} {
+	parts := map[string]func(testing.TB) app.Config{"embedded": Embedded, "real": Real}
+	if long.Full {
+		parts["real over amqp"], parts["embedded over redis"] = overAMQP, overRedis
+	}
+	for name, configure := range parts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, Start(t, parts(t)))
+			test(t, Start(t, configure(t)))
 		})
 	}
 }
