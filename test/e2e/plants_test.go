@@ -15,8 +15,8 @@ import (
 	"quadrille/internal/platform/db"
 	"quadrille/internal/shop/audit"
 	"quadrille/pkg/bus"
-	"quadrille/pkg/bus/bustest"
 	"quadrille/test/harness"
+	"quadrille/test/harness/nodes"
 )
 
 // vault opens the database of a running service.
@@ -109,7 +109,7 @@ func TestAuditFindsWhatIsUnderWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := bustest.NewProxy(t, broker.Host)
+	proxy := nodes.NewProxy(t, broker.Host)
 	direct := cfg
 	broker.Host = proxy.Address()
 	cfg.AMQPURL = broker.String()

@@ -11,8 +11,8 @@ import (
 )
 
 // The whole life of an app, from the first release to the audit. Dynos reach nothing but
-// the add-ons, and customers reach nothing but web. The short form kills two dynos, and
-// leaves out scaling and packing.
+// the add-ons, and customers reach nothing but web. The short form kills two dynos, leaves
+// out scaling and packing, and does not limit the connections.
 func TestKeepsEveryOrderThroughTheLifeOfAnApp(t *testing.T) {
 	m := readManifest(t)
 	p := newPlatform(t, m)

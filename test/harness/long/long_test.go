@@ -29,7 +29,7 @@ func TestListsEveryShortForm(t *testing.T) {
 		}
 		text, err := os.ReadFile(path)
 		folder, _ := filepath.Rel(root, filepath.Dir(path))
-		if strings.Contains(string(text), "long.Pick(") || strings.Contains(string(text), "if long.Full") {
+		if strings.Contains(string(text), "long.Pick(") || strings.Contains(string(text), "long.Full") {
 			used = append(used, folder)
 		}
 		return err

@@ -7,8 +7,6 @@
 package parts
 
 import (
-	"context"
-	"errors"
 	"net"
 	"os"
 	"slices"
@@ -16,9 +14,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/testcontainers/testcontainers-go"
-	"github.com/testcontainers/testcontainers-go/wait"
 )
 
 // Postgres returns the URL of a PostgreSQL server on which tests may create schemas.
@@ -40,38 +35,27 @@ func Redis(t testing.TB) string {
 	return redisPart.url(t)
 }
 
-// part is one kind of server and the ways to come by it.
+// part is one kind of server and the ways to find one.
 type part struct {
-	name     string // as QUADRILLE_TEST_REQUIRE spells it
-	variable string
-	local    string // address of the standard port
-	at       func(address string) string
-	image    string
-	port     string
-	env      map[string]string
-	start    func() (string, error) // at most one container for all tests of a process
+	name      string // in QUADRILLE_TEST_REQUIRE, and of package container
+	variable  string
+	local     string // address of the standard port
+	at        func(address string) string
+	container func() (*started, error) // starts one container for all tests of this process
 }
 
 var (
-	postgres = &part{
-		name: "postgres", variable: "TEST_POSTGRES_URL", local: "127.0.0.1:5432",
-		at:    func(a string) string { return "postgres://postgres@" + a + "/postgres?sslmode=disable" },
-		image: "postgres:17-alpine", port: "5432/tcp", env: map[string]string{"POSTGRES_HOST_AUTH_METHOD": "trust"},
-	}
-	rabbitmq = &part{
-		name: "rabbitmq", variable: "TEST_AMQP_URL", local: "127.0.0.1:5672",
-		at:    func(a string) string { return "amqp://guest:guest@" + a + "/" },
-		image: "rabbitmq:4.0-alpine", port: "5672/tcp",
-	}
-	redisPart = &part{
-		name: "redis", variable: "TEST_REDIS_URL", local: "127.0.0.1:6379",
-		at:    func(a string) string { return "redis://" + a + "/0" },
-		image: "redis:7-alpine", port: "6379/tcp",
-	}
-	once sync.Mutex
-
-	errNoDocker = errors.New("no Docker engine answers")
+	postgres = newPart("postgres", "TEST_POSTGRES_URL", "127.0.0.1:5432",
+		func(a string) string { return "postgres://postgres@" + a + "/postgres?sslmode=disable" })
+	rabbitmq = newPart("rabbitmq", "TEST_AMQP_URL", "127.0.0.1:5672",
+		func(a string) string { return "amqp://guest:guest@" + a + "/" })
+	redisPart = newPart("redis", "TEST_REDIS_URL", "127.0.0.1:6379",
+		func(a string) string { return "redis://" + a + "/0" })
 )
+
+func newPart(name, variable, local string, at func(address string) string) *part {
+	return &part{name, variable, local, at, sync.OnceValues(func() (*started, error) { return startContainer(name) })}
+}
 
 func (p *part) url(t testing.TB) string {
 	t.Helper()
@@ -82,9 +66,9 @@ func (p *part) url(t testing.TB) string {
 		_ = conn.Close()
 		return p.at(p.local)
 	}
-	u, err := p.container()
+	c, err := p.container()
 	if err == nil {
-		return u
+		return c.url
 	}
 	missingf(t, p.name, "no %s: set %s, or start one at %s, or Docker (%v)", p.name, p.variable, p.local, err)
 	return ""
@@ -97,40 +81,4 @@ func missingf(t testing.TB, part, format string, args ...any) {
 		t.Fatalf(part+" is required: "+format, args...)
 	}
 	t.Skipf(format, args...)
-}
-
-// container starts the part in Docker, once for this process. Docker's reaper
-// removes it when the process has ended.
-func (p *part) container() (string, error) {
-	once.Lock()
-	defer once.Unlock()
-	if p.start == nil {
-		p.start = sync.OnceValues(p.run)
-	}
-	return p.start()
-}
-
-func (p *part) run() (address string, err error) {
-	defer func() {
-		if r := recover(); r != nil { // testcontainers panics where it finds no Docker
-			err = errNoDocker
-		}
-	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	c, err := testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{
-		ContainerRequest: testcontainers.ContainerRequest{
-			Image: p.image, ExposedPorts: []string{p.port}, Env: p.env,
-			WaitingFor: wait.ForListeningPort(p.port),
-		},
-		Started: true,
-	})
-	if err != nil {
-		return "", err
-	}
-	endpoint, err := c.Endpoint(ctx, "")
-	if err != nil {
-		return "", err
-	}
-	return p.at(endpoint), nil
 }
