@@ -15,6 +15,7 @@ import (
 	"quadrille/pkg/bus"
 	"quadrille/pkg/bus/bustest"
 	"quadrille/pkg/bus/rabbitmq"
+	"quadrille/test/harness/nodes"
 	"quadrille/test/harness/parts"
 )
 
@@ -29,7 +30,7 @@ func TestConformance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		proxy := bustest.NewProxy(t, target.Host)
+		proxy := nodes.NewAMQPProxy(t, target.Host)
 		target.Host = proxy.Address()
 		return bustest.Driver{
 			Open: func(t *testing.T) bus.Bus {
@@ -48,8 +49,8 @@ func TestConformance(t *testing.T) {
 				return proxy.Mend
 			},
 			Block: func(t *testing.T) func() {
-				proxy.Say(t, method(10, 60, "\x0elow on memory!"))
-				return func() { proxy.Say(t, method(10, 61, "")) }
+				proxy.Inject(t, method(10, 60, "\x0elow on memory!"))
+				return func() { proxy.Inject(t, method(10, 61, "")) }
 			},
 			Forget: func(t *testing.T, stream string) { deleteStream(t, broker, prefix, stream) },
 			Delete: func(t *testing.T, stream string) { deleteQueue(t, channel(t, broker), prefix, stream) },

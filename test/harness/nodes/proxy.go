@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -9,11 +10,12 @@ import (
 	"time"
 )
 
-// Proxy stands between clients and a server and does to their connections what
-// networks do. Its methods are safe for concurrent use.
+// Proxy stands between clients and a server and causes the faults of networks. Its methods
+// are safe for concurrent use.
 type Proxy struct {
 	target string
 	listen net.Listener
+	frames bool // the server's bytes are passed on in whole AMQP frames
 
 	mu    sync.Mutex
 	cut   bool
@@ -25,19 +27,32 @@ type Proxy struct {
 type proxied struct {
 	client, server *net.TCPConn
 
+	writing sync.Mutex // held while bytes are written to the client
+
 	mu   sync.Mutex
-	hung bool  // what comes is taken and dropped
-	left int64 // bytes of the server until the connection is reset; no end where negative
+	hung bool  // bytes are read and dropped
+	left int64 // bytes of the server until the connection is reset; unlimited if negative
 }
 
 // NewProxy listens on a free port of this machine for clients of target.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
+	return listen(t, target, false)
+}
+
+// NewAMQPProxy returns a proxy for clients of an AMQP server, with Inject.
+func NewAMQPProxy(t testing.TB, target string) *Proxy {
+	t.Helper()
+	return listen(t, target, true)
+}
+
+func listen(t testing.TB, target string, frames bool) *Proxy {
+	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{target: target, listen: l, conns: map[*proxied]struct{}{}}
+	p := &Proxy{target: target, listen: l, frames: frames, conns: map[*proxied]struct{}{}}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -59,7 +74,25 @@ func NewProxy(t testing.TB, target string) *Proxy {
 // Address returns the address that clients connect to.
 func (p *Proxy) Address() string { return p.listen.Addr().String() }
 
-// Cut resets every connection and takes no new one, until Mend.
+// Inject writes an AMQP frame to every client, between two frames of the server.
+func (p *Proxy) Inject(t testing.TB, frame []byte) {
+	t.Helper()
+	if !p.frames {
+		t.Fatal("this proxy does not know where a frame ends: use NewAMQPProxy")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.writing.Lock()
+		_, err := c.client.Write(frame)
+		c.writing.Unlock()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Cut resets every connection and accepts no new one, until Mend.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,38 +102,36 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Point has new connections go to another server. Those that there are stay where
-// they are, as after a name that moved.
+// Point sends new connections to another server. Existing connections stay, as after a
+// change of a DNS record.
 func (p *Proxy) Point(target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.target = target
 }
 
-// Mend takes connections again, and passes on at once. Connections that hung have
-// lost what was said meanwhile and go on hanging, as after a router that was
-// replaced.
+// Mend accepts connections again and ends the delay. Half-open connections lost their bytes
+// and stay half-open, as after the replacement of a router.
 func (p *Proxy) Mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut, p.delay = false, 0
 }
 
-// Delay holds every piece back for d, in both directions, until Mend.
+// Delay delays every piece by d, in both directions, until Mend.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
 }
 
-// Hang makes every connection that there is half-open: both sides may send, and
-// nobody hears.
+// Hang makes every existing connection half-open: both sides may send, and receive
+// nothing.
 func (p *Proxy) Hang() {
 	p.each(func(c *proxied) { c.hung = true })
 }
 
-// ResetAfter resets each connection that there is in the middle of what the server
-// says, after n more bytes of it.
+// ResetAfter resets each existing connection after n more bytes of the server.
 func (p *Proxy) ResetAfter(n int64) {
 	p.each(func(c *proxied) { c.left = n })
 }
@@ -142,17 +173,21 @@ func (p *Proxy) serve(client *net.TCPConn) {
 
 var errReset = errors.New("reset")
 
-// pass hands on what comes, until one side ends; then both do.
+// pass copies from one side to the other until one of them ends, and closes both.
 func (p *Proxy) pass(c *proxied, to, from *net.TCPConn, fromServer bool) {
-	piece := make([]byte, 32<<10)
+	read := pieces
+	if p.frames && fromServer {
+		read = frames
+	}
+	next := read(from)
 	for {
-		n, err := from.Read(piece)
+		piece, err := next()
 		p.mu.Lock()
 		delay := p.delay
 		p.mu.Unlock()
 		time.Sleep(delay)
-		if n > 0 {
-			if writeErr := c.write(to, piece[:n], fromServer); writeErr != nil {
+		if len(piece) > 0 {
+			if writeErr := c.write(to, piece, fromServer); writeErr != nil {
 				err = writeErr
 			}
 		}
@@ -167,8 +202,32 @@ func (p *Proxy) pass(c *proxied, to, from *net.TCPConn, fromServer bool) {
 	}
 }
 
-// write hands a piece on, as far as the fault allows. It does not hold the lock
-// while the other side is slow to take it.
+// pieces returns a function that reads the bytes that are there.
+func pieces(from io.Reader) func() ([]byte, error) {
+	buffer := make([]byte, 32<<10)
+	return func() ([]byte, error) {
+		n, err := from.Read(buffer)
+		return buffer[:n], err
+	}
+}
+
+// frames returns a function that reads one AMQP frame.
+func frames(from io.Reader) func() ([]byte, error) {
+	const header, end = 7, 1 // type, channel and size; and the mark of the end
+	return func() ([]byte, error) {
+		frame := make([]byte, header)
+		if n, err := io.ReadFull(from, frame); err != nil {
+			return frame[:n], err
+		}
+		size := int(binary.BigEndian.Uint32(frame[3:]))
+		frame = append(frame, make([]byte, size+end)...)
+		n, err := io.ReadFull(from, frame[header:])
+		return frame[:header+n], err
+	}
+}
+
+// write passes a piece on, as far as the fault allows. It does not hold c.mu while the
+// other side is slow to read.
 func (c *proxied) write(to io.Writer, piece []byte, fromServer bool) error {
 	c.mu.Lock()
 	ends := false
@@ -182,6 +241,10 @@ func (c *proxied) write(to io.Writer, piece []byte, fromServer bool) error {
 	}
 	c.mu.Unlock()
 	if len(piece) > 0 {
+		if fromServer {
+			c.writing.Lock()
+			defer c.writing.Unlock()
+		}
 		if _, err := to.Write(piece); err != nil {
 			return err
 		}
@@ -192,10 +255,10 @@ func (c *proxied) write(to io.Writer, piece []byte, fromServer bool) error {
 	return nil
 }
 
-// reset ends both sides without a goodbye.
+// reset closes both sides with RST.
 func (c *proxied) reset() {
 	for _, side := range []*net.TCPConn{c.client, c.server} {
-		_ = side.SetLinger(0) // the close says whether it is closed already
+		_ = side.SetLinger(0) // Close reports a connection that is closed already
 		_ = side.Close()
 	}
 }

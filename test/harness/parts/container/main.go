@@ -4,7 +4,7 @@
 // its URL. The container lives until the standard input ends. Package parts runs it for
 // tests on a machine without these servers.
 //
-// It is a program, with a build tag of its own, because testcontainers brings 73 packages:
+// It is a program with a build tag of its own, because testcontainers brings 73 packages:
 // only who starts a container compiles them.
 package main
 
