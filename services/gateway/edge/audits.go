@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
 	"gorm.io/gorm"
 
 	"quadrille/internal/platform/db"
@@ -22,27 +24,27 @@ const (
 	auditFailed  = "failed" // a service did not respond, or the gateway stopped
 )
 
-// Audit is a row: an audit and its result.
+// Audit is a row of the table audits: an audit and its result.
 type Audit struct {
 	ID         string `gorm:"primaryKey"`
 	Status     string
 	AskedBy    string
 	StartedAt  time.Time
 	FinishedAt *time.Time
-	Report     string // JSON of audit.Report where done; the error where failed
+	Report     string // done: JSON of audit.Report; failed: the error
 }
 
-// AuditRunner runs audits in the background. It is safe for concurrent use. One runs
-// at a time in a process: an audit reads everything from every service.
+// AuditRunner runs audits in the background. It is safe for concurrent use. A process
+// runs one at a time, because an audit reads all data of every service.
 type AuditRunner struct {
 	DB   *gorm.DB
 	Log  *slog.Logger
 	Shop audit.Config
-	Wait time.Duration // until the shop is at rest
+	Wait time.Duration // maximum time to wait until all pending events are processed
 
 	mu      sync.Mutex
 	running bool
-	life    context.Context // ends with Run
+	life    context.Context // that of Run; nil: Run does not run
 	work    sync.WaitGroup
 }
 
@@ -55,27 +57,27 @@ func (r *AuditRunner) Run(ctx context.Context) error {
 	r.life = ctx
 	r.mu.Unlock()
 	<-ctx.Done()
-	r.mu.Lock() // nothing begins any more: Ask has seen the end, or its work is counted
-	r.life = nil
+	r.mu.Lock()
+	r.life = nil // from here on Start refuses; work counts every audit that it started before
 	r.mu.Unlock()
 	r.work.Wait()
 	return nil
 }
 
-// Start begins an audit. It returns a fault (Conflict) while one runs, and one
-// (Unavailable) while the runner does not run.
+// Start begins an audit on behalf of a caller. It returns a fault: Conflict while another
+// audit runs, Unavailable while Run does not run.
 func (r *AuditRunner) Start(ctx context.Context, by string) (Audit, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.life == nil || r.life.Err() != nil:
-		return Audit{}, fault.New(fault.Unavailable, "draining", "this instance stops; another one answers")
+		return Audit{}, fault.New(fault.Unavailable, "draining", "this instance is shutting down; try again")
 	case r.running:
 		return Audit{}, fault.New(fault.Conflict, "audit_running", "an audit is running; wait for it")
 	}
 	a := Audit{ID: uuid.NewString(), Status: auditRunning, AskedBy: by, StartedAt: time.Now().UTC().Truncate(time.Microsecond)}
 	if err := r.DB.WithContext(ctx).Create(&a).Error; err != nil {
-		return Audit{}, db.Wrap(err, "keep audit")
+		return Audit{}, db.Wrap(err, "store audit")
 	}
 	r.running = true
 	life := r.life
@@ -89,7 +91,7 @@ func (r *AuditRunner) audit(ctx context.Context, a Audit) {
 	defer cancel()
 	a.Status, a.Report = auditResult(audit.AtRest(ctx, r.Shop, r.Wait))
 	r.mu.Lock()
-	r.running = false // before it can be seen to have ended: whoever sees that may ask for another
+	r.running = false // before the result is saved: who reads it may start another audit
 	r.mu.Unlock()
 	end := time.Now().UTC().Truncate(time.Microsecond)
 	a.FinishedAt = &end
@@ -112,12 +114,12 @@ func auditResult(report audit.Report, err error) (status, text string) {
 	return auditDone, string(marshalled)
 }
 
-// Get returns an audit. One that runs for longer than auditTimeout and a minute is
-// returned as failed: its process is gone.
+// Get returns an audit, or a fault (NotFound). An audit that is still running after
+// auditTimeout and a minute is returned as failed: its process has died.
 func (r *AuditRunner) Get(ctx context.Context, id string) (Audit, error) {
 	var a Audit
 	unknown := fault.New(fault.NotFound, "audit_unknown", "there is no audit %s", id)
-	if uuid.Validate(id) != nil { // a database may not even take it
+	if uuid.Validate(id) != nil { // PostgreSQL refuses some bytes, such as NUL
 		return a, unknown
 	}
 	found := r.DB.WithContext(ctx).Limit(1).Find(&a, "id = ?", id)
@@ -127,7 +129,50 @@ func (r *AuditRunner) Get(ctx context.Context, id string) (Audit, error) {
 	case found.RowsAffected == 0:
 		return a, unknown
 	case a.Status == auditRunning && time.Since(a.StartedAt) > auditTimeout+time.Minute:
-		a.Status, a.Report = auditFailed, "the gateway that ran it is gone"
+		a.Status, a.Report = auditFailed, "the gateway process that ran it has died"
 	}
 	return a, nil
+}
+
+// auditView is the API's representation of an audit.
+type auditView struct {
+	ID         string          `json:"id"`
+	Status     string          `json:"status"`
+	StartedAt  time.Time       `json:"started_at"`
+	FinishedAt *time.Time      `json:"finished_at,omitempty"`
+	Clean      *bool           `json:"clean,omitempty"`  // if done
+	Report     json.RawMessage `json:"report,omitempty"` // if done: an audit.Report
+	Error      string          `json:"error,omitempty"`  // if failed
+}
+
+func newAuditView(a Audit) auditView {
+	v := auditView{ID: a.ID, Status: a.Status, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt}
+	switch a.Status {
+	case auditFailed:
+		v.Error = a.Report
+	case auditDone:
+		v.Report = json.RawMessage(a.Report)
+		var r audit.Report
+		clean := json.Unmarshal(v.Report, &r) == nil && r.Clean()
+		v.Clean = &clean
+	}
+	return v
+}
+
+func auditRoutes(api *echo.Group, runner *AuditRunner) {
+	api.POST("/ops/audit", func(c echo.Context) error {
+		a, err := runner.Start(c.Request().Context(), callerOf(c).ID())
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set("Location", prefix+"/ops/audits/"+a.ID)
+		return c.JSON(http.StatusAccepted, newAuditView(a))
+	})
+	api.Match(readMethods, "/ops/audits/:id", func(c echo.Context) error {
+		a, err := runner.Get(c.Request().Context(), c.Param("id"))
+		if err != nil {
+			return err
+		}
+		return c.JSON(http.StatusOK, newAuditView(a))
+	})
 }

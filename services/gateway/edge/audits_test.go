@@ -14,11 +14,11 @@ import (
 	"quadrille/internal/shop/audit"
 )
 
-// shop is a shop that is audited: nothing is in it but what a test plants.
+// shop is a fake shop for audits: it contains only what a test plants.
 type shop struct {
 	mu    sync.Mutex
 	lists map[string]string // answers, by service and path; an empty list where there is none
-	gate  chan struct{}     // nobody answers before it is closed
+	gate  chan struct{}     // services do not respond before it is closed
 }
 
 func (s *shop) services() map[string]http.Handler {
@@ -53,8 +53,8 @@ func (s *shop) plant(at, said string) {
 	s.lists[at] = said
 }
 
-// audited returns a door with a desk that runs until stop.
-func audited(t *testing.T) (d *door, s *shop, stop func()) {
+// audited returns a gateway with a shop and an audit runner that runs until stop.
+func audited(t *testing.T) (d *testGateway, s *shop, stop func()) {
 	t.Helper()
 	s = &shop{lists: map[string]string{}, gate: make(chan struct{})}
 	ctx, end := context.WithCancel(t.Context())
@@ -68,8 +68,8 @@ func audited(t *testing.T) (d *door, s *shop, stop func()) {
 	return d, s, stop
 }
 
-// begun returns an audit that was asked for, once the desk is there.
-func (d *door) begun() (a answer) {
+// begun starts an audit, as soon as the runner runs, and returns the response.
+func (d *testGateway) begun() (a answer) {
 	d.t.Helper()
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
 		if a = d.ask("POST", prefix+"/ops/audit", "", as("staff")...); a.status != http.StatusServiceUnavailable {
@@ -79,8 +79,8 @@ func (d *door) begun() (a answer) {
 	return a
 }
 
-// audit returns an audit once it is over.
-func (d *door) audit(at string) (a answer, v auditView) {
+// audit waits for the end of an audit and returns it.
+func (d *testGateway) audit(at string) (a answer, v auditView) {
 	d.t.Helper()
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
 		a = d.ask("GET", at, "", as("staff")...)
@@ -88,11 +88,11 @@ func (d *door) audit(at string) (a answer, v auditView) {
 			return a, v
 		}
 	}
-	d.t.Fatalf("it is still %+v", v)
+	d.t.Fatalf("the audit is still %+v", v)
 	return a, v
 }
 
-func TestAnAudit(t *testing.T) {
+func TestRunsAudit(t *testing.T) {
 	d, s, _ := audited(t)
 	a := d.begun()
 	begun := read[auditView](t, a, http.StatusAccepted)
@@ -106,40 +106,39 @@ func TestAnAudit(t *testing.T) {
 	d.ask("POST", prefix+"/ops/audit", "", as("staff")...).refused(t, "another one", http.StatusConflict, "audit_running")
 	close(s.gate)
 	if a, v := d.audit(at); v.Status != auditDone || v.Clean == nil || !*v.Clean || v.FinishedAt == nil || !reported(t, v).Clean() || v.Error != "" {
-		t.Errorf("it ends as %s", a.body)
+		t.Errorf("the audit ends as %s", a.body)
 	}
 	s.plant("inventory/skus", `{"items":[{"code":"A","on_hand":2,"received":2,"available":2,"version":1}]}`)
 	if a, v := d.audit(d.begun().header.Get("Location")); v.Status != auditDone || v.Clean == nil || *v.Clean || reported(t, v).SKUs != 1 || reported(t, v).OnHand != 2 ||
 		len(reported(t, v).Differences) != 2 || !strings.Contains(reported(t, v).Differences[0], "SKU A: catalog has no copy") {
-		t.Errorf("with a difference it ends as %s", a.body)
+		t.Errorf("with a difference the audit ends as %s", a.body)
 	}
 	s.plant("sales/orders", "broken")
 	if a, v := d.audit(d.begun().header.Get("Location")); v.Status != auditFailed || v.Clean != nil || v.Report != nil || !strings.Contains(v.Error, "sales' orders") {
-		t.Errorf("where somebody is broken it ends as %s", a.body)
+		t.Errorf("with a failing service the audit ends as %s", a.body)
 	}
 }
 
-func TestAuditsThatAreNotThere(t *testing.T) {
+func TestRefusesUnknownAudits(t *testing.T) {
 	d, _, _ := audited(t)
 	d.ask("GET", prefix+"/ops/audits/nosuch", "", as("staff")...).refused(t, "an unknown one", http.StatusNotFound, "audit_unknown")
 	d.ask("POST", prefix+"/ops/audit", "", as("warehouse")...).refused(t, "the warehouse", http.StatusForbidden, "role_required")
 	d.ask("GET", prefix+"/ops/audits/nosuch", "", as("ann")...).refused(t, "a customer", http.StatusForbidden, "role_required")
 }
 
-// A gateway that stops ends its audit, and says so, and takes no more.
-func TestAnAuditThatIsDrained(t *testing.T) {
+// A gateway that shuts down cancels its audit, records it as failed and accepts no more.
+func TestCancelsAuditAtShutdown(t *testing.T) {
 	d, _, stop := audited(t)
 	at := d.begun().header.Get("Location")
 	stop()
 	a, v := d.audit(at)
 	if v.Status != auditFailed || v.FinishedAt == nil || v.Error == "" {
-		t.Errorf("it ends as %s", a.body)
+		t.Errorf("the audit ends as %s", a.body)
 	}
 	d.ask("POST", prefix+"/ops/audit", "", as("staff")...).refused(t, "one that stops", http.StatusServiceUnavailable, "draining")
 }
 
-// One whose process was killed is given up in the end.
-func TestAnAuditWhoseGatewayIsGone(t *testing.T) {
+func TestReportsAuditOfDeadProcessAsFailed(t *testing.T) {
 	const gone, elsewhere = "0198c2f0-5d1e-7c3a-9f0e-000000000001", "0198c2f0-5d1e-7c3a-9f0e-000000000002"
 	d := opened(t, overHTTP, Config{}, nil, func(c *Config) {
 		for id, began := range map[string]time.Time{gone: time.Now().Add(-time.Hour), elsewhere: time.Now().Add(-time.Minute)} {

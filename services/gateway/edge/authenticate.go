@@ -12,16 +12,17 @@ import (
 	"quadrille/services/gateway/auth"
 )
 
-// Authenticate returns the caller that sends an Authorization header.
+// Authenticate returns the caller identified by an Authorization header, like
+// auth.Authenticator.Authenticate.
 type Authenticate func(ctx context.Context, header string) (auth.Caller, error)
 
 // authenticate puts the caller into the context of the request. It refuses invalid
-// credentials; a request without any is anonymous.
-func authenticate(who Authenticate) echo.MiddlewareFunc {
+// credentials. A request without credentials is anonymous.
+func authenticate(identify Authenticate) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			caller, err := who(r.Context(), r.Header.Get("Authorization"))
+			caller, err := identify(r.Context(), r.Header.Get("Authorization"))
 			if err != nil {
 				challenge(c, err)
 				return err
@@ -32,7 +33,8 @@ func authenticate(who Authenticate) echo.MiddlewareFunc {
 	}
 }
 
-// challenge adds WWW-Authenticate to a refusal of credentials (RFC 6750, section 3).
+// challenge adds WWW-Authenticate to the response if err is Unauthorized (RFC 6750,
+// section 3).
 func challenge(c echo.Context, err error) {
 	if unauthorized(err) {
 		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="quadrille"`)
@@ -42,24 +44,24 @@ func challenge(c echo.Context, err error) {
 // callerOf returns the caller of the request.
 func callerOf(c echo.Context) auth.Caller { return auth.CallerFrom(c.Request().Context()) }
 
-// requireRole returns a fault unless the caller has one of the roles: Unauthorized for
-// an anonymous caller, else Forbidden.
+// requireRole returns nil if the caller has one of the roles; otherwise a fault:
+// Unauthorized for an anonymous caller, Forbidden for another.
 func requireRole(c echo.Context, roles ...auth.Role) error {
 	caller := callerOf(c)
 	switch {
 	case caller.Anonymous():
-		err := fault.New(fault.Unauthorized, "token_required", "sign in first: this needs the header Authorization: Bearer, with a token or an API key")
+		err := fault.New(fault.Unauthorized, "token_required", "sign in first: this request requires the header Authorization: Bearer, with a token or an API key")
 		challenge(c, err)
 		return err
 	case !caller.Is(roles...):
-		return fault.New(fault.Forbidden, "role_required", "this is for the role %s", roles[0])
+		return fault.New(fault.Forbidden, "role_required", "this request requires the role %s", roles[0])
 	}
 	return nil
 }
 
 func unauthorized(err error) bool { return fault.Is(err, fault.Unauthorized) }
 
-// me is the caller, as the API shows it.
+// me is the API's representation of the caller.
 type me struct {
 	Subject   string      `json:"subject"`
 	Roles     []auth.Role `json:"roles"`
@@ -83,8 +85,8 @@ func getMe(c echo.Context) error {
 	return c.JSON(http.StatusOK, newMe(callerOf(c)))
 }
 
-// StreamCaller converts the caller of a request to that of a stream of events.
-// Anonymous callers are told apart by address.
+// StreamCaller returns a function that converts the caller of a request to the caller of
+// an event stream. Anonymous callers are distinguished by address.
 func StreamCaller(address func(*http.Request) string) func(*http.Request) activity.Caller {
 	return func(r *http.Request) activity.Caller {
 		c := auth.CallerFrom(r.Context())
@@ -99,15 +101,15 @@ func StreamCaller(address func(*http.Request) string) func(*http.Request) activi
 	}
 }
 
-// StillValid reports whether a request would still be accepted as the same caller:
-// tokens expire and keys are revoked while a stream is open. If the credentials cannot
-// be checked within 5 s, the stream goes on.
-func StillValid(who Authenticate) func(*http.Request) bool {
+// StillValid returns a function that reports whether the credentials of a request still
+// identify the same caller: tokens expire and keys are revoked while a stream is open. If
+// they cannot be checked within 5 s, it returns true, so that the stream continues.
+func StillValid(identify Authenticate) func(*http.Request) bool {
 	return func(r *http.Request) bool {
 		const within = 5 * time.Second
 		ctx, cancel := context.WithTimeout(r.Context(), within)
 		defer cancel()
-		now, err := who(ctx, r.Header.Get("Authorization"))
+		now, err := identify(ctx, r.Header.Get("Authorization"))
 		return err != nil && !unauthorized(err) || err == nil && now.ID() == auth.CallerFrom(r.Context()).ID()
 	}
 }

@@ -17,16 +17,16 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// trackedBody records whether reading the request's body failed, so that the failure
-// is attributed to the sender and not to a service.
+// trackedBody records whether reading the request's body failed, so that the error is
+// reported to the sender instead of blamed on a service.
 type trackedBody struct {
 	io.ReadCloser
 
 	err atomic.Pointer[error]
 }
 
-// blameSender reports a failure of the body in place of the error it caused, where the
-// gateway itself reads the body.
+// blameSender returns a failure to read the body in place of the error that it caused. It
+// serves requests whose body the gateway itself reads.
 func blameSender(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		body := trackBody(c.Request())
@@ -56,29 +56,29 @@ func (b *trackedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failure returns the fault for a body that its sender did not finish; nil where it is
-// complete, or was not read to its end.
+// failure returns the error for a body that its sender did not complete: a fault
+// (Malformed) or the error of a size limit. It returns nil if reading did not fail.
 func (b *trackedBody) failure() error {
 	err := b.err.Load()
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(*err, new(*http.MaxBytesError)), errors.As(*err, new(*echo.HTTPError)):
-		return *err // it says what is wrong
+		return *err // already an error for the caller
 	default:
-		return fault.New(fault.Malformed, "body_incomplete", "the body broke off before its end")
+		return fault.New(fault.Malformed, "body_incomplete", "the request body ended early")
 	}
 }
 
-// rejectEncoded refuses a body with a Content-Encoding. Nothing here decodes one, and
-// the gateway must check what the service will read.
+// rejectEncoded refuses a body with a Content-Encoding (415). The gateway checks bodies
+// that it forwards, and it does not decode any encoding.
 func rejectEncoded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Content-Encoding"), ","), ",") {
 			coding = strings.TrimSpace(coding)
 			if r.ContentLength != 0 && coding != "" && !strings.EqualFold(coding, "identity") {
-				return echo.NewHTTPError(http.StatusUnsupportedMediaType, "a body is sent as it is, without a Content-Encoding")
+				return echo.NewHTTPError(http.StatusUnsupportedMediaType, "send the body without a Content-Encoding")
 			}
 		}
 		return next(c)
@@ -103,10 +103,10 @@ func readJSON(c echo.Context, into any) error {
 	body.DisallowUnknownFields()
 	err = body.Decode(into)
 	if err == nil && !errors.Is(body.Decode(new(any)), io.EOF) {
-		err = errors.New("there is more after its end")
+		err = errors.New("unexpected data after the JSON value")
 	}
 	if err != nil {
-		return fault.New(fault.Malformed, "body_invalid", "the body cannot be read: %s", err)
+		return fault.New(fault.Malformed, "body_invalid", "the body is not valid: %s", err)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 
 const mebibyte = 1 << 20
 
-// counts answers with how many bytes came.
+// counts responds with the number of bytes in the request body.
 func counts(w http.ResponseWriter, r *http.Request) {
 	n, err := io.Copy(io.Discard, r.Body)
 	if err != nil {
@@ -24,8 +24,8 @@ func counts(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, n)
 }
 
-// upload returns a CSV file of this size.
-func (d *door) upload(size int, chunked bool) answer {
+// upload sends a CSV file of this size.
+func (d *testGateway) upload(size int, chunked bool) answer {
 	d.t.Helper()
 	r := d.request("POST", "/api/v1/imports", "")
 	r.Header.Set("Content-Type", "text/csv")
@@ -38,9 +38,9 @@ func (d *door) upload(size int, chunked bool) answer {
 	return d.do(r)
 }
 
-// A CSV file goes to inventory as it comes, however long it is; over RPC only up to
-// 1 MiB, and that is said.
-func TestUploads(t *testing.T) {
+// Over HTTP a CSV file may have any size up to maxCSV. Over RPC it may have 1 MiB; a
+// larger one is refused with a reason.
+func TestUploadsOfAnySize(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d := opened(t, w, Config{}, map[string]http.Handler{"inventory": http.HandlerFunc(counts)})
 		_, url := w(t, nil)
@@ -59,8 +59,8 @@ func TestUploads(t *testing.T) {
 	})
 }
 
-// A file streams: the service has its first lines before the last are sent.
-func TestUploadsStream(t *testing.T) {
+// The service receives the first lines of a file before the last are sent.
+func TestStreamsUploads(t *testing.T) {
 	line := make(chan string)
 	d := opened(t, overHTTP, Config{Timeout: 500 * time.Millisecond}, map[string]http.Handler{
 		"inventory": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -88,24 +88,23 @@ func TestUploadsStream(t *testing.T) {
 		_ = file.Close()
 	}()
 	if a := d.do(r); a.status != http.StatusOK {
-		t.Errorf("the answer is %d %s", a.status, a.body)
+		t.Errorf("the response is %d %s", a.status, a.body)
 	}
 }
 
-// A sender that asks first gets the final answer, not the interim one.
+// A client that sends Expect: 100-continue gets the final response, not the interim one.
 func TestExpectContinue(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d := opened(t, w, Config{}, map[string]http.Handler{"inventory": http.HandlerFunc(counts)})
 		r := d.request("POST", "/api/v1/imports", "a,b,c\n", "Expect", "100-continue")
 		r.Header.Set("Content-Type", "text/csv")
 		if a := d.do(r); a.status != http.StatusAccepted || a.body != "6" || a.header.Get("X-Request-ID") == "" {
-			t.Errorf("the answer is %d %s %v", a.status, a.body, a.header)
+			t.Errorf("the response is %d %s %v", a.status, a.body, a.header)
 		}
 	})
 }
 
-// Interim answers of a service are its own business.
-func TestEarlyHintsAreNotTheAnswer(t *testing.T) {
+func TestDropsInterimResponses(t *testing.T) {
 	d, _ := only(t, overHTTP, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Link", "</style.css>; rel=preload")
 		w.WriteHeader(http.StatusEarlyHints)
@@ -113,42 +112,42 @@ func TestEarlyHintsAreNotTheAnswer(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	})
 	if a := d.ask("GET", "/api/v1/orders", ""); a.status != http.StatusTeapot || a.header.Get("X-Request-ID") == "" || a.header.Get("Content-Security-Policy") == "" || a.header.Get("Link") != "" {
-		t.Errorf("the answer is %d %v", a.status, a.header)
+		t.Errorf("the response is %d %v", a.status, a.header)
 	}
 }
 
-// A body that its sender does not finish is the sender's fault, not the service's.
-func TestABodyThatIsNotFinished(t *testing.T) {
+func TestBlamesSenderForIncompleteBody(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d := opened(t, w, Config{Timeout: 300 * time.Millisecond}, map[string]http.Handler{"sales": http.HandlerFunc(counts)})
 		said := d.raw("POST /api/v1/orders HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer " + token +
 			"\r\nContent-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{")
 		if !strings.HasPrefix(said, "HTTP/1.1 408 ") || !strings.Contains(said, "application/problem+json") {
-			t.Errorf("the answer is %s", said)
+			t.Errorf("the response is %s", said)
 		}
 		if strings.Contains(d.log.String(), "gave no answer") {
-			t.Errorf("the service is blamed: %s", d.log)
+			t.Errorf("the log blames the service: %s", d.log)
 		}
 		said = d.raw("POST /api/v1/orders HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer " + token +
 			"\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nnonsense\r\n")
 		if !strings.HasPrefix(said, "HTTP/1.1 400 ") || !strings.Contains(said, "application/problem+json") {
-			t.Errorf("the answer is %s", said)
+			t.Errorf("the response is %s", said)
 		}
 		if strings.Contains(d.log.String(), "gave no answer") {
-			t.Errorf("the service is blamed: %s", d.log)
+			t.Errorf("the log blames the service: %s", d.log)
 		}
 	})
 }
 
-// asIs returns a POST with a token and a header, of which no more comes than body.
-func (d *door) asIs(path, given, header, body string) string {
+// asIs sends a POST with this token and header and only this part of the body, and
+// returns the raw response.
+func (d *testGateway) asIs(path, given, header, body string) string {
 	d.t.Helper()
 	return d.raw("POST " + path + " HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer " + given + "\r\nConnection: close\r\n" + header + "\r\n\r\n" + body)
 }
 
-// What a body says it is gives it neither room nor time: an upload is what is posted
-// to /imports.
-func TestCSVElsewhereIsNoUpload(t *testing.T) {
+// The media type of a body neither raises its size limit nor extends its time: only a
+// POST to /imports is an upload.
+func TestTreatsOnlyImportsAsUploads(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d := opened(t, w, Config{Timeout: 300 * time.Millisecond}, map[string]http.Handler{"sales": http.HandlerFunc(counts), "inventory": http.HandlerFunc(counts)})
 		for _, path := range []string{"/orders", "/receipts", "/imports/7", "/ops/keys"} {
@@ -165,9 +164,9 @@ func TestCSVElsewhereIsNoUpload(t *testing.T) {
 	})
 }
 
-// A sender that rests in the middle of a file is told so; one that was refused is not
-// waited for either.
-func TestASenderThatRests(t *testing.T) {
+// A sender that stalls in the middle of a file gets a timeout. The gateway does not wait
+// for the rest of a refused body either.
+func TestTimesOutStalledSender(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d := opened(t, w, Config{Timeout: 300 * time.Millisecond}, map[string]http.Handler{"inventory": http.HandlerFunc(counts)})
 		for _, length := range []string{"Content-Length: 100", "Transfer-Encoding: chunked"} {
@@ -184,9 +183,9 @@ func TestASenderThatRests(t *testing.T) {
 	})
 }
 
-// A service that hangs over an upload is not waited for longer than over anything
-// else, whether or not it takes the file in.
-func TestAServiceThatHangsOverAnUpload(t *testing.T) {
+// A service that hangs during an upload gets no more time than for any other request,
+// whether or not it reads the file.
+func TestTimesOutServiceThatHangsDuringUpload(t *testing.T) {
 	for what, takes := range map[string]bool{"before": false, "after": true} {
 		ways(t, func(t *testing.T, w way) {
 			hangs := make(chan struct{}) // a server does not see that its caller left while there is more to read
@@ -201,5 +200,38 @@ func TestAServiceThatHangsOverAnUpload(t *testing.T) {
 			})
 			d.upload(mebibyte/2, true).refused(t, "a service that hangs "+what, http.StatusServiceUnavailable, "timeout")
 		})
+	}
+}
+
+// The gateway refuses text that databases cannot store, whichever service it is for.
+func TestRefusesInvalidText(t *testing.T) {
+	seen := &requestLog{}
+	d := opened(t, overHTTP, Config{}, seen.serveAll(), withDevRoutes(t))
+	for _, ask := range [][2]string{
+		{"GET", "/orders/%00"}, {"GET", "/orders/%ff"}, {"GET", "/products?q=%00"}, {"GET", "/products?q=%ff"}, {"GET", "/ops/traces?subject=%00"},
+		{"GET", "/ops/audits/%00"}, {"DELETE", "/ops/keys/%00"}, {"DELETE", "/ops/keys/%ff"}, {"GET", "/events?x=%00"}, {"GET", "/nothing/%00"}, {"GET", "/me?%00=1"},
+	} {
+		d.ask(ask[0], prefix+ask[1], "").refused(t, strings.Join(ask[:], " "), http.StatusBadRequest, "text_malformed")
+	}
+	for _, body := range []string{`{"name":"a\u0000","roles":["staff"]}`, "{\"name\":\"a\xff\",\"roles\":[\"staff\"]}"} {
+		d.ask("POST", prefix+"/ops/keys", body).refused(t, body, http.StatusBadRequest, "text_malformed")
+	}
+	d.ask("POST", "/dev/token", `{"subject":"a\u0000"}`).refused(t, "a subject", http.StatusBadRequest, "text_malformed")
+	if asked := seen.take(); len(asked) != 0 {
+		t.Errorf("the services received %v", asked)
+	}
+}
+
+func TestRefusesEncodedBodies(t *testing.T) {
+	seen := &requestLog{}
+	d := opened(t, overHTTP, Config{}, seen.serveAll())
+	for _, path := range []string{"/orders", "/imports", "/ops/keys"} {
+		d.ask("POST", prefix+path, "{}", "Content-Encoding", "gzip").refused(t, path, http.StatusUnsupportedMediaType, "media_type_unsupported")
+	}
+	if asked := seen.take(); len(asked) != 0 {
+		t.Errorf("the services received %v", asked)
+	}
+	if a := d.ask("POST", prefix+"/orders", "{}", "Content-Encoding", "Identity"); a.status != http.StatusOK {
+		t.Errorf("without Content-Encoding: %d %s", a.status, a.body)
 	}
 }

@@ -13,24 +13,24 @@ import (
 	"quadrille/services/gateway/idempotency"
 )
 
-// The gateway's own database is away: whoever needs it is told to ask again, and what
-// does without it goes on.
-func TestTheGatewaysOwnDatabaseIsAway(t *testing.T) {
+// While the gateway's database is unavailable, requests that need it get 503 with
+// Retry-After, and all others work.
+func TestUnavailableDatabase(t *testing.T) {
 	t.Parallel()
 	conn, proxy := dbtest.Cuttable(t, app.Gateway, tables())
-	seen := &notes{}
+	seen := &requestLog{}
 	var desk *AuditRunner
 	own := func(c *Config) {
 		c.Keys.DB, c.Answers, c.Audits.DB = conn, &idempotency.Store{DB: conn}, conn
 		desk = c.Audits
 	}
-	d := opened(t, overHTTP, Config{}, seen.playAll(), own)
+	d := opened(t, overHTTP, Config{}, seen.serveAll(), own)
 	ctx, end := context.WithCancel(t.Context())
 	var working sync.WaitGroup
 	run := desk.Run // of this one, and not of the next that is made
 	working.Go(func() { _ = run(ctx) })
 	t.Cleanup(func() { end(); working.Wait() })
-	keyed := opened(t, overHTTP, Config{}, seen.playAll(), own, withKeys)
+	keyed := opened(t, overHTTP, Config{}, seen.serveAll(), own, withKeys)
 	made, err := auth.LocalKeys{Store: &auth.KeyStore{DB: conn}}.Create(t.Context(), auth.KeyRequest{Name: "x", Roles: []string{"staff"}})
 	if err != nil {
 		t.Fatal(err)
@@ -57,13 +57,13 @@ func TestTheGatewaysOwnDatabaseIsAway(t *testing.T) {
 		}
 	}
 	if a := d.ask("GET", prefix+"/orders", ""); a.status != http.StatusOK {
-		t.Errorf("what does without gives %d %s", a.status, a.body)
+		t.Errorf("a request without database gives %d %s", a.status, a.body)
 	}
 	if said := d.log.String() + keyed.log.String(); !strings.Contains(said, "the database is unavailable") || strings.Contains(said, "request failed") {
-		t.Errorf("the log says %s", said)
+		t.Errorf("log: %s", said)
 	}
 	proxy.Mend()
 	if a := keyed.ask("GET", prefix+"/me", "", as(made.Key)...); a.status != http.StatusOK {
-		t.Errorf("when it is there again: %d %s", a.status, a.body)
+		t.Errorf("when the database is available again: %d %s", a.status, a.body)
 	}
 }

@@ -24,19 +24,19 @@ func devRoutes(e *echo.Echo, dev *auth.DevSignIn) {
 	e.POST("/dev/token", func(c echo.Context) error { return devToken(c, dev) }, requireLocalHost, rest.BodyLimits{Body: maxJSON, Upload: rest.UploadsTo()}.Middleware())
 }
 
-// requireLocalHost refuses requests by any other host name: a web page whose name
-// resolves to this machine (DNS rebinding) could sign in as anybody.
+// requireLocalHost refuses requests with any host name but localhost: by DNS rebinding, a
+// web page whose name resolves to this machine could sign in as anybody.
 func requireLocalHost(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if host := c.Request().Host; !isLocalHost(host) {
-			return fault.New(fault.Forbidden, "host_unknown", "the development sign-in is reached by localhost or an IP address, not by the name %q", host)
+			return fault.New(fault.Forbidden, "host_unknown", "the development sign-in accepts only localhost or an IP address as the host, not %q", host)
 		}
 		return next(c)
 	}
 }
 
-// isLocalHost reports whether a Host header is localhost or an IP address, which no
-// page can have as its own name.
+// isLocalHost reports whether a Host header is localhost or an IP address. DNS rebinding
+// cannot produce either.
 func isLocalHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -46,18 +46,18 @@ func isLocalHost(host string) bool {
 }
 
 func devToken(c echo.Context, dev *auth.DevSignIn) error {
-	var asked struct {
+	var request struct {
 		Subject string   `json:"subject"`
 		Roles   []string `json:"roles"`
 	}
-	if err := readJSON(c, &asked); err != nil {
+	if err := readJSON(c, &request); err != nil {
 		return err
 	}
-	roles, err := auth.ParseRoles(asked.Roles)
+	roles, err := auth.ParseRoles(request.Roles)
 	if err != nil {
 		return err
 	}
-	token, caller, err := dev.Issue(asked.Subject, roles)
+	token, caller, err := dev.Issue(request.Subject, roles)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"quadrille/services/gateway/auth"
 )
 
-// withDev offers the development sign-in, and knows whoever it signed in.
+// withDev enables the development sign-in and accepts its tokens.
 func withDev(t *testing.T) func(*Config) {
 	t.Helper()
 	return func(c *Config) {
@@ -21,7 +21,7 @@ func withDev(t *testing.T) func(*Config) {
 	}
 }
 
-// withDevRoutes offers the development sign-in, whose tokens are not accepted.
+// withDevRoutes enables the development sign-in without accepting its tokens.
 func withDevRoutes(t *testing.T) func(*Config) {
 	t.Helper()
 	return func(c *Config) {
@@ -33,7 +33,7 @@ func withDevRoutes(t *testing.T) func(*Config) {
 	}
 }
 
-func TestSigningInAsAnybody(t *testing.T) {
+func TestDevelopmentSignIn(t *testing.T) {
 	d := opened(t, overHTTP, Config{}, nil, withDev(t))
 	if a := d.ask("GET", "/dev/token", "", "Authorization", ""); a.status != http.StatusOK || !strings.Contains(a.body, `"subjects":[{`) {
 		t.Errorf("it is %d %s", a.status, a.body)
@@ -64,7 +64,7 @@ func names(roles []auth.Role) (all []string) {
 	return all
 }
 
-func TestWhoCannotSignIn(t *testing.T) {
+func TestRefusesInvalidSignIns(t *testing.T) {
 	d := opened(t, overHTTP, Config{}, nil, withDev(t))
 	for body, want := range map[string]struct {
 		status int
@@ -102,8 +102,8 @@ func TestWhoCannotSignIn(t *testing.T) {
 	d.ask("POST", "/dev/token", large).refused(t, "a large body", http.StatusRequestEntityTooLarge, "body_too_large")
 }
 
-// A page that has its own name resolve to this machine signs nobody in.
-func TestTheSignInHasNoName(t *testing.T) {
+// DNS rebinding: a web page whose name resolves to this machine cannot sign in.
+func TestRefusesSignInByHostName(t *testing.T) {
 	d := opened(t, overHTTP, Config{}, nil, withDev(t))
 	for host, in := range map[string]bool{
 		"localhost": true, "localhost:8080": true, "Localhost": true, "127.0.0.1": true, "127.0.0.1:8080": true, "[::1]": true, "[::1]:8080": true, "192.0.2.1": true,
@@ -121,8 +121,7 @@ func TestTheSignInHasNoName(t *testing.T) {
 	}
 }
 
-// Where it was not made it is not there.
-func TestThereMayBeNoSignIn(t *testing.T) {
+func TestHasNoSignInByDefault(t *testing.T) {
 	d := opened(t, overHTTP, Config{}, nil)
 	for _, method := range []string{"GET", "POST"} {
 		d.ask(method, "/dev/token", `{"subject":"ann"}`).refused(t, method, http.StatusNotFound, "path_unknown")

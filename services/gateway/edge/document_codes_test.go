@@ -16,7 +16,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// kinds is fault's kinds by their names in the code.
+// kinds maps the names of fault's kinds in the code to their values.
 func kinds() map[string]fault.Kind {
 	return map[string]fault.Kind{
 		"Internal": fault.Internal, "Malformed": fault.Malformed, "Unauthorized": fault.Unauthorized, "Forbidden": fault.Forbidden,
@@ -25,7 +25,7 @@ func kinds() map[string]fault.Kind {
 	}
 }
 
-// otherStatus returns the codes that do not come with the status of their kind.
+// otherStatus maps codes to their status where it is not the status of their kind.
 func otherStatus() map[string]int {
 	return map[string]int{
 		"too_many_streams": http.StatusTooManyRequests, "method_not_allowed": http.StatusMethodNotAllowed,
@@ -33,8 +33,8 @@ func otherStatus() map[string]int {
 	}
 }
 
-// sources returns the gateway's code, and that of the server that it shares with the
-// services, by folder.
+// sources parses the gateway's code and the server code that it shares with the services,
+// by folder.
 func sources(t *testing.T) map[string][]*ast.File {
 	t.Helper()
 	paths := []string{"../../../internal/platform/rest/problem.go", "../../../internal/platform/rest/text.go", "../../../internal/platform/rest/guard.go", "../../../internal/platform/rest/complexity.go"}
@@ -58,7 +58,7 @@ func sources(t *testing.T) map[string][]*ast.File {
 	return files
 }
 
-// constants returns the texts that a folder's code has names for.
+// constants returns the string constants of a folder by name.
 func constants(files []*ast.File) map[string]string {
 	named := map[string]string{}
 	for _, file := range files {
@@ -85,7 +85,7 @@ func literal(e ast.Expr) (string, bool) {
 	return text, err == nil
 }
 
-// codesIn adds the codes of a folder's faults, with their statuses.
+// codesIn adds the codes and statuses of the faults in a folder.
 func codesIn(t *testing.T, files []*ast.File, codes map[string][]int) {
 	t.Helper()
 	named := constants(files)
@@ -133,9 +133,9 @@ func last(e ast.Expr) string {
 	return ""
 }
 
-// The document lists the codes of the problems that the gateway itself answers with,
-// each with its statuses: what programs tell problems apart by is part of the API.
-func TestCodesAreInTheDocument(t *testing.T) {
+// The document lists the codes of the gateway's own problems with their statuses:
+// programs depend on them.
+func TestDocumentListsAllProblemCodes(t *testing.T) {
 	t.Parallel()
 	codes := map[string][]int{}
 	for _, files := range sources(t) {

@@ -11,7 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// tree is a part of a document, as YAML has it.
+// tree is a node of a YAML document.
 type tree = map[string]any
 
 func treeOf(t *testing.T, text []byte) tree {
@@ -32,8 +32,8 @@ func treeIn(t *testing.T, file string) tree {
 	return treeOf(t, text)
 }
 
-// whole returns a part with what it refers to in place of the references: two documents
-// may name the same thing differently.
+// whole replaces the references in a node by what they refer to: two documents may name
+// the same schema differently.
 func (f form) whole(part any) any {
 	switch p := part.(type) {
 	case tree:
@@ -60,7 +60,7 @@ func (f form) whole(part any) any {
 	}
 }
 
-// form is one operation of a document, as a caller must know it.
+// form is an operation of a document, as far as callers depend on it.
 type form struct {
 	root       tree
 	parameters tree            // by where and name
@@ -91,11 +91,11 @@ func formOf(root tree, path, method string) form {
 	return f
 }
 
-// published is an operation of a service, and which of the public ones it is.
+// published is an operation of a service with its public counterpart.
 type published struct{ document, path, method, public string }
 
-// publishedOnes returns every operation of the services that lies below a route.
-func publishedOnes(t *testing.T) (all []published) {
+// publishedOperations returns every operation of the services below a public route.
+func publishedOperations(t *testing.T) (all []published) {
 	t.Helper()
 	const ops = "../../../internal/platform/ops/ops.yaml"
 	ways := append(routes(), route{"/wishlist", "wishlist", "/customers/{customer}/wishlist"},
@@ -120,9 +120,9 @@ func publishedOnes(t *testing.T) (all []published) {
 	return all
 }
 
-// agreed applies to the service's form the differences that the public API has on purpose.
+// agreed applies the intended differences of the public API to the service's form.
 func agreed(p published, of *form) {
-	delete(of.parameters, "header Idempotency-Key") // which the gateway takes with every POST
+	delete(of.parameters, "header Idempotency-Key") // the gateway accepts it with every POST
 	if strings.Contains(p.public, "/services/{service}/") {
 		of.parameters["path service"] = tree{}
 	}
@@ -135,12 +135,12 @@ func agreed(p published, of *form) {
 	}
 }
 
-// What is asked of a service and what it answers is what the public document says,
-// but for what is agreed.
-func TestTheDocumentIsThatOfTheServices(t *testing.T) {
+// Requests and responses in the public document equal those of the services, except for
+// the intended differences.
+func TestDocumentMatchesTheServices(t *testing.T) {
 	t.Parallel()
 	root := treeOf(t, document(t))
-	for _, p := range publishedOnes(t) {
+	for _, p := range publishedOperations(t) {
 		what := p.method + " " + p.public
 		item, is := root["paths"].(tree)[p.public].(tree)
 		if !is || item[p.method] == nil {
@@ -175,12 +175,12 @@ func same(t *testing.T, what string, theirs, ours any) {
 	}
 }
 
-// The document has all that there is and nothing else: what services publish, and
-// what the gateway answers for itself.
-func TestTheDocumentIsWhole(t *testing.T) {
+// The document has every public operation of the services and of the gateway, and no
+// other.
+func TestDocumentIsComplete(t *testing.T) {
 	t.Parallel()
 	there := map[string]bool{"GET /healthz": true, "GET /readyz": true} // which are not the router's
-	for _, p := range publishedOnes(t) {
+	for _, p := range publishedOperations(t) {
 		there[strings.ToUpper(p.method)+" "+p.public] = true
 	}
 	d := opened(t, overHTTP, Config{}, nil, withDevRoutes(t))

@@ -21,9 +21,9 @@ import (
 	"quadrille/services/gateway/auth"
 )
 
-// shape compares what Go writes of a type with a schema: the same members, and those
-// that are always there required. A schema of the services' that requires nothing is
-// left so.
+// shape compares the JSON encoding of a Go type with a schema: members must be the same,
+// and those that are always present must be required. A schema of the services without
+// required members is skipped.
 func shape(t *testing.T, at string, typ reflect.Type, schema *openapi3.Schema) {
 	t.Helper()
 	switch {
@@ -58,7 +58,7 @@ func shape(t *testing.T, at string, typ reflect.Type, schema *openapi3.Schema) {
 	}
 }
 
-// membersOf returns the fields of a struct by their names in JSON.
+// membersOf returns the fields of a struct by their JSON names.
 func membersOf(typ reflect.Type) map[string]reflect.StructField {
 	members := map[string]reflect.StructField{}
 	for _, field := range reflect.VisibleFields(typ) {
@@ -70,8 +70,7 @@ func membersOf(typ reflect.Type) map[string]reflect.StructField {
 	return members
 }
 
-// What the gateway answers for itself has the shape that the document says.
-func TestShapesAreInTheDocument(t *testing.T) {
+func TestDocumentMatchesResponseTypes(t *testing.T) {
 	t.Parallel()
 	schemas := documented(t).Components.Schemas
 	for name, typ := range map[string]reflect.Type{
@@ -99,8 +98,7 @@ func anys[T any](list []T) []any {
 	return out
 }
 
-// exact is a document that a schema takes, and that has nothing which the schema does
-// not name.
+// exact checks that a schema accepts a document and names all its members.
 func exact(t *testing.T, what string, schema *openapi3.Schema, text string) {
 	t.Helper()
 	var value any
@@ -132,14 +130,13 @@ func onlyNamed(t *testing.T, at string, schema *openapi3.Schema, value any) {
 	}
 }
 
-// What the gateway's notes answer, with everything that a note may say.
-func TestAnswersAreInTheDocument(t *testing.T) {
+func TestDocumentMatchesActivityResponses(t *testing.T) {
 	t.Parallel()
-	d := opened(t, overHTTP, Config{}, (&notes{}).playAll(), withDevRoutes(t))
-	noted(t, d)
+	d := opened(t, overHTTP, Config{}, (&requestLog{}).serveAll(), withDevRoutes(t))
+	recordFullEvent(t, d)
 	for _, o := range operations(t) {
 		query := map[string]string{prefix + "/ops/traces": "?subject=o-1"}[o.path]
-		if o.Responses.Status(http.StatusOK) == nil || o.RequestBody != nil || o.method != http.MethodGet || !ownAnswer(o.path) {
+		if o.Responses.Status(http.StatusOK) == nil || o.RequestBody != nil || o.method != http.MethodGet || !isOwnJSON(o.path) {
 			continue
 		}
 		a := d.ask(http.MethodGet, o.target()+query, "")
@@ -155,12 +152,13 @@ func TestAnswersAreInTheDocument(t *testing.T) {
 	exact(t, "a token", documented(t).Components.Schemas["DevToken"].Value, token.body)
 }
 
-// ownAnswer: the gateway answers it with JSON whatever there is.
-func ownAnswer(path string) bool {
+// isOwnJSON reports whether the gateway itself responds at path, with JSON, whatever is
+// recorded.
+func isOwnJSON(path string) bool {
 	return slices.Contains([]string{prefix + "/me", prefix + "/ops/traces", prefix + "/ops/history", prefix + "/ops/services", "/dev/token"}, path)
 }
 
-// streamed checks the frames of a stream of events, of which it returns the names.
+// streamed checks up to most frames of a stream of events and returns their names.
 func streamed(t *testing.T, doc *openapi3.T, lines iter.Seq[string], most int) (names []string) {
 	t.Helper()
 	schemas := map[string]string{"hello": "EventHello", "reset": "EventReset"}
@@ -180,8 +178,8 @@ func streamed(t *testing.T, doc *openapi3.T, lines iter.Seq[string], most int) (
 	return names
 }
 
-// A stream, and the example of one, is what the document says.
-func TestStreamsAreInTheDocument(t *testing.T) {
+// Both a stream and the example of a stream match the document.
+func TestDocumentMatchesStreams(t *testing.T) {
 	t.Parallel()
 	doc := documented(t)
 	example := doc.Paths.Value(prefix + "/events").Get.Responses.Status(http.StatusOK).Value.Content.Get("text/event-stream").Example.(string)
@@ -189,7 +187,7 @@ func TestStreamsAreInTheDocument(t *testing.T) {
 		t.Errorf("the example has %v", names)
 	}
 	d := opened(t, overHTTP, Config{}, nil)
-	noted(t, d)
+	recordFullEvent(t, d)
 	got, err := d.http.Do(d.request(http.MethodGet, prefix+"/events", "", "Last-Event-ID", "0"))
 	if err != nil {
 		t.Fatal(err)
@@ -205,8 +203,8 @@ func TestStreamsAreInTheDocument(t *testing.T) {
 	}
 }
 
-// noted has the gateway note an event that says everything that one may.
-func noted(t *testing.T, d *door) {
+// recordFullEvent has the gateway record an event in which every member is set.
+func recordFullEvent(t *testing.T, d *testGateway) {
 	t.Helper()
 	at := time.Now().UTC().Truncate(time.Microsecond)
 	if err := d.db.Create(&activity.Activity{

@@ -13,7 +13,7 @@ import (
 	"quadrille/services/gateway/ratelimit"
 )
 
-// documented returns the document of the public API.
+// documented parses the OpenAPI document of the public API.
 func documented(t *testing.T) *openapi3.T {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(document(t))
@@ -23,7 +23,7 @@ func documented(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// operation is one of the document, with what must be said to reach it.
+// operation is an operation of the document with an example path.
 type operation struct {
 	method, path string // the path as the document has it
 	*openapi3.Operation
@@ -58,14 +58,14 @@ func (o operation) roles(t *testing.T) (roles []auth.Role) {
 	return roles
 }
 
-// target returns a path that the operation is at.
+// target returns the example path.
 func (o operation) target() string {
 	return strings.NewReplacer("{customer}", "ann", "{service}", "sales", "{stream}", "sales", "{id}", "1", "{sku}", "A", "{code}", "A").Replace(o.path)
 }
 
 // ask makes the operation's request as somebody, or as nobody, and says what came of
 // it. Of a stream it takes the head alone.
-func (o operation) ask(d *door, who string) answer {
+func (o operation) ask(d *testGateway, who string) answer {
 	d.t.Helper()
 	body := ""
 	if o.RequestBody != nil {
@@ -91,11 +91,10 @@ func (o operation) ask(d *door, who string) answer {
 	return a
 }
 
-// Whoever may, as the document says, gets past the gateway to somebody who answers;
-// nobody else does.
-func TestWhoMayIsInTheDocument(t *testing.T) {
+// Callers with the roles in the document pass the gateway; all others are refused.
+func TestDocumentStatesAllowedRoles(t *testing.T) {
 	t.Parallel()
-	d := opened(t, overHTTP, Config{}, (&notes{}).playAll(), withDevRoutes(t))
+	d := opened(t, overHTTP, Config{}, (&requestLog{}).serveAll(), withDevRoutes(t))
 	for _, o := range operations(t) {
 		roles := o.roles(t)
 		for who, role := range map[string]auth.Role{"": "", "ann": auth.Customer, "warehouse": auth.Warehouse, "staff": auth.Staff} {
@@ -117,9 +116,8 @@ func TestWhoMayIsInTheDocument(t *testing.T) {
 	}
 }
 
-// What the document says to programs is what policy.go says, and what it says to
-// people.
-func TestWhoMayIsThePolicy(t *testing.T) {
+// The roles in the document's extension and in its descriptions equal those of policy.go.
+func TestDocumentRolesEqualThePolicy(t *testing.T) {
 	t.Parallel()
 	for _, o := range operations(t) {
 		roles := o.roles(t)
@@ -132,7 +130,7 @@ func TestWhoMayIsThePolicy(t *testing.T) {
 			t.Errorf("%s does not tell people that everybody may: %s", o, o.Description)
 		}
 		below, public := strings.CutPrefix(o.target(), prefix+"/")
-		if !public || slices.Contains([]string{"me", "events", "docs", "openapi.yaml"}, below) { // which policy does not stand before
+		if !public || slices.Contains([]string{"me", "events", "docs", "openapi.yaml"}, below) { // policy does not apply to these
 			continue
 		}
 		may := resource{o.method, strings.Split(below, "/")}.allowedRoles()
@@ -144,9 +142,9 @@ func TestWhoMayIsThePolicy(t *testing.T) {
 	}
 }
 
-// Everybody may read the document, whatever they take themselves for, as often as
-// their address may ask.
-func TestTheDocumentIsServed(t *testing.T) {
+// The document is served to any caller, even with invalid credentials, within the rate
+// limit of the address.
+func TestServesDocumentToEverybody(t *testing.T) {
 	t.Parallel()
 	d := opened(t, overHTTP, Config{Address: ratelimit.Rate{PerSecond: 100, Burst: 100}}, nil)
 	d.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

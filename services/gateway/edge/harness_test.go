@@ -50,14 +50,14 @@ func document(t *testing.T) []byte {
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	token    = "letmein"           // of somebody who may do everything, by the name of ann
+	token    = "letmein"           // of ann, who has all roles
 	internal = "only-for-services" // INTERNAL_TOKEN
 )
 
-// way is how the gateway of a test reaches the services it plays.
+// way is a kind of transport between the gateway under test and its fake services.
 type way func(t *testing.T, services map[string]http.Handler) (transport http.RoundTripper, url func(string) string)
 
-// ways is every one: what is said of the gateway holds for each.
+// ways runs a test with each transport.
 func ways(t *testing.T, test func(t *testing.T, w way)) {
 	t.Helper()
 	for name, w := range map[string]way{"http": overHTTP, "rpc": overRPC} {
@@ -68,7 +68,7 @@ func ways(t *testing.T, test func(t *testing.T, w way)) {
 	}
 }
 
-// overHTTP plays each service by a server of its own. One that is not played is away.
+// overHTTP serves each fake service over HTTP. Others are unavailable.
 func overHTTP(t *testing.T, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
 	t.Helper()
 	urls := map[string]string{}
@@ -89,7 +89,7 @@ func overHTTP(t *testing.T, services map[string]http.Handler) (http.RoundTripper
 	}
 }
 
-// overRPC plays each service by a server of JSON-RPC.
+// overRPC serves each fake service over JSON-RPC.
 func overRPC(t *testing.T, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
 	t.Helper()
 	tunnel := rpc.NewRoundTripper(func(service string) (*rpc.Client, error) {
@@ -106,7 +106,7 @@ func overRPC(t *testing.T, services map[string]http.Handler) (http.RoundTripper,
 	return hc.Transport, func(service string) string { return "amqp://" + service }
 }
 
-// direct is a transport of JSON-RPC without a way.
+// direct is a JSON-RPC transport without a network.
 type direct struct{ server *rpc.Server }
 
 func (d direct) RoundTrip(ctx context.Context, _ string, message []byte) ([]byte, error) {
@@ -122,8 +122,8 @@ func (d direct) RoundTrip(ctx context.Context, _ string, message []byte) ([]byte
 
 func (d direct) Close() error { return nil }
 
-// played authenticates the tokens of the tests, with all roles or fewer.
-func played(_ context.Context, header string) (auth.Caller, error) {
+// fakeAuthenticate accepts the tokens of the tests, which have all roles or fewer.
+func fakeAuthenticate(_ context.Context, header string) (auth.Caller, error) {
 	scheme, given, _ := strings.Cut(header, " ")
 	callers := map[string]auth.Caller{
 		token:       {Kind: auth.KindUser, Subject: "ann", Roles: auth.AllRoles()},
@@ -142,8 +142,8 @@ func played(_ context.Context, header string) (auth.Caller, error) {
 	return caller, nil
 }
 
-// door is a gateway that a test asks from outside.
-type door struct {
+// testGateway is a gateway that a test calls from outside.
+type testGateway struct {
 	t    *testing.T
 	url  string
 	http *http.Client
@@ -155,12 +155,12 @@ type door struct {
 	db        *gorm.DB // the gateway's own
 }
 
-// opened returns a gateway in front of services that are played, its internal API
-// by its own name; change has the last word on what it is made of.
-func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, change ...func(*Config)) *door {
+// opened returns a gateway in front of fake services, with its internal API under its own
+// name. change may adjust its configuration last.
+func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, change ...func(*Config)) *testGateway {
 	t.Helper()
 	transport, url := w(t, services)
-	d := &door{t: t, log: &lockedBuffer{}}
+	d := &testGateway{t: t, log: &lockedBuffer{}}
 	cfg.Log = slog.New(slog.NewTextHandler(d.log, nil))
 	hc := &http.Client{Transport: transport}
 	sales, err := salesclient.New(url("sales"), hc)
@@ -177,7 +177,7 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, c
 	cfg.Keys, cfg.Limiter = &auth.KeyStore{DB: conn, Log: cfg.Log}, ratelimit.New(nil, "", cfg.Log)
 	cfg.Sales, cfg.Answers, cfg.Audits = sales, &idempotency.Store{DB: conn}, &AuditRunner{DB: conn, Log: cfg.Log}
 	if cfg.Authenticate == nil {
-		cfg.Authenticate = played
+		cfg.Authenticate = fakeAuthenticate
 	}
 	for _, with := range change {
 		with(&cfg)
@@ -198,16 +198,16 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, c
 	return d
 }
 
-// answer is what came back.
+// answer is a received response.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// request returns a request to the gateway with its token; header holds names and values
-// in turn, of which an empty value takes the header away.
-func (d *door) request(method, target, body string, header ...string) *http.Request {
+// request returns a request to the gateway with its token. header holds names and values
+// in turn; an empty value removes the header.
+func (d *testGateway) request(method, target, body string, header ...string) *http.Request {
 	d.t.Helper()
 	r, err := http.NewRequestWithContext(d.t.Context(), method, d.url+target, strings.NewReader(body))
 	if err != nil {
@@ -226,12 +226,14 @@ func (d *door) request(method, target, body string, header ...string) *http.Requ
 	return r
 }
 
-func (d *door) ask(method, target, body string, header ...string) answer {
+// ask sends the operation's request as the named caller, or anonymously, and returns the
+// response; for a stream only its head.
+func (d *testGateway) ask(method, target, body string, header ...string) answer {
 	d.t.Helper()
 	return d.do(d.request(method, target, body, header...))
 }
 
-func (d *door) do(r *http.Request) answer {
+func (d *testGateway) do(r *http.Request) answer {
 	d.t.Helper()
 	got, err := d.http.Do(r)
 	if err != nil {
@@ -245,8 +247,9 @@ func (d *door) do(r *http.Request) answer {
 	return answer{got.StatusCode, got.Header, string(content)}
 }
 
-// raw sends what no client would, and returns the status and the rest of the answer.
-func (d *door) raw(request string) string {
+// raw sends bytes that no HTTP client would send, and returns the response from its
+// status on.
+func (d *testGateway) raw(request string) string {
 	d.t.Helper()
 	conn, err := new(net.Dialer).DialContext(d.t.Context(), "tcp", strings.TrimPrefix(d.url, "http://"))
 	if err != nil {
@@ -274,24 +277,25 @@ func (a answer) refused(t *testing.T, what string, status int, code string) {
 	}
 }
 
-// told is what a played service was asked.
-type told struct {
+// received is a request that a fake service received.
+type received struct {
 	service, method, uri, body string
 	header                     http.Header
 }
 
-// notes remembers what the services it plays were asked, in order.
-type notes struct {
+// requestLog records the requests of the fake services in order.
+type requestLog struct {
 	mu  sync.Mutex
-	all []told
+	all []received
 }
 
-// play answers as h does, or with 200 where that is nil.
-func (n *notes) play(service string, h http.HandlerFunc) http.Handler {
+// serve returns a handler that records requests and calls h, or responds with 200 if h is
+// nil.
+func (n *requestLog) serve(service string, h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		n.mu.Lock()
-		n.all = append(n.all, told{service, r.Method, r.RequestURI, string(body), r.Header.Clone()})
+		n.all = append(n.all, received{service, r.Method, r.RequestURI, string(body), r.Header.Clone()})
 		n.mu.Unlock()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		if h != nil {
@@ -300,17 +304,17 @@ func (n *notes) play(service string, h http.HandlerFunc) http.Handler {
 	})
 }
 
-// playAll plays all services.
-func (n *notes) playAll() map[string]http.Handler {
+// serveAll returns a handler for every service.
+func (n *requestLog) serveAll() map[string]http.Handler {
 	services := map[string]http.Handler{}
 	for _, name := range app.Names() {
-		services[name] = n.play(name, nil)
+		services[name] = n.serve(name, nil)
 	}
 	return services
 }
 
-// take returns the requests since the last call.
-func (n *notes) take() []told {
+// take returns the requests since its last call.
+func (n *requestLog) take() []received {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	all := n.all
@@ -318,7 +322,7 @@ func (n *notes) take() []told {
 	return all
 }
 
-// lockedBuffer is a log that is read while it is written.
+// lockedBuffer is a log buffer that is safe for concurrent use.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  strings.Builder

@@ -10,22 +10,22 @@ import (
 	"quadrille/services/gateway/idempotency"
 )
 
-// requestHeaders returns the headers that are forwarded to a service. Services trust
-// the gateway, so that any other header of a caller might be taken for the gateway's.
+// requestHeaders returns the headers that are forwarded to a service. All others are
+// dropped: services trust the gateway and could mistake a caller's header for its own.
 func requestHeaders(in http.Header, method string) http.Header {
 	names := []string{
 		"Accept", "Accept-Language", "Content-Type", "If-Match", "If-None-Match", "Traceparent", "User-Agent", echo.HeaderXRequestID,
 	}
 	if method == http.MethodPost {
-		names = append(names, idempotency.Header) // replaced by the key's scope
+		names = append(names, idempotency.Header) // its value is the key's scope
 	}
 	return pick(in, names)
 }
 
-// responseHeaders returns the headers of a service's response that are passed on.
-// Headers that instruct browsers are set by the gateway.
-func responseHeaders(answer http.Header) http.Header {
-	return pick(answer, []string{
+// responseHeaders returns the headers of a service's response that are passed on. The
+// gateway itself sets the headers that instruct browsers.
+func responseHeaders(h http.Header) http.Header {
+	return pick(h, []string{
 		"Allow", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Type", "Etag",
 		"Idempotency-Replayed", "Last-Modified", "Link", "Location", "Retry-After",
 	})
@@ -43,8 +43,8 @@ func pick(h http.Header, names []string) http.Header {
 	return out
 }
 
-// finalResponse holds back the headers of a service's response until its final status
-// is known. It drops interim responses (1xx), which echo would take for the final one.
+// finalResponse buffers the headers of a service's response until its final status is
+// known. It drops interim responses (1xx), which echo would take for the final one.
 type finalResponse struct {
 	*echo.Response
 

@@ -11,12 +11,12 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// internalPrefix is the public path of the internal API, the gateway's API as a
-// service.
+// internalPrefix is the public base path of the internal API: the endpoints that the
+// gateway has like every service.
 const internalPrefix = "/internal"
 
-// internalRoutes adds /internal for requests with a token, and the health checks for
-// everybody. Reasons for not being ready are shown with a token alone.
+// internalRoutes adds /internal for requests with a token, and the health checks for all
+// requests.
 func (s *Server) internalRoutes() {
 	s.e.RouteNotFound(internalPrefix+"/*", func(c echo.Context) error {
 		if !s.isInternal(c.Request()) {
@@ -35,10 +35,10 @@ func (s *Server) internalRoutes() {
 	})
 }
 
-// rateKey returns the key by which requests of an address are counted; empty: the
-// request is not counted. Liveness checks and requests with a token are not counted,
-// so that they cannot be starved by others. Readiness checks are counted apart, unless
-// they carry a wrong token: that is a guess.
+// rateKey returns a function that returns the key under which the rate limit counts a
+// request, or "" if it does not count. Liveness checks and internal requests do not
+// count, so that others cannot starve them. Readiness checks count apart from other
+// requests, unless they carry a wrong token, which may be a guess.
 func (s *Server) rateKey(address func(*http.Request) string) func(*http.Request) string {
 	return func(r *http.Request) string {
 		path := r.URL.Path
@@ -54,7 +54,8 @@ func (s *Server) rateKey(address func(*http.Request) string) func(*http.Request)
 	}
 }
 
-// readiness says whether the gateway is ready. Reasons are given with a token alone.
+// readiness responds whether the gateway is ready. Only internal requests learn the
+// reasons.
 func (s *Server) readiness(w http.ResponseWriter, r *http.Request) {
 	if s.isInternal(r) {
 		s.internal.ServeHTTP(w, r)
@@ -79,7 +80,7 @@ func (s *Server) readiness(w http.ResponseWriter, r *http.Request) {
 }
 
 // isInternal reports whether the request carries the internal or the local token. The
-// peer address proves nothing: behind a proxy all requests come from this machine.
+// peer address is no evidence: behind a proxy all requests may come from this machine.
 func (s *Server) isInternal(r *http.Request) bool {
 	given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	return matchesSecret(given, s.cfg.InternalToken) || matchesSecret(given, s.cfg.LocalToken)

@@ -8,7 +8,8 @@ import (
 	"quadrille/services/gateway/auth"
 )
 
-// KeyRoutes adds the API of keys.
+// KeyRoutes adds the endpoints that manage API keys. The caller must authorize the
+// requests.
 func KeyRoutes(api *echo.Group, keys auth.Keyring) {
 	api.Match(readMethods, "/ops/keys", func(c echo.Context) error {
 		items, err := keys.Keys(c.Request().Context())
@@ -28,15 +29,15 @@ func KeyRoutes(api *echo.Group, keys auth.Keyring) {
 }
 
 func createKey(c echo.Context, keys auth.Keyring) error {
-	var asked auth.KeyRequest
-	if err := readJSON(c, &asked); err != nil {
+	var request auth.KeyRequest
+	if err := readJSON(c, &request); err != nil {
 		return err
 	}
-	made, err := keys.Create(c.Request().Context(), asked)
+	created, err := keys.Create(c.Request().Context(), request)
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("Location", prefix+"/ops/keys/"+made.ID)
+	c.Response().Header().Set("Location", prefix+"/ops/keys/"+created.ID)
 	c.Response().Header().Set("Cache-Control", "no-store")
-	return c.JSON(http.StatusCreated, made)
+	return c.JSON(http.StatusCreated, created)
 }

@@ -9,15 +9,17 @@ import (
 	"time"
 
 	"quadrille/services/gateway/auth"
+	"quadrille/services/gateway/idempotency"
 )
 
-// withKeys has a door know callers by real keys, in place of the played ones.
+// withKeys has the gateway authenticate callers by real keys instead of the tests'
+// tokens.
 func withKeys(c *Config) {
 	c.Authenticate = (&auth.Authenticator{Keys: c.Keys}).Authenticate
 }
 
-// staffed returns a door that knows keys alone, and a key of staff.
-func staffed(t *testing.T) (*door, auth.Keyring, []string) {
+// staffed returns a gateway that accepts only keys, and a key with the role staff.
+func staffed(t *testing.T) (*testGateway, auth.Keyring, []string) {
 	t.Helper()
 	var ring auth.Keyring
 	d := opened(t, overHTTP, Config{}, nil, withKeys, func(c *Config) { ring = auth.LocalKeys{Store: c.Keys} })
@@ -36,7 +38,7 @@ func read[T any](t *testing.T, a answer, status int) (body T) {
 	return body
 }
 
-func TestKeysOverTheAPI(t *testing.T) {
+func TestManagesKeysOverTheAPI(t *testing.T) {
 	d, _, staff := staffed(t)
 	end := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 	a := d.ask("POST", prefix+"/ops/keys", `{"name":"scanner","roles":["warehouse","warehouse"],"expires_at":"`+end.Format(time.RFC3339)+`"}`, staff...)
@@ -65,7 +67,7 @@ func TestKeysOverTheAPI(t *testing.T) {
 	d.ask("DELETE", prefix+"/ops/keys/nosuch", "", staff...).refused(t, "one that is not there", http.StatusNotFound, "key_unknown")
 }
 
-func TestKeysThatTheAPIDoesNotMake(t *testing.T) {
+func TestRefusesInvalidKeyRequests(t *testing.T) {
 	d, ring, staff := staffed(t)
 	for body, want := range map[string]struct {
 		status int
@@ -106,8 +108,8 @@ func TestKeysThatTheAPIDoesNotMake(t *testing.T) {
 	}
 }
 
-// A command asks a running gateway as it would ask the database: the same comes out.
-func TestAskedAndKeptAreOne(t *testing.T) {
+// A command gets the same results from a running gateway as from the database.
+func TestRemoteAndLocalKeyringsAreEqual(t *testing.T) {
 	d, kept, staff := staffed(t)
 	asked := auth.RemoteKeys{URL: d.url + prefix, HTTP: &http.Client{Transport: signed{d.http.Transport, staff[1]}}}
 	for _, ring := range []auth.Keyring{kept, asked} {
@@ -128,11 +130,11 @@ func TestAskedAndKeptAreOne(t *testing.T) {
 	one, err := kept.Keys(t.Context())
 	other, err2 := asked.Keys(t.Context())
 	if err != nil || err2 != nil || !reflect.DeepEqual(one, other) || len(one) != 3 {
-		t.Errorf("kept are %+v (%v), asked %+v (%v)", one, err, other, err2)
+		t.Errorf("local %+v (%v), remote %+v (%v)", one, err, other, err2)
 	}
 }
 
-// signed sends an Authorization header.
+// signed is a transport that adds an Authorization header.
 type signed struct {
 	next   http.RoundTripper
 	header string
@@ -142,4 +144,29 @@ func (s signed) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", s.header)
 	return s.next.RoundTrip(r)
+}
+
+// The response stored under an Idempotency-Key does not contain the key.
+func TestDoesNotStoreKeyText(t *testing.T) {
+	t.Parallel()
+	d := opened(t, overHTTP, Config{}, nil)
+	ask := func() answer {
+		return d.ask(http.MethodPost, prefix+"/ops/keys", `{"name":"scanner","roles":["warehouse"]}`, "Idempotency-Key", "k")
+	}
+	var made auth.Key
+	if first := ask(); first.status != http.StatusCreated || json.Unmarshal([]byte(first.body), &made) != nil || made.Key == "" {
+		t.Fatalf("a key is made: %d %s", first.status, first.body)
+	}
+	again := ask()
+	again.refused(t, "the same again", http.StatusConflict, "answer_not_kept")
+	if again.header.Get("Location") != prefix+"/ops/keys/"+made.ID {
+		t.Errorf("the same again does not say which key it made: %v", again.header)
+	}
+	var kept []idempotency.Answer
+	if err := d.db.Find(&kept).Error; err != nil || len(kept) != 1 {
+		t.Fatalf("%d answers are kept: %v", len(kept), err)
+	}
+	if secret := made.Key[strings.LastIndexByte(made.Key, '_')+1:]; strings.Contains(string(kept[0].Body), secret) || strings.Contains(again.body, secret) {
+		t.Errorf("the key is kept: %s", kept[0].Body)
+	}
 }

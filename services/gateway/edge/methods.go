@@ -8,25 +8,25 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// readMethods are the methods of a resource that is only read: what has GET has HEAD
-// (RFC 9110, section 9.1).
+// readMethods are the methods of a read-only resource. Servers must support HEAD where
+// they support GET (RFC 9110, section 9.1).
 var readMethods = []string{http.MethodGet, http.MethodHead}
 
 // refusedRoute is the name of routes that refuse a method.
 const refusedRoute = "refused"
 
-// refuseOthers adds a route for each unsupported method of a path, which responds with
-// 405 and Allow (RFC 9110, section 15.5.6). echo does so itself, but not beside routes
-// that catch unknown paths. It returns the handlers by path.
+// refuseOthers adds a route for each unsupported method of each path, which responds with
+// 405 and Allow (RFC 9110, section 15.5.6). echo does this itself only if no route
+// catches unknown paths. refuseOthers returns the handlers by path.
 func refuseOthers(e *echo.Echo) map[string]echo.HandlerFunc {
-	taken := map[string][]string{}
+	supported := map[string][]string{}
 	for _, r := range e.Routes() {
 		if r.Method != echo.RouteNotFound {
-			taken[r.Path] = append(taken[r.Path], r.Method)
+			supported[r.Path] = append(supported[r.Path], r.Method)
 		}
 	}
 	refusals := map[string]echo.HandlerFunc{}
-	for path, methods := range taken {
+	for path, methods := range supported {
 		slices.Sort(methods)
 		refusals[path] = refuseExcept(append(slices.Clone(methods), http.MethodOptions))
 		for _, method := range []string{
@@ -40,8 +40,8 @@ func refuseOthers(e *echo.Echo) map[string]echo.HandlerFunc {
 	return refusals
 }
 
-// notFound responds with 404. If the path exists and the method is unknown to the
-// router, it responds with 405 instead.
+// notFound responds with 404, or with 405 if the path exists and only its method is
+// unknown to the router.
 func (s *Server) notFound(c echo.Context) error {
 	asTrace := s.e.NewContext(c.Request(), c.Response())
 	s.e.Router().Find(http.MethodTrace, echo.GetPath(c.Request()), asTrace)
@@ -51,7 +51,8 @@ func (s *Server) notFound(c echo.Context) error {
 	return errPathUnknown()
 }
 
-// refuseExcept responds with the allowed methods: 204 to OPTIONS, 405 to any other.
+// refuseExcept returns a handler that responds with Allow and 204 to OPTIONS, 405 to any
+// other method.
 func refuseExcept(methods []string) echo.HandlerFunc {
 	allow := strings.Join(methods, ", ")
 	return func(c echo.Context) error {

@@ -7,16 +7,16 @@ import (
 	"testing"
 )
 
-// own reports whether the gateway's router answers for a path itself.
+// own reports whether the gateway's router handles a path itself.
 func own(path string) bool {
 	return path != "/healthz" && path != "/readyz" && !slices.ContainsFunc(append(routes(), opsRoutes()...), func(r route) bool {
 		return strings.HasPrefix(path+"/", prefix+r.path+"/")
 	}) && !strings.HasPrefix(path, prefix+"/wishlist")
 }
 
-// A path of the gateway's own takes the methods of the document, HEAD where it takes
-// GET, and tells who tries another which they are.
-func TestOtherMethodsAreRefusedByName(t *testing.T) {
+// The gateway's own paths support the methods of the document, and HEAD with GET. Other
+// methods get 405 with Allow.
+func TestRefusesUnsupportedMethodsWithAllow(t *testing.T) {
 	t.Parallel()
 	d := opened(t, overHTTP, Config{}, nil, withDevRoutes(t))
 	taken := map[string][]string{}
@@ -52,16 +52,15 @@ func TestOtherMethodsAreRefusedByName(t *testing.T) {
 			allow := strings.Split(a.header.Get("Allow"), ", ")
 			slices.Sort(allow)
 			if !slices.Equal(allow, methods) {
-				t.Errorf("%s %s is told of %v, want %v", method, path, allow, methods)
+				t.Errorf("%s %s: Allow %v, want %v", method, path, allow, methods)
 			}
 		}
 	}
 }
 
-// HEAD is GET without the body, wherever it is answered.
-func TestHeadIsAnsweredAsGet(t *testing.T) {
+func TestHeadEqualsGetWithoutBody(t *testing.T) {
 	t.Parallel()
-	d := opened(t, overHTTP, Config{}, (&notes{}).playAll(), withDevRoutes(t))
+	d := opened(t, overHTTP, Config{}, (&requestLog{}).serveAll(), withDevRoutes(t))
 	for _, path := range []string{"/me", "/ops/services", "/ops/keys", "/ops/traces?subject=x", "/ops/history", "/ops/audits/none", "/products", "/orders/7"} {
 		head, get := d.ask(http.MethodHead, prefix+path, ""), d.ask(http.MethodGet, prefix+path, "")
 		if head.status != get.status || head.body != "" || head.header.Get("Content-Type") != get.header.Get("Content-Type") {
@@ -70,8 +69,7 @@ func TestHeadIsAnsweredAsGet(t *testing.T) {
 	}
 }
 
-// Who is nobody learns what is not there, as everybody does.
-func TestAStrangerLearnsWhatIsNotThere(t *testing.T) {
+func TestAnonymousCallersGet404And405(t *testing.T) {
 	t.Parallel()
 	d := opened(t, overHTTP, Config{}, nil)
 	for _, method := range []string{"POST", "BREW"} {

@@ -35,9 +35,8 @@ func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// cors allows pages of these origins to call the API (Fetch standard, section 3.2).
-// Credentials travel in a header that a page sets itself, so that cookies are not
-// allowed.
+// cors allows pages of these origins to call the API (Fetch standard, section 3.2). It
+// does not allow cookies: pages send their credentials in the Authorization header.
 func cors(origins []string) echo.MiddlewareFunc {
 	if len(origins) == 0 {
 		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }
@@ -53,8 +52,8 @@ func cors(origins []string) echo.MiddlewareFunc {
 	})
 }
 
-// rateLimits limits each address and each caller: a caller with many addresses counts
-// as one, and callers who share an address are told apart.
+// rateLimits limits requests by address and by caller. A caller with many addresses has
+// one limit, and callers who share an address have one each.
 type rateLimits struct {
 	limiter   *ratelimit.Limiter
 	byAddress ratelimit.Rate
@@ -77,19 +76,20 @@ func (r *rateLimits) limitCaller(next echo.HandlerFunc) echo.HandlerFunc {
 	return r.limit(policyCaller, r.byCaller, func(c echo.Context) string { return callerOf(c).ID() }, next)
 }
 
-// limit takes a token for each request, and sends the state of the bucket in the
-// headers of draft-ietf-httpapi-ratelimit-headers-10.
+// limit takes a token for each request and sends the state of the bucket in the headers
+// of draft-ietf-httpapi-ratelimit-headers-10. It does not count requests with an empty
+// key.
 func (r *rateLimits) limit(policy string, rate ratelimit.Rate, key func(echo.Context) string, next echo.HandlerFunc) echo.HandlerFunc {
 	if rate.Off() {
 		return next
 	}
 	described := fmt.Sprintf("%q;q=%d;w=%d", policy, rate.Burst, seconds(rate.Window()))
 	return func(c echo.Context) error {
-		who := key(c)
-		if who == "" {
+		id := key(c)
+		if id == "" {
 			return next(c)
 		}
-		got := r.limiter.Take(c.Request().Context(), policy+":"+who, rate)
+		got := r.limiter.Take(c.Request().Context(), policy+":"+id, rate)
 		h := c.Response().Header()
 		h.Set("Ratelimit-Policy", described)
 		h.Set("Ratelimit", fmt.Sprintf("%q;r=%d;t=%d", policy, got.Remaining, seconds(got.Reset)))
@@ -98,16 +98,16 @@ func (r *rateLimits) limit(policy string, rate ratelimit.Rate, key func(echo.Con
 		}
 		r.limited.WithLabelValues(policy).Inc()
 		h.Set("Retry-After", strconv.Itoa(seconds(got.Retry)))
-		return fault.New(fault.TooMany, "rate_limited", "that was more than %d requests a second; ask again in %d s", rate.PerSecond, seconds(got.Retry))
+		return fault.New(fault.TooMany, "rate_limited", "the limit of %d requests a second is exceeded; try again in %d s", rate.PerSecond, seconds(got.Retry))
 	}
 }
 
 // seconds rounds up to whole seconds.
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// ClientAddress returns a function that finds the address of a client behind so many
-// trusted proxies. Each appends the address that it saw to X-Forwarded-For; entries
-// before those may be forged.
+// ClientAddress returns a function that returns the address of a request's client behind
+// this number of trusted proxies. Each proxy appends its peer's address to
+// X-Forwarded-For; earlier entries may be forged.
 func ClientAddress(proxies int) func(*http.Request) string {
 	return func(r *http.Request) string {
 		seen := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -123,8 +123,8 @@ func ClientAddress(proxies int) func(*http.Request) string {
 	}
 }
 
-// network returns the address, or in IPv6 the network (/64) that one customer has. It
-// drops the zone.
+// network returns an IPv4 address as it is, and the /64 network of an IPv6 address, of
+// which one customer has all addresses. It drops the zone.
 func network(ip netip.Addr) string {
 	if ip = ip.Unmap().WithZone(""); ip.Is4() {
 		return ip.String()

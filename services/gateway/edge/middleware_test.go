@@ -12,9 +12,9 @@ import (
 	"quadrille/services/gateway/ratelimit"
 )
 
-func TestRates(t *testing.T) {
-	seen := &notes{}
-	d := opened(t, overHTTP, Config{Caller: ratelimit.Rate{PerSecond: 1, Burst: 3}, Address: ratelimit.Rate{PerSecond: 1, Burst: 7}}, seen.playAll())
+func TestLimitsRatePerCallerAndAddress(t *testing.T) {
+	seen := &requestLog{}
+	d := opened(t, overHTTP, Config{Caller: ratelimit.Rate{PerSecond: 1, Burst: 3}, Address: ratelimit.Rate{PerSecond: 1, Burst: 7}}, seen.serveAll())
 	for n := range 3 {
 		a := d.ask("GET", prefix+"/orders", "", as("staff")...)
 		if a.status != http.StatusOK || a.header.Get("Ratelimit-Policy") != `"caller";q=3;w=3` || !strings.HasPrefix(a.header.Get("Ratelimit"), `"caller";r=`+strconv.Itoa(2-n)+";t=") {
@@ -42,7 +42,7 @@ func TestRates(t *testing.T) {
 	}
 }
 
-func TestAddressOf(t *testing.T) {
+func TestClientAddress(t *testing.T) {
 	for _, c := range []struct {
 		remote  string
 		seen    []string // X-Forwarded-For
@@ -50,7 +50,7 @@ func TestAddressOf(t *testing.T) {
 		want    string
 	}{
 		{"192.0.2.1:99", nil, 0, "192.0.2.1"},
-		{"192.0.2.1:99", []string{"198.51.100.7"}, 0, "192.0.2.1"}, // anybody can say that
+		{"192.0.2.1:99", []string{"198.51.100.7"}, 0, "192.0.2.1"}, // the client may have forged it
 		{"192.0.2.1:99", []string{"198.51.100.7"}, 1, "198.51.100.7"},
 		{"192.0.2.1:99", []string{"203.0.113.9, 198.51.100.7"}, 1, "198.51.100.7"},
 		{"192.0.2.1:99", []string{"203.0.113.9", "198.51.100.7"}, 1, "198.51.100.7"},
@@ -75,9 +75,9 @@ func TestAddressOf(t *testing.T) {
 	}
 }
 
-func TestHeadersForBrowsers(t *testing.T) {
-	seen := &notes{}
-	d := opened(t, overHTTP, Config{Origins: []string{"https://shop.example"}}, seen.playAll())
+func TestSetsSecurityAndCORSHeaders(t *testing.T) {
+	seen := &requestLog{}
+	d := opened(t, overHTTP, Config{Origins: []string{"https://shop.example"}}, seen.serveAll())
 	for _, path := range []string{"/", prefix + "/products", prefix + "/orders", "/nothing", "/healthz", "/readyz", "/internal/subscriptions"} {
 		h := d.ask("GET", path, "", "Authorization", "").header
 		csp := h.Get("Content-Security-Policy")
@@ -89,20 +89,20 @@ func TestHeadersForBrowsers(t *testing.T) {
 		return d.ask("OPTIONS", prefix+"/orders", "", "Authorization", "", "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization").header
 	}
 	if h := preflight("https://shop.example"); h.Get("Access-Control-Allow-Origin") != "https://shop.example" || !strings.Contains(h.Get("Access-Control-Allow-Headers"), "Idempotency-Key") {
-		t.Errorf("our page: %v", h)
+		t.Errorf("page of an allowed origin: %v", h)
 	}
 	if h := preflight("https://evil.example"); h.Get("Access-Control-Allow-Origin") != "" {
-		t.Errorf("another's page: %v", h)
+		t.Errorf("page of another origin: %v", h)
 	}
-	none := opened(t, overHTTP, Config{}, seen.playAll())
+	none := opened(t, overHTTP, Config{}, seen.serveAll())
 	if h := none.ask("GET", prefix+"/products", "", "Origin", "https://shop.example").header; h.Get("Access-Control-Allow-Origin") != "" {
-		t.Errorf("where nothing is configured: %v", h)
+		t.Errorf("without configured origins: %v", h)
 	}
 }
 
-// The internal API is for whoever sends INTERNAL_TOKEN, or the local token that the gateway
-// left for commands of its machine.
-func TestInternalAPINeedsAToken(t *testing.T) {
+// The internal API accepts INTERNAL_TOKEN and the local token for commands on the
+// gateway's machine.
+func TestInternalAPIRequiresToken(t *testing.T) {
 	const localToken = "left-for-commands"
 	for name, c := range map[string]struct {
 		cfg        Config
@@ -131,9 +131,8 @@ func TestInternalAPINeedsAToken(t *testing.T) {
 	}
 }
 
-// Behind a proxy that says nothing of whom it asks for, everybody comes from this
-// machine and by its address: that lets nobody in.
-func TestWhoComesFromThisMachineIsNotInside(t *testing.T) {
+// Behind a proxy without X-Forwarded-For all requests come from this machine.
+func TestPeerAddressGivesNoAccessToInternalAPI(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"plain": {}, "a proxy": {Proxies: 1}, "an issuer": {Authenticate: byIssuer(t)},
 	} {
@@ -147,9 +146,9 @@ func TestWhoComesFromThisMachineIsNotInside(t *testing.T) {
 	}
 }
 
-// A guess at what those inside show is a request like any other; who shows it, and who
-// asks for health, is not kept waiting by that.
-func TestGuessesAreCounted(t *testing.T) {
+// Requests with a wrong internal token count. Liveness checks and requests with the right
+// token do not, and are not limited.
+func TestRateLimitsTokenGuesses(t *testing.T) {
 	for _, path := range []string{"/readyz", "/internal/subscriptions"} {
 		d := opened(t, overHTTP, Config{InternalToken: internal, Address: ratelimit.Rate{PerSecond: 1, Burst: 3}}, nil)
 		guess := func() answer { return d.ask("GET", path, "", as("guess")...) }
@@ -175,7 +174,7 @@ func TestGuessesAreCounted(t *testing.T) {
 	}
 }
 
-// byIssuer authenticates by tokens of an issuer that cannot be reached.
+// byIssuer authenticates with tokens of an issuer that is unreachable.
 func byIssuer(t *testing.T) Authenticate {
 	t.Helper()
 	tokens, err := auth.IssuerConfig{JWKS: "http://127.0.0.1:1", Issuer: "i", Audience: "a"}.NewTokens(slog.New(slog.DiscardHandler))

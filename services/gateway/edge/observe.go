@@ -38,8 +38,8 @@ func registerMetrics(metrics prometheus.Registerer, open func() int, limited *pr
 	return nil
 }
 
-// accessLog logs one line per request, with caller and size; that of a stream is
-// written when it ends. Health checks and files of the pages are logged at level
+// accessLog configures one log line per request, with caller and size. The line of a
+// stream is written when it ends. Health checks and static files are logged at level
 // debug.
 func accessLog() rest.AccessLog {
 	return rest.AccessLog{

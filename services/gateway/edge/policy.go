@@ -12,8 +12,9 @@ import (
 	"quadrille/services/gateway/auth"
 )
 
-// resource is what a request addresses: the segments of its path behind the prefix,
-// decoded one by one, as the services decode them.
+// resource identifies the target of a request: method and path segments after the
+// prefix. Segments are decoded one by one, as in the services, so that the policy sees
+// what the service will see.
 type resource struct {
 	method   string
 	segments []string
@@ -35,8 +36,8 @@ func resourceOf(r *http.Request) (resource, error) {
 	return a, nil
 }
 
-// hasDotSegment reports whether the path contains a segment . or .., which would lead
-// past the policy.
+// hasDotSegment reports whether the path contains a segment . or .., which could bypass
+// the policy.
 func hasDotSegment(path string) bool {
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." {
@@ -47,15 +48,15 @@ func hasDotSegment(path string) bool {
 }
 
 func errPathUnknown() error {
-	return fault.New(fault.NotFound, "path_unknown", "there is nothing at this path; %s/docs shows what there is", prefix)
+	return fault.New(fault.NotFound, "path_unknown", "there is no resource at this path; see %s/docs", prefix)
 }
 
-// reads: it changes nothing.
+// isRead reports whether the method is safe: GET, HEAD or OPTIONS.
 func (a resource) isRead() bool {
 	return a.method == http.MethodGet || a.method == http.MethodHead || a.method == http.MethodOptions
 }
 
-// at returns segment n, or nothing.
+// at returns segment n, or "" if there is none.
 func (a resource) at(n int) string {
 	if n < len(a.segments) {
 		return a.segments[n]
@@ -63,7 +64,8 @@ func (a resource) at(n int) string {
 	return ""
 }
 
-// allowedRoles returns the roles that may make the request; none: everybody.
+// allowedRoles returns the roles that may make the request. An empty list allows all
+// callers, including anonymous ones.
 func (a resource) allowedRoles() []auth.Role {
 	switch a.at(0) {
 	case "products":
@@ -109,8 +111,8 @@ func requireAllowed(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// restrictedToOwn reports whether the caller has none of the roles that see
-// everything.
-func restrictedToOwn(caller auth.Caller, all ...auth.Role) bool {
-	return !slices.ContainsFunc(all, func(r auth.Role) bool { return caller.Is(r) })
+// restrictedToOwn reports whether the caller has none of the roles that may access the
+// data of all customers.
+func restrictedToOwn(caller auth.Caller, unrestricted ...auth.Role) bool {
+	return !slices.ContainsFunc(unrestricted, func(r auth.Role) bool { return caller.Is(r) })
 }

@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// Reading products is for everybody; everything else is for who is somebody.
-func TestWhoMayPass(t *testing.T) {
+// Anonymous callers may read products only.
+func TestRequiresRolesForEverythingButProducts(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
-		seen := &notes{}
-		d := opened(t, w, Config{}, seen.playAll())
+		seen := &requestLog{}
+		d := opened(t, w, Config{}, seen.serveAll())
 		for _, c := range []struct {
 			method, path, authorization string
 			passes                      bool
@@ -20,7 +20,7 @@ func TestWhoMayPass(t *testing.T) {
 			{"GET", "/api/v1/products/A", "", true},
 			{"HEAD", "/api/v1/products/A", "", true},
 			{"OPTIONS", "/api/v1/products/A", "", true},
-			{"GET", "/api/v1/products/A", "Bearer wrong", false}, // who thinks to be somebody is told otherwise
+			{"GET", "/api/v1/products/A", "Bearer wrong", false}, // invalid credentials are refused even where anonymous callers are allowed
 			{"PUT", "/api/v1/products/A", "", false},
 			{"POST", "/api/v1/products", "", false},
 			{"DELETE", "/api/v1/products/A", "", false},
@@ -57,7 +57,7 @@ func TestWhoMayPass(t *testing.T) {
 			case c.passes && (a.status != http.StatusOK || asked != 1):
 				t.Errorf("%s gives %d %s", what, a.status, a.body)
 			case !c.passes && (asked != 0 || !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer ")):
-				t.Errorf("%s gives %d; %d services were asked", what, a.status, asked)
+				t.Errorf("%s gives %d; %d requests reached services", what, a.status, asked)
 			case !c.passes && c.authorization == "":
 				a.refused(t, what, http.StatusUnauthorized, "token_required")
 			case !c.passes:
@@ -67,13 +67,12 @@ func TestWhoMayPass(t *testing.T) {
 	})
 }
 
-// Whatever the path looks like: it leads to the service whose it is, below what is
-// public there, or nowhere.
-func TestPathsThatWouldLeadElsewhere(t *testing.T) {
+// A path leads to its service below a public route, or nowhere, whatever its encoding.
+func TestForwardsOnlyPublicPaths(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
-		seen := &notes{}
-		d := opened(t, w, Config{}, seen.playAll())
-		for target, want := range map[string]string{ // "" is nobody
+		seen := &requestLog{}
+		d := opened(t, w, Config{}, seen.serveAll())
+		for target, want := range map[string]string{ // "": no service
 			"/api/v1/products/../orders":              "",
 			"/api/v1/products/..":                     "",
 			"/api/v1/products/.":                      "",
@@ -141,10 +140,9 @@ func TestPathsThatWouldLeadElsewhere(t *testing.T) {
 	})
 }
 
-// Whoever has no token cannot get past the guard by way of the products.
-func TestProductsAreNoWayAroundTheGuard(t *testing.T) {
-	seen := &notes{}
-	d := opened(t, overHTTP, Config{}, seen.playAll())
+func TestProductPathsDoNotBypassAuthorization(t *testing.T) {
+	seen := &requestLog{}
+	d := opened(t, overHTTP, Config{}, seen.serveAll())
 	for _, target := range []string{
 		"/api/v1/products/../orders", "/api/v1/products/%2e%2e/orders", "/api/v1/products/..%2forders", "/api/v1/products%2f..%2forders",
 		"/api/v1/orders?/api/v1/products", "/api/v1/orders/../products", "/api/v1/orders/%2e%2e/products", "/api/v1/orders%2f..%2fproducts",

@@ -26,18 +26,18 @@ type failureKey struct{}
 
 // newProxy returns a handler that forwards requests to the service of a route.
 func (s *Server) newProxy(r route) (echo.HandlerFunc, error) {
-	way, at := s.cfg.Upstreams.to(r.service)
-	base, err := url.Parse(at)
+	transport, address := s.cfg.Upstreams.to(r.service)
+	base, err := url.Parse(address)
 	if err != nil {
 		return nil, fmt.Errorf("URL of %s: %w", r.service, err)
 	}
 	proxy := &httputil.ReverseProxy{
-		Transport:      way,
+		Transport:      transport,
 		Rewrite:        func(p *httputil.ProxyRequest) { rewrite(p, base, r) },
-		ModifyResponse: func(answer *http.Response) error { return publicResponse(answer, r) },
+		ModifyResponse: func(response *http.Response) error { return publicResponse(response, r) },
 		ErrorHandler: func(_ http.ResponseWriter, request *http.Request, err error) {
-			if told, ok := request.Context().Value(failureKey{}).(*error); ok {
-				*told = err
+			if failure, ok := request.Context().Value(failureKey{}).(*error); ok {
+				*failure = err
 			}
 		},
 		ErrorLog: log.New(&proxyLog{s.cfg.Log}, "", 0),
@@ -64,7 +64,8 @@ func (s *Server) newProxy(r route) (echo.HandlerFunc, error) {
 	}, nil
 }
 
-// statusClientGone is logged for a caller that did not wait for the response.
+// statusClientGone is the status logged for a caller that disconnected before the
+// response (like nginx).
 const statusClientGone = 499
 
 // rewrite converts a public request to one for the service. Credentials and addresses
@@ -76,66 +77,69 @@ func rewrite(p *httputil.ProxyRequest, base *url.URL, r route) {
 	if p.In.URL.RawPath != "" {
 		p.Out.URL.RawPath = strings.TrimSuffix(base.EscapedPath(), "/") + r.toService(p.In.URL.EscapedPath())
 	}
-	p.Out.URL.RawQuery = p.In.URL.RawQuery // the service refuses what does not parse
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // not cleaned: the service refuses a malformed query
 	p.Out.Host = ""
 	p.Out.Header = requestHeaders(p.In.Header, p.In.Method)
 }
 
 var (
-	errTokenRefused = errors.New("it does not take the gateway's INTERNAL_TOKEN")
-	errMisdirected  = errors.New("it does not go by the name that its URL has: list that in its ALLOWED_HOSTS")
+	errTokenRefused = errors.New("the service refuses the gateway's INTERNAL_TOKEN: set the same token for all processes")
+	errMisdirected  = errors.New("the service does not accept the host name in its URL: add the name to its ALLOWED_HOSTS")
 )
 
-// publicResponse converts the service's response to a public one.
-func publicResponse(answer *http.Response, r route) error {
+// publicResponse converts the service's response to a public one. It returns an error if
+// the caller must not see the response: the service refused the gateway itself, or the
+// response is invalid.
+func publicResponse(response *http.Response, r route) error {
 	switch {
-	case answer.StatusCode == http.StatusUnauthorized:
+	case response.StatusCode == http.StatusUnauthorized:
 		return errTokenRefused
-	case answer.StatusCode == http.StatusMisdirectedRequest:
+	case response.StatusCode == http.StatusMisdirectedRequest:
 		return errMisdirected
-	case answer.StatusCode < http.StatusOK || answer.StatusCode > 599:
-		return fmt.Errorf("it answers with status %d", answer.StatusCode)
+	case response.StatusCode < http.StatusOK || response.StatusCode > 599:
+		return fmt.Errorf("invalid status %d in the response", response.StatusCode)
 	}
-	if err := checkBegun(answer); err != nil {
+	if err := checkBegun(response); err != nil {
 		return err
 	}
-	if location := answer.Header.Get("Location"); location != "" {
-		answer.Header.Set("Location", r.toPublic(location))
+	if location := response.Header.Get("Location"); location != "" {
+		response.Header.Set("Location", r.toPublic(location))
 	}
-	links := answer.Header.Values("Link")
+	links := response.Header.Values("Link")
 	for i, link := range links {
 		links[i] = r.publicLinks(link)
 	}
 	return nil
 }
 
-// checkBegun reads the first 4 KiB of the response's body, so that a response that
-// breaks off at once becomes an error instead of half a response.
-func checkBegun(answer *http.Response) error {
+// checkBegun reads the first 4 KiB of the response's body, so that a response that ends
+// early there gives an error instead of half a response.
+func checkBegun(response *http.Response) error {
 	const first = 4 << 10
-	body := bufio.NewReaderSize(answer.Body, first)
+	body := bufio.NewReaderSize(response.Body, first)
 	if _, err := body.Peek(first); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("its answer broke off: %w", err)
+		return fmt.Errorf("the response ended early: %w", err)
 	}
-	answer.Body = struct {
+	response.Body = struct {
 		io.Reader
 		io.Closer
-	}{body, answer.Body}
+	}{body, response.Body}
 	return nil
 }
 
-// unavailable returns the fault for a request without a response. Unless a POST was
-// certainly not sent, it says that the request may have been processed: a queue
-// delivers it when the service is back.
+// unavailable returns the fault (Unavailable) for a request without a response. It has
+// the code timeout if the request may have been processed or may be later: after a
+// timeout, and for a POST that may have been sent, which a queue delivers when the
+// service is back. Otherwise the code is service_away.
 func unavailable(service, method string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || method == http.MethodPost && !wasNotSent(err) {
-		return fault.New(fault.Unavailable, "timeout", "%s has not answered in time; what was asked may have been done: ask again with the same Idempotency-Key or external_id", service)
+		return fault.New(fault.Unavailable, "timeout", "%s did not respond in time and may have processed the request: repeat it with the same Idempotency-Key or external_id", service)
 	}
-	return fault.New(fault.Unavailable, "service_away", "%s does not answer just now; the rest of the shop may", service)
+	return fault.New(fault.Unavailable, "service_away", "%s is unavailable; other services may respond", service)
 }
 
-// wasNotSent reports whether the service did not process the request and will not: it
-// was not sent, or refused before its processing.
+// wasNotSent reports whether the service has not processed the request and will not: it
+// was not sent, or refused before processing.
 func wasNotSent(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, rpc.ErrNotSent) || errors.Is(err, errTokenRefused) || errors.Is(err, errMisdirected) || errors.As(err, &op) && op.Op == "dial"
@@ -145,6 +149,6 @@ func wasNotSent(err error) bool {
 type proxyLog struct{ log *slog.Logger }
 
 func (l *proxyLog) Write(p []byte) (int, error) {
-	l.log.Debug("proxy", "says", strings.TrimSpace(string(p)))
+	l.log.Debug("proxy", "message", strings.TrimSpace(string(p)))
 	return len(p), nil
 }

@@ -10,15 +10,15 @@ import (
 	"quadrille/services/gateway/idempotency"
 )
 
-// only returns a gateway in front of sales alone, which answers as h does.
-func only(t *testing.T, w way, h http.HandlerFunc) (*door, *notes) {
+// only returns a gateway in front of sales alone, with h as its handler.
+func only(t *testing.T, w way, h http.HandlerFunc) (*testGateway, *requestLog) {
 	t.Helper()
-	seen := &notes{}
-	return opened(t, w, Config{}, map[string]http.Handler{"sales": seen.play("sales", h)}), seen
+	seen := &requestLog{}
+	return opened(t, w, Config{}, map[string]http.Handler{"sales": seen.serve("sales", h)}), seen
 }
 
-// What the service is told is what the caller said, but for who the caller is.
-func TestWhatIsPassedInward(t *testing.T) {
+// The service receives the caller's request except for credentials and addresses.
+func TestForwardsRequestsWithoutCredentials(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d, seen := only(t, w, nil)
 		const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -31,11 +31,11 @@ func TestWhatIsPassedInward(t *testing.T) {
 			"Client-Ip", "1.2.3.4", "Via", "1.1 x", "Baggage", "a=b", "Sec-Websocket-Key", "x", "Origin", "https://evil.example", "Referer", "https://evil.example/")
 		asked := seen.take()
 		if len(asked) != 1 {
-			t.Fatalf("asked %d times", len(asked))
+			t.Fatalf("%d requests reached the service, want 1", len(asked))
 		}
 		got := asked[0]
 		if got.method != "POST" || got.uri != "/orders?a=1" || got.body != "{\"x\":\"\xff\x00\"}" {
-			t.Errorf("the service is asked %s %s %q", got.method, got.uri, got.body)
+			t.Errorf("the service received %s %s %q", got.method, got.uri, got.body)
 		}
 		for name, want := range map[string]string{
 			"Idempotency-Key": idempotency.Scope("user:ann", "POST", "/api/v1/orders", "k1"), "If-Match": `"7"`, "If-None-Match": `"8"`, "Traceparent": trace,
@@ -61,8 +61,8 @@ func TestWhatIsPassedInward(t *testing.T) {
 	})
 }
 
-// A caller that names no request gets a name for it, and the service the same.
-func TestARequestHasOneID(t *testing.T) {
+// A request without an ID gets one, and the service receives the same ID.
+func TestGeneratesRequestID(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d, seen := only(t, w, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Request-ID", r.Header.Get("X-Request-ID"))
@@ -70,14 +70,14 @@ func TestARequestHasOneID(t *testing.T) {
 		a := d.ask("GET", "/api/v1/orders", "")
 		ids := a.header.Values("X-Request-ID")
 		if asked := seen.take(); len(ids) != 1 || ids[0] == "" || asked[0].header.Get("X-Request-ID") != ids[0] {
-			t.Errorf("the answer names %q, the service was told %q", ids, asked[0].header.Get("X-Request-ID"))
+			t.Errorf("the response has the ID %q, the service received %q", ids, asked[0].header.Get("X-Request-ID"))
 		}
 	})
 }
 
-// What the service answers is what the caller gets, but for paths, which are those
-// of the public API.
-func TestWhatIsPassedOutward(t *testing.T) {
+// The caller receives the service's response with its paths converted to those of the
+// public API.
+func TestRewritesPathsInResponses(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d, _ := only(t, w, func(w http.ResponseWriter, r *http.Request) {
 			h := w.Header()
@@ -105,7 +105,7 @@ func TestWhatIsPassedOutward(t *testing.T) {
 			t.Errorf("Content-Security-Policy is %q", csp)
 		}
 		if a.status != http.StatusCreated || a.body != "\xff\x00{}" {
-			t.Errorf("the answer is %d %q", a.status, a.body)
+			t.Errorf("the response is %d %q", a.status, a.body)
 		}
 		for name, want := range map[string]string{
 			"Location": "/api/v1/orders/7", "Etag": `"3"`, "Idempotency-Replayed": "true", "Content-Type": "application/json; charset=utf-8",
@@ -120,8 +120,7 @@ func TestWhatIsPassedOutward(t *testing.T) {
 	})
 }
 
-// Paths of each route come out as they went in.
-func TestEachRouteGoesThereAndBack(t *testing.T) {
+func TestPathsOfRoutesRoundTrip(t *testing.T) {
 	for _, r := range routes() {
 		for _, below := range []string{"", "/A", "/A/b%2Fc", "?after=x", "/A?after=x"} {
 			public := prefix + r.path + below
@@ -137,8 +136,7 @@ func TestEachRouteGoesThereAndBack(t *testing.T) {
 	}
 }
 
-// Statuses and problem documents are the service's own, to the byte.
-func TestProblemsAreTheServices(t *testing.T) {
+func TestForwardsProblemsUnchanged(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d, _ := only(t, w, func(w http.ResponseWriter, r *http.Request) {
 			status, _ := strconv.Atoi(r.URL.Query().Get("status"))
@@ -158,8 +156,8 @@ func TestProblemsAreTheServices(t *testing.T) {
 	})
 }
 
-// Answers without a body have none, and keep their tag.
-func TestAnswersWithoutABody(t *testing.T) {
+// Such responses keep their ETag.
+func TestForwardsResponsesWithoutBody(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d, _ := only(t, w, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("ETag", `"3"`)
@@ -184,10 +182,10 @@ func TestAnswersWithoutABody(t *testing.T) {
 	})
 }
 
-// Paths that nobody has, and methods that are the service's to refuse.
-func TestUnknownMethodsAndPaths(t *testing.T) {
-	seen := &notes{}
-	d := opened(t, overHTTP, Config{}, seen.playAll())
+// The gateway refuses unknown paths. Unsupported methods are refused by the service.
+func TestRefusesUnknownPathsAndForwardsAllMethods(t *testing.T) {
+	seen := &requestLog{}
+	d := opened(t, overHTTP, Config{}, seen.serveAll())
 	for _, path := range []string{"/api/v1/nothing", "/api/v1", "/api/v1/"} {
 		a := d.ask("GET", path, "")
 		a.refused(t, path, http.StatusNotFound, "path_unknown")
@@ -198,7 +196,7 @@ func TestUnknownMethodsAndPaths(t *testing.T) {
 	d.ask("GET", "/dev/token", "").refused(t, "a sign-in that is not there", http.StatusNotFound, "path_unknown")
 	d.ask("BREW", "/api/v1/orders", "")
 	if asked := seen.take(); len(asked) != 1 || asked[0].method != "BREW" {
-		t.Errorf("the services were asked %v", asked)
+		t.Errorf("the services received %v", asked)
 	}
 	d.ask("POST", "/healthz", "").refused(t, "a wrong method", http.StatusMethodNotAllowed, "method_not_allowed")
 	for _, path := range []string{"/healthz", "/readyz"} {

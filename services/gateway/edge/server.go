@@ -21,7 +21,7 @@ import (
 // Answers, Audits and Activity are required.
 type Config struct {
 	Log       *slog.Logger
-	Metrics   prometheus.Registerer // nil: no metrics are registered
+	Metrics   prometheus.Registerer // nil: none are registered
 	Upstreams *Upstreams
 	Document  []byte // the OpenAPI document of the public API
 
@@ -34,17 +34,17 @@ type Config struct {
 	Audits       *AuditRunner
 	Activity     *activity.Service
 
-	// A request with one of these tokens may reach /internal. An empty token is never
-	// accepted.
+	// Either token gives access to /internal. An empty token is never accepted.
 	InternalToken string // INTERNAL_TOKEN
 	LocalToken    string // written at start for commands on this machine
 
-	Origins []string // origins whose pages may call the API; none where empty
+	Origins []string // origins whose pages may call the API (CORS); empty: none
 	Proxies int      // trusted proxies in front, each of which appends to X-Forwarded-For
 	Address ratelimit.Rate
 	Caller  ratelimit.Rate
-	// Timeout bounds a request; an upload from its end on. 25 s where 0: below the 30 s
-	// after which Heroku's router gives up, so that the caller gets our answer.
+	// Timeout bounds a request; for an upload it starts when the body was received. The
+	// default, 25 s, is below the 30 s of Heroku's router, so that the caller gets the
+	// gateway's response and not the router's.
 	Timeout time.Duration
 }
 
@@ -60,7 +60,7 @@ type Server struct {
 	cfg      Config
 	e        *echo.Echo
 	internal http.Handler // set by Handler, before the first request
-	// refusals answer unsupported methods, by the path of the route.
+	// refusals holds the handlers of unsupported methods, by the path of the route.
 	refusals map[string]echo.HandlerFunc
 }
 
@@ -78,7 +78,7 @@ func New(cfg Config) (*Server, error) {
 	if err := registerMetrics(cfg.Metrics, cfg.Activity.Open, r.limited); err != nil {
 		return nil, err
 	}
-	// The rest of the time is left for the service.
+	// Reading a request may take 4/5 of its time; the rest is for the service.
 	s.e.Use(securityHeaders, rest.ReadWithin(cfg.Timeout*4/5), cors(cfg.Origins), r.limitAddress)
 	pages, err := ui.Handler()
 	if err != nil {
@@ -103,14 +103,14 @@ func New(cfg Config) (*Server, error) {
 // apiRoutes adds the routes of the public API.
 func (s *Server) apiRoutes(r *rateLimits) error {
 	cfg := s.cfg
-	// A stream has no deadline, so it does not pass the middleware that bounds time.
+	// A stream has no deadline, so it is not in the group, which bounds a request's time.
 	s.e.Match(readMethods, prefix+"/events", echo.WrapHandler(cfg.Activity.Events()), rest.Text, authenticate(cfg.Authenticate), r.limitCaller)
 	uploads := rest.UploadsTo(prefix + "/imports")
 	api := s.e.Group(prefix, rest.Text, rejectEncoded, authenticate(cfg.Authenticate), r.limitCaller, idempotency.Outlive, rest.Deadline(cfg.Timeout, uploads),
 		rest.BodyLimits{Body: maxJSON, CSV: maxCSV, Upload: uploads}.Middleware(), blameSender)
 	api.Match(readMethods, "/me", getMe)
-	again := idempotency.Middleware(cfg.Answers, func(ctx context.Context) string { return auth.CallerFrom(ctx).ID() })
-	allowed := api.Group("", requireAllowed, again)
+	replay := idempotency.Middleware(cfg.Answers, func(ctx context.Context) string { return auth.CallerFrom(ctx).ID() })
+	allowed := api.Group("", requireAllowed, replay)
 	KeyRoutes(allowed, auth.LocalKeys{Store: cfg.Keys})
 	auditRoutes(allowed, cfg.Audits)
 	allowed.Match(readMethods, "/ops/traces", echo.WrapHandler(cfg.Activity.Traces()))
@@ -122,8 +122,8 @@ func (s *Server) apiRoutes(r *rateLimits) error {
 	return s.proxyRoutes(allowed)
 }
 
-// proxyRoutes forwards every method of the paths that belong to a service: which
-// methods exist is decided by the service.
+// proxyRoutes forwards the paths of the services. It forwards every method: the service
+// refuses unsupported ones.
 func (s *Server) proxyRoutes(api *echo.Group) error {
 	own, err := newOrderGuard(s.cfg.Sales)
 	if err != nil {
@@ -145,8 +145,8 @@ func (s *Server) proxyRoutes(api *echo.Group) error {
 	return nil
 }
 
-// Handler returns the public handler. Requests to /internal with a token are served by
-// internal, the gateway's API as a service.
+// Handler returns the public handler. internal is the API that the gateway has like every
+// service; it handles requests to /internal with a token.
 func (s *Server) Handler(internal http.Handler) http.Handler {
 	s.internal = internal
 	s.cfg.Upstreams.setSelf(internal)

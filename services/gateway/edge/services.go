@@ -12,7 +12,7 @@ import (
 	"quadrille/internal/platform/ready"
 )
 
-// serviceState is the state of a service, for operators.
+// serviceState is the API's representation of the state of a service.
 type serviceState struct {
 	Name        string             `json:"name"`
 	Status      string             `json:"status"` // ready, not_ready or away
@@ -23,21 +23,21 @@ type serviceState struct {
 	DeadLetters int64              `json:"dead_letters"`
 }
 
-// stateTimeout bounds how long a service may take to report its state: a page waits
-// for the slowest.
+// stateTimeout bounds how long a service may take to report its state: the response waits
+// for the slowest service.
 const stateTimeout = 3 * time.Second
 
-// servicesRoute adds the states of all services in one response, including those that
+// servicesRoute adds the endpoint with the states of all services, including those that
 // do not respond.
 func (s *Server) servicesRoute(api *echo.Group) {
 	api.Match(readMethods, "/ops/services", func(c echo.Context) error {
 		names := serviceNames()
 		items := make([]serviceState, len(names))
-		var asking sync.WaitGroup
+		var requests sync.WaitGroup
 		for i, name := range names {
-			asking.Go(func() { items[i] = fetchState(c.Request().Context(), name, s.cfg.Upstreams.ops(name)) })
+			requests.Go(func() { items[i] = fetchState(c.Request().Context(), name, s.cfg.Upstreams.ops(name)) })
 		}
-		asking.Wait()
+		requests.Wait()
 		return c.JSON(http.StatusOK, map[string]any{"items": items})
 	})
 }
@@ -47,18 +47,18 @@ func fetchState(ctx context.Context, name string, c *ops.Client) serviceState {
 	defer cancel()
 	s := serviceState{Name: name, Status: "ready", Readers: []ops.Subscription{}, Checks: []ready.Result{}}
 	var unready error
-	var asking sync.WaitGroup
-	asking.Go(func() { unready = c.Ready(ctx) })
+	var requests sync.WaitGroup
+	requests.Go(func() { unready = c.Ready(ctx) })
 	readers, err := c.Subscriptions(ctx)
-	asking.Wait()
+	requests.Wait()
 	switch {
 	case err != nil && unready != nil:
-		s.Status, s.Detail = "away", "does not answer"
+		s.Status, s.Detail = "away", "does not respond"
 		return s
 	case unready != nil:
 		s.Status, s.Detail = "not_ready", unready.Error()
 	case err != nil:
-		s.Status, s.Detail = "not_ready", "does not say how far it is"
+		s.Status, s.Detail = "not_ready", "does not report its subscriptions"
 	}
 	if err == nil {
 		s.Readers, s.Outbox, s.DeadLetters = readers.Items, readers.Outbox, readers.DeadLetters

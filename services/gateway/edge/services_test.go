@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,8 +14,8 @@ import (
 	"quadrille/services/gateway/activity"
 )
 
-// playOps plays a service's common endpoints.
-func playOps(ready int, subscriptions string) http.Handler {
+// fakeOps returns the operations endpoints of a service.
+func fakeOps(ready int, subscriptions string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		switch r.URL.Path {
@@ -36,21 +37,21 @@ func playOps(ready int, subscriptions string) http.Handler {
 type states struct{ Items []serviceState }
 
 // How every service is, in one answer, whatever is wrong with any of them.
-func TestHowTheServicesAre(t *testing.T) {
+func TestReportsStateOfAllServices(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		hangs := make(chan struct{})
 		subscriptions := `{"items":[{"subscriber":"sales","stream":"catalog","position":7,"end":9,"lag":2,"state":"reading"}],"outbox":{"unsent":3},"dead_letters":1}`
 		d := opened(t, w, Config{}, map[string]http.Handler{
-			"inventory": playOps(http.StatusOK, subscriptions),
-			"catalog":   playOps(http.StatusServiceUnavailable, subscriptions),
-			"wishlist":  playOps(http.StatusOK, ""),
+			"inventory": fakeOps(http.StatusOK, subscriptions),
+			"catalog":   fakeOps(http.StatusServiceUnavailable, subscriptions),
+			"wishlist":  fakeOps(http.StatusOK, ""),
 			"sales": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				select {
 				case <-hangs:
 				case <-r.Context().Done():
 				}
 			}),
-			app.Gateway: playOps(http.StatusOK, `{"items":[],"outbox":{"unsent":0},"dead_letters":0}`),
+			app.Gateway: fakeOps(http.StatusOK, `{"items":[],"outbox":{"unsent":0},"dead_letters":0}`),
 		})
 		defer close(hangs)
 		began := time.Now()
@@ -69,9 +70,9 @@ func TestHowTheServicesAre(t *testing.T) {
 			app.Gateway: "ready , 0 readers, 0 unsent, 0 dead",
 			"inventory": "ready , 1 readers, 3 unsent, 1 dead",
 			"catalog":   "not_ready log: is away, 1 readers, 3 unsent, 1 dead",
-			"wishlist":  "not_ready does not say how far it is, 0 readers",
-			"sales":     "away does not answer, 0 readers, 0 unsent, 0 dead",
-			"stats":     "away does not answer, 0 readers, 0 unsent, 0 dead",
+			"wishlist":  "not_ready does not report its subscriptions, 0 readers",
+			"sales":     "away does not respond, 0 readers, 0 unsent, 0 dead",
+			"stats":     "away does not respond, 0 readers, 0 unsent, 0 dead",
 		}
 		for name, state := range want {
 			if !strings.HasPrefix(got[name], state) || len(all.Items) != len(want) {
@@ -81,14 +82,13 @@ func TestHowTheServicesAre(t *testing.T) {
 	})
 }
 
-// One service that hangs takes its own readers out of the chart, and no others; the
-// gateway's are in it, too.
-func TestHowFarReadersAreBehindWhileOneHangs(t *testing.T) {
+// A service that hangs is left out of the lags; the others and the gateway are included.
+func TestSamplesLagsWhileOneServiceHangs(t *testing.T) {
 	t.Parallel()
 	hangs := make(chan struct{})
 	defer close(hangs)
 	behind := func(name string) http.Handler {
-		return playOps(http.StatusOK, fmt.Sprintf(`{"items":[{"subscriber":%q,"stream":"catalog","lag":2}],"outbox":{"unsent":0}}`, name))
+		return fakeOps(http.StatusOK, fmt.Sprintf(`{"items":[{"subscriber":%q,"stream":"catalog","lag":2}],"outbox":{"unsent":0}}`, name))
 	}
 	d := opened(t, overHTTP, Config{}, map[string]http.Handler{
 		"inventory": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -110,7 +110,7 @@ func TestHowFarReadersAreBehindWhileOneHangs(t *testing.T) {
 	}
 }
 
-func TestHowTheServicesAreIsForStaff(t *testing.T) {
+func TestServiceStatesRequireStaff(t *testing.T) {
 	d := opened(t, overHTTP, Config{}, nil)
 	for _, who := range []string{"ann", "warehouse"} {
 		d.ask("GET", prefix+"/ops/services", "", as(who)...).refused(t, who, http.StatusForbidden, "role_required")
@@ -118,12 +118,12 @@ func TestHowTheServicesAreIsForStaff(t *testing.T) {
 	d.ask("GET", prefix+"/ops/services", "", "Authorization", "").refused(t, "nobody", http.StatusUnauthorized, "token_required")
 }
 
-// The gateway's own are asked as every service's are, by a page, too, and whether or
-// not it shows INTERNAL_TOKEN.
-func TestTheGatewaysOwnFromAPage(t *testing.T) {
+// The gateway's own operations endpoints are public like those of the services, with or
+// without INTERNAL_TOKEN.
+func TestServesOwnOperationsEndpoints(t *testing.T) {
 	for _, inner := range []string{"", internal} {
-		seen := &notes{}
-		own := seen.play(app.Gateway, func(w http.ResponseWriter, r *http.Request) {
+		seen := &requestLog{}
+		own := seen.serve(app.Gateway, func(w http.ResponseWriter, r *http.Request) {
 			if inner != "" && r.Header.Get("Authorization") != "Bearer "+inner {
 				w.WriteHeader(http.StatusUnauthorized)
 				return
@@ -136,7 +136,7 @@ func TestTheGatewaysOwnFromAPage(t *testing.T) {
 			a := d.ask(ask[0], prefix+"/ops/services/gateway"+ask[1], "", append(as("staff"), "Origin", "https://shop.example", "Sec-Fetch-Site", "same-origin")...)
 			asked := seen.take()
 			if a.status != http.StatusOK || len(asked) != 1 || asked[0].method != ask[0] || asked[0].uri != ask[1] {
-				t.Errorf("%v: %d %s, asked were %v", ask, a.status, a.body, asked)
+				t.Errorf("%v: %d %s, requests %v", ask, a.status, a.body, asked)
 			}
 			if want := `</api/v1/ops/services/gateway/dead-letters?after=x>; rel="next"`; a.header.Get("Link") != want && ask[1] == "/dead-letters?limit=2" {
 				t.Errorf("it leads to %s", a.header.Get("Link"))
@@ -145,5 +145,18 @@ func TestTheGatewaysOwnFromAPage(t *testing.T) {
 		if a := d.ask("GET", prefix+"/ops/services/gateway/subscriptions", "", as("warehouse")...); a.status != http.StatusForbidden {
 			t.Errorf("warehouse: %d", a.status)
 		}
+	}
+}
+
+// The lag sampler may run before the server has its handler.
+func TestUpstreamsFailBeforeServerStarts(t *testing.T) {
+	t.Parallel()
+	_, url := overHTTP(t, nil)
+	u := NewUpstreams(UpstreamsConfig{HTTP: &http.Client{}, URL: url})
+	if _, err := u.ops(app.Gateway).Subscriptions(t.Context()); !errors.Is(err, errStarting) {
+		t.Errorf("the gateway's subscriptions give %v, want %v", err, errStarting)
+	}
+	if lags := u.Lags(t.Context()); len(lags) != 0 {
+		t.Errorf("lags are %v, want none", lags)
 	}
 }

@@ -17,17 +17,16 @@ import (
 	"quadrille/pkg/rpc"
 )
 
-// A service that is away takes its own part with it, and no other.
-func TestAServiceThatIsAway(t *testing.T) {
+func TestUnavailableServiceDoesNotAffectOthers(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
-		seen := &notes{}
-		services := seen.playAll()
+		seen := &requestLog{}
+		services := seen.serveAll()
 		delete(services, "sales")
 		d := opened(t, w, Config{}, services)
 		for _, r := range routes() {
 			path := r.path
 			if path == "/customers" {
-				path += "/ann/wishlist" // ann asks
+				path += "/ann/wishlist" // the caller is ann
 			}
 			a := d.ask("GET", prefix+path, "")
 			if r.service != "sales" {
@@ -38,7 +37,7 @@ func TestAServiceThatIsAway(t *testing.T) {
 			}
 			a.refused(t, "sales", http.StatusServiceUnavailable, "service_away")
 			if a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "sales") {
-				t.Errorf("the answer is %v %s", a.header, a.body)
+				t.Errorf("the response is %v %s", a.header, a.body)
 			}
 		}
 		if strings.Contains(d.log.String(), internal) || strings.Contains(d.log.String(), token) {
@@ -47,8 +46,8 @@ func TestAServiceThatIsAway(t *testing.T) {
 	})
 }
 
-// One that takes too long is told so to the caller, and to the service.
-func TestAServiceThatHangs(t *testing.T) {
+// The caller gets 503, and the service's request is cancelled.
+func TestTimesOutServiceThatHangs(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		ended := make(chan struct{}, 1)
 		d := opened(t, w, Config{Timeout: 100 * time.Millisecond}, map[string]http.Handler{
@@ -61,7 +60,7 @@ func TestAServiceThatHangs(t *testing.T) {
 		a := d.ask("POST", "/api/v1/orders", "{}")
 		a.refused(t, "a service that hangs", http.StatusServiceUnavailable, "timeout")
 		if !strings.Contains(a.body, "sales") || !strings.Contains(a.body, "Idempotency-Key") || a.header.Get("Retry-After") == "" {
-			t.Errorf("the answer is %v %s", a.header, a.body)
+			t.Errorf("the response is %v %s", a.header, a.body)
 		}
 		<-ended
 		a = d.ask("GET", "/api/v1/orders", "", "Content-Type", "text/csv") // only an upload may take longer
@@ -70,8 +69,8 @@ func TestAServiceThatHangs(t *testing.T) {
 	})
 }
 
-// A caller that goes away takes its request along, and nobody is blamed for it.
-func TestACallerThatGoesAway(t *testing.T) {
+// The request to the service is cancelled, and no warning is logged.
+func TestCancelsRequestOfDisconnectedCaller(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		asked, ended := make(chan struct{}), make(chan struct{})
 		d := opened(t, w, Config{}, map[string]http.Handler{
@@ -89,14 +88,14 @@ func TestACallerThatGoesAway(t *testing.T) {
 		<-ended
 		d.shut()
 		if said := d.log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "level=INFO msg=request") || !strings.Contains(said, "status=499") {
-			t.Errorf("the log says %s", said)
+			t.Errorf("log: %s", said)
 		}
 	})
 }
 
-// A token that a service does not take is our mistake: the caller must not think
-// that its own was meant.
-func TestAServiceThatDoesNotTakeOurToken(t *testing.T) {
+// 401 from a service is a configuration error of ours: the caller must not think that its
+// own token was refused.
+func TestReportsRefusedInternalTokenAs503(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d, _ := only(t, w, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
@@ -106,13 +105,13 @@ func TestAServiceThatDoesNotTakeOurToken(t *testing.T) {
 		a := d.ask("GET", "/api/v1/orders", "")
 		a.refused(t, "sales", http.StatusServiceUnavailable, "service_away")
 		if a.header.Get("WWW-Authenticate") != "" || strings.Contains(fmt.Sprint(a), internal) || !strings.Contains(d.log.String(), "INTERNAL_TOKEN") {
-			t.Errorf("the answer is %v, the log says %s", a, d.log)
+			t.Errorf("response %v, log %s", a, d.log)
 		}
 	})
 }
 
-// What a panicking service says: over HTTP nothing, over RPC that it failed.
-func TestAServiceThatPanics(t *testing.T) {
+// Over HTTP a panicking service sends no response, over RPC an error.
+func TestReportsPanicOfService(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d, _ := only(t, w, func(http.ResponseWriter, *http.Request) { panic("secret") })
 		a := d.ask("GET", "/api/v1/orders", "")
@@ -123,7 +122,7 @@ func TestAServiceThatPanics(t *testing.T) {
 	})
 }
 
-// lying returns a server that answers every request with these bytes.
+// lying returns a server that sends these bytes as the response to every request.
 func lying(t *testing.T, bytes string) way {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -150,7 +149,7 @@ func lying(t *testing.T, bytes string) way {
 	}
 }
 
-// fixed is a tunnel whose every call has this result.
+// fixed is a tunnel in which every call has this result.
 type fixed string
 
 func (f fixed) RoundTrip(_ context.Context, id string, _ []byte) ([]byte, error) {
@@ -168,8 +167,7 @@ func lyingOverRPC(result string) way {
 	}
 }
 
-// An answer that is none gives 503, whatever is wrong with it.
-func TestAServiceThatTalksNonsense(t *testing.T) {
+func TestReportsInvalidResponseAs503(t *testing.T) {
 	for what, w := range map[string]way{
 		"no HTTP":              lying(t, "hello"),
 		"nothing":              lying(t, ""),
@@ -190,9 +188,9 @@ func TestAServiceThatTalksNonsense(t *testing.T) {
 	}
 }
 
-// A body that breaks off at once is no answer. One that does so later breaks off for
-// the caller, too: it must not look whole.
-func TestABodyThatBreaksOff(t *testing.T) {
+// A response body that ends at once gives 503. One that ends later ends early for the
+// caller, too: it must not look complete.
+func TestDoesNotCompleteTruncatedResponses(t *testing.T) {
 	for what, c := range map[string]struct {
 		bytes string
 		late  bool
@@ -216,15 +214,14 @@ func TestABodyThatBreaksOff(t *testing.T) {
 			}
 			defer got.Body.Close()
 			if body, err := io.ReadAll(got.Body); err == nil {
-				t.Errorf("it looks whole: %d %q", got.StatusCode, body)
+				t.Errorf("the response looks complete: %d %q", got.StatusCode, body)
 			}
 		})
 	}
 }
 
-// A request that is still worked on when the gateway stops is called off, and its
-// caller is told so.
-func TestAGatewayThatStops(t *testing.T) {
+// A request in progress at shutdown is cancelled, and its caller gets 503.
+func TestCancelsRequestsAtShutdown(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		asked := make(chan struct{}, 1)
 		d := opened(t, w, Config{}, map[string]http.Handler{"sales": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -246,14 +243,14 @@ func TestAGatewayThatStops(t *testing.T) {
 			}
 			a.refused(t, "a request that is called off", http.StatusServiceUnavailable, "draining")
 			if a.header.Get("Retry-After") == "" {
-				t.Errorf("the answer is %v", a.header)
+				t.Errorf("the response is %v", a.header)
 			}
 			server.Close()
 		}
 	})
 }
 
-// failing returns a way on which every call fails with err.
+// failing returns a transport whose calls fail with err.
 func failing(err error) way {
 	return func(t *testing.T, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
 		t.Helper()
@@ -263,15 +260,16 @@ func failing(err error) way {
 	}
 }
 
-// fails is a tunnel whose every call fails.
+// fails is a tunnel whose calls fail.
 type fails struct{ err error }
 
 func (f fails) RoundTrip(context.Context, string, []byte) ([]byte, error) { return nil, f.err }
 
 func (fails) Close() error { return nil }
 
-// Who orders is told that it may be done after all, unless it certainly will not be.
-func TestWhatMayHaveBeenDone(t *testing.T) {
+// An order that failed has the code timeout if it may have been placed, and service_away
+// if it certainly was not.
+func TestReportsWhetherOrderMayHaveBeenPlaced(t *testing.T) {
 	for what, c := range map[string]struct {
 		w         way
 		get, post string
@@ -293,8 +291,7 @@ func TestWhatMayHaveBeenDone(t *testing.T) {
 	}
 }
 
-// An ID that sales refuses is that of no order.
-func TestAnIDThatIsNone(t *testing.T) {
+func TestTreatsInvalidOrderIDsAsUnknown(t *testing.T) {
 	for _, status := range []int{400, 404, 422} {
 		d := opened(t, overHTTP, Config{}, map[string]http.Handler{"sales": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")

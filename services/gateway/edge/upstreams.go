@@ -19,8 +19,7 @@ import (
 type UpstreamsConfig struct {
 	HTTP *http.Client
 	URL  func(service string) string
-	// InternalToken is sent to the gateway's own internal API, which demands it where
-	// it is set.
+	// InternalToken authenticates requests to the gateway's own internal API.
 	InternalToken string
 }
 
@@ -31,8 +30,8 @@ type Upstreams struct {
 	self atomic.Pointer[http.Handler]
 }
 
-// NewUpstreams creates Upstreams. Until Server.Handler was called, requests to the
-// gateway itself fail.
+// NewUpstreams creates an Upstreams. Requests to the gateway itself fail until
+// Server.Handler is called.
 func NewUpstreams(cfg UpstreamsConfig) *Upstreams { return &Upstreams{cfg: cfg} }
 
 func (u *Upstreams) setSelf(internal http.Handler) { u.self.Store(&internal) }
@@ -45,24 +44,24 @@ func (u *Upstreams) to(service string) (transport http.RoundTripper, base string
 	return u.cfg.HTTP.Transport, u.cfg.URL(service)
 }
 
-// ops returns a client of the endpoints that every service has.
+// ops returns a client of the operations endpoints, which every service has.
 func (u *Upstreams) ops(service string) *ops.Client {
 	transport, base := u.to(service)
 	return ops.New(strings.TrimSuffix(base, "/"), &http.Client{Transport: transport})
 }
 
-// Lags asks all services at once how far behind their readers are. A service that does
-// not answer within stateWithin is left out.
+// Lags returns the lags of the readers of all services. It queries the services
+// concurrently and omits those that do not respond within stateTimeout.
 func (u *Upstreams) Lags(ctx context.Context) []activity.Lag {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
 	names := serviceNames()
 	found := make([][]activity.Lag, len(names))
-	var asking sync.WaitGroup
+	var requests sync.WaitGroup
 	for i, name := range names {
-		asking.Go(func() { found[i] = fetchLags(ctx, u.ops(name)) })
+		requests.Go(func() { found[i] = fetchLags(ctx, u.ops(name)) })
 	}
-	asking.Wait()
+	requests.Wait()
 	return slices.Concat(found...)
 }
 
@@ -77,14 +76,14 @@ func fetchLags(ctx context.Context, c *ops.Client) (all []activity.Lag) {
 	return all
 }
 
-// inProcess calls the gateway's own internal API without a network: on the way through
-// its public side the request would pass as the caller's, or as anonymous.
+// inProcess is a transport that calls the gateway's own internal API directly: its public
+// side would treat the request as the caller's, or as anonymous.
 type inProcess struct{ upstreams *Upstreams }
 
 var errStarting = errors.New("the gateway is starting: its own endpoints are not ready yet")
 
-// RoundTrip implements http.RoundTripper. The internal API answers from memory and the
-// database, a page at a time, so that the answer is buffered.
+// RoundTrip implements http.RoundTripper. It buffers the response, which is small: the
+// internal API responds from memory and the database, a page at a time.
 func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close() //nolint:errcheck // it was read

@@ -27,20 +27,20 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// stand is a door through which events are seen, and the log that they come from.
-type stand struct {
-	*door
+// streamTest is a gateway with a log of events that it streams.
+type streamTest struct {
+	*testGateway
 
 	ring auth.Keyring
 	now  atomic.Pointer[time.Time] // of keys
 	log  bus.Bus
-	away atomic.Bool // nobody can tell who calls
+	away atomic.Bool // credentials cannot be checked
 }
 
-// whose is a sales in which every order is ann's.
-type whose struct{}
+// ownedByAnn is a sales service in which every order is ann's.
+type ownedByAnn struct{}
 
-func (whose) Orders(_ context.Context, ids []string) (found []salesclient.Order, err error) {
+func (ownedByAnn) Orders(_ context.Context, ids []string) (found []salesclient.Order, err error) {
 	for _, id := range ids {
 		found = append(found, salesclient.Order{Id: id, Customer: "ann"})
 	}
@@ -50,9 +50,9 @@ func (whose) Orders(_ context.Context, ids []string) (found []salesclient.Order,
 // beat is between two heartbeats.
 const beat = 10 * time.Millisecond
 
-func newStand(t *testing.T) *stand {
+func newStand(t *testing.T) *streamTest {
 	t.Helper()
-	s := &stand{}
+	s := &streamTest{}
 	begin := time.Now()
 	s.now.Store(&begin)
 	quiet := slog.New(slog.DiscardHandler)
@@ -64,7 +64,7 @@ func newStand(t *testing.T) *stand {
 	ctx, end := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	t.Cleanup(func() { end(); running.Wait(); _ = log.Close() })
-	s.door = opened(t, overHTTP, Config{}, nil, func(c *Config) {
+	s.testGateway = opened(t, overHTTP, Config{}, nil, func(c *Config) {
 		c.Keys.Now = func() time.Time { return *s.now.Load() }
 		s.ring = auth.LocalKeys{Store: c.Keys}
 		keys := &auth.Authenticator{Keys: c.Keys}
@@ -75,7 +75,7 @@ func newStand(t *testing.T) *stand {
 			return keys.Authenticate(ctx, header)
 		}
 		c.Activity, err = activity.New(activity.Config{
-			DB: c.Keys.DB, Log: quiet, Sales: whose{}, Caller: StreamCaller(ClientAddress(0)), StillValid: StillValid(c.Authenticate), Heartbeat: beat,
+			DB: c.Keys.DB, Log: quiet, Sales: ownedByAnn{}, Caller: StreamCaller(ClientAddress(0)), StillValid: StillValid(c.Authenticate), Heartbeat: beat,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func newStand(t *testing.T) *stand {
 }
 
 // key returns the text of a new key.
-func (s *stand) key(n auth.KeyRequest) (id, text string) {
+func (s *streamTest) key(n auth.KeyRequest) (id, text string) {
 	s.t.Helper()
 	n.Name = "watcher"
 	made, err := s.ring.Create(s.t.Context(), n)
@@ -103,9 +103,9 @@ func (s *stand) key(n auth.KeyRequest) (id, text string) {
 	return made.ID, made.Key
 }
 
-// watch opens a stream and reads its hello; what comes after are the types of its
-// events, until it ends.
-func (s *stand) watch(authorization ...string) (hello map[string]any, lines *bufio.Reader) {
+// watch opens a stream and reads its hello. The returned reader gives the rest of the
+// stream.
+func (s *streamTest) watch(authorization ...string) (hello map[string]any, lines *bufio.Reader) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
 	r := s.request("GET", prefix+"/events", "", authorization...).WithContext(ctx)
@@ -146,7 +146,7 @@ func next(lines *bufio.Reader) (string, error) {
 	}
 }
 
-func (s *stand) publish(e events.Event) {
+func (s *streamTest) publish(e events.Event) {
 	s.t.Helper()
 	e = e.Stamp(context.Background())
 	text, err := e.Encode()
@@ -158,8 +158,8 @@ func (s *stand) publish(e events.Event) {
 	}
 }
 
-// What everybody is told through the front, by who they are there.
-func TestWhoIsToldWhat(t *testing.T) {
+// Callers receive the events that their roles may see, through the whole gateway.
+func TestStreamsOnlyVisibleEvents(t *testing.T) {
 	s := newStand(t)
 	_, ann := s.key(auth.KeyRequest{Roles: []string{"customer"}, Subject: "ann"})
 	_, bob := s.key(auth.KeyRequest{Roles: []string{"customer"}, Subject: "bob"})
@@ -182,7 +182,7 @@ func TestWhoIsToldWhat(t *testing.T) {
 	} {
 		hello, lines := s.watch(c.header...)
 		if subject := fmt.Sprint(hello["subject"]); (name == "ann" || name == "bob" || name == "") && subject != name {
-			t.Errorf("%q is told to be %v", name, hello)
+			t.Errorf("%q: hello %v", name, hello)
 		}
 		streams[name] = struct {
 			lines *bufio.Reader
@@ -196,27 +196,27 @@ func TestWhoIsToldWhat(t *testing.T) {
 		for range len(stream.want) - 1 {
 			kind, err := next(stream.lines)
 			if err != nil || !slices.Contains(stream.want, kind) {
-				t.Errorf("%q is told %s, %v", name, kind, err)
+				t.Errorf("%q received %s, %v", name, kind, err)
 			}
 		}
 	}
 	s.publish(events.ProductChanged("A", 1))
 	for name, stream := range streams {
 		if kind, err := next(stream.lines); err != nil || kind != product {
-			t.Errorf("%q is told %s, %v", name, kind, err)
+			t.Errorf("%q received %s, %v", name, kind, err)
 		}
 	}
 }
 
-// Whoever would not be let in any more is let out.
-func TestAStreamEndsWithItsKey(t *testing.T) {
-	for name, end := range map[string]func(s *stand, id string){
-		"revoked": func(s *stand, id string) {
+// A stream ends when its key is revoked or expires. Streams of other callers go on.
+func TestEndsStreamWhenCredentialsEnd(t *testing.T) {
+	for name, end := range map[string]func(s *streamTest, id string){
+		"revoked": func(s *streamTest, id string) {
 			if _, err := s.ring.Revoke(s.t.Context(), id); err != nil {
 				s.t.Fatal(err)
 			}
 		},
-		"expired": func(s *stand, _ string) {
+		"expired": func(s *streamTest, _ string) {
 			later := time.Now().Add(time.Hour)
 			s.now.Store(&later)
 		},
@@ -230,7 +230,7 @@ func TestAStreamEndsWithItsKey(t *testing.T) {
 			_, others := s.watch("Authorization", "")
 			s.publish(events.ProductChanged("A", 1))
 			if kind, err := next(lines); err != nil || kind != "catalog.product_changed" {
-				t.Fatalf("told %s, %v", kind, err)
+				t.Fatalf("received %s, %v", kind, err)
 			}
 			end(s, id)
 			if kind, err := next(lines); !errors.Is(err, io.EOF) {
@@ -240,17 +240,16 @@ func TestAStreamEndsWithItsKey(t *testing.T) {
 				t.Errorf("it comes back: %d %s", a.status, a.body)
 			}
 			s.publish(events.ProductChanged("B", 1))
-			for range 2 { // who has none is not meant
+			for range 2 { // the anonymous stream goes on
 				if kind, err := next(others); err != nil || kind != "catalog.product_changed" {
-					t.Errorf("anybody is told %s, %v", kind, err)
+					t.Errorf("anonymous stream received %s, %v", kind, err)
 				}
 			}
 		})
 	}
 }
 
-// While nobody can tell who somebody is, the streams that are open go on.
-func TestAStreamOutlivesTheIssuersAbsence(t *testing.T) {
+func TestKeepsStreamsWhileCredentialsCannotBeChecked(t *testing.T) {
 	s := newStand(t)
 	_, key := s.key(auth.KeyRequest{Roles: []string{"customer"}, Subject: "ann"})
 	_, lines := s.watch(as(key)...)
@@ -258,7 +257,7 @@ func TestAStreamOutlivesTheIssuersAbsence(t *testing.T) {
 	if a := s.ask("GET", prefix+"/events", "", as(key)...); a.status != http.StatusServiceUnavailable {
 		t.Errorf("a new one: %d %s", a.status, a.body)
 	}
-	for range 3 { // heartbeats, at each of which it was asked
+	for range 3 { // heartbeats, at each of which the credentials were checked
 		for {
 			line, err := lines.ReadString('\n')
 			if err != nil {
@@ -271,6 +270,6 @@ func TestAStreamOutlivesTheIssuersAbsence(t *testing.T) {
 	}
 	s.publish(events.ProductChanged("A", 1))
 	if kind, err := next(lines); err != nil || kind != "catalog.product_changed" {
-		t.Errorf("told %s, %v", kind, err)
+		t.Errorf("received %s, %v", kind, err)
 	}
 }

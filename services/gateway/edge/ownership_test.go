@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// playSales returns a sales that has one order of ann's, o-1, and tells what it was asked.
-func playSales(t *testing.T, w way) (*door, *notes) {
+// fakeSales returns a gateway in front of a sales service with one order of ann's, o-1,
+// and the recorder of its requests.
+func fakeSales(t *testing.T, w way) (*testGateway, *requestLog) {
 	t.Helper()
 	return only(t, w, func(w http.ResponseWriter, r *http.Request) {
 		order := `{"id":"o-1","customer":"ann","status":"placed","lines":[],"total":{"amount":"1.00","currency":"GBP"},"version":1,"placed_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z"}`
@@ -26,11 +27,11 @@ func playSales(t *testing.T, w way) (*door, *notes) {
 
 func as(name string) []string { return []string{"Authorization", "Bearer " + name} }
 
-// A customer sees and changes what is the customer's. Another's order is as if it
-// were not there, to the letter.
-func TestOwnOrders(t *testing.T) {
+// A customer can read and change only the customer's own orders. The response for another
+// customer's order equals, byte for byte, that for an unknown one.
+func TestRestrictsCustomersToOwnOrders(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
-		d, seen := playSales(t, w)
+		d, seen := fakeSales(t, w)
 		for _, c := range []struct {
 			who, method, path string
 			status            int
@@ -68,14 +69,13 @@ func TestOwnOrders(t *testing.T) {
 		nobodys := d.ask("GET", prefix+"/orders/o-2", "", as("bob")...)
 		others.refused(t, "another's order", http.StatusNotFound, "order_unknown")
 		if strings.ReplaceAll(others.body, "o-1", "o-2") != nobodys.body {
-			t.Errorf("another's order is told by %s from one that is not there: %s", others.body, nobodys.body)
+			t.Errorf("the response for another customer's order, %s, differs from that for an unknown one, %s", others.body, nobodys.body)
 		}
 	})
 }
 
-// A customer's list is of the customer's orders, whatever was asked for.
-func TestListsOfOwnOrders(t *testing.T) {
-	d, seen := playSales(t, overHTTP)
+func TestRestrictsOrderListsToCaller(t *testing.T) {
+	d, seen := fakeSales(t, overHTTP)
 	for _, c := range []struct{ who, query, want string }{
 		{"ann", "", "customer=ann"},
 		{"ann", "?status=placed&limit=2", "customer=ann&limit=2&status=placed"},
@@ -95,15 +95,14 @@ func TestListsOfOwnOrders(t *testing.T) {
 			continue
 		}
 		if len(asked) != 1 || asked[0].uri != "/orders?"+c.want {
-			t.Errorf("%s asks %s: sales is asked %v, want %s", c.who, c.query, asked, c.want)
+			t.Errorf("%s requests %s: sales received %v, want %s", c.who, c.query, asked, c.want)
 		}
 	}
 }
 
-// Whoever orders is the customer, said or not.
-func TestOrdersInOwnName(t *testing.T) {
+func TestSetsCallerAsCustomer(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
-		d, seen := playSales(t, w)
+		d, seen := fakeSales(t, w)
 		for _, c := range []struct{ who, body, customer, code string }{
 			{"ann", `{"lines":[]}`, "ann", ""},
 			{"ann", `{"customer":"ann","lines":[]}`, "ann", ""},
@@ -126,7 +125,7 @@ func TestOrdersInOwnName(t *testing.T) {
 			}
 			var got struct{ Customer string }
 			if len(asked) != 1 || json.Unmarshal([]byte(asked[0].body), &got) != nil || got.Customer != c.customer {
-				t.Errorf("%s sends %s: sales is asked %v", c.who, c.body, asked)
+				t.Errorf("%s sends %s: sales received %v", c.who, c.body, asked)
 			}
 		}
 		for _, body := range []string{"", "{", "[]", `"x"`, "null"} { // sales says what is wrong
@@ -135,5 +134,49 @@ func TestOrdersInOwnName(t *testing.T) {
 				t.Errorf("%q reaches sales as %v", body, asked)
 			}
 		}
+	})
+}
+
+// A customer's wishlist is at /wishlist and below the customer's name. Another customer's
+// wishlist is not found, whatever the encoding of its path.
+func TestRestrictsCustomersToOwnWishlist(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		seen := &requestLog{}
+		d := opened(t, w, Config{}, seen.serveAll())
+		for _, c := range []struct {
+			who, method, path string
+			status            int
+			inner             string
+		}{
+			{"ann", "GET", "/wishlist", 200, "/customers/ann/wishlist"},
+			{"ann", "GET", "/wishlist?limit=5&after=x", 200, "/customers/ann/wishlist?limit=5&after=x"},
+			{"ann", "PUT", "/wishlist/A%2FB", 200, "/customers/ann/wishlist/A%2FB"},
+			{"ann", "PUT", "/wishlist/%41", 200, "/customers/ann/wishlist/%41"},
+			{"bob", "DELETE", "/wishlist/A", 200, "/customers/bob/wishlist/A"},
+			{"ann", "GET", "/customers/ann/wishlist", 200, "/customers/ann/wishlist"},
+			{"ann", "GET", "/customers/%61nn/wishlist/A", 200, "/customers/%61nn/wishlist/A"},
+			{"ann", "GET", "/customers/bob/wishlist", 404, ""},
+			{"ann", "PUT", "/customers/bob/wishlist/A", 404, ""},
+			{"ann", "DELETE", "/customers/%62ob/wishlist/A", 404, ""},
+			{"ann", "GET", "/customers/Ann/wishlist", 404, ""},
+			{"ann", "GET", "/customers//wishlist", 404, ""},
+			{"ann", "GET", "/customers/ann%2F..%2Fbob/wishlist", 404, ""},
+			{"ann", "GET", "/customers", 404, ""},
+			{"ann", "PUT", "/wishlist/../customers/bob/wishlist/A", 404, ""},
+			{"ann", "PUT", "/wishlist/..%2F..%2Fbob%2Fwishlist%2FA", 404, ""},
+			{"warehouse", "GET", "/wishlist", 403, ""},
+			{"staff", "GET", "/customers/ann/wishlist", 403, ""}, // staff sees wishes as events alone
+		} {
+			r := d.request(c.method, prefix+c.path, "", as(c.who)...)
+			a := d.do(r)
+			got := ""
+			for _, asked := range seen.take() {
+				got += asked.uri
+			}
+			if a.status != c.status || got != c.inner {
+				t.Errorf("%s %s by %s gives %d and forwards %q, want %d and %q", c.method, c.path, c.who, a.status, got, c.status, c.inner)
+			}
+		}
+		d.ask("GET", prefix+"/wishlist", "", "Authorization", "").refused(t, "nobody", http.StatusUnauthorized, "token_required")
 	})
 }

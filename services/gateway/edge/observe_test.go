@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,12 +31,12 @@ func figures(t *testing.T, from prometheus.Gatherer) map[string]float64 {
 	return all
 }
 
-func TestWhatTheGatewayMeasures(t *testing.T) {
+func TestExportsMetrics(t *testing.T) {
 	metrics := prometheus.NewRegistry()
-	seen := &notes{}
-	d := opened(t, overHTTP, Config{Caller: ratelimit.Rate{PerSecond: 1, Burst: 2}, Address: ratelimit.Rate{PerSecond: 1, Burst: 9}}, seen.playAll(), func(c *Config) { c.Metrics = metrics })
+	seen := &requestLog{}
+	d := opened(t, overHTTP, Config{Caller: ratelimit.Rate{PerSecond: 1, Burst: 2}, Address: ratelimit.Rate{PerSecond: 1, Burst: 9}}, seen.serveAll(), func(c *Config) { c.Metrics = metrics })
 	if got := figures(t, metrics); len(got) != 3 || got["quadrille_streams_open"] != 0 || got["quadrille_rate_limited_total caller"] != 0 {
-		t.Errorf("at the beginning it is %v", got)
+		t.Errorf("initial metrics: %v", got)
 	}
 	for range 5 {
 		d.ask("GET", prefix+"/orders", "", as("staff")...)
@@ -48,7 +49,7 @@ func TestWhatTheGatewayMeasures(t *testing.T) {
 	}
 }
 
-func TestOpenStreamsAreMeasured(t *testing.T) {
+func TestCountsOpenStreams(t *testing.T) {
 	metrics := prometheus.NewRegistry()
 	d := opened(t, overHTTP, Config{}, nil, func(c *Config) { c.Metrics = metrics })
 	got, err := d.http.Do(d.request("GET", prefix+"/events", ""))
@@ -66,4 +67,29 @@ func TestOpenStreamsAreMeasured(t *testing.T) {
 	measured(1)
 	_ = got.Body.Close()
 	measured(0)
+}
+
+func TestLogsOneLinePerRequestWithoutSecrets(t *testing.T) {
+	d := opened(t, overHTTP, Config{}, (&requestLog{}).serveAll())
+	d.ask("GET", prefix+"/orders/o-1?customer=s3cret", "", append(as("staff"), "X-Request-Id", "r-1")...)
+	d.ask("GET", prefix+"/nothing", "", "Authorization", "", "X-Request-Id", "r-2")
+	d.ask("GET", "/healthz", "", "X-Request-Id", "r-3")
+	d.ask("GET", "/ui/x.js", "", "X-Request-Id", "r-4")
+	lines := strings.Split(strings.TrimSpace(d.log.String()), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("the log is\n%s", d.log)
+	}
+	for i, want := range [][]string{
+		{"level=INFO", "method=GET", "path=/api/v1/orders/*", "status=200", "ms=", "bytes=0", "caller=key:key-2", "request_id=r-1"},
+		{"level=INFO", "path=/api/v1/*", "status=404", `caller=""`, "request_id=r-2"},
+	} {
+		for _, part := range want {
+			if !strings.Contains(lines[i], part) {
+				t.Errorf("%s is missing in %s", part, lines[i])
+			}
+		}
+	}
+	if said := d.log.String(); strings.Contains(said, "s3cret") || strings.Contains(said, "Bearer") {
+		t.Errorf("a secret is logged: %s", said)
+	}
 }

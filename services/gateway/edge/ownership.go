@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -16,7 +17,7 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// OrderSource finds orders by ID.
+// OrderSource returns orders by ID. It omits unknown IDs.
 type OrderSource interface {
 	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
 }
@@ -33,8 +34,8 @@ func newOrderGuard(sales OrderSource) (*orderGuard, error) {
 	return &orderGuard{sales, owners}, err
 }
 
-// requireOwn lets a customer see and change the customer's own orders. Another
-// customer's order responds like one that does not exist.
+// requireOwn restricts a customer to the customer's own orders. It responds to another
+// customer's order like to one that does not exist.
 func (o *orderGuard) requireOwn(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		a, err := resourceOf(c.Request())
@@ -57,7 +58,7 @@ func (o *orderGuard) requireOwn(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// rolesForAnyOrder returns the roles that may make the request for any order.
+// rolesForAnyOrder returns the roles that may make the request for any customer's order.
 func rolesForAnyOrder(a resource) []auth.Role {
 	switch {
 	case a.isRead() || a.at(2) == "ship":
@@ -75,15 +76,15 @@ func restrictList(c echo.Context) error {
 	}
 	query := c.Request().URL.Query()
 	if named := query["customer"]; len(named) > 0 && (len(named) > 1 || named[0] != caller.Subject) {
-		return fault.New(fault.Forbidden, "not_yours", "you see your own orders").With("#/query/customer", "leave it out, or name yourself")
+		return fault.New(fault.Forbidden, "not_yours", "you may list only your own orders").With("#/query/customer", "must be absent or your own name")
 	}
 	query.Set("customer", caller.Subject)
 	c.Request().URL.RawQuery = query.Encode()
 	return nil
 }
 
-// check returns the same fault for an order that does not exist and for another
-// customer's.
+// check returns a fault (NotFound) if the order is another customer's or does not exist.
+// Both give the same fault.
 func (o *orderGuard) check(c echo.Context, id string) error {
 	owner, err := o.owner(c.Request().Context(), id)
 	if err != nil {
@@ -99,8 +100,8 @@ func (o *orderGuard) owner(ctx context.Context, id string) (string, error) {
 	if owner, known := o.owners.Get(id); known {
 		return owner, nil
 	}
-	const longest = 64 // characters of an ID; sales refuses more
-	if len(id) > longest {
+	const maxID = 64 // bytes; sales refuses longer IDs
+	if len(id) > maxID {
 		return "", nil
 	}
 	found, err := o.sales.Orders(ctx, []string{id})
@@ -118,8 +119,9 @@ func (o *orderGuard) owner(ctx context.Context, id string) (string, error) {
 	return found[0].Customer, nil
 }
 
-// setCustomer makes the caller the customer of a new order. Staff may order for
-// somebody else and must name the customer. Sales refuses a body that is no order.
+// setCustomer sets the customer of a new order to the caller. Staff must name a customer
+// and may name anyone. A body that is not a JSON object is forwarded, because sales
+// refuses it with a better error.
 func setCustomer(c echo.Context) error {
 	r, caller := c.Request(), callerOf(c)
 	body, err := io.ReadAll(r.Body)
@@ -137,7 +139,8 @@ func setCustomer(c echo.Context) error {
 	return nil
 }
 
-// withCustomer returns the body with its customer.
+// withCustomer returns the body with a customer. It returns a fault: Invalid if the
+// customer is required, Forbidden if it is not the caller.
 func withCustomer(members map[string]json.RawMessage, body []byte, caller auth.Caller) ([]byte, error) {
 	given, has := members["customer"]
 	var customer string
@@ -145,7 +148,7 @@ func withCustomer(members map[string]json.RawMessage, body []byte, caller auth.C
 	case has && caller.Is(auth.Staff):
 		return body, nil
 	case !caller.Is(auth.Customer):
-		return nil, fault.New(fault.Invalid, "customer_required", "the order must say whose it is").With("/customer", "is missing")
+		return nil, fault.New(fault.Invalid, "customer_required", "the order must name its customer").With("/customer", "is missing")
 	case !has:
 		name, err := json.Marshal(caller.Subject)
 		if err != nil {
@@ -156,6 +159,36 @@ func withCustomer(members map[string]json.RawMessage, body []byte, caller auth.C
 	case json.Unmarshal(given, &customer) == nil && customer == caller.Subject:
 		return body, nil
 	default:
-		return nil, fault.New(fault.Forbidden, "not_yours", "you order for yourself").With("/customer", "leave it out, or name yourself")
+		return nil, fault.New(fault.Forbidden, "not_yours", "you may order only for yourself").With("/customer", "must be absent or your own name")
+	}
+}
+
+// toOwnWishlist rewrites /wishlist to the path of the caller's wishlist.
+func toOwnWishlist(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		u := c.Request().URL
+		own := prefix + "/customers/" + url.PathEscape(callerOf(c).Subject)
+		rest := u.EscapedPath()[len(prefix):]
+		u.RawPath = own + rest
+		path, err := url.PathUnescape(u.RawPath)
+		if err != nil {
+			return errPathUnknown()
+		}
+		u.Path = path
+		return next(c)
+	}
+}
+
+// requireOwnWishlist refuses paths below another customer's name as not found.
+func requireOwnWishlist(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		a, err := resourceOf(c.Request())
+		if err != nil {
+			return err
+		}
+		if a.at(1) != callerOf(c).Subject {
+			return fault.New(fault.NotFound, "customer_unknown", "there is no customer %s, or you are not that customer", a.at(1))
+		}
+		return next(c)
 	}
 }
