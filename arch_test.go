@@ -36,6 +36,7 @@ func rules(services []string) []rule {
 		{files: re(`^pkg/`), imports: re(`^quadrille/(services|internal|cmd)`), why: "pkg imports nothing of ours but pkg"},
 		{files: re(`^internal/`), imports: re(`^quadrille/services/`), exceptImports: re(`/client$`), why: "what services are built on knows only their clients"},
 		{files: re(`^`), imports: re(`amqp091`), why: "only the drivers of log and RPC speak AMQP"},
+		{files: re(`^`), exceptFiles: re(`^test/harness/parts/container/`), imports: re(`testcontainers`), why: "tests, build and vet do not compile the Docker client"},
 		{files: re(`^services/gateway/activity/(record|access|render|ring|hub|stream[a-z_]*|limiter|events|traces|history)\.go$`), imports: re(`gorm\.io|labstack/echo|amqp091`), why: "the dispatch of events knows neither database nor router"},
 	}
 	for _, name := range services {
