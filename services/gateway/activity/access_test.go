@@ -6,9 +6,10 @@ import (
 	"quadrille/pkg/events"
 )
 
-// notesOfAll returns a note of each kind, by a short name; orders and wishes are ann's.
-func notesOfAll() map[string]Activity {
-	notes := map[string]Activity{
+// activitiesOfAllKinds returns an activity of each kind, by a short name. Orders and
+// wishes are ann's.
+func activitiesOfAllKinds() map[string]Activity {
+	activities := map[string]Activity{
 		"sku":       newActivity(events.SkuProcessed("A", 1)),
 		"product":   newActivity(events.ProductChanged("A", 1)),
 		"withdrawn": newActivity(events.ProductWithdrawn("A", 1)),
@@ -25,12 +26,12 @@ func notesOfAll() map[string]Activity {
 	} {
 		n := newActivity(e)
 		n.Customer = "ann"
-		notes[name] = n
+		activities[name] = n
 	}
-	return notes
+	return activities
 }
 
-func TestWhoSeesWhat(t *testing.T) {
+func TestLimitsActivitiesToRoles(t *testing.T) {
 	t.Parallel()
 	public := []string{"product", "withdrawn"}
 	anns := append([]string{"placed", "shipped", "allocated", "short", "wish", "available"}, public...)
@@ -55,7 +56,7 @@ func TestWhoSeesWhat(t *testing.T) {
 		for _, n := range tc.want {
 			want[n] = true
 		}
-		for kind, n := range notesOfAll() {
+		for kind, n := range activitiesOfAllKinds() {
 			if got := tc.caller.maySee(&n); got != want[kind] {
 				t.Errorf("%s sees %s: %t", name, kind, got)
 			}
@@ -63,20 +64,20 @@ func TestWhoSeesWhat(t *testing.T) {
 	}
 }
 
-func TestWhereASubjectIsShown(t *testing.T) {
+func TestHrefOfSubject(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[string]string{
 		"sku": "/api/v1/skus/A", "product": "/api/v1/products/A", "withdrawn": "/api/v1/products/A",
 		"wish": "/api/v1/customers/ann/wishlist/A", "placed": "/api/v1/orders/o1", "short": "/api/v1/orders/o1",
 	} {
-		n := notesOfAll()[kind]
+		n := activitiesOfAllKinds()[kind]
 		if got := n.href(); got != want {
 			t.Errorf("%s is shown at %s", kind, got)
 		}
 	}
 	odd := newActivity(events.ItemWished("a@b", "85.1", 1))
 	if odd.Customer != "a@b" || odd.href() != "/api/v1/customers/a@b/wishlist/85.1" {
-		t.Errorf("noted %+v, at %s", odd, odd.href())
+		t.Errorf("recorded %+v, at %s", odd, odd.href())
 	}
 	if none := (Activity{Stream: "wishlist", Subject: "A"}); none.href() == "" || newActivity(events.New("wishlist.odd", "A", 1, "")).Customer != "" {
 		t.Error("a wish without a customer is somebody's")

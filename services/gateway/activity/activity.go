@@ -15,22 +15,21 @@ import (
 type Config struct {
 	DB    *gorm.DB // the gateway's own, migrated
 	Log   *slog.Logger
-	Sales Sales // sales
+	Sales Sales
 	// Caller returns the caller of a request that passed authentication.
 	Caller func(*http.Request) Caller
-	// StillValid is asked at each heartbeat whether the request would still be let in as
-	// the same caller; false ends the stream. nil: always.
+	// StillValid reports whether the credentials of a request still identify the same
+	// caller. It is called at each heartbeat; false ends the stream. nil: always true.
 	StillValid func(*http.Request) bool
-	// Lags returns how far behind the readers of all services are; nil: lags are not
-	// sampled.
+	// Lags returns the lags of the readers of all services; nil: lags are not sampled.
 	Lags func(context.Context) []Lag
 
-	Keep                time.Duration // how long activity is kept; 0: for ever
+	Keep                time.Duration // retention of activity; 0: unlimited
 	Heartbeat           time.Duration // interval of heartbeats; 15 s where 0
 	WriteTimeout        time.Duration // for one write to a client; 10 s where 0
 	StallTimeout        time.Duration // how long a write may hang while more than MaxWaiting activities wait; 1 s where 0
 	MaxWaiting          int           // 256 where 0
-	Poll                time.Duration // interval of looking for activity of other instances; 100 ms where 0
+	Poll                time.Duration // interval of polls for activity that other instances record; 100 ms where 0
 	RingSize            int           // activities in memory; 4096 where 0
 	MaxStreams          int           // 10,000 where 0
 	MaxStreamsPerCaller int           // 20 where 0
@@ -92,8 +91,8 @@ func setDefault[T comparable](value *T, otherwise T) {
 }
 
 // Run follows the recorded activity for the streams of this instance. It returns nil
-// when ctx ends, and the streams end with it. Every instance runs it, whichever one
-// records.
+// when ctx ends, and the streams end with it. Every instance runs it, not only the one
+// that records.
 func (l *Service) Run(ctx context.Context) error {
 	defer l.Drain()
 	l.tail.run(ctx)

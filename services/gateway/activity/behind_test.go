@@ -15,18 +15,17 @@ import (
 )
 
 // smallRing has streams read from the table.
-func smallRing(c *Config) { c.RingSize, c.WriteTimeout = 16, 3*patience }
+func smallRing(c *Config) { c.RingSize, c.WriteTimeout = 16, 3*testTimeout }
 
-// A client that is behind is looked at as one that is not: it is not served for as
-// long as it likes to be behind.
-func TestWhoIsBehindIsStillChecked(t *testing.T) {
+// A stream that is catching up ends, too, when its caller is no longer valid.
+func TestChecksCallerWhileCatchingUp(t *testing.T) {
 	t.Parallel()
 	var revoked atomic.Bool
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), smallRing, func(c *Config) {
 		c.Heartbeat, c.StillValid = time.Millisecond, func(*http.Request) bool { return !revoked.Load() }
 	})
 	const all = 5000
-	i.note(t, products(all)...)
+	i.record(t, products(all)...)
 	c, _ := i.listen(t, "", after(anonymous(), 0))
 	c.some(t, 10)
 	revoked.Store(true)
@@ -35,7 +34,7 @@ func TestWhoIsBehindIsStillChecked(t *testing.T) {
 	}
 }
 
-func TestAStreamEndsWithItsCallersTime(t *testing.T) {
+func TestEndsStreamWhenCredentialsExpire(t *testing.T) {
 	t.Parallel()
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) {
 		c.Heartbeat = time.Hour
@@ -49,13 +48,13 @@ func TestAStreamEndsWithItsCallersTime(t *testing.T) {
 	c.ended() // by itself
 }
 
-// While the table cannot be read, whoever is behind is kept, and goes on.
-func TestAStreamOutlivesAnOutage(t *testing.T) {
+// Streams that need the table wait and continue afterwards.
+func TestKeepsStreamsWhileTableCannotBeRead(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		i := start(t, conn, newSales(), smallRing)
 		const all = 3 * tablePage
-		i.note(t, products(all)...)
+		i.record(t, products(all)...)
 		c, _ := i.listen(t, "", after(anonymous(), 0))
 		c.some(t, 1) // the rest of the first page is being written
 		rename := func(from, to string) {
@@ -84,13 +83,13 @@ func TestAStreamOutlivesAnOutage(t *testing.T) {
 }
 
 // What many have missed together is read once for all of them.
-func TestManyWhoComeBackReadOnce(t *testing.T) {
+func TestReadsEachPageOnceForManyClients(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.SQLite(t, "gateway", tables())
 	i := start(t, conn, newSales(), smallRing)
 	const clients, pages = 40, 4
-	i.note(t, products(pages*tablePage)...)
-	i.note(t, caused(events.ProductChanged("last", 1)))
+	i.record(t, products(pages*tablePage)...)
+	i.record(t, caused(events.ProductChanged("last", 1)))
 	var read atomic.Int64
 	err := conn.Callback().Query().After("gorm:query").Register("count", func(tx *gorm.DB) {
 		if strings.Contains(tx.Statement.SQL.String(), "seq <=") {
@@ -115,9 +114,9 @@ func TestManyWhoComeBackReadOnce(t *testing.T) {
 	}
 }
 
-// By whose order a product changed or a wish came true is nobody's business but of
-// those who work here.
-func TestWhatOthersDoIsToldWithoutWhatItFollowedFrom(t *testing.T) {
+// Correlation and causation would reveal whose order changed a product or made a wish
+// come true.
+func TestHidesCauseFromUnprivilegedCallers(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
@@ -133,11 +132,11 @@ func TestWhatOthersDoIsToldWithoutWhatItFollowedFrom(t *testing.T) {
 			live[name], _ = i.listen(t, "", h)
 			defer live[name].close()
 		}
-		i.note(t, batch...)
+		i.record(t, batch...)
 		for name, c := range live {
 			later, _ := i.listen(t, "", after(c.answer.Request.Header, 0))
 			for _, c := range []*client{c, later} {
-				for told := 0; told < map[string]int{"": 1, "ann": 4, "eve": 5}[name]; told++ {
+				for count := 0; count < map[string]int{"": 1, "ann": 4, "eve": 5}[name]; count++ {
 					f := c.next(t)
 					knows := name == "eve" || f.told(t).Service == "sales" || f.event == events.WishlistItemWished
 					if got := f.told(t); (got.Correlation != "") != knows || !knows && strings.Contains(f.data, bobs.ID) {

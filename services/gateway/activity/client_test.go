@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+// testTimeout bounds how long a test waits for an expected event.
+const testTimeout = 20 * time.Second
 
-// frameRead is one server-sent event as a client reads it.
+// frameRead is one server-sent event as received.
 type frameRead struct {
 	event, data string
 	id          string // without its epoch
@@ -42,30 +42,30 @@ func (f frameRead) told(t testing.TB) (b eventData) {
 	return b
 }
 
-// client is one open stream.
+// client is an open stream.
 type client struct {
 	answer *http.Response
 	lines  *bufio.Reader
 	close  func()
 }
 
-// as returns the headers of a caller.
+// as returns the headers that identify a caller.
 func as(subject string, roles ...string) http.Header {
 	return http.Header{"X-Subject": {subject}, "X-Roles": {joined(roles...)}}
 }
 
 func anonymous() http.Header { return http.Header{} }
 
-// after names the number after which a stream goes on.
+// after names the number after which a stream resumes.
 func after(h http.Header, seq any) http.Header {
 	h = h.Clone()
 	h.Set("Last-Event-ID", fmt.Sprint(seq))
 	return h
 }
 
-// ask opens a stream, whatever the answer is.
+// ask opens a stream and returns it whatever the response.
 func (i *instance) ask(ctx context.Context, query string, h http.Header) (*client, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*patience)
+	ctx, cancel := context.WithTimeout(ctx, 3*testTimeout)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, i.url+"/api/v1/events?"+query, nil)
 	if err != nil {
 		cancel()
@@ -128,7 +128,7 @@ func (c *client) read() (f frameRead, err error) {
 	}
 }
 
-// next returns the next event. Heartbeats are passed over.
+// next returns the next event and skips heartbeats.
 func (c *client) next(t testing.TB) frameRead {
 	t.Helper()
 	for {
@@ -151,7 +151,7 @@ func (c *client) some(t testing.TB, n int) (frames []frameRead) {
 	return frames
 }
 
-// ended waits until the stream ends, and returns what came before.
+// ended waits for the end of the stream and returns the events before it.
 func (c *client) ended() (frames []frameRead) {
 	for {
 		f, err := c.read()

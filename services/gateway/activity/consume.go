@@ -12,7 +12,7 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// Sales returns those of the named orders that exist.
+// Sales returns orders by ID. It omits unknown IDs.
 type Sales interface {
 	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
 }
@@ -56,7 +56,7 @@ type recorder struct {
 // recording is the result of one batch.
 type recording struct {
 	activities []Activity
-	missed     bool // some events of the recording's time are too old by now
+	missed     bool // events since the start of the recording were left out as too old
 }
 
 // Fetch converts the events to activities. It asks sales for the customers of orders
@@ -99,9 +99,9 @@ func (t *recorder) List(ctx context.Context) iter.Seq2[events.Event, error] {
 	}
 }
 
-// record leaves out events that would be pruned already. So an event that is read
-// again, after a reset or because the history was published anew, either has its
-// activity still or gets none.
+// record converts events to activities and leaves out those that pruning would already
+// have deleted. An event that is read again, after a reset or because the history was
+// published again, thus never gets a second activity.
 func (t *recorder) record(ctx context.Context, batch []events.Event) (all recording, err error) {
 	o, err := t.store.origin(ctx)
 	for _, e := range batch {

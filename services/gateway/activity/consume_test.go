@@ -18,41 +18,41 @@ import (
 	"quadrille/pkg/events"
 )
 
-// customersNoted returns the customers of the recorded activities, in order.
-func customersNoted(t *testing.T, i *instance) (customers []string) {
+// recordedCustomers returns the customers of the recorded activities, in order.
+func recordedCustomers(t *testing.T, i *instance) (customers []string) {
 	t.Helper()
-	notes, err := i.store.after(t.Context(), 0, 1000)
+	activities, err := i.store.after(t.Context(), 0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range notes {
+	for _, n := range activities {
 		customers = append(customers, n.Customer)
 	}
 	return customers
 }
 
-func TestSalesIsAskedOnceWhoseAnOrderIs(t *testing.T) {
+func TestFetchesCustomerOfAnOrderOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
 		i := start(t, conn, sales)
 		placed := sales.placed("o1", "ann")
 		unknown := events.OrderAllocated("o9", 1)
-		i.note(t, placed, caused(events.ProductChanged("o1", 1)), events.OrderAllocated("o1", 1), unknown)
-		i.note(t, events.OrderChanged(events.SalesOrderConfirmed, "o1", 2), events.SkuProcessed("o9", 1))
+		i.record(t, placed, caused(events.ProductChanged("o1", 1)), events.OrderAllocated("o1", 1), unknown)
+		i.record(t, events.OrderChanged(events.SalesOrderConfirmed, "o1", 2), events.SkuProcessed("o9", 1))
 		if !slices.Equal(sales.asked, []string{"o1", "o9"}) {
 			t.Errorf("sales was asked for %v", sales.asked)
 		}
 		sales.placed("o9", "bob")
-		i.note(t, events.OrderChanged(events.SalesOrderConfirmed, "o9", 2), events.ItemWished("cid", "o1", 1))
+		i.record(t, events.OrderChanged(events.SalesOrderConfirmed, "o9", 2), events.ItemWished("cid", "o1", 1))
 		want := []string{"ann", "", "ann", "", "ann", "", "bob", "cid"}
-		if got := customersNoted(t, i); !slices.Equal(got, want) {
-			t.Errorf("noted for %q, want %q", got, want)
+		if got := recordedCustomers(t, i); !slices.Equal(got, want) {
+			t.Errorf("recorded for %q, want %q", got, want)
 		}
 	})
 }
 
-func TestNothingIsNotedWhileSalesIsAway(t *testing.T) {
+func TestRecordsNoOrdersWhileSalesIsUnavailable(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
@@ -62,32 +62,32 @@ func TestNothingIsNotedWhileSalesIsAway(t *testing.T) {
 		if err := i.take(t.Context(), placed); !errors.Is(err, sales.away) {
 			t.Errorf("got %v", err)
 		}
-		i.note(t, products(1)...) // no business of sales
+		i.record(t, products(1)...) // no business of sales
 		sales.away = nil
-		i.note(t, placed)
-		if got := customersNoted(t, i); !slices.Equal(got, []string{"", "ann"}) {
-			t.Errorf("noted for %q", got)
+		i.record(t, placed)
+		if got := recordedCustomers(t, i); !slices.Equal(got, []string{"", "ann"}) {
+			t.Errorf("recorded for %q", got)
 		}
 	})
 }
 
-func TestOldNewsIsNotNoted(t *testing.T) {
+func TestDoesNotRecordOldEvents(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
 		i := start(t, conn, sales, func(c *Config) { c.Keep = time.Hour })
 		old, recent, timeless := sales.placed("o1", "ann"), sales.placed("o2", "bob"), sales.placed("o3", "cid")
 		old.Time, recent.Time, timeless.Time = time.Now().Add(-61*time.Minute), time.Now().Add(-59*time.Minute), time.Time{}
-		i.note(t, old, recent, timeless)
-		if got := customersNoted(t, i); !slices.Equal(got, []string{"bob", "cid"}) || slices.Contains(sales.asked, "o1") {
-			t.Errorf("noted for %q, asked for %q", got, sales.asked)
+		i.record(t, old, recent, timeless)
+		if got := recordedCustomers(t, i); !slices.Equal(got, []string{"bob", "cid"}) || slices.Contains(sales.asked, "o1") {
+			t.Errorf("recorded for %q, asked for %q", got, sales.asked)
 		}
 	})
 }
 
-// From the log to a stream: a commit wakes who listens in the same process, and a
-// history that is read again changes nothing.
-func TestTheWayFromTheLogToAStream(t *testing.T) {
+// From the log to a stream: a commit wakes the streams of the same process, and reading a
+// history again changes nothing.
+func TestStreamsCommittedEvents(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()

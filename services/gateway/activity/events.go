@@ -49,7 +49,7 @@ func (l *Service) events(w http.ResponseWriter, r *http.Request) error {
 func (l *Service) acquire(c Caller) (leave func(), err error) {
 	select {
 	case <-l.drained:
-		return nil, fault.New(fault.Unavailable, "draining", "this instance stops; another one answers")
+		return nil, fault.New(fault.Unavailable, "draining", "this instance is shutting down; try again")
 	default:
 		return l.limiter.acquire(c.limiterKey())
 	}
@@ -98,7 +98,8 @@ func (l *Service) locate(ctx context.Context, p *startPosition) (err error) {
 	return nil
 }
 
-// stream sends activities from a position on until the client or the instance ends it.
+// stream sends activities from a position on until the client disconnects, the caller is
+// no longer valid or the instance drains.
 func (l *Service) stream(w http.ResponseWriter, r *http.Request, f filter, from startPosition) error {
 	ctx := r.Context()
 	if !f.caller.ExpiresAt.IsZero() {
@@ -143,13 +144,13 @@ func (o origin) startPosition(r *http.Request) (p startPosition, err error) {
 	return p, err
 }
 
-// maxTypes bounds the types that a stream may be narrowed to.
+// maxTypes bounds the event types in the filter of a stream.
 const maxTypes = 50
 
 func filterOf(query url.Values, c Caller) (filter, error) {
 	f := filter{caller: c, types: splitList(query.Get("types")), subject: query.Get("subject")}
 	if len(f.types) > maxTypes {
-		return f, fault.New(fault.Invalid, "types_too_many", "a stream is narrowed to %d types at the most", maxTypes).
+		return f, fault.New(fault.Invalid, "types_too_many", "a stream may be filtered by %d types at most", maxTypes).
 			With("#/query/types", "names %d", len(f.types))
 	}
 	return f, nil

@@ -14,18 +14,18 @@ import (
 	"quadrille/pkg/events"
 )
 
-func TestAClientIsToldWhatHappensFromNowOn(t *testing.T) {
+func TestStreamsNewEvents(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
 		i := start(t, conn, sales)
-		i.note(t, products(3)...)
+		i.record(t, products(3)...)
 		c, hello := i.listen(t, "", as("ann", "customer"))
 		if hello.data != `{"seq":3,"subject":"ann","roles":["customer"]}` || hello.id != "3" {
 			t.Errorf("hello is %+v", hello)
 		}
 		placed := sales.placed("o1", "ann")
-		i.note(t, sales.placed("o2", "bob"), placed)
+		i.record(t, sales.placed("o2", "bob"), placed)
 		f := c.next(t)
 		if f.id != "5" || f.event != events.SalesOrderPlaced {
 			t.Errorf("told %+v", f)
@@ -45,16 +45,16 @@ func TestAClientIsToldWhatHappensFromNowOn(t *testing.T) {
 	})
 }
 
-func TestAClientComesBackToWhereItWas(t *testing.T) {
+func TestResumesAfterLastEventID(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		i := start(t, conn, newSales())
-		i.note(t, products(10)...)
+		i.record(t, products(10)...)
 		c, hello := i.listen(t, "", after(anonymous(), 4))
 		if hello.id != "4" {
 			t.Errorf("a reconnect right after the hello would go on after %s", hello.id)
 		}
-		i.note(t, products(3)...)
+		i.record(t, products(3)...)
 		for want, f := range c.some(t, 9) {
 			if f.seq(t) != int64(want+5) {
 				t.Errorf("told %+v, want %d", f, want+5)
@@ -67,7 +67,7 @@ func TestAClientComesBackToWhereItWas(t *testing.T) {
 	})
 }
 
-func TestAStreamShowsWhatItsCallerMaySee(t *testing.T) {
+func TestStreamsOnlyVisibleActivities(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
@@ -80,9 +80,9 @@ func TestAStreamShowsWhatItsCallerMaySee(t *testing.T) {
 			streams[name], _ = i.listen(t, "", h)
 			streams[name+", later"], _ = i.listen(t, "", after(h, 0))
 		}
-		i.note(t, sales.placed("o1", "ann"), sales.placed("o2", "bob"), events.OrderAllocated("o1", 1))
-		i.note(t, events.SkuProcessed("A", 1), events.ItemWished("ann", "A", 1), events.OrderChanged(events.SalesOrderPlaced, "o3", 1))
-		i.note(t, products(1)...) // for all, so the end
+		i.record(t, sales.placed("o1", "ann"), sales.placed("o2", "bob"), events.OrderAllocated("o1", 1))
+		i.record(t, events.SkuProcessed("A", 1), events.ItemWished("ann", "A", 1), events.OrderChanged(events.SalesOrderPlaced, "o3", 1))
+		i.record(t, products(1)...) // for all, so the end
 		for name, c := range streams {
 			name, _, _ = strings.Cut(name, ",")
 			want := map[string]string{
@@ -99,10 +99,10 @@ func TestAStreamShowsWhatItsCallerMaySee(t *testing.T) {
 	})
 }
 
-func TestAStreamCanBeNarrowed(t *testing.T) {
+func TestFiltersByTypeAndSubject(t *testing.T) {
 	t.Parallel()
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales())
-	i.note(t, products(2)...)
+	i.record(t, products(2)...)
 	types := "types=" + events.CatalogProductWithdrawn + ",%20" + events.InventorySkuProcessed
 	byType, _ := i.listen(t, types, after(as("eve", "staff"), 0))
 	bySubject, _ := i.listen(t, "subject=A", as("eve", "staff"))
@@ -110,7 +110,7 @@ func TestAStreamCanBeNarrowed(t *testing.T) {
 	for _, e := range []events.Event{
 		events.ProductChanged("A", 1), events.SkuProcessed("B", 1), events.ProductWithdrawn("A", 1), events.SkuProcessed("A", 1),
 	} {
-		i.note(t, e)
+		i.record(t, e)
 	}
 	for name, tc := range map[string]struct {
 		c    *client
@@ -128,9 +128,9 @@ func TestAStreamCanBeNarrowed(t *testing.T) {
 	}
 }
 
-// A sign of life comes even where nothing is for the client; and it need not look
-// again through what was not.
-func TestAHeartbeatMovesTheClientOn(t *testing.T) {
+// A heartbeat moves the client past activities that were not for it, so that a reconnect
+// does not scan them again.
+func TestHeartbeatMovesLastEventID(t *testing.T) {
 	t.Parallel()
 	sales := newSales()
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), sales, func(c *Config) { c.Heartbeat = 5 * time.Millisecond })
@@ -139,7 +139,7 @@ func TestAHeartbeatMovesTheClientOn(t *testing.T) {
 	if err != nil || f.comment != "heartbeat" || f.id != "" || hello.id != "0" {
 		t.Errorf("told %+v (%v) after %+v", f, err, hello)
 	}
-	i.note(t, sales.placed("o1", "ann"), sales.placed("o2", "ann"))
+	i.record(t, sales.placed("o1", "ann"), sales.placed("o2", "ann"))
 	for f.id == "" {
 		if f, err = c.read(); err != nil || f.event != "" {
 			t.Fatalf("told %+v (%v)", f, err)
@@ -150,7 +150,7 @@ func TestAHeartbeatMovesTheClientOn(t *testing.T) {
 	}
 }
 
-func TestAStreamEndsWithTheRightToIt(t *testing.T) {
+func TestEndsStreamOfInvalidCaller(t *testing.T) {
 	t.Parallel()
 	var revoked atomic.Bool
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) {
@@ -166,11 +166,11 @@ func TestAStreamEndsWithTheRightToIt(t *testing.T) {
 	c.ended()
 }
 
-func TestAClientThatWasAwayForTooLongIsTold(t *testing.T) {
+func TestResetsClientWhenActivityWasPruned(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		i := start(t, conn, newSales(), func(c *Config) { c.Keep = time.Hour })
-		i.note(t, products(10)...)
+		i.record(t, products(10)...)
 		if n, err := i.pruneOnce(t.Context(), time.Now().Add(2*time.Hour)); err != nil || n != 9 {
 			t.Fatalf("pruned %d (%v)", n, err)
 		}
@@ -188,7 +188,7 @@ func TestAClientThatWasAwayForTooLongIsTold(t *testing.T) {
 			}
 			goOn = append(goOn, c)
 		}
-		i.note(t, products(1)...)
+		i.record(t, products(1)...)
 		for _, c := range goOn {
 			if f := c.next(t); f.id != "11" {
 				t.Errorf("told %+v in the end", f)

@@ -34,7 +34,7 @@ func each(t *testing.T, test func(t *testing.T, conn *gorm.DB)) {
 	dbtest.Each(t, "gateway", tables(), test)
 }
 
-// fakeSales is a sales at the border of the process: whose the orders are.
+// fakeSales is a sales service that knows the customers of orders.
 type fakeSales struct {
 	mu     sync.Mutex
 	owners map[string]string
@@ -60,7 +60,7 @@ func (f *fakeSales) Orders(_ context.Context, ids []string) (found []salesclient
 	return found, nil
 }
 
-// placed has a customer order, and returns the event that tells of it.
+// placed adds an order of a customer and returns its event.
 func (f *fakeSales) placed(id, customer string) events.Event {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,10 +68,10 @@ func (f *fakeSales) placed(id, customer string) events.Event {
 	return caused(events.OrderChanged(events.SalesOrderPlaced, id, 1))
 }
 
-// caused gives an event that nothing caused its correlation, as an outbox does.
+// caused sets the correlation of an event without a cause, as the outbox does.
 func caused(e events.Event) events.Event { return e.Stamp(context.Background()) }
 
-// instance is one gateway over a database, reached over HTTP.
+// instance is a gateway on a database, reached over HTTP.
 type instance struct {
 	*Service
 
@@ -80,7 +80,7 @@ type instance struct {
 	stop func()
 }
 
-// callerOf reads who asks from headers of the test's own.
+// callerOf reads the caller from headers of the tests.
 func callerOf(r *http.Request) Caller {
 	return Caller{Subject: r.Header.Get("X-Subject"), Roles: splitList(r.Header.Get("X-Roles")), Address: r.Header.Get("X-Address")}
 }
@@ -93,7 +93,7 @@ func start(t testing.TB, conn *gorm.DB, sales *fakeSales, change ...func(*Config
 	return startOn(t, p, p.dial, conn, sales, change...)
 }
 
-// startTCP is start for who wants real sockets.
+// startTCP is like start, with TCP sockets instead of pipes.
 func startTCP(t testing.TB, conn *gorm.DB, sales *fakeSales, change ...func(*Config)) *instance {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -115,7 +115,7 @@ func startOn(t testing.TB, listener net.Listener, dial func(ctx context.Context,
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: l.paths(), ReadHeaderTimeout: patience}
+	server := &http.Server{Handler: l.paths(), ReadHeaderTimeout: testTimeout}
 	server.RegisterOnShutdown(l.Drain)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -142,8 +142,8 @@ func (l *Service) paths() http.Handler {
 	return e
 }
 
-// note has the instance take notes of events, as one of its readers does.
-func (i *instance) note(t testing.TB, batch ...events.Event) {
+// record has the instance record events, as its readers do.
+func (i *instance) record(t testing.TB, batch ...events.Event) {
 	t.Helper()
 	if err := i.take(context.Background(), batch...); err != nil {
 		t.Fatal(err)
@@ -151,17 +151,17 @@ func (i *instance) note(t testing.TB, batch ...events.Event) {
 }
 
 func (i *instance) take(ctx context.Context, batch ...events.Event) error {
-	taker := i.recorder()
-	notes, err := taker.Fetch(ctx, batch)
+	recorder := i.recorder()
+	activities, err := recorder.Fetch(ctx, batch)
 	if err != nil {
 		return err
 	}
-	err = i.store.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return taker.Apply(ctx, tx, batch, notes) })
+	err = i.store.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return recorder.Apply(ctx, tx, batch, activities) })
 	i.tail.wake()
 	return err
 }
 
-// products returns n events that everybody sees.
+// products returns n events that are visible to everybody.
 func products(n int) []events.Event {
 	batch := make([]events.Event, n)
 	for i := range batch {

@@ -18,7 +18,7 @@ func handler(log *slog.Logger, answer func(http.ResponseWriter, *http.Request) e
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			writeProblem(w, r, http.StatusMethodNotAllowed, fault.New(fault.Malformed, "method_not_allowed", "this path takes GET and HEAD"))
+			writeProblem(w, r, http.StatusMethodNotAllowed, fault.New(fault.Malformed, "method_not_allowed", "this path supports only GET and HEAD"))
 			return
 		}
 		err := answer(w, r)
@@ -28,7 +28,7 @@ func handler(log *slog.Logger, answer func(http.ResponseWriter, *http.Request) e
 		var f *fault.Fault
 		if !errors.As(err, &f) {
 			log.Error("request failed", "path", r.URL.Path, "error", err)
-			f = fault.New(fault.Unavailable, "notes_away", "the recorded activity cannot be read; try again in a moment")
+			f = fault.New(fault.Unavailable, "notes_away", "the recorded activity is unavailable; try again in a moment")
 		}
 		writeProblem(w, r, statusOf(f), f)
 	})
@@ -59,6 +59,6 @@ func writeDocument(w http.ResponseWriter, r *http.Request, document any) {
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, document any) {
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_ = json.NewEncoder(w).Encode(document) //nolint:errchkjson // all types encode; a client that is gone cannot be told
+		_ = json.NewEncoder(w).Encode(document) //nolint:errchkjson // all types encode; a write error means that the client has disconnected
 	}
 }

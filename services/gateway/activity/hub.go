@@ -156,8 +156,8 @@ const (
 	scanSize = 1024
 )
 
-// next returns the next activities for l from the ring, perhaps none of those scanned;
-// or where else they are.
+// next returns the next activities for l from the ring, or the source where the caller
+// must continue. With fromRing the result is empty if nothing that was scanned is for l.
 func (h *hub) next(l *listener) ([]*rendered, source) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -62,7 +62,7 @@ func (l *lagSampler) runOnce(ctx context.Context, at time.Time) error {
 	return l.store.deleteLags(ctx, minute.Add(-maxHistory*time.Minute))
 }
 
-// saveLags keeps the larger where the minute has one already.
+// saveLags saves samples. If a minute has one already, the larger stays.
 func (s *store) saveLags(ctx context.Context, found []Lag) error {
 	if len(found) == 0 {
 		return nil
@@ -72,11 +72,11 @@ func (s *store) saveLags(ctx context.Context, found []Lag) error {
 		DoUpdates: clause.AssignmentColumns([]string{"lag"}),
 		Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "excluded.lag > lags.lag"}}},
 	}
-	return db.Wrap(s.db.WithContext(ctx).Clauses(larger).Create(&found).Error, "keep lags")
+	return db.Wrap(s.db.WithContext(ctx).Clauses(larger).Create(&found).Error, "save lags")
 }
 
 func (s *store) deleteLags(ctx context.Context, before time.Time) error {
-	return db.Wrap(s.db.WithContext(ctx).Where("at < ?", before).Delete(&Lag{}).Error, "drop lags")
+	return db.Wrap(s.db.WithContext(ctx).Where("at < ?", before).Delete(&Lag{}).Error, "delete lags")
 }
 
 // lags returns the samples since from, oldest first.

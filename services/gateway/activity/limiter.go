@@ -33,7 +33,7 @@ func (d *limiter) acquire(name string) (leave func(), err error) {
 		return nil, fault.New(fault.Unavailable, codeTooMany, "you have %d streams open; close one first", d.maxPerCaller)
 	}
 	if d.open >= d.max {
-		return nil, fault.New(fault.Unavailable, codeFull, "this instance has as many streams open as it takes; try again in a moment")
+		return nil, fault.New(fault.Unavailable, codeFull, "this instance has reached its limit of open streams; try again in a moment")
 	}
 	d.open++
 	d.byCaller[name]++

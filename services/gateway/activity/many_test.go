@@ -20,8 +20,8 @@ import (
 // manyStreams is what one instance is to hold.
 const manyStreams = 2000
 
-// line is one stream, read as bytes: so many clients cost next to nothing.
-type line struct {
+// rawStream is a stream read as bytes, so that many clients cost little.
+type rawStream struct {
 	net.Conn
 
 	buffer [4096]byte
@@ -29,15 +29,15 @@ type line struct {
 }
 
 // open asks for a stream as customer n, and waits for its hello.
-func (i *instance) line(t testing.TB, n int) *line {
+func (i *instance) rawStream(t testing.TB, n int) *rawStream {
 	t.Helper()
 	conn, err := i.dial(t.Context(), "tcp", i.url[len("http://"):])
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &line{Conn: conn}
+	l := &rawStream{Conn: conn}
 	t.Cleanup(func() { _ = l.Close() })
-	_ = l.SetDeadline(time.Now().Add(3 * patience))
+	_ = l.SetDeadline(time.Now().Add(3 * testTimeout))
 	if _, err := fmt.Fprintf(l, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\nX-Subject: c%d\r\nX-Roles: customer\r\n\r\n", n); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func (i *instance) line(t testing.TB, n int) *line {
 }
 
 // until reads until text has come.
-func (l *line) until(text string) error {
+func (l *rawStream) until(text string) error {
 	for {
 		if at := bytes.Index(l.buffer[:l.have], []byte(text)); at >= 0 {
 			l.have = copy(l.buffer[:], l.buffer[at+len(text):l.have])
@@ -64,15 +64,15 @@ func (l *line) until(text string) error {
 	}
 }
 
-// Each of many is told of what everybody sees; every tenth of an order of its own
-// before.
+// Every stream receives an event for all; each tenth also received an event of its own
+// order before.
 func TestManyStreams(t *testing.T) {
 	t.Parallel()
 	sales := newSales()
-	i := start(t, dbtest.SQLite(t, "gateway", tables()), sales, func(c *Config) { c.WriteTimeout = 3 * patience })
-	lines := make([]*line, manyStreams)
+	i := start(t, dbtest.SQLite(t, "gateway", tables()), sales, func(c *Config) { c.WriteTimeout = 3 * testTimeout })
+	lines := make([]*rawStream, manyStreams)
 	for n := range lines {
-		lines[n] = i.line(t, n)
+		lines[n] = i.rawStream(t, n)
 	}
 	i.opens(t, manyStreams)
 	var batch []events.Event
@@ -91,17 +91,16 @@ func TestManyStreams(t *testing.T) {
 			}
 		})
 	}
-	i.note(t, append(batch, products(1)...)...)
+	i.record(t, append(batch, products(1)...)...)
 	reading.Wait()
 	if i.Open() != manyStreams {
 		t.Errorf("%d streams are left", i.Open())
 	}
 }
 
-// BenchmarkManyStreams holds many streams over real sockets, all of which are told
-// of each event. It says what a stream costs while nothing happens, both ends of
-// the connection in this process, and how long after the commit the last client,
-// and the median one, has the event.
+// BenchmarkManyStreams opens many streams over TCP, all of which receive each event. It
+// reports the memory of an idle stream, both ends of the connection included, and the
+// time from the commit until the median and the last client have the event.
 func BenchmarkManyStreams(b *testing.B) {
 	for name, open := range map[string]func(b *testing.B) *gorm.DB{
 		"sqlite":   func(b *testing.B) *gorm.DB { return dbtest.SQLite(b, "gateway", tables()) },
@@ -110,9 +109,9 @@ func BenchmarkManyStreams(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			i := startTCP(b, open(b), newSales(), func(c *Config) { c.Heartbeat = time.Hour })
 			before := inUse()
-			lines := make([]*line, manyStreams)
+			lines := make([]*rawStream, manyStreams)
 			for n := range lines {
-				lines[n] = i.line(b, n)
+				lines[n] = i.rawStream(b, n)
 			}
 			i.opens(b, manyStreams)
 			mine := int64(len(lines)) * int64(len(lines[0].buffer))
@@ -132,8 +131,8 @@ func BenchmarkManyStreams(b *testing.B) {
 	}
 }
 
-// fanOut notes one event and returns after how long each client had it.
-func (i *instance) fanOut(b *testing.B, lines []*line, seq int) []time.Duration {
+// fanOut records one event and returns the time until each client had it.
+func (i *instance) fanOut(b *testing.B, lines []*rawStream, seq int) []time.Duration {
 	b.Helper()
 	took := make([]time.Duration, len(lines))
 	var reading sync.WaitGroup
@@ -148,10 +147,10 @@ func (i *instance) fanOut(b *testing.B, lines []*line, seq int) []time.Duration 
 		})
 	}
 	batch := products(1)
-	taker := i.recorder()
-	notes, err := taker.Fetch(context.Background(), batch)
+	recorder := i.recorder()
+	activities, err := recorder.Fetch(context.Background(), batch)
 	if err == nil {
-		err = i.store.db.Transaction(func(tx *gorm.DB) error { return taker.Apply(context.Background(), tx, batch, notes) })
+		err = i.store.db.Transaction(func(tx *gorm.DB) error { return recorder.Apply(context.Background(), tx, batch, activities) })
 	}
 	if err != nil {
 		b.Fatal(err)

@@ -25,7 +25,7 @@ func (i *instance) read(t testing.TB, path string, into any) {
 	}
 }
 
-// trace returns the numbers that a trace has, in order.
+// trace returns the numbers of the activities in a trace, in order.
 func (i *instance) trace(t testing.TB, query string) string {
 	t.Helper()
 	var list struct{ Items []traceItem }
@@ -47,18 +47,18 @@ func (f *fakeSales) order(id string) []events.Event {
 	}
 }
 
-func TestATraceShowsWhatFollowedFromWhat(t *testing.T) {
+func TestTracesBySubjectAndCorrelation(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
 		i := start(t, conn, sales)
 		first, second := sales.order("o1"), sales.order("o2")
-		for n := range first { // at one moment, so that only the order in which they were noted counts
+		for n := range first { // at one moment, so that only the order in which they were recorded counts
 			first[n].Time, second[n].Time = first[0].Time, first[0].Time
 		}
-		i.note(t, first[0], second[0], first[1], first[2], second[1], first[3])             // 1 2 3 4 5 6
-		i.note(t, caused(events.OrderChanged(events.SalesOrderShipped, "o1", 3)))           // 7
-		i.note(t, caused(events.SkuProcessed("B", 1)), caused(events.SkuProcessed("A", 2))) // 8 9
+		i.record(t, first[0], second[0], first[1], first[2], second[1], first[3])             // 1 2 3 4 5 6
+		i.record(t, caused(events.OrderChanged(events.SalesOrderShipped, "o1", 3)))           // 7
+		i.record(t, caused(events.SkuProcessed("B", 1)), caused(events.SkuProcessed("A", 2))) // 8 9
 		for query, want := range map[string]string{
 			"subject=o1": "1 3 4 6 7", "subject=o2": "2 5", "subject=A": "1 2 3 4 5 6 9", "subject=B": "8", "subject=C": "",
 			"subject=o1&limit=2": "6 7", "subject=A&limit=4": "2 3 5 9", // 2 goes with 5, the newer of the two orders'
@@ -85,9 +85,9 @@ func TestATraceShowsWhatFollowedFromWhat(t *testing.T) {
 	})
 }
 
-// Streams are noted apart, so an effect may be noted before its cause; and clocks
-// differ. A trace has causes first all the same.
-func TestATraceHasCausesFirst(t *testing.T) {
+// Each stream is recorded on its own and clocks differ, so an effect may be recorded
+// before its cause. A trace orders causes first nevertheless.
+func TestTraceOrdersCausesFirst(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
@@ -95,9 +95,9 @@ func TestATraceHasCausesFirst(t *testing.T) {
 		o := sales.order("o1") // placed, stock, allocated, confirmed
 		o[2].Time = o[0].Time.Add(-time.Second)
 		shown := events.ProductChanged("A", 1).Stamp(events.CausedBy(t.Context(), o[1]))
-		i.note(t, shown, o[1])
-		i.note(t, o[3], o[2])
-		i.note(t, o[0])
+		i.record(t, shown, o[1])
+		i.record(t, o[3], o[2])
+		i.record(t, o[0])
 		if got := i.trace(t, "subject=o1"); got != "5 4 2 1 3" && got != "5 4 2 3 1" && got != "5 4 3 2 1" {
 			t.Errorf("traced %s", got)
 		}
@@ -108,7 +108,7 @@ func TestATraceHasCausesFirst(t *testing.T) {
 	})
 }
 
-func TestATraceIsBounded(t *testing.T) {
+func TestBoundsTraces(t *testing.T) {
 	t.Parallel()
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales())
 	cause := caused(events.SkuProcessed("A", 1))
@@ -117,13 +117,13 @@ func TestATraceIsBounded(t *testing.T) {
 	for n := range 500 {
 		batch = append(batch, events.SkuProcessed(fmt.Sprint("S", n), 1).Stamp(ctx))
 	}
-	i.note(t, batch...)
+	i.record(t, batch...)
 	if got := strings.Fields(i.trace(t, "subject=A")); len(got) != 200 || got[0] != "1" || got[1] != "303" || got[199] != "501" {
 		t.Errorf("traced %v", got)
 	}
 }
 
-func TestAHistoryCountsOrdersByMinute(t *testing.T) {
+func TestHistoryCountsOrdersByMinute(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
@@ -143,11 +143,11 @@ func TestAHistoryCountsOrdersByMinute(t *testing.T) {
 				e.Time = e.Time.Truncate(time.Minute).Add(-ago)
 				then.At = e.Time
 				then.add(e.Type, 1)
-				i.note(t, e)
+				i.record(t, e)
 			}
 			want[then.At] = then
 		}
-		i.note(t, caused(events.OrderAllocated("o1", 1)))
+		i.record(t, caused(events.OrderAllocated("o1", 1)))
 		var h history
 		i.read(t, "/api/v1/ops/history?minutes=9", &h) // a minute may have ended meanwhile
 		if len(h.Orders) != 9 || h.StepSeconds != 60 || !h.From.Equal(h.Orders[0].At) {
@@ -182,9 +182,9 @@ func TestAHistoryCountsOrdersByMinute(t *testing.T) {
 	})
 }
 
-// The most of each minute is kept, for as long as a history may reach back, whichever
-// instance looked.
-func TestLagsAreKeptByMinute(t *testing.T) {
+// The largest lag of each minute is kept for the length of a history, whichever instance
+// sampled it.
+func TestKeepsLargestLagOfEachMinute(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		n := int64(0)
@@ -193,7 +193,7 @@ func TestLagsAreKeptByMinute(t *testing.T) {
 			instances = append(instances, &lagSampler{&store{db: conn}, slog.New(slog.DiscardHandler), func(context.Context) []Lag {
 				n++
 				return []Lag{{Stream: "a", Lag: n % 7}, {Stream: "b", Lag: n}}
-			}, patience})
+			}, testTimeout})
 		}
 		begun := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 		for at := begun; at.Sub(begun) < 3*time.Minute; at = at.Add(10 * time.Second) {
@@ -226,7 +226,7 @@ func TestPruningLeavesNoGap(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		i := start(t, conn, newSales(), func(c *Config) { c.Keep = time.Hour })
-		i.note(t, products(1100)...)
+		i.record(t, products(1100)...)
 		// One in the middle was taken by a clock that is ahead.
 		err := conn.Exec("UPDATE activity SET seen_at = ? WHERE seq = 1050", time.Now().UTC().Add(time.Hour)).Error
 		if err != nil {
@@ -239,10 +239,10 @@ func TestPruningLeavesNoGap(t *testing.T) {
 		if n, err := i.pruneOnce(t.Context(), soon.Add(time.Hour)); err != nil || n != 50 {
 			t.Errorf("pruned %d (%v)", n, err)
 		}
-		i.note(t, products(1)...)
-		notes, err := i.store.after(t.Context(), 0, 10)
-		if err != nil || len(notes) != 2 || notes[0].Seq != 1100 || notes[1].Seq != 1101 {
-			t.Errorf("kept %v (%v)", notes, err)
+		i.record(t, products(1)...)
+		activities, err := i.store.after(t.Context(), 0, 10)
+		if err != nil || len(activities) != 2 || activities[0].Seq != 1100 || activities[1].Seq != 1101 {
+			t.Errorf("kept %v (%v)", activities, err)
 		}
 	})
 }

@@ -37,13 +37,13 @@ func (o origin) id(seq int64) string { return o.Epoch + "-" + strconv.FormatInt(
 
 var idForm = regexp.MustCompile(`^(?:([0-9a-f]{8})-)?([0-9]{1,18})$`)
 
-// parseID returns the number of an event ID, and whether it belongs to this recording.
-// An ID without an epoch is taken to do so.
+// parseID returns the number of an event ID and whether it belongs to this recording. An
+// ID without an epoch counts as belonging to it.
 func (o origin) parseID(id, pointer string) (seq int64, ours bool, err error) {
 	parts := idForm.FindStringSubmatch(id)
 	if parts == nil {
-		return 0, false, fault.New(fault.Malformed, "last_event_id_malformed", "a Last-Event-ID is the id of an event of this stream").
-			With(pointer, "%.40q is none", id)
+		return 0, false, fault.New(fault.Malformed, "last_event_id_malformed", "the Last-Event-ID must be the id of an event of this stream").
+			With(pointer, "%.40q is not such an id", id)
 	}
 	seq, err = strconv.ParseInt(parts[2], 10, 64)
 	return seq, parts[1] == "" || parts[1] == o.Epoch, err

@@ -10,16 +10,16 @@ import (
 	"quadrille/pkg/events"
 )
 
-// What happened before there were notes is in traces, and news to nobody: a gateway
-// that is new to an old shop does not tell its whole past.
-func TestThePastIsNoNews(t *testing.T) {
+// A gateway that is new to an old shop records its past for traces and does not stream
+// it.
+func TestDoesNotStreamEventsBeforeTheRecording(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		i := start(t, conn, newSales())
 		listening, _ := i.listen(t, "", anonymous())
 		old, fresh := caused(events.ProductChanged("A", 1)), caused(events.ProductChanged("A", 2))
 		old.Time = old.Time.Add(-time.Minute)
-		i.note(t, old, fresh)
+		i.record(t, old, fresh)
 		later, _ := i.listen(t, "", after(anonymous(), 0))
 		for _, c := range []*client{listening, later} {
 			if f := c.next(t); f.told(t).ID != fresh.ID {
@@ -32,13 +32,13 @@ func TestThePastIsNoNews(t *testing.T) {
 	})
 }
 
-// Numbers begin anew where the notes were lost; whoever comes with one of those that
-// were is told, though it may name a note of these.
-func TestANumberOfOtherNotesIsNotTakenForOneOfThese(t *testing.T) {
+// Numbers restart when the table was lost. A client with a number of the lost recording
+// is reset, even if the number exists again.
+func TestResetsClientOfAnotherRecording(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		i := start(t, conn, newSales())
-		i.note(t, products(3)...)
+		i.record(t, products(3)...)
 		_, hello := i.listen(t, "", anonymous())
 		if len(hello.epoch) != 8 {
 			t.Fatalf("hello is %+v", hello)
@@ -58,9 +58,9 @@ func TestANumberOfOtherNotesIsNotTakenForOneOfThese(t *testing.T) {
 	})
 }
 
-// What came too late to be noted is missing, and whoever was to be told of it hears
-// that: also where nothing came after it, and once however much it is.
-func TestWhoMissedWhatWasNotNotedIsTold(t *testing.T) {
+// Events that arrive too late to be recorded are missing. Clients are reset once, however
+// many are missing, even if no event follows.
+func TestResetsClientWhenEventsWereNotRecorded(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		i := start(t, conn, newSales(), func(c *Config) { c.Keep = time.Hour })
@@ -72,14 +72,14 @@ func TestWhoMissedWhatWasNotNotedIsTold(t *testing.T) {
 			e.Time = e.Time.Add(-2 * time.Hour)
 			return e
 		}
-		i.note(t, products(2)...)
-		i.note(t, late(), late())
-		i.note(t, late())
+		i.record(t, products(2)...)
+		i.record(t, late(), late())
+		i.record(t, late())
 		back, _ := i.listen(t, "", after(anonymous(), 2))
 		if f := back.next(t); f.event != "reset" || f.id != "3" {
 			t.Errorf("told %+v", f)
 		}
-		i.note(t, products(1)...)
+		i.record(t, products(1)...)
 		if f := back.next(t); f.event != events.CatalogProductChanged || f.id != "4" {
 			t.Errorf("told %+v", f)
 		}
@@ -94,21 +94,20 @@ func TestWhoMissedWhatWasNotNotedIsTold(t *testing.T) {
 		for _, err := range i.recorder().List(t.Context()) {
 			t.Errorf("listed something, or %v", err)
 		}
-		i.note(t, products(1)...)
+		i.record(t, products(1)...)
 		if f := back.next(t); f.event != "reset" || f.id != "6" {
 			t.Errorf("told %+v", f)
 		}
 	})
 }
 
-// The past of a shop that is older than its gateway is not missed.
-func TestThePastIsNotMissed(t *testing.T) {
+func TestDoesNotResetForEventsBeforeTheRecording(t *testing.T) {
 	t.Parallel()
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) { c.Keep = time.Hour })
-	i.note(t, products(1)...)
+	i.record(t, products(1)...)
 	old := caused(events.ProductChanged("A", 1))
 	old.Time = old.Time.Add(-2 * time.Hour)
-	i.note(t, old)
+	i.record(t, old)
 	if head, err := i.store.head(t.Context()); err != nil || head != 1 {
 		t.Errorf("the head is %d (%v)", head, err)
 	}

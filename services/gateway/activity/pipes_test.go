@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// pipes is a listener in memory: as many connections as wanted, and no buffer that
-// would hide a client that does not read.
+// pipes is a listener in memory. It allows any number of connections, and has no buffer
+// that would hide a client that does not read.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}

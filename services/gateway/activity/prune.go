@@ -67,7 +67,7 @@ func (s *store) prune(ctx context.Context, before time.Time, step int) (int64, e
 	var oldest []Activity
 	conn := s.db.WithContext(ctx)
 	if err := conn.Select("seq", "seen_at").Order("seq").Limit(step + 1).Find(&oldest).Error; err != nil {
-		return 0, db.Wrap(err, "look for old activity")
+		return 0, db.Wrap(err, "find old activity")
 	}
 	n := 0
 	for n < len(oldest)-1 && oldest[n].SeenAt.Before(before) {

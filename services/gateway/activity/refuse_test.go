@@ -11,7 +11,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// call asks once and reads the answer.
+// call sends a request and reads the response.
 func (i *instance) call(t testing.TB, method, path string, h http.Header) (*http.Response, []byte) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, i.url+path, nil)
@@ -41,7 +41,7 @@ func refused(t testing.TB, answer *http.Response, said []byte, status int, code 
 	}
 }
 
-func TestWhatIsNoRequestIsRefused(t *testing.T) {
+func TestRefusesInvalidRequests(t *testing.T) {
 	t.Parallel()
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales())
 	for _, tc := range []struct {
@@ -85,7 +85,7 @@ func TestHeadOpensNoStream(t *testing.T) {
 	}
 }
 
-func TestThereIsABoundOnStreams(t *testing.T) {
+func TestLimitsOpenStreams(t *testing.T) {
 	t.Parallel()
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales(), func(c *Config) { c.MaxStreamsPerCaller, c.MaxStreams = 2, 5 })
 	bus12 := http.Header{"X-Address": {"198.51.100.12"}}
@@ -120,11 +120,11 @@ func TestThereIsABoundOnStreams(t *testing.T) {
 	}
 }
 
-func TestADrainEndsStreams(t *testing.T) {
+func TestDrainEndsStreams(t *testing.T) {
 	t.Parallel()
 	i := start(t, dbtest.SQLite(t, "gateway", tables()), newSales())
 	c, _ := i.listen(t, "", anonymous())
-	i.note(t, products(1)...)
+	i.record(t, products(1)...)
 	c.next(t)
 	i.Drain()
 	if _, err := c.read(); err != io.EOF { //nolint:errorlint // a clean end is exactly that
@@ -134,7 +134,7 @@ func TestADrainEndsStreams(t *testing.T) {
 	refused(t, answer, said, 503, "draining")
 }
 
-func TestADatabaseThatIsAwayIsNotTheCallersFault(t *testing.T) {
+func TestReportsUnavailableDatabaseAs503(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.SQLite(t, "gateway", tables())
 	i := start(t, conn, newSales())

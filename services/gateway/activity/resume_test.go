@@ -14,8 +14,8 @@ import (
 	"quadrille/pkg/events"
 )
 
-// family is two instances over one database, which are killed and replaced while
-// clients use them.
+// family is two instances on one database, which are killed and replaced while clients
+// use them.
 type family struct {
 	t     *testing.T
 	conn  *gorm.DB
@@ -34,8 +34,8 @@ func newFamily(t *testing.T, conn *gorm.DB) *family {
 	return f
 }
 
-// replace stops a member, if there is one, and starts another in its place. Its
-// ring is small, so that who was away for a moment needs the table.
+// replace stops an instance, if there is one, and starts another in its place. The ring
+// is small, so that clients that were disconnected briefly need the table.
 func (f *family) replace(n int) {
 	next := startTCP(f.t, f.conn, f.sales, func(c *Config) { c.RingSize = 32 })
 	f.mu.Lock()
@@ -53,7 +53,7 @@ func (f *family) any() *instance {
 	return f.members[rand.N(len(f.members))]
 }
 
-// watcher is a client that reconnects whenever it likes, and what it was told.
+// watcher is a client that reconnects at random, with the events that it received.
 type watcher struct {
 	name   string
 	header http.Header
@@ -62,7 +62,7 @@ type watcher struct {
 	seqs   []int64
 }
 
-// watch reads until it is told of the event last.
+// watch reads until it receives the event last.
 func (w *watcher) watch(ctx context.Context, f *family, last string) error {
 	id := "0"
 	for {
@@ -98,7 +98,7 @@ func (w *watcher) watch(ctx context.Context, f *family, last string) error {
 	}
 }
 
-// happening is an event, and whom it is about: a customer, "all" or "staff".
+// happening is an event and its audience: a customer, "all" or "staff".
 type happening struct {
 	event events.Event
 	about string
@@ -123,9 +123,9 @@ func (f *family) happen(stream string, n int) (said []happening) {
 	return said
 }
 
-// No gap and no double: over reconnects at random moments, over instances that end
-// and over the two of them, while four readers append.
-func TestNothingIsMissedOrToldTwice(t *testing.T) {
+// No gap and no duplicate: clients reconnect at random moments, instances end, and four
+// readers append through both of them.
+func TestDeliversEachEventOnceAcrossReconnects(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		f := newFamily(t, conn)
@@ -143,7 +143,7 @@ func TestNothingIsMissedOrToldTwice(t *testing.T) {
 			{name: "bob", header: as("bob", "customer"), sees: func(about string) bool { return about == "bob" || about == "all" }},
 			{name: "anonymous", header: anonymous(), sees: func(about string) bool { return about == "all" }},
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*testTimeout)
 		defer cancel()
 		var writing, watching, replacing sync.WaitGroup
 		for _, w := range watchers {
@@ -154,7 +154,7 @@ func TestNothingIsMissedOrToldTwice(t *testing.T) {
 			})
 		}
 		for _, stream := range said {
-			writing.Go(func() { f.noteAll(ctx, stream) })
+			writing.Go(func() { f.recordAll(ctx, stream) })
 		}
 		written := make(chan struct{})
 		replacing.Go(func() {
@@ -171,7 +171,7 @@ func TestNothingIsMissedOrToldTwice(t *testing.T) {
 		})
 		writing.Wait()
 		close(written)
-		f.noteAll(ctx, []happening{last})
+		f.recordAll(ctx, []happening{last})
 		watching.Wait()
 		replacing.Wait()
 		for _, w := range watchers {
@@ -180,8 +180,9 @@ func TestNothingIsMissedOrToldTwice(t *testing.T) {
 	})
 }
 
-// noteAll has any instance take notes, in batches of any size, some of them twice.
-func (f *family) noteAll(ctx context.Context, said []happening) {
+// recordAll has either instance record events, in batches of any size, some of them
+// twice.
+func (f *family) recordAll(ctx context.Context, said []happening) {
 	for len(said) > 0 {
 		n := min(1+rand.N(10), len(said))
 		batch := make([]events.Event, n)

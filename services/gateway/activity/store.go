@@ -63,7 +63,7 @@ func unrecorded(tx *gorm.DB, activities []Activity) ([]Activity, error) {
 	}
 	var known []string
 	if err := tx.Model(&Activity{}).Where("event_id IN ?", ids).Pluck("event_id", &known).Error; err != nil {
-		return nil, db.Wrap(err, "look for activity")
+		return nil, db.Wrap(err, "find recorded events")
 	}
 	recorded := make(map[string]bool, len(activities))
 	for _, id := range known {
@@ -91,7 +91,7 @@ func allocate(tx *gorm.DB, n int) (last int64, err error) {
 	if err == nil && last < int64(n) {
 		err = errors.New("activity_head has no row")
 	}
-	return last, db.Wrap(err, "take numbers")
+	return last, db.Wrap(err, "allocate numbers")
 }
 
 // head returns the number allocated last; 0 before the first.
@@ -130,7 +130,7 @@ func (s *store) customers(ctx context.Context, orders []string) (map[string]stri
 	for _, r := range rows {
 		known[r.Subject] = r.Customer
 	}
-	return known, db.Wrap(err, "look for customers of orders")
+	return known, db.Wrap(err, "read customers of orders")
 }
 
 // perMinute counts the events of a type in a minute.

@@ -11,9 +11,9 @@ import (
 	"quadrille/pkg/events"
 )
 
-// Whoever reads on by number misses nothing: while several append, what can be seen
-// has no gap, at any moment.
-func TestNumbersHaveNoGapsWhileSeveralAppend(t *testing.T) {
+// While several instances append, the visible numbers have no gap at any moment, so that
+// reading by number misses nothing.
+func TestConcurrentAppendsLeaveNoVisibleGaps(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		const writers, batches, size = 4, 20, 7
@@ -33,11 +33,11 @@ func TestNumbersHaveNoGapsWhileSeveralAppend(t *testing.T) {
 			})
 		}
 		for last := int64(0); last < writers*batches*size && !t.Failed(); {
-			notes, err := i.store.after(t.Context(), last, 50)
+			activities, err := i.store.after(t.Context(), last, 50)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, n := range notes {
+			for _, n := range activities {
 				if last++; n.Seq != last {
 					t.Fatalf("%d comes after %d", n.Seq, last-1)
 				}
@@ -50,42 +50,42 @@ func TestNumbersHaveNoGapsWhileSeveralAppend(t *testing.T) {
 	})
 }
 
-func TestAnEventIsNotedOnce(t *testing.T) {
+func TestRecordsAnEventOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		i := start(t, conn, newSales())
 		batch := products(3)
-		i.note(t, batch[0], batch[1], batch[0])
-		i.note(t, batch...)
-		i.note(t, batch[2], batch[1])
-		notes, err := i.store.after(t.Context(), 0, 10)
+		i.record(t, batch[0], batch[1], batch[0])
+		i.record(t, batch...)
+		i.record(t, batch[2], batch[1])
+		activities, err := i.store.after(t.Context(), 0, 10)
 		var ids []string
-		for n, note := range notes {
-			ids = append(ids, note.EventID)
-			if note.Seq != int64(n+1) {
-				t.Errorf("note %d has the number %d", n+1, note.Seq)
+		for n, a := range activities {
+			ids = append(ids, a.EventID)
+			if a.Seq != int64(n+1) {
+				t.Errorf("activity %d has the number %d", n+1, a.Seq)
 			}
 		}
 		if err != nil || !slices.Equal(ids, []string{batch[0].ID, batch[1].ID, batch[2].ID}) {
-			t.Errorf("noted %v (%v)", ids, err)
+			t.Errorf("recorded %v (%v)", ids, err)
 		}
 	})
 }
 
-func TestANoteSaysWhatTheEventDid(t *testing.T) {
+func TestRecordsAllAttributesOfAnEvent(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
 		i := start(t, conn, sales)
 		placed := sales.placed("o1", "ann")
 		allocated := events.OrderAllocated("o1", 3).Stamp(events.CausedBy(t.Context(), placed))
-		i.note(t, placed)
-		i.note(t, allocated)
-		notes, err := i.store.after(t.Context(), 1, 10)
-		if err != nil || len(notes) != 1 {
-			t.Fatalf("noted %v (%v)", notes, err)
+		i.record(t, placed)
+		i.record(t, allocated)
+		activities, err := i.store.after(t.Context(), 1, 10)
+		if err != nil || len(activities) != 1 {
+			t.Fatalf("recorded %v (%v)", activities, err)
 		}
-		n := notes[0]
+		n := activities[0]
 		if n.SeenAt.Before(n.Time) || !n.Time.Equal(allocated.Time) {
 			t.Errorf("happened %s, noted %s; want %s", n.Time, n.SeenAt, allocated.Time)
 		}
@@ -95,7 +95,7 @@ func TestANoteSaysWhatTheEventDid(t *testing.T) {
 			Customer: "ann", Correlation: placed.ID, Causation: placed.ID, Time: allocated.Time, SeenAt: allocated.Time,
 		}
 		if n != want {
-			t.Errorf("noted %+v\nwant  %+v", n, want)
+			t.Errorf("recorded %+v\nwant  %+v", n, want)
 		}
 	})
 }

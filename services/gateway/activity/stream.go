@@ -165,7 +165,7 @@ func (s *stream) send(page []*rendered) error {
 }
 
 // errCallerInvalid ends a stream whose caller would no longer be accepted.
-var errCallerInvalid = errors.New("the caller is not let in any more")
+var errCallerInvalid = errors.New("the credentials of the caller are no longer valid")
 
 // check runs at each heartbeat: it ends the stream of an invalid caller, else sends a
 // heartbeat.

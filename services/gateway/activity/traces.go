@@ -36,8 +36,8 @@ func (l *Service) traces(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	subject, correlation := query.Get("subject"), query.Get("correlation")
 	if (subject == "") == (correlation == "") {
-		return fault.New(fault.Malformed, "trace_of_what", "a trace is either of a subject or of a correlation").
-			With("#/query/subject", "either this or correlation is required")
+		return fault.New(fault.Malformed, "trace_of_what", "request a trace either by subject or by correlation").
+			With("#/query/subject", "exactly one of subject and correlation is required")
 	}
 	limit, err := intParam(query, "limit", maxTraced, maxTraced)
 	if err != nil {
@@ -81,7 +81,7 @@ func causesFirst(activities []Activity) []Activity {
 		if _, waits := byID[n.EventID]; !waits {
 			return
 		}
-		delete(byID, n.EventID) // first, so that a circle ends
+		delete(byID, n.EventID) // before its cause is added, so that a cycle ends
 		if cause, waits := byID[n.Causation]; waits {
 			add(cause)
 		}
@@ -102,10 +102,10 @@ func intParam(query url.Values, name string, otherwise, most int) (int, error) {
 	n, err := strconv.Atoi(text)
 	switch {
 	case err != nil:
-		return 0, fault.New(fault.Malformed, "request_malformed", "the request cannot be read; errors says where").
-			With("#/query/"+name, "%.40q is no whole number", text)
+		return 0, fault.New(fault.Malformed, "request_malformed", "the request is malformed; see errors").
+			With("#/query/"+name, "%.40q is not an integer", text)
 	case n < 1 || n > most:
-		return 0, fault.New(fault.Invalid, "request_invalid", "the request breaks the rules of this API; errors says where").
+		return 0, fault.New(fault.Invalid, "request_invalid", "the request is invalid; see errors").
 			With("#/query/"+name, "must be from 1 to %d", most)
 	}
 	return n, nil
