@@ -35,7 +35,7 @@ func (c *comments) add(name, text string) {
 // Comments of functions and methods begin with a verb: "Append adds events to the
 // outbox". Generated code does not count.
 func TestFunctionCommentsBeginWithAVerb(t *testing.T) {
-	const mostStates, mostRiddles = 0.15, 0.005
+	const maxStates, maxRiddles = 0.15, 0.005
 	var total comments
 	folders := map[string]*comments{}
 	goFiles(t, func(file string, syntax *ast.File) {
@@ -53,11 +53,11 @@ func TestFunctionCommentsBeginWithAVerb(t *testing.T) {
 			}
 		}
 	})
-	if share(total.riddles, total.all) <= mostRiddles && share(total.states, total.all) <= mostStates {
+	if share(total.riddles, total.all) <= maxRiddles && share(total.states, total.all) <= maxStates {
 		return
 	}
 	t.Errorf("of %d comments of functions %d have the form \"X is …\" (at most %.0f %% may) and %d \"X is what …\" (at most %.1f %%)",
-		total.all, total.states, 100*mostStates, total.riddles, 100*mostRiddles)
+		total.all, total.states, 100*maxStates, total.riddles, 100*maxRiddles)
 	names := make([]string, 0, len(folders))
 	for folder := range folders {
 		names = append(names, folder)

@@ -69,7 +69,7 @@ func rowOf(ctx context.Context, e events.Event) (row, error) {
 // oldest of them was appended. It looks at the whole outbox; Relay.Waiting begins where
 // the relay does.
 func Depth(ctx context.Context, db *gorm.DB) (unsent int64, oldest time.Time, err error) {
-	w, err := depthOf(ctx, db, mostCounted)
+	w, err := depthOf(ctx, db, maxCounted)
 	return w.Unsent, w.Oldest, err
 }
 

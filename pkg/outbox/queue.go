@@ -68,5 +68,5 @@ type Waiting struct {
 	Oldest   time.Time // when it was appended
 }
 
-// mostCounted is where counting unsent events stops.
-const mostCounted = 1_000_000
+// maxCounted is where counting unsent events stops.
+const maxCounted = 1_000_000

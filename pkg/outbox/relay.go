@@ -193,7 +193,7 @@ func (r *Relay) publish(ctx context.Context, batch []due) error {
 
 // Waiting counts the events that are not sent yet, up to 1,000,000, and finds the
 // oldest. It costs the same whatever was sent before.
-func (r *Relay) Waiting(ctx context.Context) (Waiting, error) { return r.queue.depth(ctx, mostCounted) }
+func (r *Relay) Waiting(ctx context.Context) (Waiting, error) { return r.queue.depth(ctx, maxCounted) }
 
 // oldestWithin is how many rows Oldest looks at.
 const oldestWithin = 1000

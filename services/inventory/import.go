@@ -66,13 +66,13 @@ func (im Import) ignored() []string {
 	return slices.DeleteFunc(strings.Split(im.Ignored, "\n"), func(name string) bool { return name == "" })
 }
 
-// mostIgnored bounds how many names of columns an import keeps.
-const mostIgnored = 20
+// maxIgnored bounds how many names of columns an import keeps.
+const maxIgnored = 20
 
 // ignoredColumns returns names as Import.Ignored keeps them.
 func ignoredColumns(names []string) string {
-	kept := make([]string, 0, mostIgnored)
-	for _, name := range names[:min(len(names), mostIgnored)] {
+	kept := make([]string, 0, maxIgnored)
+	for _, name := range names[:min(len(names), maxIgnored)] {
 		kept = append(kept, plaintext.Shorten(strings.Join(strings.Fields(name), " "), 60))
 	}
 	return strings.Join(kept, "\n")

@@ -44,8 +44,8 @@ const (
 	importPoll = 2 * time.Second
 	// maxPatience bounds the time between two tries of an import.
 	maxPatience = 30 * time.Second
-	// mostPanics is after how many panics in a row an import is failed.
-	mostPanics = 3
+	// maxPanics is after how many panics in a row an import is failed.
+	maxPanics = 3
 )
 
 // newImporter makes an importer that works on slots imports at a time.

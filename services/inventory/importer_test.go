@@ -395,10 +395,10 @@ func TestAnImportThatPanics(t *testing.T) {
 	h.imports.batch = 1
 	h.imports.wake = func() { panic("broken") }
 	id := h.send(columnsLine + lines("r", 20))
-	if im, _ := h.until(id, ImportFailed); !strings.Contains(im.Reason, "broken") || im.Processed != mostPanics {
+	if im, _ := h.until(id, ImportFailed); !strings.Contains(im.Reason, "broken") || im.Processed != maxPanics {
 		t.Errorf("import is %+v", im)
 	}
-	h.onHand("A", mostPanics)
+	h.onHand("A", maxPanics)
 }
 
 // All lines that are rejected count; the reasons of the first are kept.
@@ -406,12 +406,12 @@ func TestReasonsAreBounded(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.SQLite(t, Name, migrations)
 	h := newHouse(t, conn)
-	im, shown := h.until(h.send(columnsLine+strings.Repeat("x\n", mostErrors+700)), ImportDone)
+	im, shown := h.until(h.send(columnsLine+strings.Repeat("x\n", maxErrors+700)), ImportDone)
 	var kept int64
 	if err := conn.Model(&ImportError{}).Count(&kept).Error; err != nil {
 		t.Fatal(err)
 	}
-	if im.Rejected != mostErrors+700 || kept != mostErrors || len(shown) != errorsShown {
+	if im.Rejected != maxErrors+700 || kept != maxErrors || len(shown) != errorsShown {
 		t.Errorf("%d reasons are kept and %d shown of %+v", kept, len(shown), im)
 	}
 }

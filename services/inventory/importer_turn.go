@@ -53,7 +53,7 @@ func (i *importer) afterPanic(ctx context.Context, id string, reason error) erro
 	i.mu.Lock()
 	failures := i.tries[id].failures
 	i.mu.Unlock()
-	if failures+1 < mostPanics {
+	if failures+1 < maxPanics {
 		return reason
 	}
 	im, _, err := i.store.Import(ctx, id, 0)

@@ -123,13 +123,13 @@ func codesIn(records []record) []string {
 	return byCode(movements)
 }
 
-// mostErrors bounds how many rejected records of an import are kept with their
+// maxErrors bounds how many rejected records of an import are kept with their
 // reasons. All of them are counted.
-const mostErrors = 10_000
+const maxErrors = 10_000
 
 // keepErrors keeps why records were rejected.
 func keepErrors(tx *gorm.DB, im Import, refused []record) error {
-	refused = refused[:min(int64(len(refused)), max(mostErrors-im.Rejected, 0))]
+	refused = refused[:min(int64(len(refused)), max(maxErrors-im.Rejected, 0))]
 	if len(refused) == 0 {
 		return nil
 	}

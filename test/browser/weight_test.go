@@ -5,7 +5,7 @@ import "testing"
 // What somebody waits for who comes for the first time.
 func TestTheFirstLoadIsLight(t *testing.T) {
 	t.Parallel()
-	const mostBytes, mostRequests = 150_000, 14
+	const maxBytes, maxRequests = 150_000, 14
 	s := up(t)
 	for _, sku := range []string{"A", "B", "C", "D"} {
 		s.offer(sku, "Vase "+sku, 0)
@@ -16,7 +16,7 @@ func TestTheFirstLoadIsLight(t *testing.T) {
 	requests, bytes := b.requests, b.bytes
 	b.mu.Unlock()
 	t.Logf("%d requests, %.0f bytes", requests, bytes)
-	if requests == 0 || requests > mostRequests || bytes == 0 || bytes > mostBytes {
-		t.Errorf("the shop takes %d requests and %.0f bytes, want at most %d and %d", requests, bytes, mostRequests, mostBytes)
+	if requests == 0 || requests > maxRequests || bytes == 0 || bytes > maxBytes {
+		t.Errorf("the shop takes %d requests and %.0f bytes, want at most %d and %d", requests, bytes, maxRequests, maxBytes)
 	}
 }

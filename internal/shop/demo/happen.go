@@ -38,14 +38,14 @@ func (d *Demo) order(ctx context.Context, goods []catalogclient.Product) error {
 		return err
 	}
 	d.placed = append(d.placed, placed.Id)
-	if len(d.placed) > mostPlaced {
+	if len(d.placed) > maxPlaced {
 		d.placed = d.placed[1:]
 	}
 	return nil
 }
 
-// mostPlaced bounds what is remembered to be shipped.
-const mostPlaced = 100
+// maxPlaced bounds what is remembered to be shipped.
+const maxPlaced = 100
 
 // ship sends the oldest order of this run on its way, or has its customer think
 // better of it, now and then. Orders of anybody else are left alone.

@@ -15,9 +15,9 @@ import (
 
 // What the first page may cost, packed as it goes over the wire.
 const (
-	mostBytes    = 150_000
-	mostRequests = 15
-	sumOfPreact  = "72284e8e9079c87817145df1110f74e8a2aa040b2fc384922e18dfcb46fc1fd7"
+	maxBytes    = 150_000
+	maxRequests = 15
+	sumOfPreact = "72284e8e9079c87817145df1110f74e8a2aa040b2fc384922e18dfcb46fc1fd7"
 )
 
 var (
@@ -82,8 +82,8 @@ func TestTheFirstPageIsSmall(t *testing.T) {
 		size += w.Body.Len()
 	}
 	t.Logf("%d requests, %d bytes", requests, size)
-	if requests < 10 || requests > mostRequests || size > mostBytes {
-		t.Errorf("%d requests and %d bytes, may be %d and %d", requests, size, mostRequests, mostBytes)
+	if requests < 10 || requests > maxRequests || size > maxBytes {
+		t.Errorf("%d requests and %d bytes, may be %d and %d", requests, size, maxRequests, maxBytes)
 	}
 }
 
