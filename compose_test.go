@@ -18,6 +18,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"quadrille/internal/platform/app"
+	"quadrille/services"
 )
 
 // composition is what docker-compose.yml says, as far as it is checked.
@@ -93,7 +94,7 @@ func processTypes(t *testing.T) map[string][]string {
 		}
 		types[name] = strings.Fields(command)
 	}
-	if len(types) < len(app.Names()) {
+	if len(types) < len(services.Names()) {
 		t.Fatalf("the Procfile has only %v", types)
 	}
 	return types
@@ -108,13 +109,13 @@ type wanted struct {
 
 func want(t *testing.T) wanted {
 	t.Helper()
-	w := wanted{processes: processTypes(t), config: app.Config{Port: 8080}}
+	w := wanted{processes: processTypes(t), config: app.Config{Port: 8080, Services: services.Names()}}
 	for field := range reflect.TypeFor[app.Config]().Fields() {
 		if name, _, _ := strings.Cut(field.Tag.Get("env"), ","); name != "" && name != "-" {
 			w.variables = append(w.variables, name)
 		}
 	}
-	for _, service := range app.Names() {
+	for _, service := range services.Names() {
 		upper := strings.ToUpper(service)
 		w.variables = append(w.variables, upper+"_URL", upper+"_DATABASE_URL")
 	}
@@ -303,7 +304,7 @@ func (w wanted) reaches(c composition, s container) (found []string) {
 			found = append(found, name+" leads to another service")
 		}
 	}
-	for _, service := range app.Names() {
+	for _, service := range services.Names() {
 		if name := strings.ToUpper(service) + "_URL"; s.Environment[name] == "" {
 			found = append(found, "is not told "+name)
 		}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/platform/app"
 	"quadrille/internal/shop/audit"
+	"quadrille/services"
 )
 
 func newAuditCommand() *cobra.Command {
@@ -33,7 +33,7 @@ The services are found by INVENTORY_URL, SALES_URL and so on, else on this machi
 from PORT on, as up lays them out.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			env, err := app.FromEnvironment()
+			env, err := fromEnvironment()
 			if err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ from PORT on, as up lays them out.`,
 				return err
 			}
 			defer connections.Close() //nolint:errcheck // it has been asked
-			cfg := audit.Config{URL: env.URL, Services: app.Names(), HTTP: connections.HTTP(0)}
+			cfg := audit.Config{URL: env.URL, Services: services.Names(), HTTP: connections.HTTP(0)}
 			report, err := audit.AtRest(cmd.Context(), cfg, wait)
 			if err != nil {
 				return err

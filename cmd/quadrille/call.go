@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/platform/app"
 	"quadrille/pkg/rpc"
 )
 
@@ -88,7 +87,7 @@ func readParams(args []string) (any, error) {
 
 // dialRPC returns a client for a target and the function that closes it.
 func dialRPC(target string) (*rpc.Client, func(), error) {
-	cfg, err := app.FromEnvironment()
+	cfg, err := fromEnvironment()
 	if err != nil {
 		return nil, nil, err
 	}

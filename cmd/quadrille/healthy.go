@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/ops"
 	"quadrille/internal/platform/rest/call"
 )
@@ -92,7 +91,7 @@ func placesAt(urls []string) (places []place, _ error) {
 }
 
 func placesHere(names []string, port int) (places []place, _ error) {
-	cfg, err := app.FromEnvironment()
+	cfg, err := fromEnvironment()
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func newMigrate() *cobra.Command {
 exits. up and serve do the same by themselves; it is for deployments that want it
 done before. Two at once are safe: one waits for the other.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			cfg, err := app.FromEnvironment()
+			cfg, err := fromEnvironment()
 			if err != nil {
 				return err
 			}

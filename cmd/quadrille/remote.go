@@ -30,7 +30,7 @@ type remote struct {
 }
 
 func newRemote(name string, port int) (*remote, error) {
-	cfg, err := app.FromEnvironment()
+	cfg, err := fromEnvironment()
 	if err != nil {
 		return nil, err
 	}

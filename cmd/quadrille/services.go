@@ -6,26 +6,16 @@ import (
 	"strings"
 
 	"quadrille/internal/platform/app"
-	"quadrille/services/catalog"
+	"quadrille/services"
 	"quadrille/services/gateway"
-	"quadrille/services/inventory"
-	"quadrille/services/sales"
-	"quadrille/services/stats"
-	"quadrille/services/wishlist"
 )
 
-// everyService returns all services in the order of their ports.
-func everyService(cfg app.Config) ([]app.Service, error) {
-	front, err := gateway.FromConfig(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return []app.Service{gateway.New(front), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()}, nil
-}
+// fromEnvironment reads the configuration of the shop.
+func fromEnvironment() (app.Config, error) { return app.FromEnvironment(services.Names()) }
 
 // servicesNamed picks services by name; no names means all of them.
 func servicesNamed(cfg app.Config, names []string) ([]app.Service, error) {
-	all, err := everyService(cfg)
+	all, err := gateway.InFrontOf(services.All(), cfg)
 	if err != nil || len(names) == 0 {
 		return all, err
 	}
@@ -38,7 +28,7 @@ func servicesNamed(cfg app.Config, names []string) ([]app.Service, error) {
 }
 
 // runnable returns the names of all services, the gateway first.
-func runnable() []string { return append([]string{app.Gateway}, app.Names()...) }
+func runnable() []string { return append([]string{app.Gateway}, services.Names()...) }
 
 // serviceNamed returns the service with that name.
 func serviceNamed(cfg app.Config, name string) (app.Service, error) {

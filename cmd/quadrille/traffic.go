@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quadrille/internal/platform/app"
 	"quadrille/internal/shop/traffic"
 )
 
@@ -35,7 +34,7 @@ machine from PORT on, as up lays it out.`,
 		Example: "  quadrille traffic retail.csv --stock 500",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := app.FromEnvironment()
+			cfg, err := fromEnvironment()
 			if err != nil {
 				return err
 			}

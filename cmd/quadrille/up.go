@@ -50,7 +50,7 @@ func newUp() *cobra.Command {
 		Example: "  quadrille up\n  quadrille up --demo\n  quadrille up --data /var/lib/shop --port 9000\n  quadrille up --only inventory,sales",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := app.FromEnvironment()
+			cfg, err := fromEnvironment()
 			if err != nil {
 				return err
 			}
@@ -98,7 +98,7 @@ JWT_ISSUER, JWT_AUDIENCE) and machines by API keys (quadrille keys create).`,
 		Args:      cobra.MinimumNArgs(1),
 		ValidArgs: runnable(),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			cfg, err := app.FromEnvironment()
+			cfg, err := fromEnvironment()
 			if err != nil {
 				return err
 			}

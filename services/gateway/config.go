@@ -12,7 +12,9 @@ import (
 
 // Config configures the gateway.
 type Config struct {
-	Issuer auth.IssuerConfig
+	// Services are those behind the gateway, in the order of their ports.
+	Services []app.Service
+	Issuer   auth.IssuerConfig
 	// Dev offers the development sign-in, which issues a token for any name.
 	Dev bool
 	// InternalToken authenticates requests between services and requests to /internal.

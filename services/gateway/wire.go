@@ -23,10 +23,25 @@ var document []byte
 //go:embed internal.yaml
 var internalDocument []byte
 
-// New returns the gateway as a service of the runtime. The gateway publishes no events.
+// InFrontOf returns the gateway of these services, configured from the environment, and
+// then the services. It checks the list: names, streams and public paths.
+func InFrontOf(services []app.Service, c app.Config) ([]app.Service, error) {
+	if err := app.CheckServices(services); err != nil {
+		return nil, err
+	}
+	cfg, err := FromConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Services = services
+	return append([]app.Service{New(cfg)}, services...), nil
+}
+
+// New returns the gateway as a service of the runtime. The gateway publishes no events, and
+// reads those of all services.
 func New(cfg Config) app.Service {
 	return app.Service{
-		Name: app.Gateway, Migrations: migrations, Spec: internalDocument, ConsumerOnly: true,
+		Name: app.Gateway, Migrations: migrations, Spec: internalDocument, ConsumerOnly: true, Reads: app.Streams(cfg.Services),
 		Build: func(d app.Deps) (app.Components, error) { return build(d, cfg.withDefaults()) },
 	}
 }
@@ -50,10 +65,10 @@ func build(d app.Deps, cfg Config) (app.Components, error) {
 	if err != nil {
 		return app.Components{}, err
 	}
-	upstreams := edge.NewUpstreams(edge.UpstreamsConfig{HTTP: d.HTTP, URL: d.URL, InternalToken: cfg.InternalToken})
+	upstreams := edge.NewUpstreams(edge.UpstreamsConfig{HTTP: d.HTTP, URL: d.URL, Services: app.Names(cfg.Services), InternalToken: cfg.InternalToken})
 	recorded, err := activity.New(activity.Config{
 		DB: d.DB, Log: d.Log, Sales: sales, Keep: cfg.EventsKeep,
-		Caller: edge.StreamCaller(edge.ClientAddress(cfg.Proxies)), StillValid: edge.StillValid(callers.Authenticate), Lags: upstreams.Lags,
+		Caller: edge.StreamCaller(edge.ClientAddress(cfg.Proxies)), StillValid: edge.StillValid(callers.Authenticate), Lags: upstreams.Lags, Streams: app.Streams(cfg.Services),
 	})
 	if err != nil {
 		return app.Components{}, err
@@ -69,9 +84,9 @@ func build(d app.Deps, cfg Config) (app.Components, error) {
 		}
 	}
 	answers := &idempotency.Store{DB: d.DB}
-	audits := &edge.AuditRunner{DB: d.DB, Log: d.Log, Shop: audit.Config{URL: d.URL, Services: app.Names(), HTTP: d.HTTP}, Wait: auditWait}
+	audits := &edge.AuditRunner{DB: d.DB, Log: d.Log, Shop: audit.Config{URL: d.URL, Services: app.Names(cfg.Services), HTTP: d.HTTP}, Wait: auditWait}
 	server, err := edge.New(edge.Config{
-		Log: d.Log, Metrics: d.Metrics, Upstreams: upstreams, Document: document,
+		Log: d.Log, Metrics: d.Metrics, Upstreams: upstreams, Services: cfg.Services, Document: document,
 		Authenticate: callers.Authenticate, Keys: callers.Keys, Dev: dev, Limiter: limiter,
 		Sales: sales, Answers: answers, Audits: audits, Activity: recorded,
 		InternalToken: cfg.InternalToken, LocalToken: localToken,

@@ -22,7 +22,18 @@ var spec []byte
 
 // New describes the service to the runtime.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"sales"}, Public: public(), Build: build}
+}
+
+// public returns the paths that the gateway forwards, and who may use them.
+func public() []app.Route {
+	warehouse := []app.Role{app.Warehouse}
+	return []app.Route{
+		{Path: "/skus", Read: warehouse, Write: warehouse},
+		{Path: "/receipts", Read: warehouse, Write: warehouse},
+		{Path: "/adjustments", Read: warehouse, Write: warehouse},
+		{Path: "/imports", Read: warehouse, Write: warehouse},
+	}
 }
 
 func build(d app.Deps) (app.Components, error) {

@@ -20,7 +20,15 @@ var spec []byte
 
 // New describes the service to the runtime.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"inventory", "catalog"}, Public: public(), Build: build}
+}
+
+// public returns the paths that the gateway forwards, and who may use them.
+func public() []app.Route {
+	return []app.Route{
+		{Path: "/orders", Read: []app.Role{app.Customer, app.Warehouse, app.Staff}, Write: []app.Role{app.Customer, app.Staff}},
+		{Path: "/orders/{id}/ship", Read: []app.Role{app.Warehouse}, Write: []app.Role{app.Warehouse}},
+	}
 }
 
 func build(d app.Deps) (app.Components, error) {

@@ -18,7 +18,12 @@ var spec []byte
 
 // New describes the service to the runtime. It has no events of its own.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: migrations, Spec: spec, ConsumerOnly: true, Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, ConsumerOnly: true, Reads: []string{"sales"}, Public: public(), Build: build}
+}
+
+// public returns the paths that the gateway forwards, and who may use them.
+func public() []app.Route {
+	return []app.Route{{Path: "/stats/sales", Inner: "/sales"}, {Path: "/stats", Inner: "/sales"}}
 }
 
 func build(d app.Deps) (app.Components, error) {

@@ -20,7 +20,13 @@ var spec []byte
 
 // New describes the service to the runtime.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"inventory"}, Public: public(), Build: build}
+}
+
+// public returns the paths that the gateway forwards, and who may use them.
+func public() []app.Route {
+	customer := []app.Role{app.Customer}
+	return []app.Route{{Path: "/customers/{customer}/wishlist", Own: "/wishlist", Read: customer, Write: customer}}
 }
 
 func build(d app.Deps) (app.Components, error) {

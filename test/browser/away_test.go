@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"quadrille/internal/platform/app"
+	"quadrille/services"
 	"quadrille/test/harness/binary"
 	"quadrille/test/harness/identity"
 )
@@ -16,7 +17,7 @@ func TestAServiceIsAwayAndBack(t *testing.T) {
 	t.Parallel()
 	s := &shop{Machine: binary.New(t, append(identity.Env(), "GATEWAY_TIMEOUT=2s")...), t: t}
 	s.token = identity.Token("stella", "warehouse", "staff")
-	others := slices.Concat([]string{app.Gateway}, slices.DeleteFunc(app.Names(), func(n string) bool { return n == "sales" }))
+	others := slices.Concat([]string{app.Gateway}, slices.DeleteFunc(services.Names(), func(n string) bool { return n == "sales" }))
 	s.Start(nil, append([]string{"serve"}, others...)...)
 	sales := s.Start(nil, "serve", "sales")
 	s.ready(append(others, "sales")...)

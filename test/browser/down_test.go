@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"quadrille/internal/platform/app"
+	"quadrille/services"
 	"quadrille/test/harness/binary"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestTheShopIsAwayAndBack(t *testing.T) {
 	t.Parallel()
 	s := &shop{Machine: binary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
-	all := slices.Concat(app.Names(), []string{app.Gateway})
+	all := slices.Concat(services.Names(), []string{app.Gateway})
 	running := s.Start(nil, "up")
 	s.ready(all...)
 	s.token = s.signedIn("stella", "customer", "warehouse", "staff")

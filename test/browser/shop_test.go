@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"quadrille/internal/platform/app"
+	"quadrille/services"
 	"quadrille/test/harness"
 	"quadrille/test/harness/binary"
 )
@@ -28,7 +29,7 @@ func up(t testing.TB, args ...string) *shop {
 	t.Helper()
 	s := &shop{Machine: binary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
 	s.Start(nil, append([]string{"up"}, args...)...)
-	s.ready(slices.Concat(app.Names(), []string{app.Gateway})...)
+	s.ready(slices.Concat(services.Names(), []string{app.Gateway})...)
 	s.token = s.signedIn("stella", "customer", "warehouse", "staff")
 	return s
 }

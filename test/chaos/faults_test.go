@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"time"
 
-	"quadrille/internal/platform/app"
+	"quadrille/services"
 )
 
 // kind is one kind of fault. do causes it and returns when the cause is repaired.
@@ -37,19 +37,19 @@ var (
 func faults(l durations) []kind {
 	var all []kind
 	add := func(name string, do func(*shop)) { all = append(all, kind{name, do}) }
-	for _, service := range app.Names() {
+	for _, service := range services.Names() {
 		add("kill -9 "+service, func(s *shop) { s.kill(service) })
 	}
 	add("kill -9 two at random", func(s *shop) {
-		for _, i := range rand.Perm(len(app.Names()))[:2] {
-			s.kill(app.Names()[i])
+		for _, i := range rand.Perm(len(services.Names()))[:2] {
+			s.kill(services.Names()[i])
 		}
 	})
 	for _, service := range []string{"sales", "inventory"} {
 		add("crash "+service+" between commit and publish", crash(service, "claimed"))
 		add("crash "+service+" between publish and mark", crash(service, "published"))
 	}
-	for _, service := range app.Names() {
+	for _, service := range services.Names() {
 		if service != "stats" {
 			add("crash "+service+" between apply and commit", crash(service, "applied"))
 		}
@@ -95,7 +95,7 @@ func crash(service, point string) func(*shop) {
 // stop suspends a service with SIGSTOP while another instance stands by, and resumes it.
 func stop(service string, pause time.Duration) func(*shop) {
 	return func(s *shop) {
-		twin := s.twin(app.Names()...)
+		twin := s.twin(services.Names()...)
 		standby := twin.Start(nil, "serve", service)
 		defer standby.Kill()
 		s.eventually("the second instance stands by", 30*time.Second, func(ctx context.Context) error { return reads(ctx, twin, service, false) })

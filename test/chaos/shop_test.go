@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/platform/app"
 	"quadrille/internal/shop/audit"
+	"quadrille/services"
 	"quadrille/test/harness/binary"
 	"quadrille/test/harness/nodes"
 )
@@ -48,7 +48,7 @@ func (s *shop) open(brokers string) {
 	s.pgNet = nodes.NewProxy(s.t, s.postgres.Address())
 	s.machine = binary.New(s.t, "DATABASE_URL="+through(s.t, s.postgres.URL(), s.pgNet), "AMQP_URL="+brokers,
 		"DATABASE_POOL=8", "LOG_LEVEL=warn", "LOG_FORMAT=text")
-	for _, name := range app.Names() {
+	for _, name := range services.Names() {
 		s.start(name)
 	}
 	s.readyWithin(5 * time.Minute)
@@ -110,7 +110,7 @@ func (s *shop) ready() {
 
 func (s *shop) readyWithin(limit time.Duration) {
 	s.t.Helper()
-	for _, name := range app.Names() {
+	for _, name := range services.Names() {
 		s.eventually(name+" is ready", limit, func(ctx context.Context) error { return s.machine.Ready(ctx, name) })
 	}
 }
@@ -141,7 +141,7 @@ func (s *shop) eventually(what string, within time.Duration, check func(context.
 // logs returns the end of each service's output.
 func (s *shop) logs() string {
 	var b strings.Builder
-	for _, name := range app.Names() {
+	for _, name := range services.Names() {
 		text := s.process(name).Output.String()
 		fmt.Fprintf(&b, "--- %s\n%s\n", name, text[max(0, len(text)-1500):])
 	}
@@ -158,7 +158,9 @@ func (s *shop) awaitIdle() {
 	})
 }
 
-func (s *shop) audited() audit.Config { return audit.Config{URL: s.machine.URL, Services: app.Names()} }
+func (s *shop) audited() audit.Config {
+	return audit.Config{URL: s.machine.URL, Services: services.Names()}
+}
 
 // audit compares what the services know, and fails the test if they differ.
 func (s *shop) audit(when string) {

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/ops"
+	"quadrille/services"
 	salesclient "quadrille/services/sales/client"
 	"quadrille/test/harness/binary"
 	"quadrille/test/harness/customers"
@@ -43,10 +43,10 @@ func TestSecondInstanceTakesOver(t *testing.T) {
 	s := newShop(t) // these instances hold the leases, and all others call them
 	c := newCustomers(t, s)
 	twin := s.twin()
-	second := twin.Start(nil, append([]string{"serve"}, app.Names()...)...)
+	second := twin.Start(nil, append([]string{"serve"}, services.Names()...)...)
 	every := func(what string, m *binary.Machine, wanted bool) time.Duration {
 		began := time.Now()
-		for _, service := range app.Names() {
+		for _, service := range services.Names() {
 			s.eventually(service+" "+what, 30*time.Second, func(ctx context.Context) error { return reads(ctx, m, service, wanted) })
 		}
 		return time.Since(began)
@@ -54,12 +54,12 @@ func TestSecondInstanceTakesOver(t *testing.T) {
 	var killed, stopped, restarted []time.Duration
 	for range rounds {
 		every("of the second instances stand by", twin, false)
-		for _, service := range app.Names() { // the first instances release their leases
+		for _, service := range services.Names() { // the first instances release their leases
 			s.signal(service, syscall.SIGTERM)
 			must(t, s.process(service).Wait())
 		}
 		stopped = append(stopped, every("was taken over after a clean stop", twin, true))
-		for _, service := range app.Names() {
+		for _, service := range services.Names() {
 			s.start(service)
 		}
 		s.ready()
@@ -73,7 +73,7 @@ func TestSecondInstanceTakesOver(t *testing.T) {
 		o := c.Place(t)
 		must(t, s.rabbit.Start())
 		restarted = append(restarted, confirms(s, c, o))
-		second = twin.Start(nil, append([]string{"serve"}, app.Names()...)...)
+		second = twin.Start(nil, append([]string{"serve"}, services.Names()...)...)
 	}
 	s.awaitIdle()
 	s.audit("after all take-overs")

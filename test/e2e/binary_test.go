@@ -16,6 +16,7 @@ import (
 
 	"quadrille/internal/platform/app"
 	"quadrille/internal/shop/audit"
+	"quadrille/services"
 	"quadrille/test/harness"
 	"quadrille/test/harness/binary"
 )
@@ -74,13 +75,13 @@ func (m *machine) get(service, path string) (page feedPage) {
 // ready waits until all services are.
 func (m *machine) ready() {
 	m.t.Helper()
-	m.readyAre(app.Names()...)
+	m.readyAre(services.Names()...)
 }
 
 // up waits until all services and the gateway are.
 func (m *machine) up() {
 	m.t.Helper()
-	m.readyAre(append([]string{app.Gateway}, app.Names()...)...)
+	m.readyAre(append([]string{app.Gateway}, services.Names()...)...)
 }
 
 func (m *machine) readyAre(services ...string) {
@@ -220,7 +221,7 @@ func TestServedSeparately(t *testing.T) {
 		})
 	}
 	migrating.Wait()
-	for _, service := range app.Names() {
+	for _, service := range services.Names() {
 		m.Start(nil, "serve", service)
 	}
 	m.ready()

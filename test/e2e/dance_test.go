@@ -13,9 +13,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"quadrille/internal/platform/app"
 	"quadrille/internal/shop/audit"
 	"quadrille/pkg/fault"
+	"quadrille/services"
 	catalogclient "quadrille/services/catalog/client"
 	inventoryclient "quadrille/services/inventory/client"
 	salesclient "quadrille/services/sales/client"
@@ -118,7 +118,7 @@ func agree(t *testing.T, s *harness.Shop) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	cfg := audit.Config{URL: s.URL, Services: app.Names(), HTTP: s.HTTP}
+	cfg := audit.Config{URL: s.URL, Services: services.Names(), HTTP: s.HTTP}
 	if err := audit.Rest(ctx, cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/jackc/pgx/v5"
 
-	"quadrille/internal/platform/app"
+	"quadrille/services"
 	"quadrille/test/harness"
 	"quadrille/test/harness/nodes"
 	"quadrille/test/harness/parts"
@@ -97,7 +97,7 @@ func TestNoEndpointBlamesItselfForTheDatabase(t *testing.T) {
 		"POST /subscriptions/inventory/replay": true, "POST /outbox/rebuild": true,
 	}
 	asked := map[string][][2]string{}
-	for _, service := range app.Names() {
+	for _, service := range services.Names() {
 		asked[service] = endpoints(t, s, service)
 	}
 	walk := func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestNoEndpointBlamesItselfForTheDatabase(t *testing.T) {
 		}
 		defer conn.Close(t.Context())
 		rename := func(from, to string) {
-			for _, service := range app.Names() {
+			for _, service := range services.Names() {
 				schema := cfg.SchemaPrefix + service
 				if _, err := conn.Exec(t.Context(), fmt.Sprintf("ALTER SCHEMA %q RENAME TO %q", schema+from, schema+to)); err != nil {
 					t.Error(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"quadrille/internal/platform/app"
+	"quadrille/services"
 	"quadrille/test/harness"
 )
 
@@ -94,7 +95,7 @@ func TestPagesDoNotReachALaptopsShop(t *testing.T) {
 		_ = answer.Body.Close()
 		return answer.StatusCode
 	}
-	for _, service := range append(app.Names(), app.Gateway) {
+	for _, service := range append(services.Names(), app.Gateway) {
 		for _, method := range []string{"POST", "PUT", "DELETE"} {
 			if got := ask(service, method, "/outbox/rebuild?force=true", "", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); got != http.StatusForbidden {
 				t.Errorf("%s of a page to %s: %d", method, service, got)

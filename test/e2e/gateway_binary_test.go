@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"quadrille/internal/platform/app"
+	"quadrille/services"
 	salesclient "quadrille/services/sales/client"
 	"quadrille/test/harness"
 	"quadrille/test/harness/identity"
@@ -29,7 +30,7 @@ func reached(t *testing.T, scheme string) []string {
 	t.Cleanup(func() { forget(t, cfg) })
 	env := slices.Concat(settings(cfg), identity.Env(), []string{"REDIS_URL=" + cfg.RedisURL, "INTERNAL_TOKEN=inner", "GATEWAY_TIMEOUT=2s"})
 	if scheme != "http:" {
-		for _, name := range app.Names() {
+		for _, name := range services.Names() {
 			env = append(env, strings.ToUpper(name)+"_URL="+scheme)
 		}
 	}
@@ -133,7 +134,7 @@ func post(v visitor, path, body string, status int) {
 func TestTheDevelopmentSignIn(t *testing.T) {
 	m := newMachine(t, "HOST=0.0.0.0", "INTERNAL_TOKEN=inner")
 	m.Start(nil, "up")
-	m.readyAre(slices.Concat(app.Names(), []string{app.Gateway})...)
+	m.readyAre(slices.Concat(services.Names(), []string{app.Gateway})...)
 	v := visitor{t, m.URL(app.Gateway), client(t)}
 	v.askAs("", "GET", "/api/v1/orders", "").refused(t, http.StatusUnauthorized, "token_required", "")
 	signed := is[struct{ Token string }](t, v.askAs("", "POST", "/dev/token", `{"subject":"ann"}`), http.StatusOK)
@@ -144,9 +145,9 @@ func TestTheDevelopmentSignIn(t *testing.T) {
 	if reachable(t, "127.0.0.2", m.Port) {
 		t.Error("the gateway listens everywhere")
 	}
-	for n := range app.Names() {
+	for n := range services.Names() {
 		if !reachable(t, "127.0.0.2", m.Port+n+1) {
-			t.Error("HOST is not heeded by", app.Names()[n])
+			t.Error("HOST is not heeded by", services.Names()[n])
 		}
 	}
 	for name, start := range map[string]func() *machine{
@@ -157,13 +158,13 @@ func TestTheDevelopmentSignIn(t *testing.T) {
 		},
 		"serve": func() *machine {
 			m := newMachine(t, "HOST=0.0.0.0", "INTERNAL_TOKEN=inner")
-			m.Start(nil, append([]string{"serve", app.Gateway}, app.Names()...)...)
+			m.Start(nil, append([]string{"serve", app.Gateway}, services.Names()...)...)
 			return m
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := start()
-			m.readyAre(slices.Concat(app.Names(), []string{app.Gateway})...)
+			m.readyAre(slices.Concat(services.Names(), []string{app.Gateway})...)
 			if !reachable(t, "127.0.0.2", m.Port) {
 				t.Error("HOST is not heeded")
 			}
@@ -180,7 +181,7 @@ func TestThereIsNoDevelopmentSignInToARealShop(t *testing.T) {
 		"a service elsewhere":          {"SALES_URL=http://192.0.2.1:8084", "INTERNAL_TOKEN=inner"},
 		"the same, if it has no token": {"SALES_URL=http://192.0.2.1:8084"},
 	}
-	for _, name := range append(app.Names(), app.Gateway) {
+	for _, name := range append(services.Names(), app.Gateway) {
 		variable := strings.ToUpper(name) + "_DATABASE_URL"
 		cases[variable] = []string{variable + "=sqlite:" + t.TempDir() + "/its.db"}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"quadrille/internal/platform/app"
 	"quadrille/pkg/bus"
+	"quadrille/services"
 	inventoryclient "quadrille/services/inventory/client"
 	salesclient "quadrille/services/sales/client"
 	statsclient "quadrille/services/stats/client"
@@ -24,7 +25,7 @@ func onBoth(t *testing.T, test func(t *testing.T, m *machine, cfg app.Config)) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
 		m := newMachine(t)
-		test(t, m, app.Config{Data: m.Data})
+		test(t, m, app.Config{Services: services.Names(), Data: m.Data})
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
@@ -132,7 +133,7 @@ func TestReplayRepeatsNothing(t *testing.T) {
 		m.must("traffic", invoices(t, 100), "--stock", "1000")
 		before := m.audit()
 		events := m.feeds()
-		for _, service := range app.Names() {
+		for _, service := range services.Names() {
 			if service == "inventory" {
 				continue
 			}

@@ -13,6 +13,7 @@ import (
 
 	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/db"
+	"quadrille/services"
 	"quadrille/services/gateway/auth"
 	"quadrille/test/harness/identity"
 )
@@ -54,7 +55,7 @@ func TestKeysOfAShopThatRunsOrNot(t *testing.T) {
 			m := newMachine(t, append(env(t), "RATE_LIMIT_ADDRESS=off")...)
 			early := m.made("--name", "early", "--role", "customer", "--subject", "ann") // before there is a shop
 			up := m.Start(nil, "up")
-			m.readyAre(slices.Concat(app.Names(), []string{app.Gateway})...)
+			m.readyAre(slices.Concat(services.Names(), []string{app.Gateway})...)
 			v := visitor{t, m.URL(app.Gateway), client(t)}
 			late := m.made("--name", "late", "--role", "warehouse,staff", "--expires", "1h")
 			for key, want := range map[string]string{early: `"subject":"ann","roles":["customer"]`, late: `"roles":["warehouse","staff"]`} {
@@ -172,7 +173,7 @@ func TestTheGatewayReadsAgain(t *testing.T) {
 			m.Env = append(m.Env, "INTERNAL_TOKEN=inner")
 		}
 		up := m.Start(nil, "up")
-		m.readyAre(slices.Concat(app.Names(), []string{app.Gateway})...)
+		m.readyAre(slices.Concat(services.Names(), []string{app.Gateway})...)
 		m.must("traffic", invoices(t, 5), "--stock", "100")
 		m.audit()
 		publishOddities(t, openLog(t, cfg))
@@ -213,7 +214,7 @@ func TestTheGatewayReadsAgain(t *testing.T) {
 			t.Errorf("replay of a stopped gateway says %q", out)
 		}
 		m.Start(nil, "up")
-		m.readyAre(slices.Concat(app.Names(), []string{app.Gateway})...)
+		m.readyAre(slices.Concat(services.Names(), []string{app.Gateway})...)
 		caught()
 		if out := m.must("dead", "discard", "gateway", "--all", "--reason", "planted by a test"); !strings.Contains(out, "0 failed") || strings.HasPrefix(out, "0 ") {
 			t.Errorf("discard says %q", out)

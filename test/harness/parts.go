@@ -12,13 +12,14 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"quadrille/internal/platform/app"
+	"quadrille/services"
 	"quadrille/test/harness/parts"
 )
 
 // Embedded returns a configuration on files of the test's own.
 func Embedded(t testing.TB) app.Config {
 	t.Helper()
-	return app.Config{Data: t.TempDir()}
+	return app.Config{Services: services.Names(), Data: t.TempDir()}
 }
 
 // Real returns a configuration on PostgreSQL and RabbitMQ, with schemas and exchanges of
@@ -27,7 +28,7 @@ func Real(t testing.TB) app.Config {
 	t.Helper()
 	prefix := own()
 	cfg := app.Config{
-		Data: t.TempDir(), DatabaseURL: parts.Postgres(t), AMQPURL: parts.RabbitMQ(t),
+		Services: services.Names(), Data: t.TempDir(), DatabaseURL: parts.Postgres(t), AMQPURL: parts.RabbitMQ(t),
 		SchemaPrefix: strings.TrimSuffix(prefix, ".") + "_", BusPrefix: prefix, DatabasePool: 8,
 	}
 	t.Cleanup(func() {
@@ -54,7 +55,7 @@ func overRedis(t testing.TB) app.Config {
 // Over returns cfg with url as the address of every service.
 func Over(cfg app.Config, url string) app.Config {
 	cfg.ServiceURLs = map[string]string{}
-	for _, name := range app.Names() {
+	for _, name := range services.Names() {
 		cfg.ServiceURLs[name] = url
 	}
 	return cfg
@@ -71,7 +72,7 @@ func dropSchemas(t testing.TB, cfg app.Config) {
 		return
 	}
 	defer conn.Close(ctx)
-	for _, name := range append([]string{app.Gateway}, app.Names()...) {
+	for _, name := range append([]string{app.Gateway}, services.Names()...) {
 		schema := pgx.Identifier{cfg.SchemaPrefix + name}.Sanitize()
 		if _, err := conn.Exec(ctx, fmt.Sprintf("DROP SCHEMA IF EXISTS %s CASCADE", schema)); err != nil {
 			t.Errorf("clean up: %v", err)
@@ -86,7 +87,7 @@ func deleteStreams(t testing.TB, cfg app.Config) {
 		return
 	}
 	defer conn.Close()
-	for _, name := range app.Names() {
+	for _, name := range services.Names() {
 		ch, err := conn.Channel()
 		if err != nil {
 			t.Errorf("clean up: %v", err)

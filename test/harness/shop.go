@@ -10,16 +10,12 @@ import (
 	"time"
 
 	"quadrille/internal/platform/app"
-	"quadrille/services/catalog"
+	"quadrille/services"
 	catalogclient "quadrille/services/catalog/client"
 	"quadrille/services/gateway"
-	"quadrille/services/inventory"
 	inventoryclient "quadrille/services/inventory/client"
-	"quadrille/services/sales"
 	salesclient "quadrille/services/sales/client"
-	"quadrille/services/stats"
 	statsclient "quadrille/services/stats/client"
-	"quadrille/services/wishlist"
 	wishlistclient "quadrille/services/wishlist/client"
 	"quadrille/test/harness/identity"
 	"quadrille/test/harness/long"
@@ -74,21 +70,21 @@ func Run(t testing.TB, cfg app.Config) (shop *Shop, stop func() error) {
 	t.Helper()
 	identity.Configure(&cfg)
 	cfg.Listeners = map[string]net.Listener{}
-	for _, name := range append([]string{app.Gateway}, app.Names()...) {
+	for _, name := range append([]string{app.Gateway}, services.Names()...) {
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		must(t, err)
 		cfg.Listeners[name] = l
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // of a busy machine
 	defer cancel()
-	front, err := gateway.FromConfig(cfg)
+	all, err := gateway.InFrontOf(services.All(), cfg)
 	must(t, err)
-	running, err := app.Start(ctx, cfg, testLog(t), []app.Service{gateway.New(front), inventory.New(), catalog.New(), wishlist.New(), sales.New(), stats.New()})
+	running, err := app.Start(ctx, cfg, testLog(t), all)
 	must(t, err)
 	connections := app.NewConnections(cfg, testLog(t))
 	t.Cleanup(func() { _ = connections.Close() })
 	hc := connections.HTTP(time.Minute)
-	for _, name := range app.Names() { // a queue is there a moment after its service
+	for _, name := range services.Names() { // a queue is there a moment after its service
 		Eventually(t, func(ctx context.Context) error { return healthy(ctx, hc, running.URL(name)) })
 	}
 	return connect(t, running, hc, running.URL), running.Stop

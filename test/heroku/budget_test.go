@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"quadrille/internal/platform/app"
+	"quadrille/services"
 	"quadrille/test/harness/long"
 )
 
@@ -20,7 +20,7 @@ func (p *platform) checkBudgets(t *testing.T) {
 	t.Helper()
 	rows := shares(t)
 	worker := rows[theService]
-	worker[1] *= len(app.Names())
+	worker[1] *= len(services.Names())
 	kinds := map[string][3]int{"web": rows["`web`"], "worker": worker, release: rows["`release`, while it runs"], "run": rows["one-off: `quadrille audit`"]}
 	for _, d := range p.ever {
 		share, named := kinds[d.kind]
@@ -72,10 +72,10 @@ func (w *network) checkCredit(t *testing.T) {
 	t.Logf("%d channels may have %d deliveries under way", limited, sum)
 }
 
-// services returns the services with a database that a command line serves.
-func services(line string) (found []string) {
+// servedBy returns the services with a database that a command line serves.
+func servedBy(line string) (found []string) {
 	for word := range strings.FieldsSeq(line) {
-		for _, service := range app.Names() {
+		for _, service := range services.Names() {
 			if word == service {
 				found = append(found, word)
 			}

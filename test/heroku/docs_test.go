@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"quadrille/internal/platform/app"
+	"quadrille/services"
 	"quadrille/test/harness/binary"
 )
 
@@ -29,8 +30,8 @@ func packedLine(t *testing.T) string {
 	if found == nil {
 		t.Fatal("docs/heroku.md has no line for a worker")
 	}
-	if got := services(found[1]); !slices.Equal(got, app.Names()) {
-		t.Fatalf("the worker of docs/heroku.md serves %v of %v", got, app.Names())
+	if got := servedBy(found[1]); !slices.Equal(got, services.Names()) {
+		t.Fatalf("the worker of docs/heroku.md serves %v of %v", got, services.Names())
 	}
 	return found[1]
 }
@@ -93,7 +94,7 @@ func variables() (names []string) {
 			names = append(names, name)
 		}
 	}
-	for _, service := range app.Names() {
+	for _, service := range services.Names() {
 		names = append(names, strings.ToUpper(service)+"_URL", strings.ToUpper(service)+"_DATABASE_URL")
 	}
 	return names
@@ -120,10 +121,10 @@ func shares(t *testing.T) map[string][3]int {
 func TestGuideAddsUp(t *testing.T) {
 	rows := shares(t)
 	web, service := rows["`web`"], rows[theService]
-	worker := [3]int{service[0], service[1] * len(app.Names()), 0}
+	worker := [3]int{service[0], service[1] * len(services.Names()), 0}
 	for name, want := range map[string][3]int{
-		"**all of app.json**":                        plus(web, service, len(app.Names())),
-		"with `catalog=3` and `sales=2`":             plus(web, service, len(app.Names())+3),
+		"**all of app.json**":                        plus(web, service, len(services.Names())),
+		"with `catalog=3` and `sales=2`":             plus(web, service, len(services.Names())+3),
 		"[packed](#fewer-dynos): `web` and `worker`": plus(web, worker, 1),
 		"one-off: `quadrille audit`":                 {1, 0, 0},
 		"`release`, while it runs":                   {0, service[1], 0},

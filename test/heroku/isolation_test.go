@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"quadrille/internal/platform/app"
+	"quadrille/services"
 )
 
 // isolated holds that the network is Heroku's: a dyno reaches the add-ons and
@@ -43,12 +44,12 @@ func isolated(t *testing.T, p *platform) {
 }
 
 // withoutPort returns the configuration of a dyno without PORT.
-func withoutPort() app.Config { return app.Config{Port: 8080} }
+func withoutPort() app.Config { return app.Config{Port: 8080, Services: services.Names()} }
 
 // ports returns every port that any of the processes listens on.
 func ports() []string {
 	found := []string{webPort, strconv.Itoa(withoutPort().Port)}
-	for _, service := range app.Names() {
+	for _, service := range services.Names() {
 		found = append(found, strconv.Itoa(withoutPort().PortOf(service)))
 	}
 	return found

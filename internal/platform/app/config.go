@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,10 +15,6 @@ import (
 
 	"quadrille/internal/platform/rest"
 )
-
-// Names returns every service that can be served, in the order of their ports: the
-// first listens on PORT+1.
-func Names() []string { return []string{"inventory", "catalog", "wishlist", "sales", "stats"} }
 
 // Config is all that a process is told from outside. Everything comes from the
 // environment (12-factor); the flags of the commands override single fields.
@@ -64,6 +61,9 @@ type Config struct {
 	// Dev offers the development sign-in; the gateway then listens on this machine alone.
 	Dev bool `env:"-"`
 
+	// Services names the services behind the gateway in the order of their ports: the first
+	// listens on Port+1. The registry in package services has them.
+	Services []string `env:"-"`
 	// ServiceURLs and ServiceDatabases are NAME_URL and NAME_DATABASE_URL of each
 	// service where set, by service.
 	ServiceURLs      map[string]string `env:"-"`
@@ -77,9 +77,9 @@ type Config struct {
 	historyMaxAge, outboxKeep, eventsKeep time.Duration // read from what was told; 0: for ever
 }
 
-// FromEnvironment reads the configuration. Its errors name the variable, never
-// its value.
-func FromEnvironment() (cfg Config, err error) {
+// FromEnvironment reads the configuration of a shop with these services behind the
+// gateway. Its errors name the variable, never its value.
+func FromEnvironment(services []string) (cfg Config, err error) {
 	if err := env.Parse(&cfg); err != nil {
 		return cfg, unparsed(err)
 	}
@@ -89,8 +89,9 @@ func FromEnvironment() (cfg Config, err error) {
 	if cfg.Host, err = listenHost(cfg.Host); err != nil {
 		return cfg, err
 	}
+	cfg.Services = slices.Clone(services)
 	cfg.ServiceURLs, cfg.ServiceDatabases = map[string]string{}, map[string]string{}
-	for _, name := range append([]string{Gateway}, Names()...) {
+	for _, name := range append([]string{Gateway}, services...) {
 		if v := os.Getenv(strings.ToUpper(name) + "_URL"); v != "" && name != Gateway {
 			cfg.ServiceURLs[name] = strings.TrimSuffix(v, "/")
 		}

@@ -44,7 +44,7 @@ func TestWhereServicesAre(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			environment(t, c.environment...)
-			cfg, err := FromEnvironment()
+			cfg, err := FromEnvironment(shopServices())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +70,7 @@ func TestTheDevelopmentSignInIsForThisMachine(t *testing.T) {
 
 func TestListensOnAnAddressInBrackets(t *testing.T) {
 	environment(t, "HOST=[::1]")
-	cfg, err := FromEnvironment()
+	cfg, err := FromEnvironment(shopServices())
 	if err != nil || cfg.Address("sales") != "[::1]:8084" {
 		t.Errorf("listens on %s, %v", cfg.Address("sales"), err)
 	}
@@ -106,7 +106,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			environment(t, c.environment...)
-			_, err := FromEnvironment()
+			_, err := FromEnvironment(shopServices())
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") {
 				t.Errorf("the error is %v, want %q", err, c.want)
 			}
@@ -118,7 +118,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 // connections.
 func TestWhatHerokuIsGiven(t *testing.T) {
 	environment(t, "DYNO=sales.1", cloudamqp, "DATABASE_URL=postgres://u:p@host:5432/d", "SALES_DATABASE_URL=postgres://u:p@host/d?sslmode=verify-full", "REDIS_URL=rediss://:p@host:1")
-	cfg, err := FromEnvironment()
+	cfg, err := FromEnvironment(shopServices())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestWhatHerokuIsGiven(t *testing.T) {
 // Elsewhere a certificate is what it should be, unless somebody says otherwise.
 func TestCertificatesAreChecked(t *testing.T) {
 	environment(t, "DATABASE_URL=postgres://u:p@host/d", "REDIS_URL=rediss://host:1")
-	cfg, err := FromEnvironment()
+	cfg, err := FromEnvironment(shopServices())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,14 +167,14 @@ func TestForHowLongTheGatewayKeepsItsNotes(t *testing.T) {
 			if told != "" {
 				t.Setenv("GATEWAY_EVENTS_KEEP", told)
 			}
-			cfg, err := FromEnvironment()
+			cfg, err := FromEnvironment(shopServices())
 			if got := cfg.EventsKeep(); err != nil || got != want {
 				t.Errorf("it is %s (%v), want %s", got, err, want)
 			}
 		})
 	}
 	environment(t, "GATEWAY_EVENTS_KEEP=a week")
-	if _, err := FromEnvironment(); err == nil || !strings.Contains(err.Error(), "GATEWAY_EVENTS_KEEP") {
+	if _, err := FromEnvironment(shopServices()); err == nil || !strings.Contains(err.Error(), "GATEWAY_EVENTS_KEEP") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -195,7 +195,7 @@ func TestWhereTheDatabasesAre(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			environment(t, c.environment...)
-			cfg, err := FromEnvironment()
+			cfg, err := FromEnvironment(shopServices())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -205,7 +205,7 @@ func TestWhereTheDatabasesAre(t *testing.T) {
 		})
 	}
 	environment(t, "GATEWAY_URL=http://elsewhere") // the gateway is not asked by that: everybody comes to it
-	cfg, err := FromEnvironment()
+	cfg, err := FromEnvironment(shopServices())
 	if err != nil || cfg.URL(Gateway) != "http://127.0.0.1:8080" {
 		t.Errorf("the gateway is at %s, %v", cfg.URL(Gateway), err)
 	}
@@ -226,17 +226,20 @@ func TestWhatIsThisMachinesOwn(t *testing.T) {
 		"SALES_URL=amqp: AMQP_URL=amqp://10.0.0.7": false, "SALES_URL=redis: REDIS_URL=redis://10.0.0.7": false,
 		"AMQP_URL=amqp://localhost,amqp://10.0.0.7": false, cloudamqp: false,
 	}
-	for _, name := range append(Names(), Gateway) {
+	for _, name := range append(shopServices(), Gateway) {
 		own[strings.ToUpper(name)+"_DATABASE_URL=postgres://10.0.0.7/shop"] = false
 		own[strings.ToUpper(name)+"_DATABASE_URL=sqlite:/srv/shop.db"] = false
 	}
 	for set, want := range own {
 		t.Run(set, func(t *testing.T) {
 			environment(t, strings.Fields(set)...)
-			cfg, err := FromEnvironment()
+			cfg, err := FromEnvironment(shopServices())
 			if err != nil || cfg.Private() != want {
 				t.Errorf("it is %t (%v), want %t", cfg.Private(), err, want)
 			}
 		})
 	}
 }
+
+// shopServices names services behind a gateway, in the order of their ports.
+func shopServices() []string { return []string{"inventory", "catalog", "wishlist", "sales", "stats"} }

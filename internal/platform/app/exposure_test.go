@@ -67,7 +67,7 @@ func TestOpenAddressesNeedAToken(t *testing.T) {
 				} else {
 					listeners[service] = bound(t, address(t))
 				}
-				cfg := Config{Data: t.TempDir(), Listeners: listeners}
+				cfg := Config{Services: shopServices(), Data: t.TempDir(), Listeners: listeners}
 				shop, err := Start(t.Context(), cfg, slog.New(slog.DiscardHandler), services)
 				if err == nil {
 					t.Fatal("it starts", shop.Stop())
@@ -105,7 +105,7 @@ func TestHostsThatAreThisMachineAlone(t *testing.T) {
 			free := bound(t, "127.0.0.1:0")
 			port := free.Addr().(*net.TCPAddr).Port
 			_ = free.Close()
-			cfg := Config{Data: t.TempDir(), Host: host, Port: port}
+			cfg := Config{Services: shopServices(), Data: t.TempDir(), Host: host, Port: port}
 			if host == "::1" {
 				bound(t, "[::1]:0")
 			}
@@ -120,7 +120,7 @@ func TestHostsThatAreThisMachineAlone(t *testing.T) {
 			}
 		})
 	}
-	cfg := Config{Data: t.TempDir(), Host: "no-such-host.invalid", Port: 1}
+	cfg := Config{Services: shopServices(), Data: t.TempDir(), Host: "no-such-host.invalid", Port: 1}
 	if _, err := Start(t.Context(), cfg, slog.New(slog.DiscardHandler), []Service{plain(Gateway)}); err == nil || !strings.Contains(err.Error(), "set HOST to an address of this machine") {
 		t.Errorf("a host that is unknown: %v", err)
 	}
@@ -129,7 +129,7 @@ func TestHostsThatAreThisMachineAlone(t *testing.T) {
 // The sign-in for development never leaves this machine, whatever its listener.
 func TestTheDevelopmentSignInIsNotExposed(t *testing.T) {
 	l := bound(t, "0.0.0.0:0")
-	cfg := Config{Data: t.TempDir(), Dev: true, Token: "a-secret-of-all-processes", Listeners: map[string]net.Listener{Gateway: l}}
+	cfg := Config{Services: shopServices(), Data: t.TempDir(), Dev: true, Token: "a-secret-of-all-processes", Listeners: map[string]net.Listener{Gateway: l}}
 	if _, err := Start(t.Context(), cfg, slog.New(slog.DiscardHandler), []Service{plain(Gateway)}); err == nil || !strings.Contains(err.Error(), "development sign-in") {
 		t.Errorf("it is %v", err)
 	}
@@ -144,7 +144,7 @@ func TestTokensThatAreNone(t *testing.T) {
 	} {
 		t.Run(strconv.Quote(token), func(t *testing.T) {
 			environment(t, "INTERNAL_TOKEN="+token)
-			_, err := FromEnvironment()
+			_, err := FromEnvironment(shopServices())
 			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret")) {
 				t.Errorf("it is %v, want %q", err, want)
 			}
@@ -160,7 +160,7 @@ func TestOriginsAndHostsAreCheckedAtTheStart(t *testing.T) {
 	} {
 		t.Run(set, func(t *testing.T) {
 			environment(t, set)
-			_, err := FromEnvironment()
+			_, err := FromEnvironment(shopServices())
 			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 				t.Errorf("it is %v, want %q", err, want)
 			}
@@ -173,7 +173,7 @@ func TestOriginsAndHostsAreCheckedAtTheStart(t *testing.T) {
 func TestListenersAreGuarded(t *testing.T) {
 	l := bound(t, "127.0.0.1:0")
 	cfg := Config{
-		Data: t.TempDir(), Listeners: map[string]net.Listener{"sales": l}, CORSOrigins: []string{"https://shop.example"}, AllowedHosts: []string{"shop.example"},
+		Services: shopServices(), Data: t.TempDir(), Listeners: map[string]net.Listener{"sales": l}, CORSOrigins: []string{"https://shop.example"}, AllowedHosts: []string{"shop.example"},
 		ServiceURLs: map[string]string{"sales": "http://sales.test:8084", "stats": "http://stats.test:8085"},
 	}
 	shop, err := Start(t.Context(), cfg, slog.New(slog.DiscardHandler), []Service{plain("sales")})

@@ -111,6 +111,9 @@ func (i *instance) start(ctx context.Context) (err error) {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)
 	}
 	i.consumers = components.Consumers
+	if err := i.service.checkReads(streamsOf(i.consumers)); err != nil {
+		return fmt.Errorf("build %s: %w", i.service.Name, err)
+	}
 	if err := i.checkReadiness(components.Checks); err != nil {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)
 	}
@@ -126,6 +129,15 @@ func (i *instance) start(ctx context.Context) (err error) {
 	}
 	i.serve(api)
 	return nil
+}
+
+// streamsOf returns the streams that consumers follow.
+func streamsOf(consumers []*consumer.Consumer) []string {
+	streams := make([]string, len(consumers))
+	for n, c := range consumers {
+		streams[n] = c.Stream()
+	}
+	return streams
 }
 
 // prepare makes what every service has, over its database.

@@ -55,7 +55,7 @@ func eachDatabase(t *testing.T, test func(t *testing.T, cfg Config)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, Config{Data: t.TempDir()})
+		test(t, Config{Services: shopServices(), Data: t.TempDir()})
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
@@ -78,7 +78,7 @@ func onPostgres(t *testing.T, server string) Config {
 			t.Error(err)
 		}
 	})
-	return Config{Data: t.TempDir(), DatabaseURL: server, SchemaPrefix: prefix}
+	return Config{Services: shopServices(), Data: t.TempDir(), DatabaseURL: server, SchemaPrefix: prefix}
 }
 
 // begin starts an instance.
@@ -90,7 +90,7 @@ func begin(t *testing.T, cfg Config, own ...ready.Check) *rig {
 	}
 	g := &rig{address: "http://" + l.Addr().String()}
 	service := Service{
-		Name: "sales", Migrations: dbtest.NoTables(), Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
+		Name: "sales", Reads: []string{"inventory"}, Migrations: dbtest.NoTables(), Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
 		Build: func(d Deps) (Components, error) {
 			rc := d.Consumer("sales", "inventory", nil)
 			rc.Timeout = time.Second
@@ -398,7 +398,7 @@ func TestNotReadyWithoutAHistory(t *testing.T) {
 		}
 		_ = conn.Close()
 	})
-	g := begin(t, Config{Data: t.TempDir(), AMQPURL: server, BusPrefix: prefix})
+	g := begin(t, Config{Services: shopServices(), Data: t.TempDir(), AMQPURL: server, BusPrefix: prefix})
 	g.fails(t, "reader inventory", "the history of inventory, which does not exist")
 	g.fails(t, "relay", prefix+"sales")
 	if err := ch.ExchangeDelete(prefix+"sales", false, false); err != nil {
@@ -412,7 +412,7 @@ func TestNotReadyWithoutAHistory(t *testing.T) {
 func TestAServicesOwnCheck(t *testing.T) {
 	t.Parallel()
 	var stands atomic.Bool
-	g := begin(t, Config{Data: t.TempDir()}, ready.Check{
+	g := begin(t, Config{Services: shopServices(), Data: t.TempDir()}, ready.Check{
 		Name: "imports", Remedy: "cancel it", Probe: func(context.Context) ready.Finding {
 			if stands.Load() {
 				return ready.Finding{Err: fmt.Errorf("import 7 does not move"), Since: time.Now().Add(-time.Minute)} //nolint:err113,perfsprint // a test's

@@ -25,6 +25,12 @@ type Service struct {
 	Spec       []byte // openapi.yaml
 	// ConsumerOnly says that the service publishes no events: it gets no stream and no relay.
 	ConsumerOnly bool
+	// Reads names the streams that the service follows, each by the service that publishes
+	// it. A service whose consumers follow others does not start.
+	Reads []string
+	// Public are the paths that the gateway forwards to the service. Others are for services
+	// and operators alone.
+	Public []Route
 	// Build puts the service together. It starts nothing.
 	Build func(Deps) (Components, error)
 }

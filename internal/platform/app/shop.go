@@ -46,7 +46,10 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger, services []Service
 		cfg.StopWithin = 9 * time.Second
 	}
 	s := &Shop{cfg: cfg, log: log, connections: NewConnections(cfg, log), fatal: make(chan error, 1), holder: holderName()}
-	var err error
+	err := cfg.checkStarted(services)
+	if err != nil {
+		return nil, err
+	}
 	if s.at, err = crashAt(cfg.CrashAt); err != nil {
 		return nil, err
 	}

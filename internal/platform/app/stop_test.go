@@ -29,7 +29,7 @@ func serving(t *testing.T, stopWithin time.Duration, handler http.HandlerFunc) (
 			return Components{Front: func(http.Handler) http.Handler { return handler }}, nil
 		},
 	}
-	cfg := Config{Data: t.TempDir(), Listeners: map[string]net.Listener{Gateway: l}, StopWithin: stopWithin}
+	cfg := Config{Services: shopServices(), Data: t.TempDir(), Listeners: map[string]net.Listener{Gateway: l}, StopWithin: stopWithin}
 	s, err = Start(t.Context(), cfg, slog.New(slog.DiscardHandler), []Service{service})
 	if err != nil {
 		t.Fatal(err)

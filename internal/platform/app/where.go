@@ -26,14 +26,16 @@ const (
 // Gateway is the name of the service that has the public API, and Procfile's web.
 const Gateway = "gateway"
 
-// PortOf returns the port a service listens on.
+// PortOf returns the port that a service listens on; 0 for one that is neither the gateway
+// nor in Services.
 func (c Config) PortOf(service string) int {
-	for i, name := range Names() {
-		if name == service {
-			return c.Port + i + 1
-		}
+	if service == Gateway {
+		return c.Port
 	}
-	return c.Port
+	if place := slices.Index(c.Services, service); place >= 0 {
+		return c.Port + 1 + place
+	}
+	return 0
 }
 
 // Address returns the host and port a service listens on.
@@ -142,7 +144,7 @@ func reachable(host string) string {
 // checkURLs says which NAME_URL is none, or has nothing to go over.
 func (c Config) checkURLs() error {
 	queueName := regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
-	for _, service := range Names() {
+	for _, service := range c.Services {
 		variable := strings.ToUpper(service) + "_URL"
 		scheme, queue, tunnelled := tunnel(c.URL(service))
 		u, err := url.Parse(c.URL(service))

@@ -23,6 +23,8 @@ type Config struct {
 	StillValid func(*http.Request) bool
 	// Lags returns the lags of the readers of all services; nil: lags are not sampled.
 	Lags func(context.Context) []Lag
+	// Streams names the streams that Consumers follow.
+	Streams []string
 
 	Keep                time.Duration // retention of activity; 0: unlimited
 	Heartbeat           time.Duration // interval of heartbeats; 15 s where 0

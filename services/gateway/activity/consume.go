@@ -17,14 +17,11 @@ type Sales interface {
 	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
 }
 
-// streams returns the names of the streams that are recorded.
-func streams() []string { return []string{"inventory", "catalog", "wishlist", "sales"} }
-
 // Consumers returns a consumer for each stream. Only the instance that holds the lease
 // runs them.
 func (l *Service) Consumers(d app.Deps) ([]*consumer.Consumer, error) {
 	var readers []*consumer.Consumer
-	for _, stream := range streams() {
+	for _, stream := range l.cfg.Streams {
 		cfg := d.Consumer(app.Gateway, stream, nil)
 		committed := cfg.OnCommit
 		cfg.OnCommit = func() {

@@ -91,7 +91,7 @@ func TestStreamsCommittedEvents(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, conn *gorm.DB) {
 		sales := newSales()
-		i := start(t, conn, sales, func(c *Config) { c.Poll = time.Hour }) // only a wake helps
+		i := start(t, conn, sales, func(c *Config) { c.Poll, c.Streams = time.Hour, recordedStreams() }) // only a wake helps
 		log, err := sqlitelog.Open(sqlitelog.Config{Path: filepath.Join(t.TempDir(), "log.db"), Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)

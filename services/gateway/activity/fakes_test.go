@@ -171,3 +171,6 @@ func products(n int) []events.Event {
 }
 
 func joined(roles ...string) string { return strings.Join(roles, ",") }
+
+// recordedStreams names the streams that the tests publish.
+func recordedStreams() []string { return []string{"inventory", "catalog", "wishlist", "sales"} }

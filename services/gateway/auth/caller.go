@@ -7,17 +7,18 @@ import (
 	"strings"
 	"time"
 
+	"quadrille/internal/platform/app"
 	"quadrille/pkg/fault"
 )
 
 // Role permits a caller to make certain requests. No role implies another.
-type Role string
+type Role = app.Role
 
-// The roles.
+// The roles of callers.
 const (
-	Customer  Role = "customer"  // orders and keeps a wishlist; every person has it
-	Warehouse Role = "warehouse" // receives and adjusts stock, ships orders
-	Staff     Role = "staff"     // reads everything and operates the shop
+	Customer  = app.Customer
+	Warehouse = app.Warehouse
+	Staff     = app.Staff
 )
 
 // AllRoles returns every role.

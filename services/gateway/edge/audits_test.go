@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"quadrille/internal/platform/app"
 	"quadrille/internal/shop/audit"
+
+	"quadrille/services"
 )
 
 // shop is a fake shop for audits: it contains only what a test plants.
@@ -23,7 +24,7 @@ type shop struct {
 
 func (s *shop) services() map[string]http.Handler {
 	all := map[string]http.Handler{}
-	for _, name := range app.Names() {
+	for _, name := range services.Names() {
 		all[name] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-s.gate:
@@ -60,7 +61,7 @@ func audited(t *testing.T) (d *testGateway, s *shop, stop func()) {
 	ctx, end := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	d = opened(t, overHTTP, Config{}, s.services(), func(c *Config) {
-		c.Audits.Shop = audit.Config{URL: c.Upstreams.cfg.URL, Services: app.Names(), HTTP: c.Upstreams.cfg.HTTP}
+		c.Audits.Shop = audit.Config{URL: c.Upstreams.cfg.URL, Services: services.Names(), HTTP: c.Upstreams.cfg.HTTP}
 		running.Go(func() { _ = c.Audits.Run(ctx) })
 	})
 	stop = func() { end(); running.Wait() }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"quadrille/services"
 )
 
 // tree is a node of a YAML document.
@@ -91,6 +93,23 @@ func formOf(root tree, path, method string) form {
 	return f
 }
 
+// publicRoutes returns the routes to the services' own paths, and for each that has a
+// path of the caller's own one for that.
+func publicRoutes() (all []route) {
+	for _, r := range newRouteTable(services.All()) {
+		if strings.HasPrefix(r.path, "/ops/") {
+			continue
+		}
+		all = append(all, r)
+		if r.own != "" {
+			own := r
+			own.path = r.own
+			all = append(all, own)
+		}
+	}
+	return all
+}
+
 // published is an operation of a service with its public counterpart.
 type published struct{ document, path, method, public string }
 
@@ -98,13 +117,14 @@ type published struct{ document, path, method, public string }
 func publishedOperations(t *testing.T) (all []published) {
 	t.Helper()
 	const ops = "../../../internal/platform/ops/ops.yaml"
-	ways := append(routes(), route{"/wishlist", "wishlist", "/customers/{customer}/wishlist"},
-		route{"/ops/services/{service}/subscriptions", "", "/subscriptions"}, route{"/ops/services/{service}/dead-letters", "", "/dead-letters"})
+	ways := append(publicRoutes(),
+		route{path: "/ops/services/{service}/subscriptions", inner: "/subscriptions"}, route{path: "/ops/services/{service}/dead-letters", inner: "/dead-letters"})
 	for _, r := range ways {
 		file := "../../" + r.service + "/openapi.yaml"
 		if r.service == "" {
 			file = ops
 		}
+		before := len(all)
 		for path, item := range treeIn(t, file)["paths"].(tree) {
 			rest, below := strings.CutPrefix(path, r.inner)
 			if !below || rest != "" && rest[0] != '/' {
@@ -115,6 +135,9 @@ func publishedOperations(t *testing.T) (all []published) {
 					all = append(all, published{file, path, method, prefix + r.path + rest})
 				}
 			}
+		}
+		if len(all) == before {
+			t.Errorf("services/%s makes %s public, and no path in its openapi.yaml is at or below %s: write both alike, parameters too", r.service, r.path, r.inner)
 		}
 	}
 	return all
@@ -203,7 +226,7 @@ func TestDocumentIsComplete(t *testing.T) {
 			t.Errorf("%s is not in the document", what)
 		}
 	}
-	for _, r := range append(routes(), opsRoutes()...) {
+	for _, r := range newRouteTable(services.All()) {
 		path := strings.Replace(r.path, "/ops/services/"+r.service, "/ops/services/{service}", 1)
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(documented)), func(o string) bool { return strings.Contains(o, " "+prefix+path) }) {
 			t.Errorf("nothing below %s is in the document", r.path)

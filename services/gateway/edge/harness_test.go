@@ -27,6 +27,7 @@ import (
 	"quadrille/internal/platform/rest/call"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/rpc"
+	"quadrille/services"
 	"quadrille/services/gateway/activity"
 	"quadrille/services/gateway/auth"
 	"quadrille/services/gateway/idempotency"
@@ -157,9 +158,12 @@ type testGateway struct {
 
 // opened returns a gateway in front of fake services, with its internal API under its own
 // name. change may adjust its configuration last.
-func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, change ...func(*Config)) *testGateway {
+func opened(t *testing.T, w way, cfg Config, fakes map[string]http.Handler, change ...func(*Config)) *testGateway {
 	t.Helper()
-	transport, url := w(t, services)
+	transport, url := w(t, fakes)
+	if cfg.Services == nil {
+		cfg.Services = services.All()
+	}
 	d := &testGateway{t: t, log: &lockedBuffer{}}
 	cfg.Log = slog.New(slog.NewTextHandler(d.log, nil))
 	hc := &http.Client{Transport: transport}
@@ -173,7 +177,7 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, c
 		t.Fatal(err)
 	}
 	cfg.Document = document(t)
-	cfg.Upstreams = NewUpstreams(UpstreamsConfig{HTTP: hc, URL: url, InternalToken: cfg.InternalToken})
+	cfg.Upstreams = NewUpstreams(UpstreamsConfig{HTTP: hc, URL: url, Services: app.Names(cfg.Services), InternalToken: cfg.InternalToken})
 	cfg.Keys, cfg.Limiter = &auth.KeyStore{DB: conn, Log: cfg.Log}, ratelimit.New(nil, "", cfg.Log)
 	cfg.Sales, cfg.Answers, cfg.Audits = sales, &idempotency.Store{DB: conn}, &AuditRunner{DB: conn, Log: cfg.Log}
 	if cfg.Authenticate == nil {
@@ -186,7 +190,7 @@ func opened(t *testing.T, w way, cfg Config, services map[string]http.Handler, c
 	if err != nil {
 		t.Fatal(err)
 	}
-	internalAPI := services[app.Gateway]
+	internalAPI := fakes[app.Gateway]
 	if internalAPI == nil {
 		e := rest.NewBare(cfg.Log, rest.AccessLog{})
 		e.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "inside: "+c.Request().URL.Path) })
@@ -306,11 +310,11 @@ func (n *requestLog) serve(service string, h http.HandlerFunc) http.Handler {
 
 // serveAll returns a handler for every service.
 func (n *requestLog) serveAll() map[string]http.Handler {
-	services := map[string]http.Handler{}
-	for _, name := range app.Names() {
-		services[name] = n.serve(name, nil)
+	all := map[string]http.Handler{}
+	for _, name := range services.Names() {
+		all[name] = n.serve(name, nil)
 	}
-	return services
+	return all
 }
 
 // take returns the requests since its last call.

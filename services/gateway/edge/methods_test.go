@@ -5,13 +5,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"quadrille/internal/platform/app"
+	"quadrille/services"
 )
 
 // own reports whether the gateway's router handles a path itself.
 func own(path string) bool {
-	return path != "/healthz" && path != "/readyz" && !slices.ContainsFunc(append(routes(), opsRoutes()...), func(r route) bool {
-		return strings.HasPrefix(path+"/", prefix+r.path+"/")
-	}) && !strings.HasPrefix(path, prefix+"/wishlist")
+	table, segments := newRouteTable(services.All()), app.Segments(strings.TrimPrefix(path, prefix))
+	return path != "/healthz" && path != "/readyz" && table.match(segments) == nil && table.matchOwn(segments) == nil
 }
 
 // The gateway's own paths support the methods of the document, and HEAD with GET. Other

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"quadrille/internal/platform/app"
 	"quadrille/pkg/fault"
 	"quadrille/services/gateway/auth"
 )
@@ -64,50 +65,65 @@ func (a resource) at(n int) string {
 	return ""
 }
 
-// allowedRoles returns the roles that may make the request. An empty list allows all
-// callers, including anonymous ones.
-func (a resource) allowedRoles() []auth.Role {
-	switch a.at(0) {
-	case "products":
-		if a.isRead() {
-			return nil
-		}
+// rolesOf returns the roles that may make the request by this route; none: everybody.
+func (a resource) rolesOf(r route) []auth.Role {
+	roles := r.write
+	if a.isRead() {
+		roles = r.read
+	}
+	switch {
+	case len(roles) == 0:
 		return []auth.Role{auth.Staff}
-	case "skus", "receipts", "adjustments", "imports":
-		return []auth.Role{auth.Warehouse}
-	case "orders":
-		return a.orderRoles()
-	case "wishlist", "customers":
-		return []auth.Role{auth.Customer}
+	case slices.Contains(roles, app.Everybody):
+		return nil
 	default:
-		return []auth.Role{auth.Staff}
+		return roles
 	}
 }
 
-func (a resource) orderRoles() []auth.Role {
-	switch {
-	case a.at(2) == "ship":
-		return []auth.Role{auth.Warehouse}
-	case a.isRead():
-		return []auth.Role{auth.Customer, auth.Warehouse, auth.Staff}
-	default:
-		return []auth.Role{auth.Customer, auth.Staff}
+// allowedRoles returns the roles that may make the request; none: everybody. What is
+// no service's is for staff.
+func (t routeTable) allowedRoles(a resource) []auth.Role {
+	r := t.match(a.segments)
+	if r == nil {
+		r = t.matchOwn(a.segments)
 	}
+	if r == nil {
+		return []auth.Role{auth.Staff}
+	}
+	return a.rolesOf(*r)
 }
 
 // requireAllowed refuses callers without an allowed role.
-func requireAllowed(next echo.HandlerFunc) echo.HandlerFunc {
+func (t routeTable) requireAllowed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		a, err := resourceOf(c.Request())
 		if err != nil {
 			return err
 		}
-		if roles := a.allowedRoles(); len(roles) > 0 {
+		if roles := t.allowedRoles(a); len(roles) > 0 {
 			if err := requireRole(c, roles...); err != nil {
 				return err
 			}
 		}
 		return next(c)
+	}
+}
+
+// requireRoute refuses a request that the policy takes for another route than the
+// router did: the one decodes segments, the other does not.
+func (t routeTable) requireRoute(r route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			a, err := resourceOf(c.Request())
+			if err != nil {
+				return err
+			}
+			if decided := t.match(a.segments); decided == nil || decided.path != r.path {
+				return errPathUnknown()
+			}
+			return next(c)
+		}
 	}
 }
 

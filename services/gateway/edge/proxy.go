@@ -34,7 +34,7 @@ func (s *Server) newProxy(r route) (echo.HandlerFunc, error) {
 	proxy := &httputil.ReverseProxy{
 		Transport:      transport,
 		Rewrite:        func(p *httputil.ProxyRequest) { rewrite(p, base, r) },
-		ModifyResponse: func(response *http.Response) error { return publicResponse(response, r) },
+		ModifyResponse: func(response *http.Response) error { return s.publicResponse(response, r) },
 		ErrorHandler: func(_ http.ResponseWriter, request *http.Request, err error) {
 			if failure, ok := request.Context().Value(failureKey{}).(*error); ok {
 				*failure = err
@@ -90,7 +90,7 @@ var (
 // publicResponse converts the service's response to a public one. It returns an error if
 // the caller must not see the response: the service refused the gateway itself, or the
 // response is invalid.
-func publicResponse(response *http.Response, r route) error {
+func (s *Server) publicResponse(response *http.Response, r route) error {
 	switch {
 	case response.StatusCode == http.StatusUnauthorized:
 		return errTokenRefused
@@ -103,11 +103,11 @@ func publicResponse(response *http.Response, r route) error {
 		return err
 	}
 	if location := response.Header.Get("Location"); location != "" {
-		response.Header.Set("Location", r.toPublic(location))
+		response.Header.Set("Location", s.routes.toPublic(r, location))
 	}
 	links := response.Header.Values("Link")
 	for i, link := range links {
-		links[i] = r.publicLinks(link)
+		links[i] = s.routes.publicLinks(r, link)
 	}
 	return nil
 }

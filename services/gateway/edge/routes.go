@@ -1,7 +1,10 @@
 package edge
 
 import (
+	"cmp"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"quadrille/internal/platform/app"
@@ -12,59 +15,155 @@ const prefix = "/api/v1"
 
 // route assigns a path, and everything below it, to a service.
 type route struct {
-	path    string // below prefix
+	path    string // below prefix; segments in braces are parameters
 	service string
 	inner   string // the path in the service
+	own     string // another path below prefix, at which {customer} is the caller; empty: none
+
+	read, write []app.Role // none: staff
 }
 
-func routes() []route {
-	return []route{
-		{"/products", "catalog", "/products"},
-		{"/skus", "inventory", "/skus"},
-		{"/receipts", "inventory", "/receipts"},
-		{"/adjustments", "inventory", "/adjustments"},
-		{"/imports", "inventory", "/imports"},
-		{"/orders", "sales", "/orders"},
-		{"/customers", "wishlist", "/customers"},
-		{"/stats/sales", "stats", "/sales"},
-		{"/stats", "stats", "/sales"},
-	}
-}
+// routeTable has the routes of all services, the more specific before the less.
+type routeTable []route
 
-// opsRoutes returns the endpoints that every service has, as far as they are public:
-// subscriptions and dead letters.
-func opsRoutes() (all []route) {
-	for _, service := range serviceNames() {
-		below := "/ops/services/" + service
-		for _, path := range []string{"/subscriptions", "/dead-letters"} {
-			all = append(all, route{below + path, service, path})
+// newRouteTable makes the table of the public paths of these services, and of what
+// every service has for operators.
+func newRouteTable(services []app.Service) (table routeTable) {
+	names := []string{app.Gateway}
+	for _, s := range services {
+		names = append(names, s.Name)
+		for _, r := range s.Public {
+			table = append(table, route{path: r.Path, service: s.Name, inner: cmp.Or(r.Inner, r.Path), own: r.Own, read: r.Read, write: r.Write})
 		}
 	}
-	return all
+	for _, service := range names {
+		for _, path := range []string{"/subscriptions", "/dead-letters"} {
+			table = append(table, route{path: "/ops/services/" + service + path, service: service, inner: path})
+		}
+	}
+	slices.SortStableFunc(table, func(a, b route) int { return moreSpecific(app.Segments(a.path), app.Segments(b.path)) })
+	return table
 }
 
-// serviceNames returns the names of all services, the gateway first.
-func serviceNames() []string { return append([]string{app.Gateway}, app.Names()...) }
+// moreSpecific is negative where path a decides before path b for a request that matches
+// both: at the first segment that differs, a literal before a parameter, and a longer
+// path before its beginning.
+func moreSpecific(a, b []string) int {
+	for n := range min(len(a), len(b)) {
+		switch pa, pb := app.IsParameter(a[n]), app.IsParameter(b[n]); {
+		case pa && !pb:
+			return 1
+		case pb && !pa:
+			return -1
+		}
+	}
+	return cmp.Compare(len(b), len(a))
+}
+
+// match returns the route of a path in the public API, given by its segments below
+// prefix; nil if no service has it.
+func (t routeTable) match(segments []string) *route {
+	for n := range t {
+		if t[n].covers(t[n].path, segments) {
+			return &t[n]
+		}
+	}
+	return nil
+}
+
+// matchOwn is match for the paths at which the customer is the caller.
+func (t routeTable) matchOwn(segments []string) *route {
+	for n := range t {
+		if t[n].own != "" && t[n].covers(t[n].own, segments) {
+			return &t[n]
+		}
+	}
+	return nil
+}
+
+// covers reports whether the segments are at the path or below it.
+func (route) covers(path string, segments []string) bool {
+	want := app.Segments(path)
+	if len(segments) < len(want) {
+		return false
+	}
+	for n, segment := range want {
+		if !app.IsParameter(segment) && segment != segments[n] {
+			return false
+		}
+	}
+	return true
+}
+
+// echoPath returns a path as echo writes parameters.
+func echoPath(path string) string {
+	return regexp.MustCompile(`\{([^}]*)\}`).ReplaceAllString(path, ":$1")
+}
 
 // toService converts a public path to the service's.
 func (r route) toService(path string) string {
+	if r.inner == r.path {
+		return strings.TrimPrefix(path, prefix)
+	}
 	return r.inner + strings.TrimPrefix(path, prefix+r.path)
 }
 
 // toPublic converts a path of the service to the public one. A path outside the route
 // stays.
 func (r route) toPublic(path string) string {
-	rest, below := strings.CutPrefix(path, r.inner)
-	if !below || rest != "" && !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "?") {
+	if !strings.HasPrefix(path, "/") || !r.covers(r.inner, app.Segments(pathOf(path))) {
 		return path
 	}
-	return prefix + r.path + rest
+	if r.inner == r.path {
+		return prefix + path
+	}
+	return prefix + r.path + strings.TrimPrefix(path, r.inner)
+}
+
+// pathOf returns a reference without query and fragment.
+func pathOf(reference string) string {
+	if end := strings.IndexAny(reference, "?#"); end >= 0 {
+		return reference[:end]
+	}
+	return reference
+}
+
+// toPublic converts a path of the service of r to the public one: by r where that has it,
+// else by another route of the service. A path that is not public stays.
+func (t routeTable) toPublic(r route, path string) string {
+	if public := r.toPublic(path); public != path {
+		return public
+	}
+	for _, other := range t {
+		if other.service == r.service {
+			if public := other.toPublic(path); public != path {
+				return public
+			}
+		}
+	}
+	return path
 }
 
 // linkTarget matches the targets in a Link header (RFC 8288, section 3).
 var linkTarget = regexp.MustCompile(`<[^>]*>`)
 
 // publicLinks converts the targets of a Link header to public ones.
-func (r route) publicLinks(header string) string {
-	return linkTarget.ReplaceAllStringFunc(header, func(t string) string { return "<" + r.toPublic(t[1:len(t)-1]) + ">" })
+func (t routeTable) publicLinks(r route, header string) string {
+	return linkTarget.ReplaceAllStringFunc(header, func(target string) string { return "<" + t.toPublic(r, target[1:len(target)-1]) + ">" })
+}
+
+// customerOf returns the segment {customer} of the request's path, and whether the route
+// has one.
+func (r route) customerOf(segments []string) (customer string, has bool) {
+	n := slices.Index(app.Segments(r.path), "{customer}")
+	if n < 0 || n >= len(segments) {
+		return "", n >= 0
+	}
+	return segments[n], true
+}
+
+// ownTarget converts a path below own, escaped, to that of the customer with this name.
+func (r route) ownTarget(escaped, customer string) string {
+	rest := strings.TrimPrefix(escaped, prefix+r.own)
+	return prefix + strings.Replace(r.path, "{customer}", url.PathEscape(customer), 1) + rest
 }

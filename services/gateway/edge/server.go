@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/rest"
 	"quadrille/services/gateway/activity"
 	"quadrille/services/gateway/auth"
@@ -23,7 +24,8 @@ type Config struct {
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer // nil: none are registered
 	Upstreams *Upstreams
-	Document  []byte // the OpenAPI document of the public API
+	Services  []app.Service // those behind the gateway, of a list that app.CheckServices accepts
+	Document  []byte        // the OpenAPI document of the public API
 
 	Authenticate Authenticate
 	Keys         *auth.KeyStore
@@ -59,6 +61,7 @@ func (c Config) withDefaults() Config {
 type Server struct {
 	cfg      Config
 	e        *echo.Echo
+	routes   routeTable
 	internal http.Handler // set by Handler, before the first request
 	// refusals holds the handlers of unsupported methods, by the path of the route.
 	refusals map[string]echo.HandlerFunc
@@ -73,7 +76,7 @@ const (
 // New creates a Server and registers its metrics.
 func New(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, e: rest.NewBare(cfg.Log, accessLog())}
+	s := &Server{cfg: cfg, e: rest.NewBare(cfg.Log, accessLog()), routes: newRouteTable(cfg.Services)}
 	r := &rateLimits{limiter: cfg.Limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: s.rateKey(ClientAddress(cfg.Proxies)), limited: newLimitedCounter()}
 	if err := registerMetrics(cfg.Metrics, cfg.Activity.Open, r.limited); err != nil {
 		return nil, err
@@ -110,7 +113,7 @@ func (s *Server) apiRoutes(r *rateLimits) error {
 		rest.BodyLimits{Body: maxJSON, CSV: maxCSV, Upload: uploads}.Middleware(), blameSender)
 	api.Match(readMethods, "/me", getMe)
 	replay := idempotency.Middleware(cfg.Answers, func(ctx context.Context) string { return auth.CallerFrom(ctx).ID() })
-	allowed := api.Group("", requireAllowed, replay)
+	allowed := api.Group("", s.routes.requireAllowed, replay)
 	KeyRoutes(allowed, auth.LocalKeys{Store: cfg.Keys})
 	auditRoutes(allowed, cfg.Audits)
 	allowed.Match(readMethods, "/ops/traces", echo.WrapHandler(cfg.Activity.Traces()))
@@ -125,24 +128,34 @@ func (s *Server) apiRoutes(r *rateLimits) error {
 // proxyRoutes forwards the paths of the services. It forwards every method: the service
 // refuses unsupported ones.
 func (s *Server) proxyRoutes(api *echo.Group) error {
-	own, err := newOrderGuard(s.cfg.Sales)
+	orders, err := newOrderGuard(s.cfg.Sales)
 	if err != nil {
 		return err
 	}
-	before := map[string][]echo.MiddlewareFunc{"/orders": {own.requireOwn}, "/customers": {requireOwnWishlist}}
-	for _, r := range append(routes(), opsRoutes()...) {
+	for _, r := range s.routes {
 		forward, err := s.newProxy(r)
 		if err != nil {
 			return err
 		}
-		api.RouteNotFound(r.path, forward, before[r.path]...)
-		api.RouteNotFound(r.path+"/*", forward, before[r.path]...)
-		if r.path == "/customers" {
-			api.RouteNotFound("/wishlist", forward, toOwnWishlist)
-			api.RouteNotFound("/wishlist/*", forward, toOwnWishlist)
+		before := []echo.MiddlewareFunc{s.routes.requireRoute(r)}
+		if app.Segments(r.path)[0] == "orders" {
+			before = append(before, orders.requireOwn)
+		}
+		if _, has := r.customerOf(nil); has {
+			before = append(before, requireOwnName(r))
+		}
+		forwardBelow(api, r.path, forward, before...)
+		if r.own != "" {
+			forwardBelow(api, r.own, forward, append([]echo.MiddlewareFunc{toOwn(r)}, before...)...)
 		}
 	}
 	return nil
+}
+
+// forwardBelow has a handler answer at a path and below it.
+func forwardBelow(api *echo.Group, path string, forward echo.HandlerFunc, before ...echo.MiddlewareFunc) {
+	api.RouteNotFound(echoPath(path), forward, before...)
+	api.RouteNotFound(echoPath(path)+"/*", forward, before...)
 }
 
 // Handler returns the public handler. internal is the API that the gateway has like every

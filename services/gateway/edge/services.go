@@ -31,7 +31,7 @@ const stateTimeout = 3 * time.Second
 // do not respond.
 func (s *Server) servicesRoute(api *echo.Group) {
 	api.Match(readMethods, "/ops/services", func(c echo.Context) error {
-		names := serviceNames()
+		names := s.cfg.Upstreams.names()
 		items := make([]serviceState, len(names))
 		var requests sync.WaitGroup
 		for i, name := range names {

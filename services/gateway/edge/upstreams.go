@@ -19,6 +19,8 @@ import (
 type UpstreamsConfig struct {
 	HTTP *http.Client
 	URL  func(service string) string
+	// Services names the services behind the gateway.
+	Services []string
 	// InternalToken authenticates requests to the gateway's own internal API.
 	InternalToken string
 }
@@ -35,6 +37,9 @@ type Upstreams struct {
 func NewUpstreams(cfg UpstreamsConfig) *Upstreams { return &Upstreams{cfg: cfg} }
 
 func (u *Upstreams) setSelf(internal http.Handler) { u.self.Store(&internal) }
+
+// names returns the names of all services, the gateway first.
+func (u *Upstreams) names() []string { return append([]string{app.Gateway}, u.cfg.Services...) }
 
 // to returns the transport and the base URL of a service.
 func (u *Upstreams) to(service string) (transport http.RoundTripper, base string) {
@@ -55,7 +60,7 @@ func (u *Upstreams) ops(service string) *ops.Client {
 func (u *Upstreams) Lags(ctx context.Context) []activity.Lag {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	names := serviceNames()
+	names := u.names()
 	found := make([][]activity.Lag, len(names))
 	var requests sync.WaitGroup
 	for i, name := range names {

@@ -22,6 +22,7 @@ import (
 	"quadrille/pkg/bus/sqlitelog"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
+	"quadrille/services"
 	"quadrille/services/gateway/activity"
 	"quadrille/services/gateway/auth"
 	salesclient "quadrille/services/sales/client"
@@ -75,7 +76,7 @@ func newStand(t *testing.T) *streamTest {
 			return keys.Authenticate(ctx, header)
 		}
 		c.Activity, err = activity.New(activity.Config{
-			DB: c.Keys.DB, Log: quiet, Sales: ownedByAnn{}, Caller: StreamCaller(ClientAddress(0)), StillValid: StillValid(c.Authenticate), Heartbeat: beat,
+			DB: c.Keys.DB, Log: quiet, Sales: ownedByAnn{}, Caller: StreamCaller(ClientAddress(0)), StillValid: StillValid(c.Authenticate), Heartbeat: beat, Streams: app.Streams(services.All()),
 		})
 		if err != nil {
 			t.Fatal(err)

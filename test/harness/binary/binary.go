@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"quadrille/internal/platform/app"
+	"quadrille/services"
 )
 
 // build builds the program, once for all tests of a process.
@@ -76,7 +77,7 @@ func freePorts(t testing.TB) int {
 search:
 	for range 1000 {
 		port := 20000 + os.Getpid()%100*100 + int(nextPort.Add(10))
-		for n := range len(app.Names()) + 1 {
+		for n := range len(services.Names()) + 1 {
 			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(port+n))
 			if err != nil {
 				continue search
@@ -91,7 +92,7 @@ search:
 
 // URL returns the base URL of a service of this machine.
 func (m *Machine) URL(service string) string {
-	return "http://127.0.0.1:" + strconv.Itoa(app.Config{Port: m.Port}.PortOf(service))
+	return "http://127.0.0.1:" + strconv.Itoa(app.Config{Port: m.Port, Services: services.Names()}.PortOf(service))
 }
 
 // Command returns a command of the program, not started yet. It ends with the test.
