@@ -14,7 +14,7 @@ const (
 	Shipped   = "shipped"
 )
 
-// Order is what inventory needs to know of an order at sales.
+// Order is the part of a sales order that inventory needs.
 type Order struct {
 	ID      string
 	Version int64
@@ -22,8 +22,7 @@ type Order struct {
 	Lines   []Line
 }
 
-// Line is a quantity of one SKU. Short is how many of it were missing when the
-// order was rejected.
+// Line is a quantity of one SKU. Short is the missing quantity of a rejected order.
 type Line struct {
 	OrderID  string `gorm:"primaryKey"`
 	SKU      string `gorm:"column:sku;primaryKey"`
@@ -34,8 +33,8 @@ type Line struct {
 // TableName implements gorm's Tabler.
 func (Line) TableName() string { return "allocation_lines" }
 
-// Allocation is what inventory did for one order. It is kept under the order's
-// ID with the order's version, so that an order told twice, or late, counts once.
+// Allocation records the stock reserved for one order. It has the order's ID and version,
+// so that duplicate and late events have no further effect.
 type Allocation struct {
 	OrderID      string `gorm:"primaryKey"`
 	OrderVersion int64
@@ -45,13 +44,13 @@ type Allocation struct {
 	Lines        []Line `gorm:"foreignKey:OrderID;references:OrderID"`
 }
 
-// Stock is the SKUs that the orders at hand name, by code. An SKU that inventory
-// never saw is not in it.
+// Stock maps codes to the SKUs of a batch of orders. It lacks SKUs without any stock
+// movement.
 type Stock map[string]*SKU
 
-// Follow brings the allocation to where the order is now and reports whether it
-// changed. It looks at the order's state, not at the way there, so events may be
-// doubled, late or missed in between. An allocation without a status is new.
+// Follow updates the allocation to the order's current state and reports whether it
+// changed. It compares states and not events, so events may be duplicated, late or
+// missing. An allocation without a status is new.
 func (a *Allocation) Follow(o Order, stock Stock) (changed bool) {
 	if o.Version <= a.OrderVersion {
 		return false
@@ -74,7 +73,7 @@ func (a *Allocation) Follow(o Order, stock Stock) (changed bool) {
 	return true
 }
 
-// allocate reserves every line or none.
+// allocate reserves the stock of all lines, or of none and rejects the order.
 func (a *Allocation) allocate(o Order, stock Stock) {
 	if a.Status != "" {
 		return
@@ -92,8 +91,8 @@ func (a *Allocation) allocate(o Order, stock Stock) {
 	}
 }
 
-// cancel gives back what is reserved. An order cancelled before it was ever
-// allocated is remembered as released, so that it never will be.
+// cancel releases the reserved stock. An order that is cancelled before its allocation is
+// recorded as released, so that it is never allocated.
 func (a *Allocation) cancel(o Order, stock Stock) {
 	switch a.Status {
 	case "":

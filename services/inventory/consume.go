@@ -9,7 +9,7 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// orderSource is what inventory asks sales for.
+// orderSource returns orders from sales.
 type orderSource interface {
 	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
 	AllOrders(ctx context.Context) iter.Seq2[salesclient.Order, error]
@@ -20,14 +20,14 @@ func orderEvents() []string {
 	return []string{events.SalesOrderPlaced, events.SalesOrderCancelled, events.SalesOrderShipped}
 }
 
-// orderFollower allocates, releases and ships what sales' orders ask for.
+// orderFollower allocates, releases and ships stock for the orders of sales.
 type orderFollower struct {
 	store *store
 	sales orderSource
 }
 
-// Fetch asks sales how the orders are now. One that was followed as far as its
-// events tell needs no call.
+// Fetch reads the current orders from sales. It skips orders whose allocation already has
+// the version of the event.
 func (f *orderFollower) Fetch(ctx context.Context, batch []events.Event) ([]Order, error) {
 	newest := consumer.Newest(batch)
 	known, err := f.store.knownVersions(ctx, consumer.Subjects(newest))
@@ -45,12 +45,12 @@ func (f *orderFollower) Fetch(ctx context.Context, batch []events.Event) ([]Orde
 	return orders, nil
 }
 
-// Apply brings the allocations to where the orders are.
+// Apply updates the allocations to the states of the orders.
 func (f *orderFollower) Apply(ctx context.Context, tx consumer.Tx, batch []events.Event, orders []Order) error {
 	return f.store.follow(ctx, tx, orders, consumer.Newest(batch))
 }
 
-// List names every order that sales has.
+// List yields an event for every order of sales.
 func (f *orderFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
 	return consumer.Named(f.sales.AllOrders(ctx), func(o salesclient.Order) events.Event {
 		return events.OrderChanged(events.SalesOrderPlaced, o.Id, o.Version)

@@ -1,8 +1,8 @@
-// Package inventory knows what is in the house: how much of each SKU is there,
-// how much of it is promised to which order, and how it came to be so.
+// Package inventory keeps the stock of each SKU, the quantities reserved for orders, and
+// the receipts and adjustments that changed them.
 //
-// It says that the stock of a SKU changed and whether an order could be
-// allocated; it follows sales, whose orders it allocates, releases and ships.
+// It publishes changes of stock and whether an order was allocated or rejected. It
+// consumes the events of sales and allocates, releases and ships stock for its orders.
 // The way of one event through it: api.go, service.go, sku.go or allocation.go,
 // store.go, then the outbox; and the other way round from consume.go.
 package inventory

@@ -15,8 +15,8 @@ import (
 
 // The life of an import. It ends as done, failed or cancelled.
 const (
-	// importUploading is an import whose file is still being sent. It is never
-	// worked on; one whose upload broke is removed.
+	// importUploading is the status during the upload. Such an import is not processed;
+	// it is removed if the upload fails.
 	importUploading = "uploading"
 
 	ImportPending   = "pending"
@@ -26,34 +26,33 @@ const (
 	ImportCancelled = "cancelled"
 )
 
-// Import is a CSV file of receipts that the service works on in the background.
-// Processed counts the records dealt with, Rejected those of them that were not
-// taken.
+// Import is a CSV file of receipts that is processed in the background. Processed counts
+// all processed records, including the Rejected ones.
 type Import struct {
 	ID         string `gorm:"primaryKey"`
 	Status     string
 	Total      int64 // records in the file; 0 while pending
 	Processed  int64
 	Rejected   int64
-	Ignored    string // names of columns that are not read, one a line
-	Reason     string // why it failed, or what holds it up while it is not over
+	Ignored    string // names of ignored columns, one per line
+	Reason     string // why it failed or, while it is not over, why it is delayed
 	CreatedAt  time.Time
 	FinishedAt *time.Time
 	MovedAt    *time.Time // last progress
 
-	// ReadOffset and ReadLine are the place behind the records that were processed.
+	// ReadOffset and ReadLine are the position after the processed records.
 	ReadOffset int64
 	ReadLine   int64
 }
 
-// ImportError is a record that was not taken, by its line in the file (from 1).
+// ImportError is a rejected record with its line in the file, from 1.
 type ImportError struct {
 	ImportID string `gorm:"primaryKey"`
 	Line     int64  `gorm:"primaryKey"`
 	Detail   string
 }
 
-// over reports whether nothing more happens to the import.
+// over reports whether the import has ended.
 func (im Import) over() bool { return im.Status != ImportPending && im.Status != ImportRunning }
 
 // position returns the position of the next record; the zero Position is the first.
@@ -61,7 +60,7 @@ func (im Import) position() csvfile.Position {
 	return csvfile.Position{Offset: im.ReadOffset, Line: im.ReadLine}
 }
 
-// ignored returns the names of the columns that are not read.
+// ignored returns the names of the ignored columns.
 func (im Import) ignored() []string {
 	return slices.DeleteFunc(strings.Split(im.Ignored, "\n"), func(name string) bool { return name == "" })
 }
@@ -69,7 +68,7 @@ func (im Import) ignored() []string {
 // maxIgnored bounds how many names of columns an import keeps.
 const maxIgnored = 20
 
-// ignoredColumns returns names as Import.Ignored keeps them.
+// ignoredColumns encodes names for Import.Ignored.
 func ignoredColumns(names []string) string {
 	kept := make([]string, 0, maxIgnored)
 	for _, name := range names[:min(len(names), maxIgnored)] {
@@ -78,19 +77,19 @@ func ignoredColumns(names []string) string {
 	return strings.Join(kept, "\n")
 }
 
-// importFile says what an import's file must have.
+// importFile returns the required format of an import's file.
 func importFile() csvfile.Config {
 	return csvfile.Config{Columns: []string{"external_id", "sku", "quantity"}}
 }
 
-// receiptOf returns the receipt in a record. The error says why there is none.
+// receiptOf converts a record to a receipt. Its error is for the sender of the file.
 func receiptOf(r csvfile.Record) (Movement, error) {
 	if r.Wrong != nil {
 		return Movement{}, r.Wrong
 	}
 	quantity, err := strconv.ParseInt(r.Field("quantity"), 10, 64)
 	if errors.Is(err, strconv.ErrRange) {
-		return Movement{}, fmt.Errorf("quantity %.40s is out of range: a receipt is of 1 to %d pieces", r.Field("quantity"), int64(MaxQuantity))
+		return Movement{}, fmt.Errorf("quantity %.40s is out of range: a receipt has 1 to %d pieces", r.Field("quantity"), int64(MaxQuantity))
 	}
 	if err != nil {
 		return Movement{}, fmt.Errorf("quantity %.40q is not a whole number", r.Field("quantity"))
@@ -99,7 +98,7 @@ func receiptOf(r csvfile.Record) (Movement, error) {
 	return m, m.check()
 }
 
-// explain returns a reason in words for the person who sent the file.
+// explain converts an error to a reason for the sender of the file.
 func explain(reason error) string {
 	detail := reason.Error()
 	var f *fault.Fault
@@ -109,7 +108,7 @@ func explain(reason error) string {
 	return plaintext.Shorten(plaintext.Clean(detail), 500)
 }
 
-// errImportOver returns the fault of cancelling an import that has ended.
+// errImportOver returns the fault (Conflict) for cancelling an import that has ended.
 func (im Import) errImportOver() error {
 	return fault.New(fault.Conflict, "import_over", "import %s is %s: there is nothing left to cancel", im.ID, im.Status)
 }

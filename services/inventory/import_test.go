@@ -52,8 +52,8 @@ func TestBrokenLinesDoNotStopAnImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[int64]string{
-		2: "", 3: "SKU code", 4: "\"quantity\" is missing", 5: "not a whole number", 6: "quotation mark", 8: "1 piece or more", 9: "",
-		10: "", 11: "longer than 200 characters", 12: "1000000000 pieces at the most", 13: "out of range", 14: "SKU code", 15: "needs an external_id",
+		2: "", 3: "SKU code", 4: "\"quantity\" is missing", 5: "not a whole number", 6: "quotation mark", 8: "at least 1 piece", 9: "",
+		10: "", 11: "longer than 200 characters", 12: "at most 1000000000 pieces", 13: "out of range", 14: "SKU code", 15: "needs an external_id",
 	}
 	for {
 		batch, err := nextBatch(file, 1)

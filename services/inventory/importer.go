@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// importer works on uploaded files in the background. Each import is given short
-// turns, several at a time, so that none waits for one that is slow, held up or
-// broken. After a restart they go on where they were.
+// importer processes uploaded files in the background. Imports get short turns, several
+// concurrently, so that none waits for a slow, delayed or invalid one. After a restart
+// they continue at their position.
 type importer struct {
 	store *store
 	wake  func()        // there is something to relay
@@ -26,10 +26,10 @@ type importer struct {
 
 	mu    sync.Mutex
 	tries map[string]*try // of the imports that are not over
-	freed chan struct{}   // a slot is; of size 1
+	freed chan struct{}   // signals a free slot; of size 1
 }
 
-// try is how the work on one import has gone in this process.
+// try is the state of one import in this process.
 type try struct {
 	busy     bool
 	served   time.Time // end of its last turn
@@ -39,12 +39,12 @@ type try struct {
 }
 
 const (
-	// importPoll is how often the importer looks by itself, for a file that another
-	// instance took in and then died with.
+	// importPoll is the interval of polls for imports, needed for files whose instance
+	// died after the upload.
 	importPoll = 2 * time.Second
 	// maxPatience bounds the time between two tries of an import.
 	maxPatience = 30 * time.Second
-	// maxPanics is after how many panics in a row an import is failed.
+	// maxPanics is the number of successive panics after which an import fails.
 	maxPanics = 3
 )
 
@@ -66,7 +66,7 @@ func (i *importer) Run(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		if err := i.start(ctx, &turns); err != nil && ctx.Err() == nil {
-			i.log.Error("cannot look for imports, trying again", "error", err)
+			i.log.Error("cannot find imports, trying again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -134,7 +134,7 @@ func (i *importer) due(open []string) (ids []string) {
 	return ids
 }
 
-// served notes how a turn ended, frees its slot, and says when the next one is due.
+// served records the result of a turn, frees its slot and schedules the next turn.
 func (i *importer) served(ctx context.Context, id string, err error) {
 	if errors.Is(err, errOvertaken) || ctx.Err() != nil {
 		err = nil
@@ -150,7 +150,7 @@ func (i *importer) served(ctx context.Context, id string, err error) {
 	failures, next := t.failures, t.next
 	i.mu.Unlock()
 	if err != nil {
-		i.log.Warn("import is held up, trying again", "import", id, "error", err, "tries", failures, "next_try_in", time.Until(next).Round(10*time.Millisecond).String())
+		i.log.Warn("import is delayed, trying again", "import", id, "error", err, "tries", failures, "next_try_in", time.Until(next).Round(10*time.Millisecond).String())
 		i.hold(ctx, id, err)
 	}
 	select {
@@ -159,11 +159,11 @@ func (i *importer) served(ctx context.Context, id string, err error) {
 	}
 }
 
-// hold tells the import's readers what holds it up, if the database lets it.
+// hold stores the reason of a delay, for readers of the import. It logs errors.
 func (i *importer) hold(ctx context.Context, id string, reason error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if err := i.store.holdUp(ctx, id, explain(reason)); err != nil && ctx.Err() == nil {
-		i.log.Debug("the reason was not kept", "import", id, "error", err)
+		i.log.Debug("reason of the delay was not stored", "import", id, "error", err)
 	}
 }

@@ -13,17 +13,17 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// errPanic wraps what the code that works on an import panicked with.
+// errPanic wraps the value of a panic during an import.
 var errPanic = errors.New("the program failed on this file")
 
-// errRefused is why a record is rejected that only the database found fault with.
+// errRefused is the reason for a record that only the database rejects.
 var errRefused = errors.New("the database refuses this line")
 
 // errSlow is wrapped by the error of a batch that took too long.
 var errSlow = errors.New("another transaction may hold their SKUs")
 
-// serve gives one import a turn. An error means that it is held up and wants another
-// try; one that can never succeed is failed here.
+// serve gives one import a turn. An error means that the import is delayed and must be
+// retried. serve itself fails an import that cannot succeed.
 func (i *importer) serve(ctx context.Context, id string) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -48,7 +48,7 @@ func (i *importer) serve(ctx context.Context, id string) (err error) {
 	return err
 }
 
-// afterPanic fails an import that panics again and again.
+// afterPanic fails an import after maxPanics panics in a row.
 func (i *importer) afterPanic(ctx context.Context, id string, reason error) error {
 	i.mu.Lock()
 	failures := i.tries[id].failures
@@ -63,8 +63,8 @@ func (i *importer) afterPanic(ctx context.Context, id string, reason error) erro
 	return i.store.endImport(ctx, im, ImportFailed, explain(reason))
 }
 
-// workOn works on an import until its turn is over or nothing is left of it. A
-// fault is one of the file.
+// workOn processes an import until the end of its turn or of the file. It returns a fault
+// if the file is invalid.
 func (i *importer) workOn(ctx context.Context, im *Import) error {
 	if im.Status == ImportRunning && im.Processed > 0 && im.ReadOffset == 0 {
 		if err := i.store.restartImport(ctx, im); err != nil {
@@ -95,7 +95,7 @@ func (i *importer) workOn(ctx context.Context, im *Import) error {
 	}
 }
 
-// step takes the next batch of an import, or ends it behind the last one.
+// step processes the next batch of an import, or ends the import after the last batch.
 func (i *importer) step(ctx context.Context, im *Import, file *csvfile.Reader) (over bool, err error) {
 	size := i.batchOf(im.ID)
 	batch, err := nextBatch(file, size)
@@ -121,8 +121,8 @@ func (i *importer) step(ctx context.Context, im *Import, file *csvfile.Reader) (
 	return true, i.store.endImport(ctx, *im, ImportDone, "")
 }
 
-// take takes a batch. Where the database refuses values, it finds out of which
-// records they are, and rejects those.
+// take processes a batch. If the database refuses its values, take bisects the batch and
+// rejects the invalid records.
 func (i *importer) take(ctx context.Context, im *Import, batch []record) error {
 	err := i.takeWithin(ctx, im, batch)
 	if err == nil || ctx.Err() != nil || !refusesData(err) {
@@ -148,7 +148,7 @@ func (i *importer) takeWithin(ctx context.Context, im *Import, batch []record) e
 	defer cancel()
 	err := i.store.takeRecords(ctx, im, batch)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("the database did not take lines %d to %d within %s; %w: %w", batch[0].line, batch[len(batch)-1].line, i.within, errSlow, err)
+		return fmt.Errorf("the database did not store lines %d to %d within %s; %w: %w", batch[0].line, batch[len(batch)-1].line, i.within, errSlow, err)
 	}
 	return err
 }
@@ -177,7 +177,7 @@ func (i *importer) resize(id string, batch int) {
 	i.tries[id].batch = max(batch, 1)
 }
 
-// progressed notes that a transaction went well.
+// progressed records a successful transaction.
 func (i *importer) progressed(id string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -197,8 +197,7 @@ func nextBatch(file *csvfile.Reader, size int) (batch []record, err error) {
 	return batch, nil
 }
 
-// countRecords counts the records of a file, and names the columns that are not
-// read.
+// countRecords returns the number of records in a file and the names of ignored columns.
 func countRecords(file io.Reader) (total int64, ignored []string, err error) {
 	r, err := csvfile.Open(file, importFile())
 	if err != nil {

@@ -21,8 +21,8 @@ const (
 	MaxExternalID = 200           // characters
 )
 
-// Movement is a change of stock that came from outside, kept under the ID that
-// the outside gave it, so that the same one told twice counts once.
+// Movement is a change of stock reported from outside. It is stored under an external ID,
+// so that a repeated report has no further effect.
 type Movement struct {
 	Kind       string `gorm:"primaryKey"`
 	ExternalID string `gorm:"primaryKey"`
@@ -32,7 +32,8 @@ type Movement struct {
 	MovedAt    time.Time
 }
 
-// check normalises a movement's SKU and says what is wrong with the rest.
+// check normalises the movement's SKU. It returns a fault (Invalid) if a field is
+// invalid.
 func (m *Movement) check() error {
 	code, err := sku.Normalize(m.SKU)
 	if err != nil {
@@ -45,21 +46,21 @@ func (m *Movement) check() error {
 	case utf8.RuneCountInString(m.ExternalID) > MaxExternalID:
 		return fault.New(fault.Invalid, "external_id_too_long", "external_id is longer than %d characters", MaxExternalID).With("/external_id", "is longer than %d characters", MaxExternalID)
 	case m.Kind == Receipt && m.Quantity < 1:
-		return fault.New(fault.Invalid, "quantity_invalid", "a receipt is of 1 piece or more").With("/quantity", "is %d", m.Quantity)
+		return fault.New(fault.Invalid, "quantity_invalid", "a receipt must have at least 1 piece").With("/quantity", "is %d", m.Quantity)
 	case m.Kind == Adjustment && m.Quantity == 0:
 		return fault.New(fault.Invalid, "delta_zero", "an adjustment by 0 changes nothing").With("/delta", "is 0")
 	case m.Quantity > MaxQuantity || m.Quantity < -MaxQuantity:
-		return fault.New(fault.Invalid, "quantity_invalid", "a movement is of %d pieces at the most", int64(MaxQuantity))
+		return fault.New(fault.Invalid, "quantity_invalid", "a movement may have at most %d pieces", int64(MaxQuantity))
 	}
 	return nil
 }
 
-// sameAs reports whether other is the same movement told again.
+// sameAs reports whether other repeats the movement.
 func (m Movement) sameAs(other Movement) bool {
 	return m.SKU == other.SKU && m.Quantity == other.Quantity && m.Reason == other.Reason
 }
 
-// conflict returns the fault for an external ID that was used for something else.
+// conflict returns the fault for an external ID that another movement has.
 func (m Movement) conflict() error {
 	return fault.New(fault.Conflict, "external_id_reused",
 		"%s %q is already recorded with other contents", m.Kind, m.ExternalID).With("/external_id", "was used before")

@@ -8,11 +8,11 @@ import (
 	"quadrille/internal/platform/ready"
 )
 
-// importsCheck finds an import that does not move, on every instance: progress is
-// kept in the database. What stood still while no process ran counts from started.
+// importsCheck fails if an import makes no progress, on every instance: progress is
+// stored in the database. For time without any process it counts from started.
 func importsCheck(s *store, started time.Time) ready.Check {
-	// quiet is how long an import may say nothing while it is not held up: a large
-	// file is read to its end before its first line is taken.
+	// quiet is how long an import that is not delayed may make no progress: a large file
+	// is read to its end before its first record is stored.
 	const quiet = time.Minute
 	return ready.Check{
 		Name: "imports", Every: 5 * time.Second,
@@ -37,7 +37,7 @@ func importsCheck(s *store, started time.Time) ready.Check {
 	}
 }
 
-// standsStill says that an import does not move, and why.
+// standsStill returns the error for an import without progress, with the reason.
 func (im Import) standsStill() error {
 	why := im.Reason
 	if why == "" {

@@ -13,15 +13,15 @@ import (
 	"quadrille/pkg/sku"
 )
 
-// Service is what inventory can be asked to do. Its methods are safe for
-// concurrent use; their errors are faults, or failures of the database.
+// Service implements the operations of inventory. Its methods are safe for concurrent
+// use. They return faults, or errors of the database.
 type Service struct {
 	store  *store
 	wake   func()        // there is something to relay
-	upload chan struct{} // a file has come; of size 1
+	upload chan struct{} // signals an uploaded file; of size 1
 }
 
-// Move records a receipt or an adjustment. created is false if it was known.
+// Move records a receipt or an adjustment. created is false if it was recorded before.
 func (s *Service) Move(ctx context.Context, m Movement) (kept Movement, created bool, err error) {
 	if err := m.check(); err != nil {
 		return m, false, err
@@ -63,9 +63,9 @@ func (s *Service) Allocations(ctx context.Context, orders []string, after string
 	return s.store.Allocations(ctx, orders, after, limit)
 }
 
-// Upload takes in a CSV file of receipts in charset, to be worked on in the
-// background. A file whose header is wrong is refused at once; lines that are wrong
-// are listed in the import while the others go on.
+// Upload stores a CSV file of receipts in charset for processing in the background. It
+// refuses a file with an invalid header at once. Invalid records are rejected one by one
+// and listed in the import.
 func (s *Service) Upload(ctx context.Context, file io.Reader, charset encoding.Encoding) (Import, error) {
 	decoded, err := csvfile.Decode(file, charset)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *Service) Upload(ctx context.Context, file io.Reader, charset encoding.E
 	return im, nil
 }
 
-// errorsShown is how many rejected lines an import shows.
+// errorsShown bounds the rejected lines that Import returns.
 const errorsShown = 1000
 
 // Import returns one import with its first errors.
@@ -100,7 +100,7 @@ func (s *Service) Import(ctx context.Context, id string) (Import, []ImportError,
 	return s.store.Import(ctx, id, errorsShown)
 }
 
-// CancelImport ends an import that is not over and returns it as it is then.
+// CancelImport cancels an import that has not ended and returns its new state.
 func (s *Service) CancelImport(ctx context.Context, id string) (Import, []ImportError, error) {
 	if err := s.store.Cancel(ctx, id); err != nil {
 		return Import{}, nil, err

@@ -6,8 +6,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// MaxOnHand bounds the stock of one SKU, so that no sum of quantities comes
-// near the end of an int64.
+// MaxOnHand bounds the stock of one SKU, so that no sum of quantities overflows an int64.
 const MaxOnHand = 1_000_000_000_000
 
 // SKU is the stock of one stock-keeping unit, in pieces.
@@ -35,7 +34,7 @@ func (s *SKU) Move(m Movement) error {
 	after := s.OnHand + m.Quantity
 	switch {
 	case after > MaxOnHand:
-		return fault.New(fault.Invalid, "stock_too_large", "%s: %d on hand would be more than the %d that can be kept", s.Code, after, int64(MaxOnHand))
+		return fault.New(fault.Invalid, "stock_too_large", "%s: %d on hand would exceed the maximum of %d", s.Code, after, int64(MaxOnHand))
 	case after < s.Reserved:
 		return fault.New(fault.Invalid, "stock_reserved", "%s: %d on hand would be less than the %d reserved for orders", s.Code, after, s.Reserved)
 	}

@@ -17,16 +17,16 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// store keeps inventory's rows. Its exported methods own the transaction; what
-// changes stock writes the outbox row in the same one.
+// store accesses inventory's tables. Its exported methods run their own transaction.
+// Changes of stock and their outbox rows share a transaction.
 type store struct {
 	db  *gorm.DB
 	now func() time.Time
 }
 
-// Record takes a movement into the stock and returns it as it is kept. Told
-// again it changes nothing (created is false); another movement under the same
-// external ID is a Conflict.
+// Record applies a movement to the stock and returns the stored movement. A repeated
+// movement changes nothing (created is false). A different movement with the same
+// external ID gives a fault (Conflict).
 func (s *store) Record(ctx context.Context, m Movement) (kept Movement, created bool, err error) {
 	err = dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		m.MovedAt = s.now()
@@ -50,9 +50,9 @@ func (s *store) Record(ctx context.Context, m Movement) (kept Movement, created 
 	return kept, created, err
 }
 
-// insertMovement inserts m, or finds the one that was there before. Its SKU is
-// locked already: locked after the insert, whose foreign key shares the row, two
-// movements of one SKU would wait for each other.
+// insertMovement inserts m, or returns the movement stored before. The caller must have
+// locked its SKU: if it were locked after the insert, whose foreign key takes a shared
+// lock on the row, two movements of one SKU would deadlock.
 func insertMovement(tx *gorm.DB, m Movement) (kept Movement, created bool, err error) {
 	res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&m)
 	if res.Error != nil || res.RowsAffected == 1 {
@@ -67,7 +67,7 @@ func insertMovement(tx *gorm.DB, m Movement) (kept Movement, created bool, err e
 	return kept, false, nil
 }
 
-// ensureSKUs adds the SKUs that are not there yet, with nothing in stock.
+// ensureSKUs inserts missing SKUs without stock.
 func ensureSKUs(tx *gorm.DB, codes []string, now time.Time) error {
 	rows := make([]SKU, len(codes))
 	for i, code := range codes {
@@ -76,8 +76,8 @@ func ensureSKUs(tx *gorm.DB, codes []string, now time.Time) error {
 	return db.Wrap(tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error, "add SKUs")
 }
 
-// lockStock reads SKUs for change. They are locked in the order of their codes,
-// as everywhere, so that two changes never wait for each other in a circle.
+// lockStock reads and locks SKUs. All code locks them in the order of their codes, so
+// that concurrent changes cannot deadlock.
 func lockStock(tx *gorm.DB, codes []string, now time.Time) (Stock, error) {
 	var rows []*SKU
 	err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
@@ -90,8 +90,8 @@ func lockStock(tx *gorm.DB, codes []string, now time.Time) (Stock, error) {
 	return stock, db.Wrap(err, "lock stock")
 }
 
-// saveStock writes changed SKUs, each one version on, and says so in the
-// outbox: one event for each, caused by what causes names for its code.
+// saveStock writes changed SKUs with their next version, and one outbox event for each.
+// causes maps codes to the events that caused the changes.
 func (s *store) saveStock(ctx context.Context, tx *gorm.DB, stock Stock, causes map[string]events.Event) error {
 	rows := make([]*SKU, 0, len(stock))
 	for _, sku := range stock {

@@ -15,8 +15,8 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// follow brings the allocations of orders to where the orders are now, inside
-// the reader's transaction. causes names, by order, the event that told of it.
+// follow updates the allocations to the states of the orders, within the reader's
+// transaction. causes maps order IDs to the events that caused the changes.
 func (s *store) follow(ctx context.Context, tx *gorm.DB, orders []Order, causes map[string]events.Event) error {
 	now := s.now()
 	stock, err := lockStock(tx, codesOf(orders), now)
@@ -97,7 +97,7 @@ func (s Stock) changedSince(before map[string]SKU) Stock {
 	return changed
 }
 
-// allocationsFor reads what there is for the orders, by order.
+// allocationsFor reads the existing allocations of the orders, by order ID.
 func allocationsFor(tx *gorm.DB, orders []Order) (map[string]*Allocation, error) {
 	ids := make([]string, len(orders))
 	for i, o := range orders {
@@ -148,7 +148,7 @@ func (s *store) Allocation(ctx context.Context, order string) (Allocation, error
 	var a Allocation
 	err := s.db.WithContext(ctx).Preload("Lines", inSKUOrder).First(&a, "order_id = ?", order).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return a, fault.New(fault.NotFound, "allocation_unknown", "nothing is allocated for an order %s", order)
+		return a, fault.New(fault.NotFound, "allocation_unknown", "there is no allocation for order %s", order)
 	}
 	return a, db.Wrap(err, "read allocation")
 }

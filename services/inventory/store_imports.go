@@ -35,7 +35,7 @@ func (s *store) openImports(ctx context.Context) (ids []string, err error) {
 	return ids, db.Wrap(err, "find imports")
 }
 
-// startImport notes how many records there are.
+// startImport stores the number of records and starts processing.
 func (s *store) startImport(ctx context.Context, im *Import, total int64, ignored string) error {
 	now := s.now()
 	im.Status, im.Total, im.Ignored, im.Reason, im.MovedAt = ImportRunning, total, ignored, "", &now
@@ -44,12 +44,12 @@ func (s *store) startImport(ctx context.Context, im *Import, total int64, ignore
 	return moved(res, "start import")
 }
 
-// restartImport begins again with an import that an earlier version left running,
-// which kept no place in the file. Receipts that were taken count once still.
+// restartImport restarts an import that an earlier version left running without storing
+// its position. Receipts stored before are recognized by their external IDs.
 func (s *store) restartImport(ctx context.Context, im *Import) error {
 	err := dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		if err := tx.Delete(&ImportError{}, "import_id = ?", im.ID).Error; err != nil {
-			return db.Wrap(err, "forget import errors")
+			return db.Wrap(err, "delete import errors")
 		}
 		res := tx.Model(&Import{}).Where("id = ? AND status = ? AND processed = ?", im.ID, ImportRunning, im.Processed).
 			Updates(map[string]any{"status": ImportPending, "processed": 0, "rejected": 0, "moved_at": s.now()})
@@ -59,14 +59,14 @@ func (s *store) restartImport(ctx context.Context, im *Import) error {
 	return err
 }
 
-// holdUp notes why an import does not go on just now.
+// holdUp stores the reason why an import is delayed.
 func (s *store) holdUp(ctx context.Context, id, reason string) error {
 	err := s.db.WithContext(ctx).Model(&Import{}).Where("id = ? AND status IN ?", id, []string{ImportPending, ImportRunning}).
 		Update("reason", reason).Error
-	return db.Wrap(err, "note what holds import up")
+	return db.Wrap(err, "store reason of delay")
 }
 
-// endImport ends an import that is as im says, and lets go of its file.
+// endImport ends an import that is still in the state of im, and deletes its file.
 func (s *store) endImport(ctx context.Context, im Import, status, reason string) error {
 	return dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error { return s.end(tx, im, status, reason) })
 }
@@ -78,11 +78,11 @@ func (s *store) end(tx *gorm.DB, im Import, status, reason string) error {
 	if err := moved(res, "end import"); err != nil {
 		return err
 	}
-	return db.Wrap(tx.Delete(&importChunk{}, "import_id = ?", im.ID).Error, "let go of upload")
+	return db.Wrap(tx.Delete(&importChunk{}, "import_id = ?", im.ID).Error, "delete upload")
 }
 
-// Cancel ends an import that is not over. What it has taken stays. Cancelling it
-// again changes nothing.
+// Cancel ends an import that is not over. Receipts stored so far stay. Cancelling it again
+// changes nothing.
 func (s *store) Cancel(ctx context.Context, id string) error {
 	for {
 		im, _, err := s.Import(ctx, id, 0)
@@ -100,14 +100,14 @@ func (s *store) Cancel(ctx context.Context, id string) error {
 	}
 }
 
-// stuckImport finds an import that has not moved for a while although it is held up,
-// or no other import has moved either. found is nil where there is none.
+// stuckImport returns an import without progress for the time still that is delayed, or
+// while no other import progresses either. It returns nil if there is none.
 func (s *store) stuckImport(ctx context.Context, still time.Duration) (found *Import, err error) {
 	var open []Import
 	err = s.db.WithContext(ctx).Where("status IN ? AND moved_at IS NOT NULL", []string{ImportPending, ImportRunning}).
 		Order("moved_at").Find(&open).Error
 	if err != nil || len(open) == 0 {
-		return nil, db.Wrap(err, "look for imports that do not move")
+		return nil, db.Wrap(err, "find imports without progress")
 	}
 	late := s.now().Add(-still)
 	allStill := open[len(open)-1].MovedAt.Before(late)

@@ -14,11 +14,11 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// errOvertaken: the import is not as it was read. Another instance worked on it, or
-// it was cancelled.
+// errOvertaken reports that the import changed since it was read: another instance
+// processed it, or it was cancelled.
 var errOvertaken = errors.New("the import has changed meanwhile")
 
-// record is one record of an import: a movement, or why it is none.
+// record is one record of an import: a movement, or the reason for its rejection.
 type record struct {
 	movement Movement
 	line     int64
@@ -26,9 +26,9 @@ type record struct {
 	reason   error
 }
 
-// takeRecords takes a batch of records into the stock and moves the import on by
-// as many, in one transaction. The number processed so far is the fencing token: of
-// two instances one gets through, and none after the import was cancelled.
+// takeRecords applies a batch of records to the stock and advances the import, in one
+// transaction. The number processed so far is the fencing token: of two concurrent
+// instances one succeeds, and none after the import was cancelled.
 func (s *store) takeRecords(ctx context.Context, im *Import, batch []record) error {
 	var next Import
 	err := dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
@@ -40,7 +40,7 @@ func (s *store) takeRecords(ctx context.Context, im *Import, batch []record) err
 			return err
 		}
 		now := s.now()
-		next = *im // a try that met a conflict has counted already
+		next = *im // an earlier try that met a conflict has changed next
 		next.Processed += int64(len(batch))
 		next.Rejected += int64(len(refused))
 		next.ReadOffset, next.ReadLine = batch[len(batch)-1].end.Offset, batch[len(batch)-1].end.Line
@@ -55,7 +55,7 @@ func (s *store) takeRecords(ctx context.Context, im *Import, batch []record) err
 	return err
 }
 
-// moved is errOvertaken where an update found the import in another state.
+// moved returns errOvertaken if an update found the import in another state.
 func moved(res *gorm.DB, doing string) error {
 	if res.Error == nil && res.RowsAffected == 0 {
 		return errOvertaken
@@ -63,8 +63,8 @@ func moved(res *gorm.DB, doing string) error {
 	return db.Wrap(res.Error, doing)
 }
 
-// receiveAll is Record for many, with one event for each SKU. It returns the
-// records that cannot be taken, with their reasons.
+// receiveAll applies many movements, like Record, with one event for each SKU. It returns
+// the rejected records with their reasons.
 func (s *store) receiveAll(ctx context.Context, tx *gorm.DB, batch []record) (refused []record, err error) {
 	var good []record
 	for _, r := range batch {
@@ -97,7 +97,7 @@ func (s *store) receiveAll(ctx context.Context, tx *gorm.DB, batch []record) (re
 	return refused, s.saveStock(ctx, tx, stock.changedSince(before), map[string]events.Event{})
 }
 
-// receiveOne takes one movement into stock. reason is why it cannot be taken.
+// receiveOne applies one movement to stock. reason is not nil if it is rejected.
 func (s *store) receiveOne(tx *gorm.DB, stock Stock, m Movement) (reason, err error) {
 	m.MovedAt = s.now()
 	trial := *stock[m.SKU]
@@ -123,11 +123,11 @@ func codesIn(records []record) []string {
 	return byCode(movements)
 }
 
-// maxErrors bounds how many rejected records of an import are kept with their
-// reasons. All of them are counted.
+// maxErrors bounds the rejected records that are stored per import, with their reasons.
+// All are counted.
 const maxErrors = 10_000
 
-// keepErrors keeps why records were rejected.
+// keepErrors stores rejected records with their reasons.
 func keepErrors(tx *gorm.DB, im Import, refused []record) error {
 	refused = refused[:min(int64(len(refused)), max(maxErrors-im.Rejected, 0))]
 	if len(refused) == 0 {
@@ -138,5 +138,5 @@ func keepErrors(tx *gorm.DB, im Import, refused []record) error {
 		rows[i] = ImportError{ImportID: im.ID, Line: r.line, Detail: explain(r.reason)}
 	}
 	once := clause.OnConflict{DoNothing: true}
-	return db.Wrap(tx.Clauses(once).CreateInBatches(rows, 500).Error, "keep import errors")
+	return db.Wrap(tx.Clauses(once).CreateInBatches(rows, 500).Error, "store import errors")
 }

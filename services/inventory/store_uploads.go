@@ -15,19 +15,18 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// chunkSize is how much of an upload one row keeps, in bytes.
+// chunkSize is the maximum size of a chunk in bytes.
 const chunkSize = 1 << 20
 
-// importChunk is a piece of an uploaded file.
+// importChunk is a row with a part of an uploaded file.
 type importChunk struct {
 	ImportID string `gorm:"primaryKey"`
 	N        int    `gorm:"primaryKey"`
 	Data     []byte
 }
 
-// Upload stores the file that body reads, piece by piece so that no transaction
-// waits for the sender, and hands it over to the worker. An upload that breaks
-// leaves nothing.
+// Upload stores a file in chunks, so that no transaction waits for the sender, and hands
+// it over to the importer. A failed upload leaves nothing.
 func (s *store) Upload(ctx context.Context, body io.Reader, ignored string) (Import, error) {
 	im := Import{ID: uuid.Must(uuid.NewV7()).String(), Status: importUploading, Ignored: ignored, CreatedAt: s.now()}
 	q := s.db.WithContext(ctx)
