@@ -71,7 +71,7 @@ func (s *Session) supervise(ctx context.Context) {
 		lost = true
 		delay := pause.NextBackOff()
 		next := hostOf(s.urls[(n+1)%len(s.urls)])
-		s.log.Warn("no connection to RabbitMQ; dialing again", "host", host, "error", err, "next_host", next, "in", delay.Round(time.Millisecond).String())
+		s.log.Warn("no connection to RabbitMQ; dialing again", "host", host, "error", err, "next_try_at", next, "in", delay.Round(time.Millisecond).String())
 		select {
 		case <-ctx.Done():
 		case <-time.After(delay):

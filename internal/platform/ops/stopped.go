@@ -21,9 +21,9 @@ func (s Stopped) DeadLetters(ctx context.Context, f DeadFilter, limit int, _ *st
 	states := []string{"", "all", deadletter.Open, deadletter.Retried, deadletter.Discarded}
 	switch {
 	case limit < 1 || limit > maxLimit:
-		return DeadPage{}, fault.New(fault.Malformed, "limit_invalid", "limit must be 1 to %d", maxLimit)
+		return DeadPage{}, fault.New(fault.Malformed, "limit_invalid", "limit is 1 to %d", maxLimit)
 	case !slices.Contains(states, f.State):
-		return DeadPage{}, fault.New(fault.Malformed, "state_invalid", "state must be open, retried, discarded or all")
+		return DeadPage{}, fault.New(fault.Malformed, "state_invalid", "state is open, retried, discarded or all")
 	}
 	return deadPage(ctx, s.DB, f, 0, limit)
 }
