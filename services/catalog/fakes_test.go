@@ -37,7 +37,7 @@ func put(t rapid.TB, s *Service, code string, terms Terms) Product {
 // follow has the service hear the events of inventory.
 func follow(t rapid.TB, s *Service, inventory stocktest.Inventory, batch ...events.Event) {
 	t.Helper()
-	if err := stocktest.Deliver(context.Background(), stockFollower(s.store, inventory), batch...); err != nil {
+	if err := stocktest.Deliver(context.Background(), s.store.db, stockCopies(s.store, inventory), batch...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -204,7 +204,9 @@ func TestOfferedWhileStockChanges(t *testing.T) {
 			for i, code := range codes {
 				done.Go(func() { answered[i], _, errs[i] = s.Put(t.Context(), code, terms(code, 1), always) })
 			}
-			done.Go(func() { errs[products] = stocktest.Deliver(t.Context(), stockFollower(s.store, inventory), batch...) })
+			done.Go(func() {
+				errs[products] = stocktest.Deliver(t.Context(), s.store.db, stockCopies(s.store, inventory), batch...)
+			})
 			done.Wait()
 			if err := errors.Join(errs...); err != nil {
 				t.Fatal(err)

@@ -9,15 +9,17 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"quadrille/internal/platform/copies"
 	"quadrille/internal/platform/db"
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"
 )
 
-// follow updates the allocations to the states of the orders, within the reader's
-// transaction. causes maps order IDs to the events that caused the changes.
-func (s *store) follow(ctx context.Context, tx *gorm.DB, orders []Order, causes map[string]events.Event) error {
+// Keep implements copies.Store: it brings the allocations of orders to where the orders
+// are now.
+func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Order]) error {
+	orders, causes := news.Found, news.Causes
 	now := s.now()
 	stock, err := lockStock(tx, codesOf(orders), now)
 	if err != nil {
@@ -29,7 +31,7 @@ func (s *store) follow(ctx context.Context, tx *gorm.DB, orders []Order, causes 
 	}
 	before := snapshot(stock)
 	var changed []*Allocation
-	var news []events.Event
+	var said []events.Event
 	skuCauses := map[string]events.Event{}
 	for _, o := range orders {
 		a, seen := known[o.ID]
@@ -42,7 +44,7 @@ func (s *store) follow(ctx context.Context, tx *gorm.DB, orders []Order, causes 
 		}
 		a.UpdatedAt = now
 		changed = append(changed, a)
-		news = append(news, announce(events.CausedBy(ctx, causes[o.ID]), a)...)
+		said = append(said, announce(events.CausedBy(ctx, causes[o.ID]), a)...)
 		for _, l := range a.Lines {
 			skuCauses[l.SKU] = causes[o.ID]
 		}
@@ -50,7 +52,7 @@ func (s *store) follow(ctx context.Context, tx *gorm.DB, orders []Order, causes 
 	if err := saveAllocations(tx, changed); err != nil {
 		return err
 	}
-	if err := outbox.Append(ctx, tx, news...); err != nil {
+	if err := outbox.Append(ctx, tx, said...); err != nil {
 		return err
 	}
 	return s.saveStock(ctx, tx, stock.changedSince(before), skuCauses)
@@ -132,8 +134,9 @@ func saveAllocations(tx *gorm.DB, changed []*Allocation) error {
 	return db.Wrap(tx.Clauses(once).CreateInBatches(lines, 500).Error, "save allocation lines")
 }
 
-// knownVersions returns the version up to which each order has been followed.
-func (s *store) knownVersions(ctx context.Context, orders []string) (map[string]int64, error) {
+// Versions implements copies.Store: it returns the version up to which each order has been
+// followed.
+func (s *store) Versions(ctx context.Context, orders []string) (map[string]int64, error) {
 	var rows []Allocation
 	err := s.db.WithContext(ctx).Select("order_id", "order_version").Where("order_id IN ?", orders).Find(&rows).Error
 	versions := make(map[string]int64, len(rows))

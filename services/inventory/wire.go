@@ -2,7 +2,7 @@ package inventory
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 
 	"github.com/labstack/echo/v4"
 	"gorm.io/gorm"
@@ -19,6 +19,9 @@ const Name = "inventory"
 
 //go:embed openapi.yaml
 var spec []byte
+
+//go:embed migrations
+var migrations embed.FS // of both dialects, in order; there is no way back down
 
 // New describes the service to the runtime.
 func New() app.Service {
@@ -43,7 +46,7 @@ func build(d app.Deps) (app.Components, error) {
 	}
 	rows := &store{db: d.DB, now: db.Now}
 	service := &Service{store: rows, wake: d.Wake, upload: make(chan struct{}, 1)}
-	orders, err := consumer.New(d.Consumer(Name, "sales", orderEvents()), &orderFollower{store: rows, sales: sales})
+	orders, err := consumer.New(d.Consumer(Name, "sales", orderEvents()), orderCopies(rows, sales))
 	if err != nil {
 		return app.Components{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"quadrille/internal/platform/copies"
 	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	"quadrille/pkg/money"
@@ -74,73 +75,23 @@ type productOwner interface {
 	AllProducts(ctx context.Context) iter.Seq2[catalogclient.Product, error]
 }
 
-// priceFollower keeps sales' copies of catalog's products.
-type priceFollower struct {
-	store   *store
-	catalog productOwner
-}
-
 func priceEvents() []string {
 	return []string{events.CatalogProductChanged, events.CatalogProductWithdrawn}
 }
 
-// Fetch asks catalog for the products whose copies are behind. One that catalog
-// no longer offers is kept as withdrawn: a fact, not a fault.
-func (f *priceFollower) Fetch(ctx context.Context, batch []events.Event) ([]Price, error) {
-	newest := consumer.Newest(batch)
-	known, err := f.store.Prices(ctx, consumer.Subjects(newest))
-	if err != nil {
-		return nil, err
+// priceCopies keeps copies of catalog's products. One that catalog no longer offers is kept
+// as withdrawn.
+func priceCopies(s *store, catalog productOwner) *copies.Copies[catalogclient.Product, Price] {
+	return &copies.Copies[catalogclient.Product, Price]{
+		Get: catalog.Products, All: catalog.AllProducts, Copy: priceOf, Store: s, Gone: events.ProductWithdrawn,
+		Named: func(p catalogclient.Product) events.Event { return events.ProductChanged(p.Sku, p.Version) },
 	}
-	versions := make(map[string]int64, len(known))
-	for code, p := range known {
-		versions[code] = p.Version
-	}
-	behind := consumer.Behind(newest, versions)
-	found, err := f.catalog.Products(ctx, behind)
-	if err != nil {
-		return nil, err
-	}
-	copies, err := copiesOf(found)
-	if err != nil {
-		return nil, err
-	}
-	offered := make(map[string]bool, len(copies))
-	for _, p := range copies {
-		offered[p.SKU] = true
-	}
-	for _, code := range behind {
-		if !offered[code] {
-			gone := known[code]
-			gone.SKU, gone.Version, gone.Withdrawn = code, newest[code].Version, true
-			copies = append(copies, gone)
-		}
-	}
-	return copies, nil
 }
 
-// Apply keeps the copies.
-func (f *priceFollower) Apply(_ context.Context, tx consumer.Tx, _ []events.Event, copies []Price) error {
-	return f.store.keepPrices(tx, copies)
-}
-
-// List names every product that catalog offers, and the copies of those it offers
-// no more.
-func (f *priceFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
-	offered := consumer.Named(f.catalog.AllProducts(ctx), func(p catalogclient.Product) events.Event {
-		return events.ProductChanged(p.Sku, p.Version)
-	})
-	return consumer.Gone(offered, func() (map[string]int64, error) { return f.store.offered(ctx) }, events.ProductWithdrawn)
-}
-
-func copiesOf(products []catalogclient.Product) ([]Price, error) {
-	copies := make([]Price, len(products))
-	for i, p := range products {
-		price, err := money.Parse(p.Price.Amount, p.Price.Currency)
-		if err != nil {
-			return nil, fmt.Errorf("price of %s: %w", p.Sku, err)
-		}
-		copies[i] = Price{SKU: p.Sku, Title: p.Title, PriceMinor: price.Minor, Currency: price.Currency, Version: p.Version}
+func priceOf(p catalogclient.Product) (Price, error) {
+	price, err := money.Parse(p.Price.Amount, p.Price.Currency)
+	if err != nil {
+		return Price{}, fmt.Errorf("price of %s: %w", p.Sku, err)
 	}
-	return copies, nil
+	return Price{SKU: p.Sku, Title: p.Title, PriceMinor: price.Minor, Currency: price.Currency, Version: p.Version}, nil
 }

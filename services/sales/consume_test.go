@@ -100,7 +100,7 @@ func TestPricesConverge(t *testing.T) {
 				noError(rt, s.store.KeepPrices(rt.Context(), p.before))
 			}
 			for _, batch := range batches {
-				noError(rt, deliver(rt.Context(), conn, &priceFollower{store: s.store, catalog: catalog}, batch))
+				noError(rt, deliver(rt.Context(), conn, priceCopies(s.store, catalog), batch))
 			}
 			return prices(rt, s)
 		}
@@ -127,7 +127,7 @@ func resynchronised(t *rapid.T, s *Service, catalog *fakeCatalog) {
 			noError(t, s.store.KeepPrices(t.Context(), []Price{{SKU: code, Title: "old", PriceMinor: 1, Currency: "GBP", Version: 1}}))
 		}
 	}
-	follow := &priceFollower{store: s.store, catalog: catalog}
+	follow := priceCopies(s.store, catalog)
 	for e, err := range follow.List(t.Context()) {
 		noError(t, err)
 		noError(t, deliver(t.Context(), s.store.db, follow, []events.Event{e}))
@@ -292,7 +292,7 @@ func TestNoCallForWhatIsKnown(t *testing.T) {
 			t.Errorf("inventory was asked for %v", got)
 		}
 		before := catalog.calls()
-		follow := &priceFollower{store: s.store, catalog: catalog}
+		follow := priceCopies(s.store, catalog)
 		if err := deliver(t.Context(), s.store.db, follow, []events.Event{events.ProductChanged("A", 1)}); err != nil {
 			t.Fatal(err)
 		}
@@ -338,7 +338,7 @@ func TestListNamesWhatWaits(t *testing.T) {
 func TestAnOwnerThatIsAwayStopsTheBatch(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
 		catalog.setAway(true)
-		follow := &priceFollower{store: s.store, catalog: catalog}
+		follow := priceCopies(s.store, catalog)
 		if err := deliver(t.Context(), s.store.db, follow, []events.Event{events.ProductWithdrawn("A", 2)}); err == nil {
 			t.Error("a product was taken for withdrawn because catalog did not answer")
 		}

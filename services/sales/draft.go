@@ -35,6 +35,17 @@ type DraftLine struct {
 	At       int `json:"-"`
 }
 
+// Price is sales' copy of a product: what it costs, at catalog's version of it.
+type Price struct {
+	SKU        string `gorm:"column:sku;primaryKey"`
+	Title      string
+	PriceMinor int64
+	Currency   string
+	Version    int64
+	Withdrawn  bool
+	UpdatedAt  time.Time
+}
+
 // Normalize upper-cases the SKUs and merges lines of the same one. It refuses an
 // external ID that is not printable: databases differ in what they do with one.
 func (d Draft) Normalize() (Draft, error) {

@@ -112,14 +112,14 @@ func (s *Service) prices(ctx context.Context, skus []string) (map[string]Price, 
 	if err != nil { // whatever is between catalog and sales, the customer can only ask again
 		return nil, errors.Join(fault.New(fault.Unavailable, "catalog_unavailable", "the prices cannot be asked of catalog just now"), err)
 	}
-	copies, err := copiesOf(found)
-	if err != nil {
-		return nil, err
+	asked := make([]Price, len(found))
+	for i, p := range found {
+		if asked[i], err = priceOf(p); err != nil {
+			return nil, err
+		}
+		prices[p.Sku] = asked[i]
 	}
-	for _, p := range copies {
-		prices[p.SKU] = p
-	}
-	return prices, s.store.KeepPrices(ctx, copies)
+	return prices, s.store.KeepPrices(ctx, asked)
 }
 
 // match refuses a change of an order that is not at the version the caller knew.

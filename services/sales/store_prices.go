@@ -6,16 +6,20 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
+	"quadrille/internal/platform/copies"
 	"quadrille/internal/platform/db"
 	"quadrille/pkg/dbtx"
 )
 
 // Prices returns the copies that are kept of the SKUs, by SKU.
 func (s *store) Prices(ctx context.Context, skus []string) (map[string]Price, error) {
+	return pricesIn(s.db.WithContext(ctx), skus)
+}
+
+func pricesIn(tx *gorm.DB, skus []string) (map[string]Price, error) {
 	var rows []Price
-	err := s.db.WithContext(ctx).Where("sku IN ?", skus).Find(&rows).Error
+	err := tx.Where("sku IN ?", skus).Find(&rows).Error
 	prices := make(map[string]Price, len(rows))
 	for _, p := range rows {
 		prices[p.SKU] = p
@@ -23,15 +27,14 @@ func (s *store) Prices(ctx context.Context, skus []string) (map[string]Price, er
 	return prices, db.Wrap(err, "read prices")
 }
 
-// offered returns the versions of the copies that are on offer, by SKU.
-func (s *store) offered(ctx context.Context) (map[string]int64, error) {
-	var rows []Price
-	err := s.db.WithContext(ctx).Select("sku", "version").Where("withdrawn = ?", false).Find(&rows).Error
-	versions := make(map[string]int64, len(rows))
-	for _, p := range rows {
-		versions[p.SKU] = p.Version
+// Versions implements copies.Store. Without skus it returns those of the copies that are on
+// offer.
+func (s *store) Versions(ctx context.Context, skus []string) (map[string]int64, error) {
+	q := s.db
+	if skus == nil {
+		q = q.Where("withdrawn = ?", false)
 	}
-	return versions, db.Wrap(err, "list offers")
+	return copies.Table[Price]{DB: q}.Versions(ctx, skus)
 }
 
 // ListPrices lists up to limit copies after the SKU after; with skus, only theirs.
@@ -44,24 +47,34 @@ func (s *store) ListPrices(ctx context.Context, skus []string, after string, lim
 	return rows, db.Wrap(q.Order("sku").Limit(limit).Find(&rows).Error, "list prices")
 }
 
+// Keep implements copies.Store: it keeps a product that is gone as withdrawn.
+func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Price]) error {
+	rows := news.Found
+	if len(news.Gone) > 0 {
+		known, err := pricesIn(tx, news.Gone)
+		if err != nil {
+			return err
+		}
+		rows = slices.Clone(rows)
+		for _, code := range news.Gone {
+			gone := known[code]
+			gone.SKU, gone.Version, gone.Withdrawn = code, news.Causes[code].Version, true
+			rows = append(rows, gone)
+		}
+	}
+	return s.keepPrices(ctx, tx, rows)
+}
+
 // KeepPrices keeps copies, outside of any reader.
-func (s *store) KeepPrices(ctx context.Context, copies []Price) error {
-	return dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error { return s.keepPrices(tx, copies) })
+func (s *store) KeepPrices(ctx context.Context, rows []Price) error {
+	return dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error { return s.keepPrices(ctx, tx, rows) })
 }
 
 // keepPrices writes the copies that are newer than what is kept, in SKU order.
-func (s *store) keepPrices(tx *gorm.DB, copies []Price) error {
-	if len(copies) == 0 {
-		return nil
+func (s *store) keepPrices(ctx context.Context, tx *gorm.DB, rows []Price) error {
+	slices.SortFunc(rows, func(a, b Price) int { return strings.Compare(a.SKU, b.SKU) })
+	for i := range rows {
+		rows[i].UpdatedAt = s.now()
 	}
-	slices.SortFunc(copies, func(a, b Price) int { return strings.Compare(a.SKU, b.SKU) })
-	for i := range copies {
-		copies[i].UpdatedAt = s.now()
-	}
-	upsert := clause.OnConflict{
-		Columns:   []clause.Column{{Name: "sku"}},
-		DoUpdates: clause.AssignmentColumns([]string{"title", "price_minor", "currency", "version", "withdrawn", "updated_at"}),
-		Where:     clause.Where{Exprs: []clause.Expression{gorm.Expr("prices.version < excluded.version")}},
-	}
-	return db.Wrap(tx.Clauses(upsert).CreateInBatches(copies, 500).Error, "keep prices")
+	return copies.Table[Price]{DB: tx}.Keep(ctx, tx, copies.News[Price]{Found: rows})
 }

@@ -1,7 +1,7 @@
 package sales
 
 import (
-	_ "embed"
+	"embed"
 
 	"github.com/labstack/echo/v4"
 
@@ -17,6 +17,9 @@ const Name = "sales"
 
 //go:embed openapi.yaml
 var spec []byte
+
+//go:embed migrations
+var migrations embed.FS // of both dialects, in order; there is no way back down
 
 // New describes the service to the runtime.
 func New() app.Service {
@@ -45,7 +48,7 @@ func build(d app.Deps) (app.Components, error) {
 	if err != nil {
 		return app.Components{}, err
 	}
-	prices, err := consumer.New(d.Consumer(Name, "catalog", priceEvents()), &priceFollower{store: rows, catalog: catalog})
+	prices, err := consumer.New(d.Consumer(Name, "catalog", priceEvents()), priceCopies(rows, catalog))
 	if err != nil {
 		return app.Components{}, err
 	}

@@ -6,7 +6,7 @@ import (
 	"iter"
 	"time"
 
-	"quadrille/pkg/consumer"
+	"quadrille/internal/platform/copies"
 	"quadrille/pkg/events"
 	"quadrille/pkg/money"
 	salesclient "quadrille/services/sales/client"
@@ -18,7 +18,7 @@ type orderSource interface {
 	AllOrders(ctx context.Context) iter.Seq2[salesclient.Order, error]
 }
 
-// orderEvents returns all that can befall an order.
+// orderEvents returns the types of all events about orders.
 func orderEvents() []string {
 	return []string{
 		events.SalesOrderPlaced, events.SalesOrderConfirmed, events.SalesOrderRejected,
@@ -26,65 +26,17 @@ func orderEvents() []string {
 	}
 }
 
-// orderFollower keeps copies of sales' orders.
-type orderFollower struct {
-	store *store
-	sales orderSource
-}
-
-// news is what sales answered: orders as they are now, and the IDs of those that
-// it has no more.
-type news struct {
-	orders []Order
-	gone   []string
-}
-
-// Fetch asks sales for the orders whose copies are behind.
-func (f *orderFollower) Fetch(ctx context.Context, batch []events.Event) (news, error) {
-	newest := consumer.Newest(batch)
-	known, err := f.store.versions(ctx, consumer.Subjects(newest))
-	if err != nil {
-		return news{}, err
+// orderCopies keeps copies of sales' orders.
+func orderCopies(s *store, sales orderSource) *copies.Copies[salesclient.Order, Order] {
+	return &copies.Copies[salesclient.Order, Order]{
+		Get: sales.Orders, All: sales.AllOrders, Copy: orderOf, Store: s,
+		Named: func(o salesclient.Order) events.Event {
+			return events.OrderChanged(events.SalesOrderPlaced, o.Id, o.Version)
+		},
+		Gone: func(id string, version int64) events.Event {
+			return events.OrderChanged(events.SalesOrderCancelled, id, version)
+		},
 	}
-	behind := consumer.Behind(newest, known)
-	found, err := f.sales.Orders(ctx, behind)
-	if err != nil {
-		return news{}, err
-	}
-	return newsOf(behind, found)
-}
-
-// Apply keeps what sales answered.
-func (f *orderFollower) Apply(_ context.Context, tx consumer.Tx, _ []events.Event, n news) error {
-	return f.store.keep(tx, n.orders, n.gone)
-}
-
-// List names every order that sales has, and the copies of those it has no more.
-func (f *orderFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
-	orders := consumer.Named(f.sales.AllOrders(ctx), func(o salesclient.Order) events.Event {
-		return events.OrderChanged(events.SalesOrderPlaced, o.Id, o.Version)
-	})
-	kept := func() (map[string]int64, error) { return f.store.versions(ctx, nil) }
-	return consumer.Gone(orders, kept, func(id string, version int64) events.Event {
-		return events.OrderChanged(events.SalesOrderCancelled, id, version)
-	})
-}
-
-func newsOf(asked []string, found []salesclient.Order) (n news, err error) {
-	there := make(map[string]bool, len(found))
-	for _, o := range found {
-		copied, err := orderOf(o)
-		if err != nil {
-			return news{}, err
-		}
-		n.orders, there[o.Id] = append(n.orders, copied), true
-	}
-	for _, id := range asked {
-		if !there[id] {
-			n.gone = append(n.gone, id)
-		}
-	}
-	return n, nil
 }
 
 func orderOf(o salesclient.Order) (Order, error) {

@@ -4,5 +4,5 @@
 //
 // It says nothing itself; it follows sales. It is the smallest complete example of
 // a service (docs/add-a-service.md). The way of one event through it: consume.go,
-// store.go; of a question: api.go, service.go, store_figures.go.
+// store.go; of a question: api.go, service.go, store.go.
 package stats

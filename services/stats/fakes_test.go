@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm"
 	"pgregory.net/rapid"
 
+	"quadrille/internal/platform/copies"
 	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/events"
 	salesclient "quadrille/services/sales/client"
@@ -109,8 +110,8 @@ func each(t *testing.T, test func(t *testing.T, s *Service, sales *fakeSales)) {
 
 func serviceOn(conn *gorm.DB) *Service { return &Service{store: &store{db: conn}} }
 
-func follower(s *Service, sales *fakeSales) *orderFollower {
-	return &orderFollower{store: s.store, sales: sales}
+func follower(s *Service, sales *fakeSales) *copies.Copies[salesclient.Order, Order] {
+	return orderCopies(s.store, sales)
 }
 
 // deliver hands a batch to the follower as a reader does.

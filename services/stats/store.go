@@ -2,12 +2,10 @@ package stats
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
+	"quadrille/internal/platform/copies"
 	"quadrille/internal/platform/db"
 )
 
@@ -16,80 +14,39 @@ type store struct {
 	db *gorm.DB
 }
 
-// rowsAtOnce is how many rows one statement writes at the most.
-const rowsAtOnce = 500
-
-// versions returns the versions of the copies of the orders named, by ID; of all where
-// ids is nil.
-func (s *store) versions(ctx context.Context, ids []string) (map[string]int64, error) {
-	q := s.db.WithContext(ctx)
-	if ids != nil {
-		q = q.Where("id IN ?", ids)
-	}
-	return readVersions(q)
+// Versions implements copies.Store.
+func (s *store) Versions(ctx context.Context, ids []string) (map[string]int64, error) {
+	return copies.Table[Order]{DB: s.db}.Versions(ctx, ids)
 }
 
-func readVersions(q *gorm.DB) (map[string]int64, error) {
-	var rows []Order
-	err := q.Select("id", "version").Find(&rows).Error
-	known := make(map[string]int64, len(rows))
-	for _, o := range rows {
-		known[o.ID] = o.Version
-	}
-	return known, db.Wrap(err, "read versions")
-}
-
-// keep writes the orders that are newer than what is kept, each whole and in the
-// order of their IDs, and removes those that are gone.
-func (s *store) keep(tx *gorm.DB, orders []Order, gone []string) error {
-	if err := remove(tx, gone); err != nil || len(orders) == 0 {
+// Keep implements copies.Store: it writes each order whole, with its lines. The database
+// removes the lines of an order that is gone.
+func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Order]) error {
+	orders := copies.Table[Order]{DB: tx}
+	if err := orders.Keep(ctx, tx, news); err != nil || len(news.Found) == 0 {
 		return err
 	}
-	slices.SortFunc(orders, func(a, b Order) int { return strings.Compare(a.ID, b.ID) })
-	upsert := clause.OnConflict{
-		Columns:   []clause.Column{{Name: "id"}},
-		DoUpdates: clause.AssignmentColumns([]string{"status", "currency", "total_minor", "units", "day", "placed_at", "version"}),
-		Where:     clause.Where{Exprs: []clause.Expression{gorm.Expr("orders.version < excluded.version")}},
+	ids := make([]string, len(news.Found))
+	for i, o := range news.Found {
+		ids[i] = o.ID
 	}
-	if err := tx.Omit("Lines").Clauses(upsert).CreateInBatches(orders, rowsAtOnce).Error; err != nil {
-		return db.Wrap(err, "keep orders")
-	}
-	return keepLines(tx, orders)
-}
-
-// remove takes orders away; their lines go with them.
-func remove(tx *gorm.DB, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	return db.Wrap(tx.Delete(&Order{}, "id IN ?", ids).Error, "remove orders")
-}
-
-// keepLines writes the lines of those orders that were kept. Which these are can
-// only be known now: what the upsert met it holds until tx ends.
-func keepLines(tx *gorm.DB, orders []Order) error {
-	kept, err := readVersions(tx.Where("id IN ?", idsOf(orders)))
+	// Read again: only now is it certain which orders were written, because their rows are
+	// locked until tx ends.
+	kept, err := orders.Versions(ctx, ids)
 	if err != nil {
 		return err
 	}
-	overtaken := func(o Order) bool { return kept[o.ID] != o.Version }
-	orders = slices.DeleteFunc(orders, overtaken)
-	if err := tx.Delete(&Line{}, "order_id IN ?", idsOf(orders)).Error; err != nil {
+	var written []string
+	var lines []Line
+	for _, o := range news.Found {
+		if kept[o.ID] == o.Version {
+			written, lines = append(written, o.ID), append(lines, o.Lines...)
+		}
+	}
+	if err := tx.Delete(&Line{}, "order_id IN ?", written).Error; err != nil {
 		return db.Wrap(err, "remove order lines")
 	}
-	var lines []Line
-	for _, o := range orders {
-		lines = append(lines, o.Lines...)
-	}
-	return db.Wrap(tx.CreateInBatches(lines, rowsAtOnce).Error, "keep order lines")
-}
-
-func idsOf(orders []Order) []string {
-	ids := make([]string, len(orders))
-	for i, o := range orders {
-		ids[i] = o.ID
-	}
-	return ids
+	return db.Wrap(tx.CreateInBatches(lines, copies.RowsAtOnce).Error, "write order lines")
 }
 
 // Orders lists up to limit copies after the order after.
@@ -97,4 +54,51 @@ func (s *store) Orders(ctx context.Context, after string, limit int) ([]Order, e
 	var rows []Order
 	err := s.db.WithContext(ctx).Where("id > ?", after).Order("id").Limit(limit).Find(&rows).Error
 	return rows, db.Wrap(err, "list orders")
+}
+
+// Summary counts all orders.
+func (s *store) Summary(ctx context.Context) (Summary, error) {
+	var rows []struct {
+		Status, Currency     string
+		Orders, Units, Minor int64
+	}
+	err := s.db.WithContext(ctx).Model(&Order{}).
+		Select("status, currency, COUNT(*) AS orders, SUM(units) AS units, SUM(total_minor) AS minor").
+		Group("status, currency").Scan(&rows).Error
+	all := Summary{Status: map[string]int64{}, Revenue: Revenue{}}
+	for _, r := range rows {
+		all.Orders += r.Orders
+		all.Status[r.Status] += r.Orders
+		if r.Status == Confirmed || r.Status == Shipped {
+			all.Units += r.Units
+			all.Revenue[r.Currency] += r.Minor
+		}
+	}
+	return all, db.Wrap(err, "sum up orders")
+}
+
+// Daily returns the sales from one day to another, both included. An empty day sets no
+// bound.
+func (s *store) Daily(ctx context.Context, from, to string) ([]Daily, error) {
+	q := s.db.WithContext(ctx).Model(&Order{}).Where("status IN ?", sold())
+	if from != "" {
+		q = q.Where("day >= ?", from)
+	}
+	if to != "" {
+		q = q.Where("day <= ?", to)
+	}
+	var rows []Daily
+	err := q.Select("day, currency, COUNT(*) AS orders, SUM(units) AS units, SUM(total_minor) AS minor").
+		Group("day, currency").Order("day, currency").Scan(&rows).Error
+	return rows, db.Wrap(err, "sum up days")
+}
+
+// Top returns the SKUs that were sold most, by units.
+func (s *store) Top(ctx context.Context, limit int) ([]Top, error) {
+	var rows []Top
+	err := s.db.WithContext(ctx).Model(&Line{}).Joins("JOIN orders ON orders.id = order_lines.order_id").
+		Where("orders.status IN ?", sold()).
+		Select("order_lines.sku, MAX(order_lines.title) AS title, orders.currency, SUM(order_lines.units) AS units, SUM(order_lines.total_minor) AS minor").
+		Group("order_lines.sku, orders.currency").Order("units DESC, sku, currency").Limit(limit).Scan(&rows).Error
+	return rows, db.Wrap(err, "sum up SKUs")
 }

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
+	"quadrille/internal/platform/copies"
 	"quadrille/pkg/events"
 )
 
@@ -69,9 +70,9 @@ func shop(sales *fakeSales, orders int) (told []events.Event) {
 
 func TestABatchMayBeLargerThanAStatement(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
-		follow(t, s, sales, shop(sales, rowsAtOnce+1)...)
+		follow(t, s, sales, shop(sales, copies.RowsAtOnce+1)...)
 		var lines int64
-		if err := s.store.db.Model(&Line{}).Count(&lines).Error; err != nil || lines != 3*(rowsAtOnce+1) {
+		if err := s.store.db.Model(&Line{}).Count(&lines).Error; err != nil || lines != 3*(copies.RowsAtOnce+1) {
 			t.Errorf("kept %d lines (%v)", lines, err)
 		}
 		got, want := shown(t, s), sales.account()

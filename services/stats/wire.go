@@ -1,7 +1,7 @@
 package stats
 
 import (
-	_ "embed"
+	"embed"
 
 	"github.com/labstack/echo/v4"
 
@@ -15,6 +15,9 @@ const Name = "stats"
 
 //go:embed openapi.yaml
 var spec []byte
+
+//go:embed migrations
+var migrations embed.FS // of both dialects, in order; there is no way back down
 
 // New describes the service to the runtime. It has no events of its own.
 func New() app.Service {
@@ -32,7 +35,7 @@ func build(d app.Deps) (app.Components, error) {
 		return app.Components{}, err
 	}
 	rows := &store{db: d.DB}
-	orders, err := consumer.New(d.Consumer(Name, "sales", orderEvents()), &orderFollower{store: rows, sales: sales})
+	orders, err := consumer.New(d.Consumer(Name, "sales", orderEvents()), orderCopies(rows, sales))
 	if err != nil {
 		return app.Components{}, err
 	}

@@ -4,7 +4,7 @@ import (
 	"quadrille/internal/shop/stockcopy"
 )
 
-// stockFollower keeps wishlist's copy of stock, and notices what came.
-func stockFollower(s *store, inventory stockcopy.Source) *stockcopy.Follower {
-	return &stockcopy.Follower{DB: s.db, Inventory: inventory, Changed: s.stockChanged}
+// stockCopies keeps wishlist's copy of stock, and notices what came.
+func stockCopies(s *store, inventory stockcopy.Source) *stockcopy.Copies {
+	return stockcopy.New(s.db, inventory, s.stockChanged)
 }

@@ -35,7 +35,7 @@ func wish(t rapid.TB, s *Service, customer, code string) Item {
 // follow has the service hear the events of inventory.
 func follow(t rapid.TB, s *Service, inventory stocktest.Inventory, batch ...events.Event) {
 	t.Helper()
-	if err := stocktest.Deliver(context.Background(), stockFollower(s.store, inventory), batch...); err != nil {
+	if err := stocktest.Deliver(context.Background(), s.store.db, stockCopies(s.store, inventory), batch...); err != nil {
 		t.Fatal(err)
 	}
 }

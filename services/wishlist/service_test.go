@@ -175,7 +175,9 @@ func TestWishedWhileItBecomesAvailable(t *testing.T) {
 			for i := range customers {
 				done.Go(func() { answered[i], _, errs[i] = s.Wish(t.Context(), fmt.Sprint("c", i), code) })
 			}
-			done.Go(func() { errs[customers] = stocktest.Deliver(t.Context(), stockFollower(s.store, inventory), cause) })
+			done.Go(func() {
+				errs[customers] = stocktest.Deliver(t.Context(), s.store.db, stockCopies(s.store, inventory), cause)
+			})
 			done.Wait()
 			if err := errors.Join(errs...); err != nil {
 				t.Fatal(err)

@@ -1,7 +1,7 @@
 package wishlist
 
 import (
-	_ "embed"
+	"embed"
 
 	"github.com/labstack/echo/v4"
 
@@ -17,6 +17,9 @@ const Name = "wishlist"
 
 //go:embed openapi.yaml
 var spec []byte
+
+//go:embed migrations
+var migrations embed.FS // of both dialects, in order; there is no way back down
 
 // New describes the service to the runtime.
 func New() app.Service {
@@ -35,7 +38,7 @@ func build(d app.Deps) (app.Components, error) {
 		return app.Components{}, err
 	}
 	rows := &store{db: d.DB, now: db.Now}
-	stock, err := consumer.New(d.Consumer(Name, "inventory", stockcopy.Types()), stockFollower(rows, inventory))
+	stock, err := consumer.New(d.Consumer(Name, "inventory", stockcopy.Types()), stockCopies(rows, inventory))
 	if err != nil {
 		return app.Components{}, err
 	}

@@ -2,11 +2,14 @@ package stockcopy
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"quadrille/internal/platform/copies"
 	"quadrille/internal/platform/db"
 	"quadrille/pkg/sku"
 )
@@ -53,13 +56,80 @@ func List(ctx context.Context, conn *gorm.DB, skus []string, after string, limit
 	return rows, db.Wrap(q.Order("sku").Limit(limit).Find(&rows).Error, "list stock copies")
 }
 
-// versions returns the versions of the copies that q selects, by SKU.
-func versions(q *gorm.DB) (map[string]int64, error) {
-	var rows []Copy
-	err := q.Select("sku", "version").Where("version > 0").Find(&rows).Error
-	known := make(map[string]int64, len(rows))
-	for _, c := range rows {
-		known[c.SKU] = c.Version
+// store implements copies.Store.
+type store struct {
+	db      *gorm.DB
+	changed Changed
+}
+
+// Versions implements copies.Store.
+func (s *store) Versions(ctx context.Context, skus []string) (map[string]int64, error) {
+	return copies.Table[Copy]{DB: s.db.Where("version > 0")}.Versions(ctx, skus)
+}
+
+// Keep implements copies.Store. It writes the copies that are newer than what is kept, and
+// has the service told of those whose quantity changed. What is gone is kept at version 0.
+func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Copy]) error {
+	fetched := slices.Clone(news.Found)
+	for _, sku := range news.Gone {
+		fetched = append(fetched, Copy{SKU: sku})
 	}
-	return known, db.Wrap(err, "read stock versions")
+	slices.SortFunc(fetched, func(a, b Copy) int { return strings.Compare(a.SKU, b.SKU) })
+	kept, err := lockAll(tx, fetched)
+	if err != nil {
+		return err
+	}
+	newer, changes := compare(kept, fetched)
+	if err := write(tx, newer); err != nil || len(changes) == 0 {
+		return err
+	}
+	for i, c := range changes {
+		changes[i].Cause = news.Causes[c.SKU]
+	}
+	return s.changed(ctx, tx, changes)
+}
+
+// lockAll reads what is kept of the copies, by SKU. Rows are locked in SKU order.
+func lockAll(tx *gorm.DB, fetched []Copy) (map[string]Copy, error) {
+	skus := make([]string, len(fetched))
+	for i, c := range fetched {
+		skus[i] = c.SKU
+	}
+	var rows []Copy
+	err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where("sku IN ?", skus).Order("sku").Find(&rows).Error
+	kept := make(map[string]Copy, len(rows))
+	for _, c := range rows {
+		kept[c.SKU] = c
+	}
+	return kept, db.Wrap(err, "lock stock copies")
+}
+
+// compare picks the copies that are newer than those kept, and what changes with
+// them.
+func compare(kept map[string]Copy, fetched []Copy) (newer []Copy, changes []Change) {
+	now := db.Now()
+	for _, c := range fetched {
+		before := kept[c.SKU]
+		if gone := c.Version == 0 && before.Version > 0; !gone && c.Version <= before.Version {
+			continue
+		}
+		c.UpdatedAt = now
+		newer = append(newer, c)
+		if c.Quantity != before.Quantity {
+			changes = append(changes, Change{SKU: c.SKU, Before: before.Quantity, After: c.Quantity})
+		}
+	}
+	return newer, changes
+}
+
+func write(tx *gorm.DB, rows []Copy) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	upsert := clause.OnConflict{
+		Columns:   []clause.Column{{Name: "sku"}},
+		DoUpdates: clause.AssignmentColumns([]string{"quantity", "version", "updated_at"}),
+		Where:     clause.Where{Exprs: []clause.Expression{gorm.Expr("stock.version < excluded.version OR excluded.version = 0")}},
+	}
+	return db.Wrap(tx.Clauses(upsert).CreateInBatches(rows, copies.RowsAtOnce).Error, "write stock copies")
 }

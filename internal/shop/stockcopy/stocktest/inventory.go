@@ -50,13 +50,13 @@ func (i Inventory) AllSKUs(context.Context) iter.Seq2[inventoryclient.Sku, error
 	}
 }
 
-// Deliver hands a batch to f as a reader does: Fetch, then Apply in a transaction.
-func Deliver(ctx context.Context, f *stockcopy.Follower, batch ...events.Event) error {
+// Deliver hands a batch to f as a reader does: Fetch, then Apply in a transaction on conn.
+func Deliver(ctx context.Context, conn *gorm.DB, f *stockcopy.Copies, batch ...events.Event) error {
 	fetched, err := f.Fetch(ctx, batch)
 	if err != nil {
 		return fmt.Errorf("fetch: %w", err)
 	}
-	return dbtx.Run(f.DB.WithContext(ctx), func(tx *gorm.DB) error { return f.Apply(ctx, tx, batch, fetched) })
+	return dbtx.Run(conn.WithContext(ctx), func(tx *gorm.DB) error { return f.Apply(ctx, tx, batch, fetched) })
 }
 
 // Events returns one event for the current version of each SKU.

@@ -28,11 +28,11 @@ func tables() fstest.MapFS {
 }
 
 // follower keeps copies on conn and writes what changes into *changes.
-func follower(conn *gorm.DB, inventory stockcopy.Source, changes *[]stockcopy.Change) *stockcopy.Follower {
-	return &stockcopy.Follower{DB: conn, Inventory: inventory, Changed: func(_ context.Context, _ consumer.Tx, c []stockcopy.Change) error {
+func follower(conn *gorm.DB, inventory stockcopy.Source, changes *[]stockcopy.Change) *stockcopy.Copies {
+	return stockcopy.New(conn, inventory, func(_ context.Context, _ consumer.Tx, c []stockcopy.Change) error {
 		*changes = append(*changes, c...)
 		return nil
-	}}
+	})
 }
 
 // kept returns the copies as text, SKU=quantity@version each.
@@ -81,7 +81,7 @@ func converge(t *rapid.T, conn *gorm.DB, inventory stockcopy.Source, batches [][
 	}
 	f := follower(conn, inventory, new([]stockcopy.Change))
 	for _, batch := range batches {
-		if err := stocktest.Deliver(context.Background(), f, batch...); err != nil {
+		if err := stocktest.Deliver(context.Background(), conn, f, batch...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,7 +100,7 @@ func TestListBringsCopiesUpToDate(t *testing.T) {
 		f := follower(conn, inventory, new([]stockcopy.Change))
 		for e, err := range f.List(context.Background()) {
 			if err == nil {
-				err = stocktest.Deliver(context.Background(), f, e)
+				err = stocktest.Deliver(context.Background(), conn, f, e)
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -121,7 +121,7 @@ func TestWhatChangedIsTold(t *testing.T) {
 		b, a, none := inventory.Set("B", 5), inventory.Set("A", 2), inventory.Set("C", 0)
 		again, more := inventory.Set("B", 5), inventory.Set("A", 3)
 		for _, batch := range [][]events.Event{{b, a, none}, {more, again}, {b}} {
-			if err := stocktest.Deliver(t.Context(), f, batch...); err != nil {
+			if err := stocktest.Deliver(t.Context(), conn, f, batch...); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -132,7 +132,7 @@ func TestWhatChangedIsTold(t *testing.T) {
 		}
 		changes = nil
 		less, same := inventory.Set("A", 1), inventory.Set("C", 0)
-		if err := stocktest.Deliver(t.Context(), f, same, less); err != nil {
+		if err := stocktest.Deliver(t.Context(), conn, f, same, less); err != nil {
 			t.Fatal(err)
 		}
 		checkKept(t, conn, "A=1@3 B=5@2 C=0@2 ")
@@ -153,7 +153,7 @@ func TestAnOlderCopyNeverOverwritesANewerOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := stocktest.Deliver(t.Context(), f, inventory.Set("A", 9)); err != nil {
+		if err := stocktest.Deliver(t.Context(), conn, f, inventory.Set("A", 9)); err != nil {
 			t.Fatal(err)
 		}
 		if err := conn.Transaction(func(tx *gorm.DB) error { return f.Apply(t.Context(), tx, first, fetched) }); err != nil {
@@ -185,7 +185,7 @@ func TestWhatIsKnownIsNotAskedFor(t *testing.T) {
 		old := inventory.Set("A", 1)
 		newer, other := inventory.Set("A", 2), inventory.Set("B", 1)
 		for _, batch := range [][]events.Event{{old, newer}, {newer}, {old, other}} {
-			if err := stocktest.Deliver(t.Context(), f, batch...); err != nil {
+			if err := stocktest.Deliver(t.Context(), conn, f, batch...); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -201,13 +201,13 @@ func TestGoneIsAFact(t *testing.T) {
 		var changes []stockcopy.Change
 		inventory := stocktest.Inventory{}
 		f := follower(conn, inventory, &changes)
-		if err := stocktest.Deliver(t.Context(), f, inventory.Set("A", 4), inventory.Set("B", 1)); err != nil {
+		if err := stocktest.Deliver(t.Context(), conn, f, inventory.Set("A", 4), inventory.Set("B", 1)); err != nil {
 			t.Fatal(err)
 		}
 		last := inventory.Set("A", 4)
 		delete(inventory, "A")
 		for range 2 {
-			if err := stocktest.Deliver(t.Context(), f, last); err != nil {
+			if err := stocktest.Deliver(t.Context(), conn, f, last); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -215,7 +215,7 @@ func TestGoneIsAFact(t *testing.T) {
 		if len(changes) != 3 || changes[2].SKU != "A" || changes[2].Before != 4 || changes[2].After != 0 {
 			t.Errorf("told %v", changes)
 		}
-		if err := stocktest.Deliver(t.Context(), f, inventory.Set("A", 2)); err != nil {
+		if err := stocktest.Deliver(t.Context(), conn, f, inventory.Set("A", 2)); err != nil {
 			t.Fatal(err)
 		}
 		checkKept(t, conn, "A=2@1 B=1@1 ")
@@ -227,9 +227,8 @@ func TestARefusedChangeLeavesTheCopy(t *testing.T) {
 	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
 		refused := errors.New("refused")
 		inventory := stocktest.Inventory{}
-		f := follower(conn, inventory, new([]stockcopy.Change))
-		f.Changed = func(context.Context, consumer.Tx, []stockcopy.Change) error { return refused }
-		if err := stocktest.Deliver(t.Context(), f, inventory.Set("A", 4)); !errors.Is(err, refused) {
+		f := stockcopy.New(conn, inventory, func(context.Context, consumer.Tx, []stockcopy.Change) error { return refused })
+		if err := stocktest.Deliver(t.Context(), conn, f, inventory.Set("A", 4)); !errors.Is(err, refused) {
 			t.Fatalf("got %v", err)
 		}
 		checkKept(t, conn, "")
@@ -255,7 +254,7 @@ func TestHeldBeforeItIsKnown(t *testing.T) {
 		}
 		checkKept(t, conn, "")
 		inventory := stocktest.Inventory{}
-		if err := stocktest.Deliver(t.Context(), follower(conn, inventory, new([]stockcopy.Change)), inventory.Set("A", 4)); err != nil {
+		if err := stocktest.Deliver(t.Context(), conn, follower(conn, inventory, new([]stockcopy.Change)), inventory.Set("A", 4)); err != nil {
 			t.Fatal(err)
 		}
 		if c := held(); c.Quantity != 4 || c.Version != 1 {
@@ -270,7 +269,7 @@ func TestCopiesAreListed(t *testing.T) {
 		for i := range 700 { // more than one statement writes
 			batch = append(batch, inventory.Set(fmt.Sprintf("S%03d", i), int64(i)))
 		}
-		if err := stocktest.Deliver(t.Context(), follower(conn, inventory, new([]stockcopy.Change)), batch...); err != nil {
+		if err := stocktest.Deliver(t.Context(), conn, follower(conn, inventory, new([]stockcopy.Change)), batch...); err != nil {
 			t.Fatal(err)
 		}
 		for name, tc := range map[string]struct {
