@@ -2,6 +2,7 @@ package sales
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 
 	"quadrille/internal/platform/db"
 	"quadrille/internal/platform/db/dbtest"
+	"quadrille/pkg/dbtx"
+	"quadrille/pkg/outbox"
 )
 
 const benchClients = 16
@@ -74,6 +77,57 @@ func BenchmarkPlace(b *testing.B) {
 		_, _, err := s.Place(b.Context(), nil, benchDraft(n))
 		return err
 	})
+}
+
+// BenchmarkCommitOrder compares the two ways to write an order, without the rest of Place:
+// all statements in one round trip, and a transaction with a round trip for each
+// (docs/decisions/0018-an-order-in-one-round-trip.md).
+func BenchmarkCommitOrder(b *testing.B) {
+	for name, place := range map[string]func(s *store, ctx context.Context, o Order, keys []idempotencyKey, fingerprint string) error{
+		"one_trip": (*store).Place, "transaction": placeInTransaction,
+	} {
+		b.Run(name, func(b *testing.B) {
+			s := benchService(b)
+			prices, err := s.store.Prices(b.Context(), benchSKUs())
+			if err != nil {
+				b.Fatal(err)
+			}
+			together(b, func(n int64) error {
+				d := benchDraft(n)
+				fingerprint, err := d.Fingerprint()
+				if err != nil {
+					return err
+				}
+				o, err := d.Place(prices, s.store.now())
+				if err != nil {
+					return err
+				}
+				return place(s.store, b.Context(), o, keysOf(nil, d), fingerprint)
+			})
+		})
+	}
+}
+
+// placeInTransaction is store.Place with gorm and outbox.Append.
+func placeInTransaction(s *store, ctx context.Context, o Order, keys []idempotencyKey, fingerprint string) error {
+	claims, err := claim(keys, fingerprint, o, s.db.Name())
+	if err != nil {
+		return err
+	}
+	return placed(dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
+		for _, c := range claims {
+			if err := tx.Exec(c.SQL, c.Args...).Error; err != nil {
+				return err
+			}
+		}
+		if err := tx.Omit("Lines").Create(&o).Error; err != nil {
+			return err
+		}
+		if err := tx.Create(&o.Lines).Error; err != nil {
+			return err
+		}
+		return outbox.Append(ctx, tx, o.News())
+	}))
 }
 
 // BenchmarkPostOrders is the whole of POST /orders, with the client in the same

@@ -23,9 +23,10 @@ type store struct {
 	now func() time.Time
 }
 
-// Place keeps a new order, with the answer under its idempotency keys, in one
-// round trip. It is errAnswered where one of the keys is taken and errInFlight
-// where another process is at it with one of them: then nothing is kept.
+// Place writes a new order, with the answer under its idempotency keys and its event, in one
+// round trip (docs/decisions/0018-an-order-in-one-round-trip.md). It writes nothing and
+// returns errAnswered where one of the keys is taken, and errInFlight where another process
+// works on a request with one of them.
 func (s *store) Place(ctx context.Context, o Order, keys []idempotencyKey, fingerprint string) error {
 	// The keys go first: nothing else is worth writing where one is taken.
 	statements, err := claim(keys, fingerprint, o, s.db.Name())
