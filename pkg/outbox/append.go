@@ -46,29 +46,6 @@ func Append(ctx context.Context, tx *gorm.DB, news ...events.Event) error {
 	return nil
 }
 
-// Table is the name of the outbox table.
-const Table = "outbox"
-
-// Columns returns the columns that Values has values for.
-func Columns() []string {
-	return []string{"event_id", "type", "subject", "routing_key", "body", "created_at"}
-}
-
-// Values returns a row of values for each event, in the order of Columns, for a caller that
-// inserts them itself, in the transaction of the change. It checks and stamps events as
-// Append does. Append is the usual way; see docs/decisions/0018-an-order-in-one-round-trip.md.
-func Values(ctx context.Context, news ...events.Event) ([][]any, error) {
-	values := make([][]any, len(news))
-	for i, e := range news {
-		r, err := rowOf(ctx, e)
-		if err != nil {
-			return nil, err
-		}
-		values[i] = []any{r.EventID, r.Type, r.Subject, r.RoutingKey, r.Body, r.CreatedAt}
-	}
-	return values, nil
-}
-
 // rowOf returns the outbox row of e, or an error where e cannot be published.
 func rowOf(ctx context.Context, e events.Event) (row, error) {
 	e = e.Stamp(ctx)

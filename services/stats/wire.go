@@ -17,7 +17,7 @@ const Name = "stats"
 var spec []byte
 
 //go:embed migrations
-var migrations embed.FS // of both dialects, in order; there is no way back down
+var migrations embed.FS // the tables, for both dialects; there are no down migrations
 
 // New describes the service to the runtime. It has no events of its own.
 func New() app.Service {

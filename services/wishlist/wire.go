@@ -19,7 +19,7 @@ const Name = "wishlist"
 var spec []byte
 
 //go:embed migrations
-var migrations embed.FS // of both dialects, in order; there is no way back down
+var migrations embed.FS // the tables, for both dialects; there are no down migrations
 
 // New describes the service to the runtime.
 func New() app.Service {
