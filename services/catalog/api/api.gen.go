@@ -17,7 +17,7 @@ import (
 
 // Money defines model for Money.
 type Money struct {
-	// Amount A decimal, with as many decimals as the currency has at the most.
+	// Amount A decimal number with at most as many decimals as the currency has.
 	//
 	// Example: 2.55
 	Amount string `json:"amount"`
@@ -35,7 +35,7 @@ type NewProduct struct {
 	Title       string  `json:"title"`
 }
 
-// Problem What went wrong, as RFC 9457 has it. `code` is stable; `errors` points at parts of the request.
+// Problem A problem document (RFC 9457). `code` is stable; `errors` points at parts of the request.
 type Problem struct {
 	// Code Example: sku_invalid
 	Code   string `json:"code"`
@@ -43,7 +43,7 @@ type Problem struct {
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
-		// Pointer A JSON Pointer into the body, or #/query/name and the like.
+		// Pointer JSON Pointer into the body, or #/query/NAME for a query parameter.
 		//
 		// Example: /lines/0/quantity
 		Pointer string `json:"pointer"`
@@ -61,7 +61,7 @@ type Product struct {
 	Description string `json:"description"`
 	Price       Money  `json:"price"`
 
-	// Quantity How many can be had, as far as catalog knows.
+	// Quantity Available quantity, from catalog's copy of the stock.
 	Quantity  int64     `json:"quantity"`
 	Sku       string    `json:"sku"`
 	Title     string    `json:"title"`
@@ -75,14 +75,14 @@ type ProductPage struct {
 	Next  *string   `json:"next,omitempty"`
 }
 
-// SkuCode Upper-cased on the way in.
+// SkuCode Converted to upper case.
 //
 // Example: 85123A
 type SkuCode = string
 
 // Stock defines model for Stock.
 type Stock struct {
-	// Quantity What inventory can still promise.
+	// Quantity Quantity that inventory can still reserve.
 	Quantity int64  `json:"quantity"`
 	Sku      string `json:"sku"`
 
@@ -110,37 +110,37 @@ type Limit = int
 
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
-	// Q Only those whose SKU, title or description contains this, whatever the case and accents.
+	// Q Only products whose SKU, title or description contains this. Case and accents do not matter.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
-	// Available Only those that can be had, or cannot.
+	// Available true: only products that are available; false: only those that are not.
 	Available *bool `form:"available,omitempty" json:"available,omitempty"`
 
-	// Sku Only these, where they are offered.
+	// Sku Only those of these SKUs that are on offer.
 	Sku *[]SkuCode `form:"sku,omitempty" json:"sku,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // DeleteProductParams defines parameters for DeleteProduct.
 type DeleteProductParams struct {
-	// IfMatch Refuse with 412 unless the ETag is still this one.
+	// IfMatch Refuse with 412 if the ETag is not this one.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // GetProductParams defines parameters for GetProduct.
 type GetProductParams struct {
-	// IfNoneMatch Answer 304 if the ETag is still this one.
+	// IfNoneMatch Respond with 304 if the ETag is still this one.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // PutProductParams defines parameters for PutProduct.
 type PutProductParams struct {
-	// IfMatch Refuse with 412 unless the ETag is still this one.
+	// IfMatch Refuse with 412 if the ETag is not this one.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -148,10 +148,10 @@ type PutProductParams struct {
 type ListStockParams struct {
 	Sku *[]SkuCode `form:"sku,omitempty" json:"sku,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
@@ -160,19 +160,19 @@ type PutProductJSONRequestBody = NewProduct
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListProducts Products, by SKU
+	// ListProducts List products
 	// (GET /products)
 	ListProducts(ctx echo.Context, params ListProductsParams) error
 	// DeleteProduct Withdraw a product
 	// (DELETE /products/{sku})
 	DeleteProduct(ctx echo.Context, sku SkuCode, params DeleteProductParams) error
-	// GetProduct One product
+	// GetProduct Show a product
 	// (GET /products/{sku})
 	GetProduct(ctx echo.Context, sku SkuCode, params GetProductParams) error
-	// PutProduct Offer a product, or change it
+	// PutProduct Offer or change a product
 	// (PUT /products/{sku})
 	PutProduct(ctx echo.Context, sku SkuCode, params PutProductParams) error
-	// ListStock Catalog's copies of inventory's SKUs
+	// ListStock List catalog's copies of inventory's SKUs
 	// (GET /stock)
 	ListStock(ctx echo.Context, params ListStockParams) error
 }
@@ -700,19 +700,19 @@ func (response ListStockdefaultApplicationProblemPlusJSONResponse) VisitListStoc
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListProducts Products, by SKU
+	// ListProducts List products
 	// (GET /products)
 	ListProducts(ctx context.Context, request ListProductsRequestObject) (ListProductsResponseObject, error)
 	// DeleteProduct Withdraw a product
 	// (DELETE /products/{sku})
 	DeleteProduct(ctx context.Context, request DeleteProductRequestObject) (DeleteProductResponseObject, error)
-	// GetProduct One product
+	// GetProduct Show a product
 	// (GET /products/{sku})
 	GetProduct(ctx context.Context, request GetProductRequestObject) (GetProductResponseObject, error)
-	// PutProduct Offer a product, or change it
+	// PutProduct Offer or change a product
 	// (PUT /products/{sku})
 	PutProduct(ctx context.Context, request PutProductRequestObject) (PutProductResponseObject, error)
-	// ListStock Catalog's copies of inventory's SKUs
+	// ListStock List catalog's copies of inventory's SKUs
 	// (GET /stock)
 	ListStock(ctx context.Context, request ListStockRequestObject) (ListStockResponseObject, error)
 }

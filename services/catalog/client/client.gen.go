@@ -19,7 +19,7 @@ import (
 
 // Money defines model for Money.
 type Money struct {
-	// Amount A decimal, with as many decimals as the currency has at the most.
+	// Amount A decimal number with at most as many decimals as the currency has.
 	//
 	// Example: 2.55
 	Amount string `json:"amount"`
@@ -37,7 +37,7 @@ type NewProduct struct {
 	Title       string  `json:"title"`
 }
 
-// Problem What went wrong, as RFC 9457 has it. `code` is stable; `errors` points at parts of the request.
+// Problem A problem document (RFC 9457). `code` is stable; `errors` points at parts of the request.
 type Problem struct {
 	// Code Example: sku_invalid
 	Code   string `json:"code"`
@@ -45,7 +45,7 @@ type Problem struct {
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
-		// Pointer A JSON Pointer into the body, or #/query/name and the like.
+		// Pointer JSON Pointer into the body, or #/query/NAME for a query parameter.
 		//
 		// Example: /lines/0/quantity
 		Pointer string `json:"pointer"`
@@ -63,7 +63,7 @@ type Product struct {
 	Description string `json:"description"`
 	Price       Money  `json:"price"`
 
-	// Quantity How many can be had, as far as catalog knows.
+	// Quantity Available quantity, from catalog's copy of the stock.
 	Quantity  int64     `json:"quantity"`
 	Sku       string    `json:"sku"`
 	Title     string    `json:"title"`
@@ -77,14 +77,14 @@ type ProductPage struct {
 	Next  *string   `json:"next,omitempty"`
 }
 
-// SkuCode Upper-cased on the way in.
+// SkuCode Converted to upper case.
 //
 // Example: 85123A
 type SkuCode = string
 
 // Stock defines model for Stock.
 type Stock struct {
-	// Quantity What inventory can still promise.
+	// Quantity Quantity that inventory can still reserve.
 	Quantity int64  `json:"quantity"`
 	Sku      string `json:"sku"`
 
@@ -112,37 +112,37 @@ type Limit = int
 
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
-	// Q Only those whose SKU, title or description contains this, whatever the case and accents.
+	// Q Only products whose SKU, title or description contains this. Case and accents do not matter.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
-	// Available Only those that can be had, or cannot.
+	// Available true: only products that are available; false: only those that are not.
 	Available *bool `form:"available,omitempty" json:"available,omitempty"`
 
-	// Sku Only these, where they are offered.
+	// Sku Only those of these SKUs that are on offer.
 	Sku *[]SkuCode `form:"sku,omitempty" json:"sku,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // DeleteProductParams defines parameters for DeleteProduct.
 type DeleteProductParams struct {
-	// IfMatch Refuse with 412 unless the ETag is still this one.
+	// IfMatch Refuse with 412 if the ETag is not this one.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // GetProductParams defines parameters for GetProduct.
 type GetProductParams struct {
-	// IfNoneMatch Answer 304 if the ETag is still this one.
+	// IfNoneMatch Respond with 304 if the ETag is still this one.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // PutProductParams defines parameters for PutProduct.
 type PutProductParams struct {
-	// IfMatch Refuse with 412 unless the ETag is still this one.
+	// IfMatch Refuse with 412 if the ETag is not this one.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -150,10 +150,10 @@ type PutProductParams struct {
 type ListStockParams struct {
 	Sku *[]SkuCode `form:"sku,omitempty" json:"sku,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
@@ -234,50 +234,52 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// ListProducts Products, by SKU
+	// ListProducts List products
 	//
-	// Withdrawn products are not listed.
+	// Sorted by SKU. Withdrawn products are not listed.
 	//
 	// Corresponds with GET /products (the `ListProducts` operationId).
 	ListProducts(ctx context.Context, params *ListProductsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteProduct Withdraw a product
 	//
+	// It is no longer listed. 404 if it is not on offer.
+	//
 	// Corresponds with DELETE /products/{sku} (the `DeleteProduct` operationId).
 	DeleteProduct(ctx context.Context, sku SkuCode, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetProduct One product
+	// GetProduct Show a product
 	//
 	// Corresponds with GET /products/{sku} (the `GetProduct` operationId).
 	GetProduct(ctx context.Context, sku SkuCode, params *GetProductParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PutProductWithBody Offer a product, or change it
+	// PutProductWithBody Offer or change a product
 	//
-	// The same contents again change nothing.
+	// Creates the product if it is not on offer. Identical content changes nothing, and the version stays.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /products/{sku} (the `PutProduct` operationId).
 	PutProductWithBody(ctx context.Context, sku SkuCode, params *PutProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PutProduct Offer a product, or change it
+	// PutProduct Offer or change a product
 	//
-	// The same contents again change nothing.
+	// Creates the product if it is not on offer. Identical content changes nothing, and the version stays.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /products/{sku} (the `PutProduct` operationId).
 	PutProduct(ctx context.Context, sku SkuCode, params *PutProductParams, body PutProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListStock Catalog's copies of inventory's SKUs
+	// ListStock List catalog's copies of inventory's SKUs
 	//
 	// Corresponds with GET /stock (the `ListStock` operationId).
 	ListStock(ctx context.Context, params *ListStockParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// ListProducts Products, by SKU
+// ListProducts List products
 //
-// Withdrawn products are not listed.
+// Sorted by SKU. Withdrawn products are not listed.
 //
 // Corresponds with GET /products (the `ListProducts` operationId).
 func (c *rawClient) ListProducts(ctx context.Context, params *ListProductsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -294,6 +296,8 @@ func (c *rawClient) ListProducts(ctx context.Context, params *ListProductsParams
 
 // DeleteProduct Withdraw a product
 //
+// It is no longer listed. 404 if it is not on offer.
+//
 // Corresponds with DELETE /products/{sku} (the `DeleteProduct` operationId).
 func (c *rawClient) DeleteProduct(ctx context.Context, sku SkuCode, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteProductRequest(c.Server, sku, params)
@@ -307,7 +311,7 @@ func (c *rawClient) DeleteProduct(ctx context.Context, sku SkuCode, params *Dele
 	return c.Client.Do(req)
 }
 
-// GetProduct One product
+// GetProduct Show a product
 //
 // Corresponds with GET /products/{sku} (the `GetProduct` operationId).
 func (c *rawClient) GetProduct(ctx context.Context, sku SkuCode, params *GetProductParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -322,9 +326,9 @@ func (c *rawClient) GetProduct(ctx context.Context, sku SkuCode, params *GetProd
 	return c.Client.Do(req)
 }
 
-// PutProductWithBody Offer a product, or change it
+// PutProductWithBody Offer or change a product
 //
-// The same contents again change nothing.
+// Creates the product if it is not on offer. Identical content changes nothing, and the version stays.
 //
 // Takes any type of body and a specified content type.
 //
@@ -341,9 +345,9 @@ func (c *rawClient) PutProductWithBody(ctx context.Context, sku SkuCode, params 
 	return c.Client.Do(req)
 }
 
-// PutProduct Offer a product, or change it
+// PutProduct Offer or change a product
 //
-// The same contents again change nothing.
+// Creates the product if it is not on offer. Identical content changes nothing, and the version stays.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -360,7 +364,7 @@ func (c *rawClient) PutProduct(ctx context.Context, sku SkuCode, params *PutProd
 	return c.Client.Do(req)
 }
 
-// ListStock Catalog's copies of inventory's SKUs
+// ListStock List catalog's copies of inventory's SKUs
 //
 // Corresponds with GET /stock (the `ListStock` operationId).
 func (c *rawClient) ListStock(ctx context.Context, params *ListStockParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -759,9 +763,9 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// ListProductsWithResponse Products, by SKU
+	// ListProductsWithResponse List products
 	//
-	// Withdrawn products are not listed.
+	// Sorted by SKU. Withdrawn products are not listed.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -770,37 +774,39 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteProductWithResponse Withdraw a product
 	//
+	// It is no longer listed. 404 if it is not on offer.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /products/{sku} (the `DeleteProduct` operationId).
 	DeleteProductWithResponse(ctx context.Context, sku SkuCode, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*DeleteProductResponse, error)
 
-	// GetProductWithResponse One product
+	// GetProductWithResponse Show a product
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /products/{sku} (the `GetProduct` operationId).
 	GetProductWithResponse(ctx context.Context, sku SkuCode, params *GetProductParams, reqEditors ...RequestEditorFn) (*GetProductResponse, error)
 
-	// PutProductWithBodyWithResponse Offer a product, or change it
+	// PutProductWithBodyWithResponse Offer or change a product
 	//
-	// The same contents again change nothing.
+	// Creates the product if it is not on offer. Identical content changes nothing, and the version stays.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /products/{sku} (the `PutProduct` operationId).
 	PutProductWithBodyWithResponse(ctx context.Context, sku SkuCode, params *PutProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutProductResponse, error)
 
-	// PutProductWithResponse Offer a product, or change it
+	// PutProductWithResponse Offer or change a product
 	//
-	// The same contents again change nothing.
+	// Creates the product if it is not on offer. Identical content changes nothing, and the version stays.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /products/{sku} (the `PutProduct` operationId).
 	PutProductWithResponse(ctx context.Context, sku SkuCode, params *PutProductParams, body PutProductJSONRequestBody, reqEditors ...RequestEditorFn) (*PutProductResponse, error)
 
-	// ListStockWithResponse Catalog's copies of inventory's SKUs
+	// ListStockWithResponse List catalog's copies of inventory's SKUs
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1090,9 +1096,9 @@ func (r ListStockResponse) ContentType() string {
 	return ""
 }
 
-// ListProductsWithResponse Products, by SKU
+// ListProductsWithResponse List products
 //
-// Withdrawn products are not listed.
+// Sorted by SKU. Withdrawn products are not listed.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1107,6 +1113,8 @@ func (c *ClientWithResponses) ListProductsWithResponse(ctx context.Context, para
 
 // DeleteProductWithResponse Withdraw a product
 //
+// It is no longer listed. 404 if it is not on offer.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /products/{sku} (the `DeleteProduct` operationId).
@@ -1118,7 +1126,7 @@ func (c *ClientWithResponses) DeleteProductWithResponse(ctx context.Context, sku
 	return ParseDeleteProductResponse(rsp)
 }
 
-// GetProductWithResponse One product
+// GetProductWithResponse Show a product
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1131,9 +1139,9 @@ func (c *ClientWithResponses) GetProductWithResponse(ctx context.Context, sku Sk
 	return ParseGetProductResponse(rsp)
 }
 
-// PutProductWithBodyWithResponse Offer a product, or change it
+// PutProductWithBodyWithResponse Offer or change a product
 //
-// The same contents again change nothing.
+// Creates the product if it is not on offer. Identical content changes nothing, and the version stays.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1146,9 +1154,9 @@ func (c *ClientWithResponses) PutProductWithBodyWithResponse(ctx context.Context
 	return ParsePutProductResponse(rsp)
 }
 
-// PutProductWithResponse Offer a product, or change it
+// PutProductWithResponse Offer or change a product
 //
-// The same contents again change nothing.
+// Creates the product if it is not on offer. Identical content changes nothing, and the version stays.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1161,7 +1169,7 @@ func (c *ClientWithResponses) PutProductWithResponse(ctx context.Context, sku Sk
 	return ParsePutProductResponse(rsp)
 }
 
-// ListStockWithResponse Catalog's copies of inventory's SKUs
+// ListStockWithResponse List catalog's copies of inventory's SKUs
 //
 // Returns a wrapper object for the known response body format(s).
 //

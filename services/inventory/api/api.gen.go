@@ -92,7 +92,7 @@ type AllocationStatus string
 type AllocationLine struct {
 	Quantity int64 `json:"quantity"`
 
-	// Short How many of it were missing when the order was rejected.
+	// Short Quantity that was missing when the order was rejected.
 	Short *int64 `json:"short,omitempty"`
 	Sku   string `json:"sku"`
 }
@@ -103,7 +103,7 @@ type AllocationPage struct {
 	Next  *string      `json:"next,omitempty"`
 }
 
-// ExternalId The caller's own ID of the thing; the same one told twice counts once.
+// ExternalId The caller's ID of the movement. A second movement with the same ID changes nothing.
 //
 // Example: delivery-4711/1
 type ExternalId = string
@@ -112,25 +112,25 @@ type ExternalId = string
 type Import struct {
 	CreatedAt time.Time `json:"created_at"`
 
-	// Errors The first 1000.
+	// Errors The first 1000 rejected lines.
 	Errors     []ImportError `json:"errors"`
 	FinishedAt *time.Time    `json:"finished_at,omitempty"`
 	Id         string        `json:"id"`
 
-	// IgnoredColumns The first 20 columns of the file that are not read.
+	// IgnoredColumns The first 20 columns that are ignored.
 	IgnoredColumns []string `json:"ignored_columns"`
 
-	// Processed Those of them that were dealt with. They stay so where the import fails or is cancelled.
+	// Processed Lines that were accepted or rejected. They stay so if the import fails or is cancelled.
 	Processed int64 `json:"processed"`
 
-	// Reason Why it failed. While it is pending or running: what holds it up just now.
+	// Reason Why the import failed; while it is pending or running, what delays it.
 	Reason *string `json:"reason,omitempty"`
 
-	// Rejected Those of them that could not be taken.
+	// Rejected Lines that were rejected.
 	Rejected int64        `json:"rejected"`
 	Status   ImportStatus `json:"status"`
 
-	// Total Lines after the header; 0 while pending.
+	// Total Number of lines after the header; 0 while pending.
 	Total int64 `json:"total"`
 }
 
@@ -148,7 +148,7 @@ type NewAdjustment struct {
 	// Delta Not 0.
 	Delta int64 `json:"delta"`
 
-	// ExternalId The caller's own ID of the thing; the same one told twice counts once.
+	// ExternalId The caller's ID of the movement. A second movement with the same ID changes nothing.
 	//
 	// Example: delivery-4711/1
 	ExternalId ExternalId `json:"external_id"`
@@ -156,7 +156,7 @@ type NewAdjustment struct {
 	// Reason Example: broken
 	Reason string `json:"reason"`
 
-	// Sku Upper-cased on the way in.
+	// Sku Converted to upper case.
 	//
 	// Example: 85123A
 	Sku SkuCode `json:"sku"`
@@ -164,19 +164,19 @@ type NewAdjustment struct {
 
 // NewReceipt defines model for NewReceipt.
 type NewReceipt struct {
-	// ExternalId The caller's own ID of the thing; the same one told twice counts once.
+	// ExternalId The caller's ID of the movement. A second movement with the same ID changes nothing.
 	//
 	// Example: delivery-4711/1
 	ExternalId ExternalId `json:"external_id"`
 	Quantity   int64      `json:"quantity"`
 
-	// Sku Upper-cased on the way in.
+	// Sku Converted to upper case.
 	//
 	// Example: 85123A
 	Sku SkuCode `json:"sku"`
 }
 
-// Problem What went wrong, as RFC 9457 has it. `code` is stable; `errors` points at parts of the request.
+// Problem A problem document (RFC 9457). `code` is stable; `errors` points at parts of the request.
 type Problem struct {
 	// Code Example: sku_invalid
 	Code   string `json:"code"`
@@ -184,7 +184,7 @@ type Problem struct {
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
-		// Pointer A JSON Pointer into the body, or #/query/name and the like.
+		// Pointer JSON Pointer into the body, or #/query/NAME for a query parameter.
 		//
 		// Example: /lines/0/quantity
 		Pointer string `json:"pointer"`
@@ -204,15 +204,15 @@ type Receipt struct {
 	Sku        string    `json:"sku"`
 }
 
-// Sku on_hand = received + adjusted - shipped, and on_hand >= reserved >= 0, always.
+// Sku Always: on_hand = received + adjusted - shipped, and on_hand >= reserved >= 0.
 type Sku struct {
-	// Adjusted The sum of all adjustments.
+	// Adjusted Sum of all adjustments.
 	Adjusted  int64  `json:"adjusted"`
 	Available int64  `json:"available"`
 	Code      string `json:"code"`
 	OnHand    int64  `json:"on_hand"`
 
-	// Received The sum of all receipts.
+	// Received Sum of all receipts.
 	Received  int64     `json:"received"`
 	Reserved  int64     `json:"reserved"`
 	Shipped   int64     `json:"shipped"`
@@ -220,7 +220,7 @@ type Sku struct {
 	Version   int64     `json:"version"`
 }
 
-// SkuCode Upper-cased on the way in.
+// SkuCode Converted to upper case.
 //
 // Example: 85123A
 type SkuCode = string
@@ -242,37 +242,37 @@ type Limit = int
 
 // ListAllocationsParams defines parameters for ListAllocations.
 type ListAllocationsParams struct {
-	// Order Only those of these orders.
+	// Order Only allocations of these orders.
 	Order *[]string `form:"order,omitempty" json:"order,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // GetAllocationParams defines parameters for GetAllocation.
 type GetAllocationParams struct {
-	// IfNoneMatch Answer 304 if the ETag is still this one.
+	// IfNoneMatch Respond with 304 if the ETag is still this one.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListSkusParams defines parameters for ListSkus.
 type ListSkusParams struct {
-	// Code Only these, where they exist.
+	// Code Only those of these that exist.
 	Code *[]SkuCode `form:"code,omitempty" json:"code,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // GetSkuParams defines parameters for GetSku.
 type GetSkuParams struct {
-	// IfNoneMatch Answer 304 if the ETag is still this one.
+	// IfNoneMatch Respond with 304 if the ETag is still this one.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -284,31 +284,31 @@ type CreateReceiptJSONRequestBody = NewReceipt
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// CreateAdjustment Stock was counted, broken, found
+	// CreateAdjustment Record an adjustment of stock
 	// (POST /adjustments)
 	CreateAdjustment(ctx echo.Context) error
-	// ListAllocations Allocations, by order
+	// ListAllocations List allocations
 	// (GET /allocations)
 	ListAllocations(ctx echo.Context, params ListAllocationsParams) error
-	// GetAllocation What was done for one order
+	// GetAllocation Show the allocation of an order
 	// (GET /allocations/{order})
 	GetAllocation(ctx echo.Context, order string, params GetAllocationParams) error
-	// CreateImport A CSV file of receipts
+	// CreateImport Import receipts from a CSV file
 	// (POST /imports)
 	CreateImport(ctx echo.Context) error
 	// CancelImport Cancel an import
 	// (DELETE /imports/{id})
 	CancelImport(ctx echo.Context, id string) error
-	// GetImport How far an import is
+	// GetImport Show the progress of an import
 	// (GET /imports/{id})
 	GetImport(ctx echo.Context, id string) error
-	// CreateReceipt Goods have come in
+	// CreateReceipt Record a receipt of goods
 	// (POST /receipts)
 	CreateReceipt(ctx echo.Context) error
-	// ListSkus SKUs, by code
+	// ListSkus List SKUs
 	// (GET /skus)
 	ListSkus(ctx echo.Context, params ListSkusParams) error
-	// GetSku One SKU
+	// GetSku Show a SKU
 	// (GET /skus/{code})
 	GetSku(ctx echo.Context, code SkuCode, params GetSkuParams) error
 }
@@ -1039,31 +1039,31 @@ func (response GetSkudefaultApplicationProblemPlusJSONResponse) VisitGetSkuRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// CreateAdjustment Stock was counted, broken, found
+	// CreateAdjustment Record an adjustment of stock
 	// (POST /adjustments)
 	CreateAdjustment(ctx context.Context, request CreateAdjustmentRequestObject) (CreateAdjustmentResponseObject, error)
-	// ListAllocations Allocations, by order
+	// ListAllocations List allocations
 	// (GET /allocations)
 	ListAllocations(ctx context.Context, request ListAllocationsRequestObject) (ListAllocationsResponseObject, error)
-	// GetAllocation What was done for one order
+	// GetAllocation Show the allocation of an order
 	// (GET /allocations/{order})
 	GetAllocation(ctx context.Context, request GetAllocationRequestObject) (GetAllocationResponseObject, error)
-	// CreateImport A CSV file of receipts
+	// CreateImport Import receipts from a CSV file
 	// (POST /imports)
 	CreateImport(ctx context.Context, request CreateImportRequestObject) (CreateImportResponseObject, error)
 	// CancelImport Cancel an import
 	// (DELETE /imports/{id})
 	CancelImport(ctx context.Context, request CancelImportRequestObject) (CancelImportResponseObject, error)
-	// GetImport How far an import is
+	// GetImport Show the progress of an import
 	// (GET /imports/{id})
 	GetImport(ctx context.Context, request GetImportRequestObject) (GetImportResponseObject, error)
-	// CreateReceipt Goods have come in
+	// CreateReceipt Record a receipt of goods
 	// (POST /receipts)
 	CreateReceipt(ctx context.Context, request CreateReceiptRequestObject) (CreateReceiptResponseObject, error)
-	// ListSkus SKUs, by code
+	// ListSkus List SKUs
 	// (GET /skus)
 	ListSkus(ctx context.Context, request ListSkusRequestObject) (ListSkusResponseObject, error)
-	// GetSku One SKU
+	// GetSku Show a SKU
 	// (GET /skus/{code})
 	GetSku(ctx context.Context, request GetSkuRequestObject) (GetSkuResponseObject, error)
 }

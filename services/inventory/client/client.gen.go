@@ -93,7 +93,7 @@ type AllocationStatus string
 type AllocationLine struct {
 	Quantity int64 `json:"quantity"`
 
-	// Short How many of it were missing when the order was rejected.
+	// Short Quantity that was missing when the order was rejected.
 	Short *int64 `json:"short,omitempty"`
 	Sku   string `json:"sku"`
 }
@@ -104,7 +104,7 @@ type AllocationPage struct {
 	Next  *string      `json:"next,omitempty"`
 }
 
-// ExternalId The caller's own ID of the thing; the same one told twice counts once.
+// ExternalId The caller's ID of the movement. A second movement with the same ID changes nothing.
 //
 // Example: delivery-4711/1
 type ExternalId = string
@@ -113,25 +113,25 @@ type ExternalId = string
 type Import struct {
 	CreatedAt time.Time `json:"created_at"`
 
-	// Errors The first 1000.
+	// Errors The first 1000 rejected lines.
 	Errors     []ImportError `json:"errors"`
 	FinishedAt *time.Time    `json:"finished_at,omitempty"`
 	Id         string        `json:"id"`
 
-	// IgnoredColumns The first 20 columns of the file that are not read.
+	// IgnoredColumns The first 20 columns that are ignored.
 	IgnoredColumns []string `json:"ignored_columns"`
 
-	// Processed Those of them that were dealt with. They stay so where the import fails or is cancelled.
+	// Processed Lines that were accepted or rejected. They stay so if the import fails or is cancelled.
 	Processed int64 `json:"processed"`
 
-	// Reason Why it failed. While it is pending or running: what holds it up just now.
+	// Reason Why the import failed; while it is pending or running, what delays it.
 	Reason *string `json:"reason,omitempty"`
 
-	// Rejected Those of them that could not be taken.
+	// Rejected Lines that were rejected.
 	Rejected int64        `json:"rejected"`
 	Status   ImportStatus `json:"status"`
 
-	// Total Lines after the header; 0 while pending.
+	// Total Number of lines after the header; 0 while pending.
 	Total int64 `json:"total"`
 }
 
@@ -149,7 +149,7 @@ type NewAdjustment struct {
 	// Delta Not 0.
 	Delta int64 `json:"delta"`
 
-	// ExternalId The caller's own ID of the thing; the same one told twice counts once.
+	// ExternalId The caller's ID of the movement. A second movement with the same ID changes nothing.
 	//
 	// Example: delivery-4711/1
 	ExternalId ExternalId `json:"external_id"`
@@ -157,7 +157,7 @@ type NewAdjustment struct {
 	// Reason Example: broken
 	Reason string `json:"reason"`
 
-	// Sku Upper-cased on the way in.
+	// Sku Converted to upper case.
 	//
 	// Example: 85123A
 	Sku SkuCode `json:"sku"`
@@ -165,19 +165,19 @@ type NewAdjustment struct {
 
 // NewReceipt defines model for NewReceipt.
 type NewReceipt struct {
-	// ExternalId The caller's own ID of the thing; the same one told twice counts once.
+	// ExternalId The caller's ID of the movement. A second movement with the same ID changes nothing.
 	//
 	// Example: delivery-4711/1
 	ExternalId ExternalId `json:"external_id"`
 	Quantity   int64      `json:"quantity"`
 
-	// Sku Upper-cased on the way in.
+	// Sku Converted to upper case.
 	//
 	// Example: 85123A
 	Sku SkuCode `json:"sku"`
 }
 
-// Problem What went wrong, as RFC 9457 has it. `code` is stable; `errors` points at parts of the request.
+// Problem A problem document (RFC 9457). `code` is stable; `errors` points at parts of the request.
 type Problem struct {
 	// Code Example: sku_invalid
 	Code   string `json:"code"`
@@ -185,7 +185,7 @@ type Problem struct {
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
-		// Pointer A JSON Pointer into the body, or #/query/name and the like.
+		// Pointer JSON Pointer into the body, or #/query/NAME for a query parameter.
 		//
 		// Example: /lines/0/quantity
 		Pointer string `json:"pointer"`
@@ -205,15 +205,15 @@ type Receipt struct {
 	Sku        string    `json:"sku"`
 }
 
-// Sku on_hand = received + adjusted - shipped, and on_hand >= reserved >= 0, always.
+// Sku Always: on_hand = received + adjusted - shipped, and on_hand >= reserved >= 0.
 type Sku struct {
-	// Adjusted The sum of all adjustments.
+	// Adjusted Sum of all adjustments.
 	Adjusted  int64  `json:"adjusted"`
 	Available int64  `json:"available"`
 	Code      string `json:"code"`
 	OnHand    int64  `json:"on_hand"`
 
-	// Received The sum of all receipts.
+	// Received Sum of all receipts.
 	Received  int64     `json:"received"`
 	Reserved  int64     `json:"reserved"`
 	Shipped   int64     `json:"shipped"`
@@ -221,7 +221,7 @@ type Sku struct {
 	Version   int64     `json:"version"`
 }
 
-// SkuCode Upper-cased on the way in.
+// SkuCode Converted to upper case.
 //
 // Example: 85123A
 type SkuCode = string
@@ -243,37 +243,37 @@ type Limit = int
 
 // ListAllocationsParams defines parameters for ListAllocations.
 type ListAllocationsParams struct {
-	// Order Only those of these orders.
+	// Order Only allocations of these orders.
 	Order *[]string `form:"order,omitempty" json:"order,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // GetAllocationParams defines parameters for GetAllocation.
 type GetAllocationParams struct {
-	// IfNoneMatch Answer 304 if the ETag is still this one.
+	// IfNoneMatch Respond with 304 if the ETag is still this one.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListSkusParams defines parameters for ListSkus.
 type ListSkusParams struct {
-	// Code Only these, where they exist.
+	// Code Only those of these that exist.
 	Code *[]SkuCode `form:"code,omitempty" json:"code,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // GetSkuParams defines parameters for GetSku.
 type GetSkuParams struct {
-	// IfNoneMatch Answer 304 if the ETag is still this one.
+	// IfNoneMatch Respond with 304 if the ETag is still this one.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -357,41 +357,43 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// CreateAdjustmentWithBody Stock was counted, broken, found
+	// CreateAdjustmentWithBody Record an adjustment of stock
 	//
-	// The same adjustment told again, by its external_id, changes nothing and is answered with 200. Stock never falls below what is reserved.
+	// For goods counted, broken or found. An adjustment with a known external_id changes nothing and gives 200. Stock cannot fall below the reserved quantity.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /adjustments (the `CreateAdjustment` operationId).
 	CreateAdjustmentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateAdjustment Stock was counted, broken, found
+	// CreateAdjustment Record an adjustment of stock
 	//
-	// The same adjustment told again, by its external_id, changes nothing and is answered with 200. Stock never falls below what is reserved.
+	// For goods counted, broken or found. An adjustment with a known external_id changes nothing and gives 200. Stock cannot fall below the reserved quantity.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /adjustments (the `CreateAdjustment` operationId).
 	CreateAdjustment(ctx context.Context, body CreateAdjustmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAllocations Allocations, by order
+	// ListAllocations List allocations
+	//
+	// Sorted by order.
 	//
 	// Corresponds with GET /allocations (the `ListAllocations` operationId).
 	ListAllocations(ctx context.Context, params *ListAllocationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetAllocation What was done for one order
+	// GetAllocation Show the allocation of an order
 	//
 	// Corresponds with GET /allocations/{order} (the `GetAllocation` operationId).
 	GetAllocation(ctx context.Context, order string, params *GetAllocationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateImportWithBody A CSV file of receipts
+	// CreateImportWithBody Import receipts from a CSV file
 	//
-	// The first record names the columns external_id, sku and quantity, in any order and case; others are ignored and named in ignored_columns. A file without them, or with a column named twice, is refused.
+	// The first record names the columns external_id, sku and quantity, in any order and case. Other columns are ignored and listed in ignored_columns. A file without these three, or with a column named twice, is refused.
 	//
-	// The fields are separated by commas, semicolons, tabs or vertical bars: what the header shows, or a first line such as sep=; says. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise: any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one is 415.
+	// Commas, semicolons, tabs or vertical bars separate the fields, as seen in the header or set by a first line such as sep=;. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB, a file 64 MiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise. The charset may be any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one gives 415.
 	//
-	// The lines are worked on in the background, each by the rules of POST /receipts: one that is broken, or breaks a rule, is rejected, with its number and the reason, and the others go on. A line with a quotation mark that is not closed is rejected, and reading goes on at the next line. 64 MiB at the most.
+	// Lines are processed in the background by the rules of createReceipt. A malformed line, or one that breaks a rule, is rejected with its number and the reason, and the others are processed. A line with an unclosed quotation mark is rejected, and reading continues at the next line.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -400,48 +402,50 @@ type ClientInterface interface {
 
 	// CancelImport Cancel an import
 	//
-	// One that is pending or running becomes cancelled. Lines that were taken stay taken; processed and rejected say how many. Cancelling it again changes nothing; one that is done or failed is 409 import_over.
+	// A pending or running import becomes cancelled. Lines that were accepted stay; processed and rejected give their numbers. Cancelling it again changes nothing. An import that is done or failed gives 409 import_over.
 	//
 	// Corresponds with DELETE /imports/{id} (the `CancelImport` operationId).
 	CancelImport(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetImport How far an import is
+	// GetImport Show the progress of an import
 	//
 	// Corresponds with GET /imports/{id} (the `GetImport` operationId).
 	GetImport(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateReceiptWithBody Goods have come in
+	// CreateReceiptWithBody Record a receipt of goods
 	//
-	// The same receipt told again, by its external_id, changes nothing and is answered with 200.
+	// A receipt with a known external_id changes nothing and gives 200.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /receipts (the `CreateReceipt` operationId).
 	CreateReceiptWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateReceipt Goods have come in
+	// CreateReceipt Record a receipt of goods
 	//
-	// The same receipt told again, by its external_id, changes nothing and is answered with 200.
+	// A receipt with a known external_id changes nothing and gives 200.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /receipts (the `CreateReceipt` operationId).
 	CreateReceipt(ctx context.Context, body CreateReceiptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListSkus SKUs, by code
+	// ListSkus List SKUs
+	//
+	// Sorted by code.
 	//
 	// Corresponds with GET /skus (the `ListSkus` operationId).
 	ListSkus(ctx context.Context, params *ListSkusParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSku One SKU
+	// GetSku Show a SKU
 	//
 	// Corresponds with GET /skus/{code} (the `GetSku` operationId).
 	GetSku(ctx context.Context, code SkuCode, params *GetSkuParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// CreateAdjustmentWithBody Stock was counted, broken, found
+// CreateAdjustmentWithBody Record an adjustment of stock
 //
-// The same adjustment told again, by its external_id, changes nothing and is answered with 200. Stock never falls below what is reserved.
+// For goods counted, broken or found. An adjustment with a known external_id changes nothing and gives 200. Stock cannot fall below the reserved quantity.
 //
 // Takes any type of body and a specified content type.
 //
@@ -458,9 +462,9 @@ func (c *rawClient) CreateAdjustmentWithBody(ctx context.Context, contentType st
 	return c.Client.Do(req)
 }
 
-// CreateAdjustment Stock was counted, broken, found
+// CreateAdjustment Record an adjustment of stock
 //
-// The same adjustment told again, by its external_id, changes nothing and is answered with 200. Stock never falls below what is reserved.
+// For goods counted, broken or found. An adjustment with a known external_id changes nothing and gives 200. Stock cannot fall below the reserved quantity.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -477,7 +481,9 @@ func (c *rawClient) CreateAdjustment(ctx context.Context, body CreateAdjustmentJ
 	return c.Client.Do(req)
 }
 
-// ListAllocations Allocations, by order
+// ListAllocations List allocations
+//
+// Sorted by order.
 //
 // Corresponds with GET /allocations (the `ListAllocations` operationId).
 func (c *rawClient) ListAllocations(ctx context.Context, params *ListAllocationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -492,7 +498,7 @@ func (c *rawClient) ListAllocations(ctx context.Context, params *ListAllocations
 	return c.Client.Do(req)
 }
 
-// GetAllocation What was done for one order
+// GetAllocation Show the allocation of an order
 //
 // Corresponds with GET /allocations/{order} (the `GetAllocation` operationId).
 func (c *rawClient) GetAllocation(ctx context.Context, order string, params *GetAllocationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -507,13 +513,13 @@ func (c *rawClient) GetAllocation(ctx context.Context, order string, params *Get
 	return c.Client.Do(req)
 }
 
-// CreateImportWithBody A CSV file of receipts
+// CreateImportWithBody Import receipts from a CSV file
 //
-// The first record names the columns external_id, sku and quantity, in any order and case; others are ignored and named in ignored_columns. A file without them, or with a column named twice, is refused.
+// The first record names the columns external_id, sku and quantity, in any order and case. Other columns are ignored and listed in ignored_columns. A file without these three, or with a column named twice, is refused.
 //
-// The fields are separated by commas, semicolons, tabs or vertical bars: what the header shows, or a first line such as sep=; says. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise: any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one is 415.
+// Commas, semicolons, tabs or vertical bars separate the fields, as seen in the header or set by a first line such as sep=;. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB, a file 64 MiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise. The charset may be any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one gives 415.
 //
-// The lines are worked on in the background, each by the rules of POST /receipts: one that is broken, or breaks a rule, is rejected, with its number and the reason, and the others go on. A line with a quotation mark that is not closed is rejected, and reading goes on at the next line. 64 MiB at the most.
+// Lines are processed in the background by the rules of createReceipt. A malformed line, or one that breaks a rule, is rejected with its number and the reason, and the others are processed. A line with an unclosed quotation mark is rejected, and reading continues at the next line.
 //
 // Takes any type of body and a specified content type.
 //
@@ -532,7 +538,7 @@ func (c *rawClient) CreateImportWithBody(ctx context.Context, contentType string
 
 // CancelImport Cancel an import
 //
-// One that is pending or running becomes cancelled. Lines that were taken stay taken; processed and rejected say how many. Cancelling it again changes nothing; one that is done or failed is 409 import_over.
+// A pending or running import becomes cancelled. Lines that were accepted stay; processed and rejected give their numbers. Cancelling it again changes nothing. An import that is done or failed gives 409 import_over.
 //
 // Corresponds with DELETE /imports/{id} (the `CancelImport` operationId).
 func (c *rawClient) CancelImport(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -547,7 +553,7 @@ func (c *rawClient) CancelImport(ctx context.Context, id string, reqEditors ...R
 	return c.Client.Do(req)
 }
 
-// GetImport How far an import is
+// GetImport Show the progress of an import
 //
 // Corresponds with GET /imports/{id} (the `GetImport` operationId).
 func (c *rawClient) GetImport(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -562,9 +568,9 @@ func (c *rawClient) GetImport(ctx context.Context, id string, reqEditors ...Requ
 	return c.Client.Do(req)
 }
 
-// CreateReceiptWithBody Goods have come in
+// CreateReceiptWithBody Record a receipt of goods
 //
-// The same receipt told again, by its external_id, changes nothing and is answered with 200.
+// A receipt with a known external_id changes nothing and gives 200.
 //
 // Takes any type of body and a specified content type.
 //
@@ -581,9 +587,9 @@ func (c *rawClient) CreateReceiptWithBody(ctx context.Context, contentType strin
 	return c.Client.Do(req)
 }
 
-// CreateReceipt Goods have come in
+// CreateReceipt Record a receipt of goods
 //
-// The same receipt told again, by its external_id, changes nothing and is answered with 200.
+// A receipt with a known external_id changes nothing and gives 200.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -600,7 +606,9 @@ func (c *rawClient) CreateReceipt(ctx context.Context, body CreateReceiptJSONReq
 	return c.Client.Do(req)
 }
 
-// ListSkus SKUs, by code
+// ListSkus List SKUs
+//
+// Sorted by code.
 //
 // Corresponds with GET /skus (the `ListSkus` operationId).
 func (c *rawClient) ListSkus(ctx context.Context, params *ListSkusParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -615,7 +623,7 @@ func (c *rawClient) ListSkus(ctx context.Context, params *ListSkusParams, reqEdi
 	return c.Client.Do(req)
 }
 
-// GetSku One SKU
+// GetSku Show a SKU
 //
 // Corresponds with GET /skus/{code} (the `GetSku` operationId).
 func (c *rawClient) GetSku(ctx context.Context, code SkuCode, params *GetSkuParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1105,45 +1113,47 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// CreateAdjustmentWithBodyWithResponse Stock was counted, broken, found
+	// CreateAdjustmentWithBodyWithResponse Record an adjustment of stock
 	//
-	// The same adjustment told again, by its external_id, changes nothing and is answered with 200. Stock never falls below what is reserved.
+	// For goods counted, broken or found. An adjustment with a known external_id changes nothing and gives 200. Stock cannot fall below the reserved quantity.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /adjustments (the `CreateAdjustment` operationId).
 	CreateAdjustmentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAdjustmentResponse, error)
 
-	// CreateAdjustmentWithResponse Stock was counted, broken, found
+	// CreateAdjustmentWithResponse Record an adjustment of stock
 	//
-	// The same adjustment told again, by its external_id, changes nothing and is answered with 200. Stock never falls below what is reserved.
+	// For goods counted, broken or found. An adjustment with a known external_id changes nothing and gives 200. Stock cannot fall below the reserved quantity.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /adjustments (the `CreateAdjustment` operationId).
 	CreateAdjustmentWithResponse(ctx context.Context, body CreateAdjustmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAdjustmentResponse, error)
 
-	// ListAllocationsWithResponse Allocations, by order
+	// ListAllocationsWithResponse List allocations
+	//
+	// Sorted by order.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /allocations (the `ListAllocations` operationId).
 	ListAllocationsWithResponse(ctx context.Context, params *ListAllocationsParams, reqEditors ...RequestEditorFn) (*ListAllocationsResponse, error)
 
-	// GetAllocationWithResponse What was done for one order
+	// GetAllocationWithResponse Show the allocation of an order
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /allocations/{order} (the `GetAllocation` operationId).
 	GetAllocationWithResponse(ctx context.Context, order string, params *GetAllocationParams, reqEditors ...RequestEditorFn) (*GetAllocationResponse, error)
 
-	// CreateImportWithBodyWithResponse A CSV file of receipts
+	// CreateImportWithBodyWithResponse Import receipts from a CSV file
 	//
-	// The first record names the columns external_id, sku and quantity, in any order and case; others are ignored and named in ignored_columns. A file without them, or with a column named twice, is refused.
+	// The first record names the columns external_id, sku and quantity, in any order and case. Other columns are ignored and listed in ignored_columns. A file without these three, or with a column named twice, is refused.
 	//
-	// The fields are separated by commas, semicolons, tabs or vertical bars: what the header shows, or a first line such as sep=; says. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise: any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one is 415.
+	// Commas, semicolons, tabs or vertical bars separate the fields, as seen in the header or set by a first line such as sep=;. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB, a file 64 MiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise. The charset may be any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one gives 415.
 	//
-	// The lines are worked on in the background, each by the rules of POST /receipts: one that is broken, or breaks a rule, is rejected, with its number and the reason, and the others go on. A line with a quotation mark that is not closed is rejected, and reading goes on at the next line. 64 MiB at the most.
+	// Lines are processed in the background by the rules of createReceipt. A malformed line, or one that breaks a rule, is rejected with its number and the reason, and the others are processed. A line with an unclosed quotation mark is rejected, and reading continues at the next line.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1152,46 +1162,48 @@ type ClientWithResponsesInterface interface {
 
 	// CancelImportWithResponse Cancel an import
 	//
-	// One that is pending or running becomes cancelled. Lines that were taken stay taken; processed and rejected say how many. Cancelling it again changes nothing; one that is done or failed is 409 import_over.
+	// A pending or running import becomes cancelled. Lines that were accepted stay; processed and rejected give their numbers. Cancelling it again changes nothing. An import that is done or failed gives 409 import_over.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /imports/{id} (the `CancelImport` operationId).
 	CancelImportWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*CancelImportResponse, error)
 
-	// GetImportWithResponse How far an import is
+	// GetImportWithResponse Show the progress of an import
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /imports/{id} (the `GetImport` operationId).
 	GetImportWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetImportResponse, error)
 
-	// CreateReceiptWithBodyWithResponse Goods have come in
+	// CreateReceiptWithBodyWithResponse Record a receipt of goods
 	//
-	// The same receipt told again, by its external_id, changes nothing and is answered with 200.
+	// A receipt with a known external_id changes nothing and gives 200.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /receipts (the `CreateReceipt` operationId).
 	CreateReceiptWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateReceiptResponse, error)
 
-	// CreateReceiptWithResponse Goods have come in
+	// CreateReceiptWithResponse Record a receipt of goods
 	//
-	// The same receipt told again, by its external_id, changes nothing and is answered with 200.
+	// A receipt with a known external_id changes nothing and gives 200.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /receipts (the `CreateReceipt` operationId).
 	CreateReceiptWithResponse(ctx context.Context, body CreateReceiptJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateReceiptResponse, error)
 
-	// ListSkusWithResponse SKUs, by code
+	// ListSkusWithResponse List SKUs
+	//
+	// Sorted by code.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /skus (the `ListSkus` operationId).
 	ListSkusWithResponse(ctx context.Context, params *ListSkusParams, reqEditors ...RequestEditorFn) (*ListSkusResponse, error)
 
-	// GetSkuWithResponse One SKU
+	// GetSkuWithResponse Show a SKU
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1694,9 +1706,9 @@ func (r GetSkuResponse) ContentType() string {
 	return ""
 }
 
-// CreateAdjustmentWithBodyWithResponse Stock was counted, broken, found
+// CreateAdjustmentWithBodyWithResponse Record an adjustment of stock
 //
-// The same adjustment told again, by its external_id, changes nothing and is answered with 200. Stock never falls below what is reserved.
+// For goods counted, broken or found. An adjustment with a known external_id changes nothing and gives 200. Stock cannot fall below the reserved quantity.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1709,9 +1721,9 @@ func (c *ClientWithResponses) CreateAdjustmentWithBodyWithResponse(ctx context.C
 	return ParseCreateAdjustmentResponse(rsp)
 }
 
-// CreateAdjustmentWithResponse Stock was counted, broken, found
+// CreateAdjustmentWithResponse Record an adjustment of stock
 //
-// The same adjustment told again, by its external_id, changes nothing and is answered with 200. Stock never falls below what is reserved.
+// For goods counted, broken or found. An adjustment with a known external_id changes nothing and gives 200. Stock cannot fall below the reserved quantity.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1724,7 +1736,9 @@ func (c *ClientWithResponses) CreateAdjustmentWithResponse(ctx context.Context, 
 	return ParseCreateAdjustmentResponse(rsp)
 }
 
-// ListAllocationsWithResponse Allocations, by order
+// ListAllocationsWithResponse List allocations
+//
+// Sorted by order.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1737,7 +1751,7 @@ func (c *ClientWithResponses) ListAllocationsWithResponse(ctx context.Context, p
 	return ParseListAllocationsResponse(rsp)
 }
 
-// GetAllocationWithResponse What was done for one order
+// GetAllocationWithResponse Show the allocation of an order
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1750,13 +1764,13 @@ func (c *ClientWithResponses) GetAllocationWithResponse(ctx context.Context, ord
 	return ParseGetAllocationResponse(rsp)
 }
 
-// CreateImportWithBodyWithResponse A CSV file of receipts
+// CreateImportWithBodyWithResponse Import receipts from a CSV file
 //
-// The first record names the columns external_id, sku and quantity, in any order and case; others are ignored and named in ignored_columns. A file without them, or with a column named twice, is refused.
+// The first record names the columns external_id, sku and quantity, in any order and case. Other columns are ignored and listed in ignored_columns. A file without these three, or with a column named twice, is refused.
 //
-// The fields are separated by commas, semicolons, tabs or vertical bars: what the header shows, or a first line such as sep=; says. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise: any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one is 415.
+// Commas, semicolons, tabs or vertical bars separate the fields, as seen in the header or set by a first line such as sep=;. Lines end with LF, CR LF or CR. Fields may be quoted as in RFC 4180; white space around a field is dropped. A record has at most 64 KiB, a file 64 MiB. The file is in UTF-8 unless a byte order mark (UTF-8, UTF-16) or the charset of the Content-Type says otherwise. The charset may be any of the WHATWG Encoding Standard, such as utf-16, iso-8859-1 or windows-1252; another one gives 415.
 //
-// The lines are worked on in the background, each by the rules of POST /receipts: one that is broken, or breaks a rule, is rejected, with its number and the reason, and the others go on. A line with a quotation mark that is not closed is rejected, and reading goes on at the next line. 64 MiB at the most.
+// Lines are processed in the background by the rules of createReceipt. A malformed line, or one that breaks a rule, is rejected with its number and the reason, and the others are processed. A line with an unclosed quotation mark is rejected, and reading continues at the next line.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1771,7 +1785,7 @@ func (c *ClientWithResponses) CreateImportWithBodyWithResponse(ctx context.Conte
 
 // CancelImportWithResponse Cancel an import
 //
-// One that is pending or running becomes cancelled. Lines that were taken stay taken; processed and rejected say how many. Cancelling it again changes nothing; one that is done or failed is 409 import_over.
+// A pending or running import becomes cancelled. Lines that were accepted stay; processed and rejected give their numbers. Cancelling it again changes nothing. An import that is done or failed gives 409 import_over.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1784,7 +1798,7 @@ func (c *ClientWithResponses) CancelImportWithResponse(ctx context.Context, id s
 	return ParseCancelImportResponse(rsp)
 }
 
-// GetImportWithResponse How far an import is
+// GetImportWithResponse Show the progress of an import
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1797,9 +1811,9 @@ func (c *ClientWithResponses) GetImportWithResponse(ctx context.Context, id stri
 	return ParseGetImportResponse(rsp)
 }
 
-// CreateReceiptWithBodyWithResponse Goods have come in
+// CreateReceiptWithBodyWithResponse Record a receipt of goods
 //
-// The same receipt told again, by its external_id, changes nothing and is answered with 200.
+// A receipt with a known external_id changes nothing and gives 200.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1812,9 +1826,9 @@ func (c *ClientWithResponses) CreateReceiptWithBodyWithResponse(ctx context.Cont
 	return ParseCreateReceiptResponse(rsp)
 }
 
-// CreateReceiptWithResponse Goods have come in
+// CreateReceiptWithResponse Record a receipt of goods
 //
-// The same receipt told again, by its external_id, changes nothing and is answered with 200.
+// A receipt with a known external_id changes nothing and gives 200.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1827,7 +1841,9 @@ func (c *ClientWithResponses) CreateReceiptWithResponse(ctx context.Context, bod
 	return ParseCreateReceiptResponse(rsp)
 }
 
-// ListSkusWithResponse SKUs, by code
+// ListSkusWithResponse List SKUs
+//
+// Sorted by code.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1840,7 +1856,7 @@ func (c *ClientWithResponses) ListSkusWithResponse(ctx context.Context, params *
 	return ParseListSkusResponse(rsp)
 }
 
-// GetSkuWithResponse One SKU
+// GetSkuWithResponse Show a SKU
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -74,14 +74,14 @@ type NewOrder struct {
 	// Customer Example: 17850
 	Customer string `json:"customer"`
 
-	// ExternalId The caller's own ID of the order.
+	// ExternalId The caller's ID of the order.
 	//
 	// Example: 536365
 	ExternalId *string `json:"external_id,omitempty"`
 	Lines      []struct {
 		Quantity int64 `json:"quantity"`
 
-		// Sku Upper-cased on the way in.
+		// Sku Converted to upper case.
 		//
 		// Example: 85123A
 		Sku SkuCode `json:"sku"`
@@ -106,7 +106,7 @@ type OrderLine struct {
 	Price    Money `json:"price"`
 	Quantity int64 `json:"quantity"`
 
-	// Short How many were missing when the order was rejected.
+	// Short Quantity that was missing when the order was rejected.
 	Short *int64 `json:"short,omitempty"`
 	Sku   string `json:"sku"`
 	Title string `json:"title"`
@@ -138,7 +138,7 @@ type PricePage struct {
 	Next  *string `json:"next,omitempty"`
 }
 
-// Problem What went wrong, as RFC 9457 has it. `code` is stable; `errors` points at parts of the request.
+// Problem A problem document (RFC 9457). `code` is stable; `errors` points at parts of the request.
 type Problem struct {
 	// Code Example: sku_invalid
 	Code   string `json:"code"`
@@ -146,7 +146,7 @@ type Problem struct {
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
-		// Pointer A JSON Pointer into the body, or #/query/name and the like.
+		// Pointer JSON Pointer into the body, or #/query/NAME for a query parameter.
 		//
 		// Example: /lines/0/quantity
 		Pointer string `json:"pointer"`
@@ -158,7 +158,7 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// SkuCode Upper-cased on the way in.
+// SkuCode Converted to upper case.
 //
 // Example: 85123A
 type SkuCode = string
@@ -183,17 +183,17 @@ type ListOrdersParams struct {
 	Customer *string      `form:"customer,omitempty" json:"customer,omitempty"`
 	Status   *OrderStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Id Only these, where they exist.
+	// Id Only those of these that exist.
 	Id         *[]string `form:"id,omitempty" json:"id,omitempty"`
 	ExternalId *string   `form:"external_id,omitempty" json:"external_id,omitempty"`
 
-	// Sort IDs sort as the orders were placed: id is the oldest first, -id the newest first. A cursor holds for its own direction.
+	// Sort IDs sort in the order in which orders were placed. id: oldest first; -id: newest first. A cursor is valid for its own direction only.
 	Sort *ListOrdersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
@@ -207,19 +207,19 @@ type PlaceOrderParams struct {
 
 // GetOrderParams defines parameters for GetOrder.
 type GetOrderParams struct {
-	// IfNoneMatch Answer 304 if the ETag is still this one.
+	// IfNoneMatch Respond with 304 if the ETag is still this one.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // CancelOrderParams defines parameters for CancelOrder.
 type CancelOrderParams struct {
-	// IfMatch Refuse with 412 unless the ETag is still this one.
+	// IfMatch Refuse with 412 if the ETag is not this one.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ShipOrderParams defines parameters for ShipOrder.
 type ShipOrderParams struct {
-	// IfMatch Refuse with 412 unless the ETag is still this one.
+	// IfMatch Refuse with 412 if the ETag is not this one.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -227,10 +227,10 @@ type ShipOrderParams struct {
 type ListPricesParams struct {
 	Sku *[]SkuCode `form:"sku,omitempty" json:"sku,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
@@ -239,13 +239,13 @@ type PlaceOrderJSONRequestBody = NewOrder
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListOrders Orders, oldest first
+	// ListOrders List orders
 	// (GET /orders)
 	ListOrders(ctx echo.Context, params ListOrdersParams) error
 	// PlaceOrder Place an order
 	// (POST /orders)
 	PlaceOrder(ctx echo.Context, params PlaceOrderParams) error
-	// GetOrder One order
+	// GetOrder Show an order
 	// (GET /orders/{id})
 	GetOrder(ctx echo.Context, id OrderId, params GetOrderParams) error
 	// CancelOrder Cancel an order
@@ -254,7 +254,7 @@ type ServerInterface interface {
 	// ShipOrder Ship an order
 	// (POST /orders/{id}/ship)
 	ShipOrder(ctx echo.Context, id OrderId, params ShipOrderParams) error
-	// ListPrices Sales' copies of catalog's products
+	// ListPrices List sales' copies of catalog's products
 	// (GET /prices)
 	ListPrices(ctx echo.Context, params ListPricesParams) error
 }
@@ -875,13 +875,13 @@ func (response ListPricesdefaultApplicationProblemPlusJSONResponse) VisitListPri
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListOrders Orders, oldest first
+	// ListOrders List orders
 	// (GET /orders)
 	ListOrders(ctx context.Context, request ListOrdersRequestObject) (ListOrdersResponseObject, error)
 	// PlaceOrder Place an order
 	// (POST /orders)
 	PlaceOrder(ctx context.Context, request PlaceOrderRequestObject) (PlaceOrderResponseObject, error)
-	// GetOrder One order
+	// GetOrder Show an order
 	// (GET /orders/{id})
 	GetOrder(ctx context.Context, request GetOrderRequestObject) (GetOrderResponseObject, error)
 	// CancelOrder Cancel an order
@@ -890,7 +890,7 @@ type StrictServerInterface interface {
 	// ShipOrder Ship an order
 	// (POST /orders/{id}/ship)
 	ShipOrder(ctx context.Context, request ShipOrderRequestObject) (ShipOrderResponseObject, error)
-	// ListPrices Sales' copies of catalog's products
+	// ListPrices List sales' copies of catalog's products
 	// (GET /prices)
 	ListPrices(ctx context.Context, request ListPricesRequestObject) (ListPricesResponseObject, error)
 }

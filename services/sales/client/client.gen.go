@@ -76,14 +76,14 @@ type NewOrder struct {
 	// Customer Example: 17850
 	Customer string `json:"customer"`
 
-	// ExternalId The caller's own ID of the order.
+	// ExternalId The caller's ID of the order.
 	//
 	// Example: 536365
 	ExternalId *string `json:"external_id,omitempty"`
 	Lines      []struct {
 		Quantity int64 `json:"quantity"`
 
-		// Sku Upper-cased on the way in.
+		// Sku Converted to upper case.
 		//
 		// Example: 85123A
 		Sku SkuCode `json:"sku"`
@@ -108,7 +108,7 @@ type OrderLine struct {
 	Price    Money `json:"price"`
 	Quantity int64 `json:"quantity"`
 
-	// Short How many were missing when the order was rejected.
+	// Short Quantity that was missing when the order was rejected.
 	Short *int64 `json:"short,omitempty"`
 	Sku   string `json:"sku"`
 	Title string `json:"title"`
@@ -140,7 +140,7 @@ type PricePage struct {
 	Next  *string `json:"next,omitempty"`
 }
 
-// Problem What went wrong, as RFC 9457 has it. `code` is stable; `errors` points at parts of the request.
+// Problem A problem document (RFC 9457). `code` is stable; `errors` points at parts of the request.
 type Problem struct {
 	// Code Example: sku_invalid
 	Code   string `json:"code"`
@@ -148,7 +148,7 @@ type Problem struct {
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
-		// Pointer A JSON Pointer into the body, or #/query/name and the like.
+		// Pointer JSON Pointer into the body, or #/query/NAME for a query parameter.
 		//
 		// Example: /lines/0/quantity
 		Pointer string `json:"pointer"`
@@ -160,7 +160,7 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// SkuCode Upper-cased on the way in.
+// SkuCode Converted to upper case.
 //
 // Example: 85123A
 type SkuCode = string
@@ -185,17 +185,17 @@ type ListOrdersParams struct {
 	Customer *string      `form:"customer,omitempty" json:"customer,omitempty"`
 	Status   *OrderStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Id Only these, where they exist.
+	// Id Only those of these that exist.
 	Id         *[]string `form:"id,omitempty" json:"id,omitempty"`
 	ExternalId *string   `form:"external_id,omitempty" json:"external_id,omitempty"`
 
-	// Sort IDs sort as the orders were placed: id is the oldest first, -id the newest first. A cursor holds for its own direction.
+	// Sort IDs sort in the order in which orders were placed. id: oldest first; -id: newest first. A cursor is valid for its own direction only.
 	Sort *ListOrdersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
@@ -209,19 +209,19 @@ type PlaceOrderParams struct {
 
 // GetOrderParams defines parameters for GetOrder.
 type GetOrderParams struct {
-	// IfNoneMatch Answer 304 if the ETag is still this one.
+	// IfNoneMatch Respond with 304 if the ETag is still this one.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // CancelOrderParams defines parameters for CancelOrder.
 type CancelOrderParams struct {
-	// IfMatch Refuse with 412 unless the ETag is still this one.
+	// IfMatch Refuse with 412 if the ETag is not this one.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ShipOrderParams defines parameters for ShipOrder.
 type ShipOrderParams struct {
-	// IfMatch Refuse with 412 unless the ETag is still this one.
+	// IfMatch Refuse with 412 if the ETag is not this one.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -229,10 +229,10 @@ type ShipOrderParams struct {
 type ListPricesParams struct {
 	Sku *[]SkuCode `form:"sku,omitempty" json:"sku,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
@@ -313,14 +313,16 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// ListOrders Orders, oldest first
+	// ListOrders List orders
+	//
+	// Oldest first; sort=-id lists the newest first.
 	//
 	// Corresponds with GET /orders (the `ListOrders` operationId).
 	ListOrders(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PlaceOrderWithBody Place an order
 	//
-	// Repeat it safely with the same Idempotency-Key header, or the same external_id: the stored answer comes back, marked Idempotency-Replayed. The same key with another request is refused with 422, and with 409 while the first is still being worked on. Equal SKUs are merged. The order is priced now and waits for its stock.
+	// Prices the order now. It is placed, and confirmed or rejected as soon as inventory has answered. Lines with the same SKU are merged. To retry safely, send the same Idempotency-Key header or the same external_id: the stored response is returned, marked Idempotency-Replayed. The same key with another request gives 422. The same key while the first request is in progress gives 409.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -329,39 +331,41 @@ type ClientInterface interface {
 
 	// PlaceOrder Place an order
 	//
-	// Repeat it safely with the same Idempotency-Key header, or the same external_id: the stored answer comes back, marked Idempotency-Replayed. The same key with another request is refused with 422, and with 409 while the first is still being worked on. Equal SKUs are merged. The order is priced now and waits for its stock.
+	// Prices the order now. It is placed, and confirmed or rejected as soon as inventory has answered. Lines with the same SKU are merged. To retry safely, send the same Idempotency-Key header or the same external_id: the stored response is returned, marked Idempotency-Replayed. The same key with another request gives 422. The same key while the first request is in progress gives 409.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /orders (the `PlaceOrder` operationId).
 	PlaceOrder(ctx context.Context, params *PlaceOrderParams, body PlaceOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetOrder One order
+	// GetOrder Show an order
 	//
 	// Corresponds with GET /orders/{id} (the `GetOrder` operationId).
 	GetOrder(ctx context.Context, id OrderId, params *GetOrderParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelOrder Cancel an order
 	//
-	// Of a placed or confirmed one. Cancelling a cancelled one changes nothing.
+	// The order must be placed or confirmed, else 409. Cancelling a cancelled order changes nothing.
 	//
 	// Corresponds with POST /orders/{id}/cancel (the `CancelOrder` operationId).
 	CancelOrder(ctx context.Context, id OrderId, params *CancelOrderParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ShipOrder Ship an order
 	//
-	// Of a confirmed one. Shipping a shipped one changes nothing.
+	// The order must be confirmed, else 409. Shipping a shipped order changes nothing.
 	//
 	// Corresponds with POST /orders/{id}/ship (the `ShipOrder` operationId).
 	ShipOrder(ctx context.Context, id OrderId, params *ShipOrderParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListPrices Sales' copies of catalog's products
+	// ListPrices List sales' copies of catalog's products
 	//
 	// Corresponds with GET /prices (the `ListPrices` operationId).
 	ListPrices(ctx context.Context, params *ListPricesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// ListOrders Orders, oldest first
+// ListOrders List orders
+//
+// Oldest first; sort=-id lists the newest first.
 //
 // Corresponds with GET /orders (the `ListOrders` operationId).
 func (c *rawClient) ListOrders(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -378,7 +382,7 @@ func (c *rawClient) ListOrders(ctx context.Context, params *ListOrdersParams, re
 
 // PlaceOrderWithBody Place an order
 //
-// Repeat it safely with the same Idempotency-Key header, or the same external_id: the stored answer comes back, marked Idempotency-Replayed. The same key with another request is refused with 422, and with 409 while the first is still being worked on. Equal SKUs are merged. The order is priced now and waits for its stock.
+// Prices the order now. It is placed, and confirmed or rejected as soon as inventory has answered. Lines with the same SKU are merged. To retry safely, send the same Idempotency-Key header or the same external_id: the stored response is returned, marked Idempotency-Replayed. The same key with another request gives 422. The same key while the first request is in progress gives 409.
 //
 // Takes any type of body and a specified content type.
 //
@@ -397,7 +401,7 @@ func (c *rawClient) PlaceOrderWithBody(ctx context.Context, params *PlaceOrderPa
 
 // PlaceOrder Place an order
 //
-// Repeat it safely with the same Idempotency-Key header, or the same external_id: the stored answer comes back, marked Idempotency-Replayed. The same key with another request is refused with 422, and with 409 while the first is still being worked on. Equal SKUs are merged. The order is priced now and waits for its stock.
+// Prices the order now. It is placed, and confirmed or rejected as soon as inventory has answered. Lines with the same SKU are merged. To retry safely, send the same Idempotency-Key header or the same external_id: the stored response is returned, marked Idempotency-Replayed. The same key with another request gives 422. The same key while the first request is in progress gives 409.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -414,7 +418,7 @@ func (c *rawClient) PlaceOrder(ctx context.Context, params *PlaceOrderParams, bo
 	return c.Client.Do(req)
 }
 
-// GetOrder One order
+// GetOrder Show an order
 //
 // Corresponds with GET /orders/{id} (the `GetOrder` operationId).
 func (c *rawClient) GetOrder(ctx context.Context, id OrderId, params *GetOrderParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -431,7 +435,7 @@ func (c *rawClient) GetOrder(ctx context.Context, id OrderId, params *GetOrderPa
 
 // CancelOrder Cancel an order
 //
-// Of a placed or confirmed one. Cancelling a cancelled one changes nothing.
+// The order must be placed or confirmed, else 409. Cancelling a cancelled order changes nothing.
 //
 // Corresponds with POST /orders/{id}/cancel (the `CancelOrder` operationId).
 func (c *rawClient) CancelOrder(ctx context.Context, id OrderId, params *CancelOrderParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -448,7 +452,7 @@ func (c *rawClient) CancelOrder(ctx context.Context, id OrderId, params *CancelO
 
 // ShipOrder Ship an order
 //
-// Of a confirmed one. Shipping a shipped one changes nothing.
+// The order must be confirmed, else 409. Shipping a shipped order changes nothing.
 //
 // Corresponds with POST /orders/{id}/ship (the `ShipOrder` operationId).
 func (c *rawClient) ShipOrder(ctx context.Context, id OrderId, params *ShipOrderParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -463,7 +467,7 @@ func (c *rawClient) ShipOrder(ctx context.Context, id OrderId, params *ShipOrder
 	return c.Client.Do(req)
 }
 
-// ListPrices Sales' copies of catalog's products
+// ListPrices List sales' copies of catalog's products
 //
 // Corresponds with GET /prices (the `ListPrices` operationId).
 func (c *rawClient) ListPrices(ctx context.Context, params *ListPricesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -928,7 +932,9 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// ListOrdersWithResponse Orders, oldest first
+	// ListOrdersWithResponse List orders
+	//
+	// Oldest first; sort=-id lists the newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -937,7 +943,7 @@ type ClientWithResponsesInterface interface {
 
 	// PlaceOrderWithBodyWithResponse Place an order
 	//
-	// Repeat it safely with the same Idempotency-Key header, or the same external_id: the stored answer comes back, marked Idempotency-Replayed. The same key with another request is refused with 422, and with 409 while the first is still being worked on. Equal SKUs are merged. The order is priced now and waits for its stock.
+	// Prices the order now. It is placed, and confirmed or rejected as soon as inventory has answered. Lines with the same SKU are merged. To retry safely, send the same Idempotency-Key header or the same external_id: the stored response is returned, marked Idempotency-Replayed. The same key with another request gives 422. The same key while the first request is in progress gives 409.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -946,14 +952,14 @@ type ClientWithResponsesInterface interface {
 
 	// PlaceOrderWithResponse Place an order
 	//
-	// Repeat it safely with the same Idempotency-Key header, or the same external_id: the stored answer comes back, marked Idempotency-Replayed. The same key with another request is refused with 422, and with 409 while the first is still being worked on. Equal SKUs are merged. The order is priced now and waits for its stock.
+	// Prices the order now. It is placed, and confirmed or rejected as soon as inventory has answered. Lines with the same SKU are merged. To retry safely, send the same Idempotency-Key header or the same external_id: the stored response is returned, marked Idempotency-Replayed. The same key with another request gives 422. The same key while the first request is in progress gives 409.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /orders (the `PlaceOrder` operationId).
 	PlaceOrderWithResponse(ctx context.Context, params *PlaceOrderParams, body PlaceOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*PlaceOrderResponse, error)
 
-	// GetOrderWithResponse One order
+	// GetOrderWithResponse Show an order
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -962,7 +968,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelOrderWithResponse Cancel an order
 	//
-	// Of a placed or confirmed one. Cancelling a cancelled one changes nothing.
+	// The order must be placed or confirmed, else 409. Cancelling a cancelled order changes nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -971,14 +977,14 @@ type ClientWithResponsesInterface interface {
 
 	// ShipOrderWithResponse Ship an order
 	//
-	// Of a confirmed one. Shipping a shipped one changes nothing.
+	// The order must be confirmed, else 409. Shipping a shipped order changes nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /orders/{id}/ship (the `ShipOrder` operationId).
 	ShipOrderWithResponse(ctx context.Context, id OrderId, params *ShipOrderParams, reqEditors ...RequestEditorFn) (*ShipOrderResponse, error)
 
-	// ListPricesWithResponse Sales' copies of catalog's products
+	// ListPricesWithResponse List sales' copies of catalog's products
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1325,7 +1331,9 @@ func (r ListPricesResponse) ContentType() string {
 	return ""
 }
 
-// ListOrdersWithResponse Orders, oldest first
+// ListOrdersWithResponse List orders
+//
+// Oldest first; sort=-id lists the newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1340,7 +1348,7 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 
 // PlaceOrderWithBodyWithResponse Place an order
 //
-// Repeat it safely with the same Idempotency-Key header, or the same external_id: the stored answer comes back, marked Idempotency-Replayed. The same key with another request is refused with 422, and with 409 while the first is still being worked on. Equal SKUs are merged. The order is priced now and waits for its stock.
+// Prices the order now. It is placed, and confirmed or rejected as soon as inventory has answered. Lines with the same SKU are merged. To retry safely, send the same Idempotency-Key header or the same external_id: the stored response is returned, marked Idempotency-Replayed. The same key with another request gives 422. The same key while the first request is in progress gives 409.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1355,7 +1363,7 @@ func (c *ClientWithResponses) PlaceOrderWithBodyWithResponse(ctx context.Context
 
 // PlaceOrderWithResponse Place an order
 //
-// Repeat it safely with the same Idempotency-Key header, or the same external_id: the stored answer comes back, marked Idempotency-Replayed. The same key with another request is refused with 422, and with 409 while the first is still being worked on. Equal SKUs are merged. The order is priced now and waits for its stock.
+// Prices the order now. It is placed, and confirmed or rejected as soon as inventory has answered. Lines with the same SKU are merged. To retry safely, send the same Idempotency-Key header or the same external_id: the stored response is returned, marked Idempotency-Replayed. The same key with another request gives 422. The same key while the first request is in progress gives 409.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1368,7 +1376,7 @@ func (c *ClientWithResponses) PlaceOrderWithResponse(ctx context.Context, params
 	return ParsePlaceOrderResponse(rsp)
 }
 
-// GetOrderWithResponse One order
+// GetOrderWithResponse Show an order
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1383,7 +1391,7 @@ func (c *ClientWithResponses) GetOrderWithResponse(ctx context.Context, id Order
 
 // CancelOrderWithResponse Cancel an order
 //
-// Of a placed or confirmed one. Cancelling a cancelled one changes nothing.
+// The order must be placed or confirmed, else 409. Cancelling a cancelled order changes nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1398,7 +1406,7 @@ func (c *ClientWithResponses) CancelOrderWithResponse(ctx context.Context, id Or
 
 // ShipOrderWithResponse Ship an order
 //
-// Of a confirmed one. Shipping a shipped one changes nothing.
+// The order must be confirmed, else 409. Shipping a shipped order changes nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1411,7 +1419,7 @@ func (c *ClientWithResponses) ShipOrderWithResponse(ctx context.Context, id Orde
 	return ParseShipOrderResponse(rsp)
 }
 
-// ListPricesWithResponse Sales' copies of catalog's products
+// ListPricesWithResponse List sales' copies of catalog's products
 //
 // Returns a wrapper object for the known response body format(s).
 //

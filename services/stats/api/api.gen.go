@@ -56,7 +56,7 @@ type OrderPage struct {
 	Next  *string `json:"next,omitempty"`
 }
 
-// Problem What went wrong, as RFC 9457 has it. `code` is stable; `errors` points at parts of the request.
+// Problem A problem document (RFC 9457). `code` is stable; `errors` points at parts of the request.
 type Problem struct {
 	// Code Example: sku_invalid
 	Code   string `json:"code"`
@@ -64,7 +64,7 @@ type Problem struct {
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
-		// Pointer A JSON Pointer into the body, or #/query/name and the like.
+		// Pointer JSON Pointer into the body, or #/query/NAME for a query parameter.
 		//
 		// Example: /lines/0/quantity
 		Pointer string `json:"pointer"`
@@ -80,21 +80,21 @@ type Problem struct {
 type Summary struct {
 	Cancelled int64 `json:"cancelled"`
 
-	// Confirmed Now confirmed, and not shipped yet.
+	// Confirmed Confirmed, not shipped yet.
 	Confirmed int64 `json:"confirmed"`
 
-	// Orders All, whatever became of them.
+	// Orders All orders, whatever their status.
 	Orders   int64 `json:"orders"`
 	Rejected int64 `json:"rejected"`
 
-	// Revenue Of what was sold, in the currency that has most of it; 0.00 GBP where nothing was.
+	// Revenue Revenue in the currency with the most of it; 0.00 GBP without sales.
 	Revenue Money `json:"revenue"`
 
-	// Revenues All of them, sorted by currency; none where nothing was sold.
+	// Revenues Revenue in each currency, sorted by currency; empty without sales.
 	Revenues []Money `json:"revenues"`
 	Shipped  int64   `json:"shipped"`
 
-	// Units Pieces in orders that are confirmed or shipped.
+	// Units Quantity in orders that are confirmed or shipped.
 	Units int64 `json:"units"`
 }
 
@@ -113,19 +113,19 @@ type TopList struct {
 
 // ListOrdersParams defines parameters for ListOrders.
 type ListOrdersParams struct {
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *string `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // GetDailyParams defines parameters for GetDaily.
 type GetDailyParams struct {
-	// From The first day, included.
+	// From First day, inclusive.
 	From *string `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day, included.
+	// To Last day, inclusive.
 	To *string `form:"to,omitempty" json:"to,omitempty"`
 }
 
@@ -136,16 +136,16 @@ type GetTopParams struct {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListOrders Stats' copies of sales' orders
+	// ListOrders List stats' copies of sales' orders
 	// (GET /orders)
 	ListOrders(ctx echo.Context, params ListOrdersParams) error
-	// GetDaily What was sold, by the day it was ordered
+	// GetDaily List sales by day of order
 	// (GET /sales/daily)
 	GetDaily(ctx echo.Context, params GetDailyParams) error
-	// GetSummary All orders
+	// GetSummary Sum up all orders
 	// (GET /sales/summary)
 	GetSummary(ctx echo.Context) error
-	// GetTop What was sold most, by units and then by SKU
+	// GetTop List the best-selling SKUs
 	// (GET /sales/top)
 	GetTop(ctx echo.Context, params GetTopParams) error
 }
@@ -455,16 +455,16 @@ func (response GetTopdefaultApplicationProblemPlusJSONResponse) VisitGetTopRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListOrders Stats' copies of sales' orders
+	// ListOrders List stats' copies of sales' orders
 	// (GET /orders)
 	ListOrders(ctx context.Context, request ListOrdersRequestObject) (ListOrdersResponseObject, error)
-	// GetDaily What was sold, by the day it was ordered
+	// GetDaily List sales by day of order
 	// (GET /sales/daily)
 	GetDaily(ctx context.Context, request GetDailyRequestObject) (GetDailyResponseObject, error)
-	// GetSummary All orders
+	// GetSummary Sum up all orders
 	// (GET /sales/summary)
 	GetSummary(ctx context.Context, request GetSummaryRequestObject) (GetSummaryResponseObject, error)
-	// GetTop What was sold most, by units and then by SKU
+	// GetTop List the best-selling SKUs
 	// (GET /sales/top)
 	GetTop(ctx context.Context, request GetTopRequestObject) (GetTopResponseObject, error)
 }

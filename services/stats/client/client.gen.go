@@ -57,7 +57,7 @@ type OrderPage struct {
 	Next  *string `json:"next,omitempty"`
 }
 
-// Problem What went wrong, as RFC 9457 has it. `code` is stable; `errors` points at parts of the request.
+// Problem A problem document (RFC 9457). `code` is stable; `errors` points at parts of the request.
 type Problem struct {
 	// Code Example: sku_invalid
 	Code   string `json:"code"`
@@ -65,7 +65,7 @@ type Problem struct {
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
-		// Pointer A JSON Pointer into the body, or #/query/name and the like.
+		// Pointer JSON Pointer into the body, or #/query/NAME for a query parameter.
 		//
 		// Example: /lines/0/quantity
 		Pointer string `json:"pointer"`
@@ -81,21 +81,21 @@ type Problem struct {
 type Summary struct {
 	Cancelled int64 `json:"cancelled"`
 
-	// Confirmed Now confirmed, and not shipped yet.
+	// Confirmed Confirmed, not shipped yet.
 	Confirmed int64 `json:"confirmed"`
 
-	// Orders All, whatever became of them.
+	// Orders All orders, whatever their status.
 	Orders   int64 `json:"orders"`
 	Rejected int64 `json:"rejected"`
 
-	// Revenue Of what was sold, in the currency that has most of it; 0.00 GBP where nothing was.
+	// Revenue Revenue in the currency with the most of it; 0.00 GBP without sales.
 	Revenue Money `json:"revenue"`
 
-	// Revenues All of them, sorted by currency; none where nothing was sold.
+	// Revenues Revenue in each currency, sorted by currency; empty without sales.
 	Revenues []Money `json:"revenues"`
 	Shipped  int64   `json:"shipped"`
 
-	// Units Pieces in orders that are confirmed or shipped.
+	// Units Quantity in orders that are confirmed or shipped.
 	Units int64 `json:"units"`
 }
 
@@ -114,19 +114,19 @@ type TopList struct {
 
 // ListOrdersParams defines parameters for ListOrders.
 type ListOrdersParams struct {
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *string `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // GetDailyParams defines parameters for GetDaily.
 type GetDailyParams struct {
-	// From The first day, included.
+	// From First day, inclusive.
 	From *string `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day, included.
+	// To Last day, inclusive.
 	To *string `form:"to,omitempty" json:"to,omitempty"`
 }
 
@@ -209,32 +209,32 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// ListOrders Stats' copies of sales' orders
+	// ListOrders List stats' copies of sales' orders
 	//
 	// Corresponds with GET /orders (the `ListOrders` operationId).
 	ListOrders(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetDaily What was sold, by the day it was ordered
+	// GetDaily List sales by day of order
 	//
-	// Days are those of UTC. A day on which nothing was sold is left out; one on which several currencies were taken has an item for each.
+	// Days are in UTC. A day without sales is left out. A day with sales in several currencies has an item for each.
 	//
 	// Corresponds with GET /sales/daily (the `GetDaily` operationId).
 	GetDaily(ctx context.Context, params *GetDailyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSummary All orders
+	// GetSummary Sum up all orders
 	//
 	// Corresponds with GET /sales/summary (the `GetSummary` operationId).
 	GetSummary(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetTop What was sold most, by units and then by SKU
+	// GetTop List the best-selling SKUs
 	//
-	// A SKU that was sold in several currencies has an item for each. A title is one of those it was sold under.
+	// Sorted by units and then by SKU. A SKU that was sold in several currencies has an item for each. The title is one of those under which the SKU was sold.
 	//
 	// Corresponds with GET /sales/top (the `GetTop` operationId).
 	GetTop(ctx context.Context, params *GetTopParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// ListOrders Stats' copies of sales' orders
+// ListOrders List stats' copies of sales' orders
 //
 // Corresponds with GET /orders (the `ListOrders` operationId).
 func (c *rawClient) ListOrders(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -249,9 +249,9 @@ func (c *rawClient) ListOrders(ctx context.Context, params *ListOrdersParams, re
 	return c.Client.Do(req)
 }
 
-// GetDaily What was sold, by the day it was ordered
+// GetDaily List sales by day of order
 //
-// Days are those of UTC. A day on which nothing was sold is left out; one on which several currencies were taken has an item for each.
+// Days are in UTC. A day without sales is left out. A day with sales in several currencies has an item for each.
 //
 // Corresponds with GET /sales/daily (the `GetDaily` operationId).
 func (c *rawClient) GetDaily(ctx context.Context, params *GetDailyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -266,7 +266,7 @@ func (c *rawClient) GetDaily(ctx context.Context, params *GetDailyParams, reqEdi
 	return c.Client.Do(req)
 }
 
-// GetSummary All orders
+// GetSummary Sum up all orders
 //
 // Corresponds with GET /sales/summary (the `GetSummary` operationId).
 func (c *rawClient) GetSummary(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -281,9 +281,9 @@ func (c *rawClient) GetSummary(ctx context.Context, reqEditors ...RequestEditorF
 	return c.Client.Do(req)
 }
 
-// GetTop What was sold most, by units and then by SKU
+// GetTop List the best-selling SKUs
 //
-// A SKU that was sold in several currencies has an item for each. A title is one of those it was sold under.
+// Sorted by units and then by SKU. A SKU that was sold in several currencies has an item for each. The title is one of those under which the SKU was sold.
 //
 // Corresponds with GET /sales/top (the `GetTop` operationId).
 func (c *rawClient) GetTop(ctx context.Context, params *GetTopParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -555,32 +555,32 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// ListOrdersWithResponse Stats' copies of sales' orders
+	// ListOrdersWithResponse List stats' copies of sales' orders
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /orders (the `ListOrders` operationId).
 	ListOrdersWithResponse(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*ListOrdersResponse, error)
 
-	// GetDailyWithResponse What was sold, by the day it was ordered
+	// GetDailyWithResponse List sales by day of order
 	//
-	// Days are those of UTC. A day on which nothing was sold is left out; one on which several currencies were taken has an item for each.
+	// Days are in UTC. A day without sales is left out. A day with sales in several currencies has an item for each.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /sales/daily (the `GetDaily` operationId).
 	GetDailyWithResponse(ctx context.Context, params *GetDailyParams, reqEditors ...RequestEditorFn) (*GetDailyResponse, error)
 
-	// GetSummaryWithResponse All orders
+	// GetSummaryWithResponse Sum up all orders
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /sales/summary (the `GetSummary` operationId).
 	GetSummaryWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSummaryResponse, error)
 
-	// GetTopWithResponse What was sold most, by units and then by SKU
+	// GetTopWithResponse List the best-selling SKUs
 	//
-	// A SKU that was sold in several currencies has an item for each. A title is one of those it was sold under.
+	// Sorted by units and then by SKU. A SKU that was sold in several currencies has an item for each. The title is one of those under which the SKU was sold.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -787,7 +787,7 @@ func (r GetTopResponse) ContentType() string {
 	return ""
 }
 
-// ListOrdersWithResponse Stats' copies of sales' orders
+// ListOrdersWithResponse List stats' copies of sales' orders
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -800,9 +800,9 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 	return ParseListOrdersResponse(rsp)
 }
 
-// GetDailyWithResponse What was sold, by the day it was ordered
+// GetDailyWithResponse List sales by day of order
 //
-// Days are those of UTC. A day on which nothing was sold is left out; one on which several currencies were taken has an item for each.
+// Days are in UTC. A day without sales is left out. A day with sales in several currencies has an item for each.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -815,7 +815,7 @@ func (c *ClientWithResponses) GetDailyWithResponse(ctx context.Context, params *
 	return ParseGetDailyResponse(rsp)
 }
 
-// GetSummaryWithResponse All orders
+// GetSummaryWithResponse Sum up all orders
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -828,9 +828,9 @@ func (c *ClientWithResponses) GetSummaryWithResponse(ctx context.Context, reqEdi
 	return ParseGetSummaryResponse(rsp)
 }
 
-// GetTopWithResponse What was sold most, by units and then by SKU
+// GetTopWithResponse List the best-selling SKUs
 //
-// A SKU that was sold in several currencies has an item for each. A title is one of those it was sold under.
+// Sorted by units and then by SKU. A SKU that was sold in several currencies has an item for each. The title is one of those under which the SKU was sold.
 //
 // Returns a wrapper object for the known response body format(s).
 //

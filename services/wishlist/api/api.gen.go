@@ -15,12 +15,12 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
-// Item ETag and version move with the wish, and when its availability turns.
+// Item ETag and version change with the wish and with its availability.
 type Item struct {
 	Available bool   `json:"available"`
 	Customer  string `json:"customer"`
 
-	// NotifiedAt When it last went from unavailable to available.
+	// NotifiedAt When the SKU last became available.
 	NotifiedAt *time.Time `json:"notified_at,omitempty"`
 	Sku        string     `json:"sku"`
 	Version    int64      `json:"version"`
@@ -33,7 +33,7 @@ type ItemPage struct {
 	Next  *string `json:"next,omitempty"`
 }
 
-// Problem What went wrong, as RFC 9457 has it. `code` is stable; `errors` points at parts of the request.
+// Problem A problem document (RFC 9457). `code` is stable; `errors` points at parts of the request.
 type Problem struct {
 	// Code Example: sku_invalid
 	Code   string `json:"code"`
@@ -41,7 +41,7 @@ type Problem struct {
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
-		// Pointer A JSON Pointer into the body, or #/query/name and the like.
+		// Pointer JSON Pointer into the body, or #/query/NAME for a query parameter.
 		//
 		// Example: /lines/0/quantity
 		Pointer string `json:"pointer"`
@@ -53,14 +53,14 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// SkuCode Upper-cased on the way in.
+// SkuCode Converted to upper case.
 //
 // Example: 85123A
 type SkuCode = string
 
 // Stock defines model for Stock.
 type Stock struct {
-	// Quantity What inventory can still promise.
+	// Quantity Quantity that inventory can still reserve.
 	Quantity int64  `json:"quantity"`
 	Sku      string `json:"sku"`
 
@@ -88,16 +88,16 @@ type Limit = int
 
 // ListWishesParams defines parameters for ListWishes.
 type ListWishesParams struct {
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // GetWishParams defines parameters for GetWish.
 type GetWishParams struct {
-	// IfNoneMatch Answer 304 if the ETag is still this one.
+	// IfNoneMatch Respond with 304 if the ETag is still this one.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -105,28 +105,28 @@ type GetWishParams struct {
 type ListStockParams struct {
 	Sku *[]SkuCode `form:"sku,omitempty" json:"sku,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListWishes A customer's wishes, by SKU
+	// ListWishes List a customer's wishes
 	// (GET /customers/{customer}/wishlist)
 	ListWishes(ctx echo.Context, customer Customer, params ListWishesParams) error
-	// DeleteWish Wish for it no more
+	// DeleteWish Remove a wish
 	// (DELETE /customers/{customer}/wishlist/{sku})
 	DeleteWish(ctx echo.Context, customer Customer, sku SkuCode) error
-	// GetWish One wish
+	// GetWish Show a wish
 	// (GET /customers/{customer}/wishlist/{sku})
 	GetWish(ctx echo.Context, customer Customer, sku SkuCode, params GetWishParams) error
-	// PutWish Wish for something
+	// PutWish Add a wish
 	// (PUT /customers/{customer}/wishlist/{sku})
 	PutWish(ctx echo.Context, customer Customer, sku SkuCode) error
-	// ListStock Wishlist's copies of inventory's SKUs
+	// ListStock List wishlist's copies of inventory's SKUs
 	// (GET /stock)
 	ListStock(ctx echo.Context, params ListStockParams) error
 }
@@ -625,19 +625,19 @@ func (response ListStockdefaultApplicationProblemPlusJSONResponse) VisitListStoc
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListWishes A customer's wishes, by SKU
+	// ListWishes List a customer's wishes
 	// (GET /customers/{customer}/wishlist)
 	ListWishes(ctx context.Context, request ListWishesRequestObject) (ListWishesResponseObject, error)
-	// DeleteWish Wish for it no more
+	// DeleteWish Remove a wish
 	// (DELETE /customers/{customer}/wishlist/{sku})
 	DeleteWish(ctx context.Context, request DeleteWishRequestObject) (DeleteWishResponseObject, error)
-	// GetWish One wish
+	// GetWish Show a wish
 	// (GET /customers/{customer}/wishlist/{sku})
 	GetWish(ctx context.Context, request GetWishRequestObject) (GetWishResponseObject, error)
-	// PutWish Wish for something
+	// PutWish Add a wish
 	// (PUT /customers/{customer}/wishlist/{sku})
 	PutWish(ctx context.Context, request PutWishRequestObject) (PutWishResponseObject, error)
-	// ListStock Wishlist's copies of inventory's SKUs
+	// ListStock List wishlist's copies of inventory's SKUs
 	// (GET /stock)
 	ListStock(ctx context.Context, request ListStockRequestObject) (ListStockResponseObject, error)
 }

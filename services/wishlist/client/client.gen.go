@@ -16,12 +16,12 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
-// Item ETag and version move with the wish, and when its availability turns.
+// Item ETag and version change with the wish and with its availability.
 type Item struct {
 	Available bool   `json:"available"`
 	Customer  string `json:"customer"`
 
-	// NotifiedAt When it last went from unavailable to available.
+	// NotifiedAt When the SKU last became available.
 	NotifiedAt *time.Time `json:"notified_at,omitempty"`
 	Sku        string     `json:"sku"`
 	Version    int64      `json:"version"`
@@ -34,7 +34,7 @@ type ItemPage struct {
 	Next  *string `json:"next,omitempty"`
 }
 
-// Problem What went wrong, as RFC 9457 has it. `code` is stable; `errors` points at parts of the request.
+// Problem A problem document (RFC 9457). `code` is stable; `errors` points at parts of the request.
 type Problem struct {
 	// Code Example: sku_invalid
 	Code   string `json:"code"`
@@ -42,7 +42,7 @@ type Problem struct {
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
-		// Pointer A JSON Pointer into the body, or #/query/name and the like.
+		// Pointer JSON Pointer into the body, or #/query/NAME for a query parameter.
 		//
 		// Example: /lines/0/quantity
 		Pointer string `json:"pointer"`
@@ -54,14 +54,14 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// SkuCode Upper-cased on the way in.
+// SkuCode Converted to upper case.
 //
 // Example: 85123A
 type SkuCode = string
 
 // Stock defines model for Stock.
 type Stock struct {
-	// Quantity What inventory can still promise.
+	// Quantity Quantity that inventory can still reserve.
 	Quantity int64  `json:"quantity"`
 	Sku      string `json:"sku"`
 
@@ -89,16 +89,16 @@ type Limit = int
 
 // ListWishesParams defines parameters for ListWishes.
 type ListWishesParams struct {
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // GetWishParams defines parameters for GetWish.
 type GetWishParams struct {
-	// IfNoneMatch Answer 304 if the ETag is still this one.
+	// IfNoneMatch Respond with 304 if the ETag is still this one.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -106,10 +106,10 @@ type GetWishParams struct {
 type ListStockParams struct {
 	Sku *[]SkuCode `form:"sku,omitempty" json:"sku,omitempty"`
 
-	// Limit How many, at the most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// After The cursor that the page before gave as next.
+	// After The cursor next of the page before.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
@@ -187,35 +187,39 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// ListWishes A customer's wishes, by SKU
+	// ListWishes List a customer's wishes
+	//
+	// Sorted by SKU.
 	//
 	// Corresponds with GET /customers/{customer}/wishlist (the `ListWishes` operationId).
 	ListWishes(ctx context.Context, customer Customer, params *ListWishesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteWish Wish for it no more
+	// DeleteWish Remove a wish
 	//
 	// Corresponds with DELETE /customers/{customer}/wishlist/{sku} (the `DeleteWish` operationId).
 	DeleteWish(ctx context.Context, customer Customer, sku SkuCode, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetWish One wish
+	// GetWish Show a wish
 	//
 	// Corresponds with GET /customers/{customer}/wishlist/{sku} (the `GetWish` operationId).
 	GetWish(ctx context.Context, customer Customer, sku SkuCode, params *GetWishParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PutWish Wish for something
+	// PutWish Add a wish
 	//
-	// A SKU that nobody has heard of yet may be wished for.
+	// The SKU may be unknown. Adding a wish again changes nothing.
 	//
 	// Corresponds with PUT /customers/{customer}/wishlist/{sku} (the `PutWish` operationId).
 	PutWish(ctx context.Context, customer Customer, sku SkuCode, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListStock Wishlist's copies of inventory's SKUs
+	// ListStock List wishlist's copies of inventory's SKUs
 	//
 	// Corresponds with GET /stock (the `ListStock` operationId).
 	ListStock(ctx context.Context, params *ListStockParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// ListWishes A customer's wishes, by SKU
+// ListWishes List a customer's wishes
+//
+// Sorted by SKU.
 //
 // Corresponds with GET /customers/{customer}/wishlist (the `ListWishes` operationId).
 func (c *rawClient) ListWishes(ctx context.Context, customer Customer, params *ListWishesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -230,7 +234,7 @@ func (c *rawClient) ListWishes(ctx context.Context, customer Customer, params *L
 	return c.Client.Do(req)
 }
 
-// DeleteWish Wish for it no more
+// DeleteWish Remove a wish
 //
 // Corresponds with DELETE /customers/{customer}/wishlist/{sku} (the `DeleteWish` operationId).
 func (c *rawClient) DeleteWish(ctx context.Context, customer Customer, sku SkuCode, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -245,7 +249,7 @@ func (c *rawClient) DeleteWish(ctx context.Context, customer Customer, sku SkuCo
 	return c.Client.Do(req)
 }
 
-// GetWish One wish
+// GetWish Show a wish
 //
 // Corresponds with GET /customers/{customer}/wishlist/{sku} (the `GetWish` operationId).
 func (c *rawClient) GetWish(ctx context.Context, customer Customer, sku SkuCode, params *GetWishParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -260,9 +264,9 @@ func (c *rawClient) GetWish(ctx context.Context, customer Customer, sku SkuCode,
 	return c.Client.Do(req)
 }
 
-// PutWish Wish for something
+// PutWish Add a wish
 //
-// A SKU that nobody has heard of yet may be wished for.
+// The SKU may be unknown. Adding a wish again changes nothing.
 //
 // Corresponds with PUT /customers/{customer}/wishlist/{sku} (the `PutWish` operationId).
 func (c *rawClient) PutWish(ctx context.Context, customer Customer, sku SkuCode, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -277,7 +281,7 @@ func (c *rawClient) PutWish(ctx context.Context, customer Customer, sku SkuCode,
 	return c.Client.Do(req)
 }
 
-// ListStock Wishlist's copies of inventory's SKUs
+// ListStock List wishlist's copies of inventory's SKUs
 //
 // Corresponds with GET /stock (the `ListStock` operationId).
 func (c *rawClient) ListStock(ctx context.Context, params *ListStockParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -625,37 +629,39 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// ListWishesWithResponse A customer's wishes, by SKU
+	// ListWishesWithResponse List a customer's wishes
+	//
+	// Sorted by SKU.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /customers/{customer}/wishlist (the `ListWishes` operationId).
 	ListWishesWithResponse(ctx context.Context, customer Customer, params *ListWishesParams, reqEditors ...RequestEditorFn) (*ListWishesResponse, error)
 
-	// DeleteWishWithResponse Wish for it no more
+	// DeleteWishWithResponse Remove a wish
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /customers/{customer}/wishlist/{sku} (the `DeleteWish` operationId).
 	DeleteWishWithResponse(ctx context.Context, customer Customer, sku SkuCode, reqEditors ...RequestEditorFn) (*DeleteWishResponse, error)
 
-	// GetWishWithResponse One wish
+	// GetWishWithResponse Show a wish
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /customers/{customer}/wishlist/{sku} (the `GetWish` operationId).
 	GetWishWithResponse(ctx context.Context, customer Customer, sku SkuCode, params *GetWishParams, reqEditors ...RequestEditorFn) (*GetWishResponse, error)
 
-	// PutWishWithResponse Wish for something
+	// PutWishWithResponse Add a wish
 	//
-	// A SKU that nobody has heard of yet may be wished for.
+	// The SKU may be unknown. Adding a wish again changes nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /customers/{customer}/wishlist/{sku} (the `PutWish` operationId).
 	PutWishWithResponse(ctx context.Context, customer Customer, sku SkuCode, reqEditors ...RequestEditorFn) (*PutWishResponse, error)
 
-	// ListStockWithResponse Wishlist's copies of inventory's SKUs
+	// ListStockWithResponse List wishlist's copies of inventory's SKUs
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -945,7 +951,9 @@ func (r ListStockResponse) ContentType() string {
 	return ""
 }
 
-// ListWishesWithResponse A customer's wishes, by SKU
+// ListWishesWithResponse List a customer's wishes
+//
+// Sorted by SKU.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -958,7 +966,7 @@ func (c *ClientWithResponses) ListWishesWithResponse(ctx context.Context, custom
 	return ParseListWishesResponse(rsp)
 }
 
-// DeleteWishWithResponse Wish for it no more
+// DeleteWishWithResponse Remove a wish
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -971,7 +979,7 @@ func (c *ClientWithResponses) DeleteWishWithResponse(ctx context.Context, custom
 	return ParseDeleteWishResponse(rsp)
 }
 
-// GetWishWithResponse One wish
+// GetWishWithResponse Show a wish
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -984,9 +992,9 @@ func (c *ClientWithResponses) GetWishWithResponse(ctx context.Context, customer 
 	return ParseGetWishResponse(rsp)
 }
 
-// PutWishWithResponse Wish for something
+// PutWishWithResponse Add a wish
 //
-// A SKU that nobody has heard of yet may be wished for.
+// The SKU may be unknown. Adding a wish again changes nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -999,7 +1007,7 @@ func (c *ClientWithResponses) PutWishWithResponse(ctx context.Context, customer 
 	return ParsePutWishResponse(rsp)
 }
 
-// ListStockWithResponse Wishlist's copies of inventory's SKUs
+// ListStockWithResponse List wishlist's copies of inventory's SKUs
 //
 // Returns a wrapper object for the known response body format(s).
 //

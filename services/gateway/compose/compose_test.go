@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+// gatewayFolder is the folder of overlay.yaml and openapi.yaml.
+const gatewayFolder = ".."
+
+// The committed document is the composed one.
+func TestDocumentIsComposed(t *testing.T) {
+	t.Parallel()
+	want, _, err := composeFolder(gatewayFolder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(gatewayFolder, "openapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("services/gateway/openapi.yaml is out of date: run go generate ./services/gateway, and commit the result")
+	}
+}
+
+// Somebody has decided of each operation of a service whether it is public.
+func TestEveryOperationIsDecided(t *testing.T) {
+	t.Parallel()
+	_, undecided, err := composeFolder(gatewayFolder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, message := range undecided {
+		t.Error(message)
+	}
+}
+
+// loyalty is the document of a service that the overlay does not know.
+const loyalty = `
+tags: [{ name: points, description: Points of customers. }]
+paths:
+  /customers/{customer}/points:
+    parameters: [{ name: customer, in: path, required: true, schema: { type: string, maxLength: 64 } }]
+    get:
+      tags: [points]
+      summary: Show the points of a customer
+      description: One point for each confirmed order.
+      operationId: getPoints
+      responses:
+        "200": { description: The points., content: { application/json: { schema: { $ref: "#/components/schemas/Points" } } } }
+        default: { description: A problem. }
+components:
+  schemas:
+    Points: { type: object, properties: { price: { $ref: "#/components/schemas/Money" } } }
+    Money: { type: string }
+`
+
+// withLoyalty composes the documents of all services and loyalty's, with more below the
+// overlay's paths.
+func withLoyalty(t *testing.T, paths string) (public *yaml.Node, undecided []string, err error) {
+	t.Helper()
+	overlay, err := readDocument(filepath.Join(gatewayFolder, "overlay.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents, err := readDocuments(filepath.Join(gatewayFolder, "../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := parseDocument("loyalty", []byte(loyalty))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents["loyalty"] = more
+	patch, err := parseDocument("patch", []byte("paths: "+paths))
+	if err != nil {
+		t.Fatal(err)
+	}
+	merge(overlay, patch)
+	return compose(overlay, documents)
+}
+
+// An operation that the overlay does not mention is not public, and a message names it.
+func TestOperationIsHiddenUnlessPublished(t *testing.T) {
+	t.Parallel()
+	public, undecided, err := withLoyalty(t, "{}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range entries(get(public, "paths")) {
+		if strings.Contains(path, "points") {
+			t.Errorf("%s is public", path)
+		}
+	}
+	want := "GET /customers/{customer}/points of loyalty is not public: services/gateway/overlay.yaml does not mention it."
+	if len(undecided) != 1 || !strings.HasPrefix(undecided[0], want) {
+		t.Errorf("the messages are %q, want one that begins with %q", undecided, want)
+	}
+}
+
+// Two lines of the overlay publish an operation of a new service.
+func TestOperationIsPublished(t *testing.T) {
+	t.Parallel()
+	const path = "/api/v1/customers/{customer}/points"
+	public, undecided, err := withLoyalty(t, "{ '"+path+"': { x-from: loyalty, get: { x-roles: [customer] } } }")
+	if err != nil || len(undecided) > 0 {
+		t.Fatal(err, undecided)
+	}
+	op := get(public, "paths", path, "get")
+	if got, want := text(op, "description"), "For the role customer. One point for each confirmed order."; got != want {
+		t.Errorf("the description is %q, want %q", got, want)
+	}
+	for _, status := range []string{"200", "401", "403", "404", "422", "429", "503", "default"} {
+		if get(op, "responses", status) == nil {
+			t.Errorf("there is no response %s", status)
+		}
+	}
+	if get(public, "components", "schemas", "Points") == nil {
+		t.Error("the schema Points is missing")
+	}
+	price := text(public, "components", "schemas", "Points", "properties", "price", "$ref")
+	if got := text(public, "components", "schemas", "Money", "type"); price != "#/components/schemas/LoyaltyMoney" || got != "object" {
+		t.Errorf("a different Money is %s, and the other is of type %s", price, got)
+	}
+}
+
+// A wrong overlay is refused, with a message that says what to do.
+func TestWrongOverlayIsRefused(t *testing.T) {
+	t.Parallel()
+	for paths, want := range map[string]string{
+		"{ /api/v1/points: { x-from: loyalty, get: { x-roles: [] } } }":                              "has no path /points: correct x-from",
+		"{ '/api/v1/customers/{customer}/points': { x-from: loyalty, put: { x-roles: [] } } }":       "has no such operation: remove it",
+		"{ '/api/v1/customers/{customer}/points': { x-from: loyalty, get: { summary: None } } }":     "getPoints does not say who may call it: add x-roles",
+		"{ /api/v1/x: { get: { x-roles: [], responses: { '200': { $ref: '#/components/x/Y' } } } }}": "#/components/x/Y refers to nothing",
+	} {
+		if _, _, err := withLoyalty(t, paths); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the error is %v, want %q", paths, err, want)
+		}
+	}
+}
