@@ -29,7 +29,7 @@ func TestAServiceIsAwayAndBack(t *testing.T) {
 	b.press("header button", "Sign in")
 	b.enter("#signin-token", s.token)
 	b.press("dialog form button", "Sign in")
-	b.until(`document.querySelector(".person")?.innerText.includes("stella")`)
+	b.until(`document.querySelector(".account")?.innerText.includes("stella")`)
 	b.press("nav a", "The floor")
 	b.sees("All services are ready.")
 	sales.Kill()

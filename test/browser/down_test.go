@@ -26,7 +26,7 @@ func TestTheShopIsAwayAndBack(t *testing.T) {
 	b.expect("net::ERR_CONNECTION_RESET")
 	b.expect("503 (Service Unavailable)")
 	b.signIn("stella")
-	b.press("button.take", "Add to basket: Blue vase")
+	b.press("button.product-action", "Add to basket: Blue vase")
 	for _, module := range []string{"basket.js", "wishlist.js", "signin.js"} { // fetched when nothing else is to do
 		b.until(`performance.getEntriesByType("resource").some((e) => e.name.endsWith(` + quoted("/"+module) + `))`)
 	}

@@ -58,7 +58,7 @@ func TestTheFocusGoesOn(t *testing.T) {
 		b.expect("422 (Unprocessable Entity)")
 		b.expect("503 (Service Unavailable)")
 		b.press("nav a", "Shop")
-		b.press("button.take", "Add to basket: Blue vase")
+		b.press("button.product-action", "Add to basket: Blue vase")
 		b.press("header a", "Basket")
 		for _, odd := range []string{"1.5", "0", "99999999999"} {
 			b.enter(".quantity", odd)
@@ -74,8 +74,8 @@ func TestTheFocusGoesOn(t *testing.T) {
 		b.sees("This is no longer offered")
 		b.press("button", "Order as stella")
 		b.sees("The order was not placed.")
-		b.focusIs(".trouble.refused")
+		b.focusIs(".error-box.refused")
 		b.press("button", "One Blue vase more")
-		b.until(`!document.querySelector(".trouble.refused")`)
+		b.until(`!document.querySelector(".error-box.refused")`)
 	})
 }

@@ -43,7 +43,7 @@ func TestByKeyboardAlone(t *testing.T) {
 	b.keys(kb.Enter)
 	b.tabTo("ann")
 	b.keys(kb.Enter)
-	b.until(`!document.querySelector("dialog") && document.querySelector(".person")?.innerText.includes("ann")`)
+	b.until(`!document.querySelector("dialog") && document.querySelector(".account")?.innerText.includes("ann")`)
 	b.tabbed("Order as ann") // what one was about to do
 	b.keys(kb.Enter)
 	b.sees("Everything is set aside for you")

@@ -37,7 +37,7 @@ func TestAnOrderIsWatched(t *testing.T) {
 
 // step says that the way of the order shown has come to this step.
 func step(said string) string {
-	return fmt.Sprintf(`document.querySelector(".way [aria-current=step]")?.textContent.replace(/\s+/g, " ").includes(%s)`, quoted(said))
+	return fmt.Sprintf(`document.querySelector(".order-steps [aria-current=step]")?.textContent.replace(/\s+/g, " ").includes(%s)`, quoted(said))
 }
 
 // order orders so many vases in a customer's name, and returns the order's ID.

@@ -36,7 +36,7 @@ func TestEveryPage(t *testing.T) {
 	order := s.furnish()
 	b := open(t, s.base(), "/")
 	b.signIn("stella")
-	b.press("button.take", "Add to basket: Blue vase")
+	b.press("button.product-action", "Add to basket: Blue vase")
 	for _, page := range []struct{ name, path, shows string }{
 		{"shop", "/", "Sold out"},
 		{"nothing-found", "/?q=unicorn", "Nothing found"},
@@ -64,7 +64,7 @@ func TestEveryPage(t *testing.T) {
 	t.Run("signing-in", func(t *testing.T) {
 		b := b.in(t)
 		b.visit("/")
-		b.press(".person", "stella")
+		b.press(".account", "stella")
 		b.sees("Or under another name")
 		b.seen("signing-in")
 	})

@@ -23,7 +23,7 @@ func TestASessionEnds(t *testing.T) {
 	b.focusIs("h1")
 	b.until(`location.pathname === "/warehouse"`)
 	b.press("main button", "Sign in")
-	b.press("dialog .people button", "walt")
+	b.press("dialog .accounts button", "walt")
 	b.sees("Receive goods")
 	b.until(`location.pathname === "/warehouse"`)
 }

@@ -144,8 +144,8 @@ func (b *tab) enter(selector, text string) {
 func (b *tab) signIn(who string) {
 	b.t.Helper()
 	b.press("header button", "Sign in")
-	b.press("dialog .people button", who)
-	b.until(fmt.Sprintf(`!document.querySelector("dialog") && document.querySelector(".person")?.innerText.includes(%s)`, quoted(who)))
+	b.press("dialog .accounts button", who)
+	b.until(fmt.Sprintf(`!document.querySelector("dialog") && document.querySelector(".account")?.innerText.includes(%s)`, quoted(who)))
 }
 
 func quoted(text string) string {

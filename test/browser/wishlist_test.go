@@ -9,10 +9,10 @@ func TestWhoWaitsIsTold(t *testing.T) {
 	s.offer("VASE", "Blue vase", 0)
 	b := open(t, s.base(), "/products/VASE")
 	b.sees("Sold out")
-	b.press("button.take", "Notify me")
+	b.press("button.product-action", "Notify me")
 	b.sees("The shop has to know whom to tell")
-	b.press("dialog .people button", "bob")
-	b.until(`!document.querySelector("dialog") && document.querySelector(".person")?.innerText.includes("bob")`)
+	b.press("dialog .accounts button", "bob")
+	b.until(`!document.querySelector("dialog") && document.querySelector(".account")?.innerText.includes("bob")`)
 	b.sees("You will hear here when Blue vase is back.", "You will be told") // the wish was not forgotten
 	b.press("nav a", "Orders")
 	b.sees("No orders yet")

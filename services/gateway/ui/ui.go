@@ -20,7 +20,7 @@ import (
 	"strings"
 )
 
-//go:embed index.html app.css back.css js vendor
+//go:embed index.html app.css staff.css js vendor
 var files embed.FS
 
 // versionLength is how many letters of the hash tell versions apart.

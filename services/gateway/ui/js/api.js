@@ -1,7 +1,7 @@
 // How the shop is asked, and what a failure is.
 
-import { cell, session, signingIn } from "./store.js";
-import { explain } from "./words.js";
+import { signal, session, signingIn } from "./store.js";
+import { explain } from "./format.js";
 
 export const base = "/api/v1";
 
@@ -13,22 +13,22 @@ export class Problem extends Error {
   }
 
   /** It may go well the next time, without anything being changed. */
-  get passing() {
+  get transient() {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }
 
 /** Grows when the shop answers again after it could not be reached: what waits for its next try need not wait. */
-export const reached = cell(0);
+export const recovered = signal(0);
 
 let lost = false;
 
-export const unreachable = () => { lost = true; };
+export const markUnreachable = () => { lost = true; };
 
-export function answered() {
+export function markReachable() {
   if (lost) {
     lost = false;
-    reached.set((n) => n + 1);
+    recovered.set((n) => n + 1);
   }
 }
 
@@ -37,13 +37,13 @@ export function answered() {
  * or with the signal's reason where the asker lost interest. token asks as
  * somebody other than who is signed in.
  */
-export async function ask(method, path, { body, type = "application/json", key, signal, token, patience = 20_000 } = {}) {
+export async function ask(method, path, { body, type = "application/json", key, signal, token, timeout = 20_000 } = {}) {
   const who = token ? { token } : session.get();
   const headers = { Accept: "application/json" };
   if (who) headers.Authorization = `Bearer ${who.token}`;
   if (body !== undefined) headers["Content-Type"] = type;
   if (key) headers["Idempotency-Key"] = key;
-  const { signal: cut, done } = patienceOf(patience, signal);
+  const { signal: cut, done } = withTimeout(timeout, signal);
   try {
     const answer = await fetch(path.startsWith("/dev/") ? path : base + path, {
       method, headers, signal: cut, credentials: "omit",
@@ -53,7 +53,7 @@ export async function ask(method, path, { body, type = "application/json", key, 
   } catch (err) {
     if (err instanceof Problem) throw err;
     if (signal?.aborted) throw signal.reason;
-    unreachable();
+    markUnreachable();
     throw new Problem({ code: cut.aborted ? "timeout" : "network" });
   } finally {
     done();
@@ -72,7 +72,7 @@ export function withQuery(path, query) {
 }
 
 // AbortSignal.any is too young to rely on.
-function patienceOf(ms, outer) {
+function withTimeout(ms, outer) {
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(), ms);
   const follow = () => control.abort();
@@ -89,15 +89,15 @@ async function read(answer, who) {
   } catch {
     if (answer.ok) throw new Problem({ status: answer.status, code: "unreadable" });
   }
-  answered();
+  markReachable();
   if (answer.ok) return { data, status: answer.status, location: answer.headers.get("Location") ?? "" };
-  if (answer.status === 401) signedOut(who);
+  if (answer.status === 401) endSession(who);
   const { code, detail, errors } = data ?? {};
   throw new Problem({ status: answer.status, code, detail, errors, retryAfter: Number(answer.headers.get("Retry-After")) || 0 });
 }
 
 /** The session ended; everything else stays as it is, so that signing in goes on from here. */
-export function signedOut(who) {
+export function endSession(who) {
   if (who && session.get()?.token === who.token) {
     signingIn.set("expired"); // first: whoever is about to sign in is not sent away
     session.set(null);

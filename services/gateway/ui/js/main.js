@@ -1,19 +1,19 @@
 // Where it begins: the frame around the pages, and which page is shown in it.
 
 import { h, render, useErrorBoundary } from "../vendor/preact.js";
-import { Problem, get, unreachable } from "./api.js";
-import { follow, go, match, place } from "./router.js";
-import { basket, dismiss, isSignedIn, notices, notify, pieces, session, signingIn, theme } from "./store.js";
-import { link, onEvent, retryNow, start } from "./stream.js";
-import { Figure, Heading, Skeleton, html, useCell, useEffect, useLoad, useRef, useState } from "./view.js";
-import { isolated, number, shortID } from "./words.js";
+import { Problem, get, markUnreachable } from "./api.js";
+import { startRouter, go, match, address } from "./router.js";
+import { basket, dismiss, isSignedIn, notices, notify, itemCount, session, signingIn, theme } from "./store.js";
+import { connection, onEvent, reconnectNow, start } from "./stream.js";
+import { Logo, Heading, Skeleton, html, useSignal, useEffect, useLoad, useRef, useState } from "./view.js";
+import { isolated, number, shortID } from "./format.js";
 
 const here = new URL("..", import.meta.url);
 
 // What only the back rooms need is loaded with them.
-const withStyle = (file, load) => () => Promise.all([load(), style(file)]).then(([page]) => page);
+const withStyle = (file, load) => () => Promise.all([load(), loadStyle(file)]).then(([page]) => page);
 
-function style(file) {
+function loadStyle(file) {
   const href = new URL(file, here).href;
   if (document.querySelector(`link[href="${href}"]`)) return undefined;
   return new Promise((done, fail) => {
@@ -30,36 +30,36 @@ const routes = [
   { pattern: "/orders", load: () => import("./pages/orders.js"), role: "customer", nav: "Orders" },
   { pattern: "/orders/:id", load: () => import("./pages/order.js"), role: "customer", within: "/orders" },
   { pattern: "/wishlist", load: () => import("./pages/wishlist.js"), role: "customer", nav: "Wishlist" },
-  { pattern: "/warehouse", load: withStyle("back.css", () => import("./pages/warehouse.js")), role: "warehouse", nav: "Warehouse" },
-  { pattern: "/floor", load: withStyle("back.css", () => import("./pages/floor.js")), role: "staff", nav: "The floor" },
-  { pattern: "/floor/traces", load: withStyle("back.css", () => import("./pages/traces.js")), role: "staff", within: "/floor" },
-  { pattern: "/floor/dead-letters", load: withStyle("back.css", () => import("./pages/letters.js")), role: "staff", within: "/floor" },
+  { pattern: "/warehouse", load: withStyle("staff.css", () => import("./pages/warehouse.js")), role: "warehouse", nav: "Warehouse" },
+  { pattern: "/floor", load: withStyle("staff.css", () => import("./pages/operations.js")), role: "staff", nav: "The floor" },
+  { pattern: "/floor/traces", load: withStyle("staff.css", () => import("./pages/traces.js")), role: "staff", within: "/floor" },
+  { pattern: "/floor/dead-letters", load: withStyle("staff.css", () => import("./pages/deadletters.js")), role: "staff", within: "/floor" },
 ];
 
-const rooms = { customer: "your own things", warehouse: "people of the warehouse", staff: "the shop's staff" };
+const audiences = { customer: "your own things", warehouse: "people of the warehouse", staff: "the shop's staff" };
 
 /** Around everything: where the frame itself fails, there is still a way on. */
 function Root() {
   const [failed] = useErrorBoundary();
-  return failed ? html`<main id="main"><${Broken} /></main>` : html`<${App} />`;
+  return failed ? html`<main id="main"><${PageError} /></main>` : html`<${App} />`;
 }
 
 function App() {
-  useCell(theme);
-  useCell(session);
-  const { path, query } = useCell(place);
+  useSignal(theme);
+  useSignal(session);
+  const { path, query } = useSignal(address);
   const found = match(routes, path);
   const current = found?.route.within ?? found?.route.pattern;
   return html`
     <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
-    <${Masthead} current=${current} />
+    <${Header} current=${current} />
     <main id="main" tabindex="-1">
-      ${!found ? html`<${Nowhere} />`
-        : found.route.role && !isSignedIn(found.route.role) ? html`<${Gate} key=${found.route.pattern} role=${found.route.role} />`
+      ${!found ? html`<${NotFound} />`
+        : found.route.role && !isSignedIn(found.route.role) ? html`<${SignInRequired} key=${found.route.pattern} role=${found.route.role} />`
         : html`<${Page} key=${found.route.pattern + JSON.stringify(found.params) + (session.get()?.subject ?? "")} route=${found.route} params=${found.params} query=${query} />`}
     </main>
-    <footer class="foot">
-      <p><${Figure} size=${20} /> Four services, and nobody conducts.</p>
+    <footer class="footer">
+      <p><${Logo} size=${20} /> Four services, and nobody conducts.</p>
       <p><a href="/docs">API</a> · <${ThemeButton} /></p>
     </footer>
     <${Notices} /><${Offline} /><${SignIn} />`;
@@ -70,25 +70,25 @@ function skip(e) {
   document.getElementById("main").focus();
 }
 
-function Masthead({ current }) {
-  const count = pieces(useCell(basket));
+function Header({ current }) {
+  const count = itemCount(useSignal(basket));
   const shown = routes.filter((r) => r.nav && (!r.role || isSignedIn(r.role)));
   return html`<header class="masthead">
-    <a class="brand" href="/"><${Figure} size=${30} /><span>Quadrille</span></a>
+    <a class="brand" href="/"><${Logo} size=${30} /><span>Quadrille</span></a>
     <nav aria-label="Pages"><ul>${shown.map((r) => html`<li key=${r.pattern}>
       <a href=${r.pattern} aria-current=${current === r.pattern ? "page" : null}>${r.nav}</a></li>`)}</ul></nav>
     <div class="tools">
       <a class="basket-link" href="/basket" aria-current=${current === "/basket" ? "page" : null}>
         Basket <span class=${count ? "count" : "count none"} aria-label=${`${number(count)} in it`}>${number(count)}</span></a>
-      <${Person} />
+      <${AccountButton} />
     </div>
   </header>`;
 }
 
-function Person() {
-  const who = useCell(session);
+function AccountButton() {
+  const who = useSignal(session);
   if (!who) return html`<button type="button" class="small primary" onClick=${() => signingIn.set("asked")}>Sign in</button>`;
-  return html`<button type="button" class="small person" onClick=${() => signingIn.set("asked")}>
+  return html`<button type="button" class="small account" onClick=${() => signingIn.set("asked")}>
     <span class="visually-hidden">Signed in as </span><bdi class="name">${who.subject}</bdi></button>`;
 }
 
@@ -98,56 +98,56 @@ function Page({ route, params, query }) {
   const load = useLoad(() => viewOf(route), []);
   const view = route.view ?? load.data;
   // Some browsers do not ask again for a module that did not come once: there, the whole page is loaded anew.
-  if (failed) return html`<${Broken} />`;
+  if (failed) return html`<${PageError} />`;
   if (view) return h(view, { params, query });
-  return load.problem ? html`<${Missing} retry=${() => (link.get() === "open" ? location.reload() : load.reload())} />` : html`<${Skeleton} lines=${6} />`;
+  return load.problem ? html`<${PageNotLoaded} retry=${() => (connection.get() === "open" ? location.reload() : load.reload())} />` : html`<${Skeleton} lines=${6} />`;
 }
 
 async function viewOf(route) {
   try {
     route.view ??= (await route.load()).default;
   } catch {
-    unreachable();
+    markUnreachable();
     throw new Problem({ code: "network" });
   }
   return route.view;
 }
 
-function Missing({ retry }) {
+function PageNotLoaded({ retry }) {
   return html`<${Heading} title="This page did not come" />
     <p>Either the shop cannot be reached, or it is being renewed right now. The page is asked for again by itself. Your basket is kept.</p>
     <p><button type="button" class="primary" onClick=${retry}>Try now</button></p>`;
 }
 
-function Broken() {
+function PageError() {
   return html`<${Heading} title="This page went wrong" />
     <p>It met something it did not expect. Your basket is kept.</p>
     <p><button type="button" class="primary" onClick=${() => location.reload()}>Load it again</button></p>`;
 }
 
 /** What a customer may need while the shop is away is fetched while nobody waits for anything. */
-function beReady() {
+function preloadPages() {
   if (navigator.connection?.saveData) return;
   for (const route of routes) if (!route.view && (!route.role || route.role === "customer")) viewOf(route).catch(() => {});
   import("./parts/signin.js").catch(() => {});
 }
 
-function Nowhere() {
+function NotFound() {
   return html`<${Heading} title="There is nothing here" />
     <p>The address may be mistyped, or what was here is gone.</p><p><a class="button primary" href="/">Go to the shop</a></p>`;
 }
 
-function Gate({ role }) {
-  const who = useCell(session);
+function SignInRequired({ role }) {
+  const who = useSignal(session);
   return html`<${Heading} title=${who ? "Not for you" : "Please sign in"} />
-    <p>This page is for ${rooms[role]}.${who ? ` You are signed in as ${who.subject}.` : ""}</p>
+    <p>This page is for ${audiences[role]}.${who ? ` You are signed in as ${who.subject}.` : ""}</p>
     <p><button type="button" class="primary" onClick=${() => signingIn.set("asked")}>${who ? "Sign in as somebody else" : "Sign in"}</button></p>`;
 }
 
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 
 function ThemeButton() {
-  const chosen = useCell(theme);
+  const chosen = useSignal(theme);
   const [preferred, prefer] = useState(prefersDark.matches);
   useEffect(() => {
     const changed = () => prefer(prefersDark.matches);
@@ -163,21 +163,21 @@ function ThemeButton() {
 }
 
 function Notices() {
-  const all = useCell(notices);
+  const all = useSignal(notices);
   return html`<div class="notices" role="status" aria-live="polite">${all.map((n) => html`<div class="notice" key=${n.id}>
     <p>${n.href ? html`<a href=${n.href} onClick=${() => dismiss(n.id)}>${n.text}</a>` : n.text}</p>
     <button type="button" class="plain" aria-label="Put this notice away" onClick=${() => dismiss(n.id)}>×</button></div>`)}</div>`;
 }
 
 function Offline() {
-  const state = useCell(link);
+  const state = useSignal(connection);
   return html`<div class="offline" role="status">${state === "waiting" && html`<p>
-    No live news at the moment, trying again. <button type="button" class="plain" onClick=${retryNow}>Try now</button></p>`}</div>`;
+    No live news at the moment, trying again. <button type="button" class="plain" onClick=${reconnectNow}>Try now</button></p>`}</div>`;
 }
 
 // The dialog is fetched when it is needed first.
 function SignIn() {
-  const why = useCell(signingIn);
+  const why = useSignal(signingIn);
   const dialog = useRef(null);
   const [, turn] = useState(0);
   useEffect(() => {
@@ -190,17 +190,17 @@ function SignIn() {
   return why && dialog.current ? h(dialog.current, { why }) : null;
 }
 
-const news = {
+const orderNews = {
   "sales.order_confirmed": "is confirmed",
   "sales.order_rejected": "could not be filled",
   "sales.order_shipped": "is on its way",
 };
 
 /** Tells the customer what became of an order or a wish while looking at something else. */
-async function tell(e) {
+async function notifyCustomer(e) {
   const who = session.get();
   if (!who || e.customer !== who.subject) return;
-  if (news[e.type] && place.get().path !== `/orders/${e.subject}`) notify(`Your order ${shortID(e.subject)} ${news[e.type]}.`, `/orders/${e.subject}`);
+  if (orderNews[e.type] && address.get().path !== `/orders/${e.subject}`) notify(`Your order ${shortID(e.subject)} ${orderNews[e.type]}.`, `/orders/${e.subject}`);
   if (e.type !== "wishlist.item_available") return;
   const sku = decodeURIComponent(e.subject.split("/").pop());
   const product = await get(`/products/${encodeURIComponent(sku)}`).catch(() => null);
@@ -208,14 +208,14 @@ async function tell(e) {
 }
 
 if (theme.get()) document.documentElement.dataset.theme = theme.get();
-follow();
+startRouter();
 start();
-onEvent(tell);
+onEvent(notifyCustomer);
 const app = document.getElementById("app");
 app.textContent = "";
 render(h(Root), app);
-setTimeout(() => (globalThis.requestIdleCallback ?? setTimeout)(beReady), 4000);
+setTimeout(() => (globalThis.requestIdleCallback ?? setTimeout)(preloadPages), 4000);
 // News of what is looked at by now is old.
-place.listen(({ path }) => notices.set((all) => (all.some((n) => n.href === path) ? all.filter((n) => n.href !== path) : all)));
+address.listen(({ path }) => notices.set((all) => (all.some((n) => n.href === path) ? all.filter((n) => n.href !== path) : all)));
 // Whoever signs out of a page for others is not left in front of its door.
-session.listen((who) => { if (!who && !signingIn.get() && match(routes, place.get().path)?.route.role) go("/"); });
+session.listen((who) => { if (!who && !signingIn.get() && match(routes, address.get().path)?.route.role) go("/"); });

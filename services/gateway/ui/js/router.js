@@ -1,22 +1,22 @@
 // Which page belongs to an address, and going there without loading anew.
 
-import { cell, freshID } from "./store.js";
+import { signal, freshID } from "./store.js";
 
 /** The address shown: {path, query, entry}, entry being its own in the browser's history. */
-export const place = cell(read(globalThis.location));
+export const address = signal(read(globalThis.location));
 
 function read(location) {
   return { path: location?.pathname ?? "/", query: new URLSearchParams(location?.search ?? ""), entry: globalThis.history?.state?.entry ?? "" };
 }
 
-const notes = new Map();
-const mostNotes = 50;
+const entryStates = new Map();
+const maxEntries = 50;
 
 /** What is remembered of an entry of the history, to be found by who goes back to it. Pages may add to it. */
-export function noteOf(entry) {
-  if (!notes.has(entry)) notes.set(entry, {});
-  if (notes.size > mostNotes) notes.delete(notes.keys().next().value);
-  return notes.get(entry) ?? {};
+export function entryState(entry) {
+  if (!entryStates.has(entry)) entryStates.set(entry, {});
+  if (entryStates.size > maxEntries) entryStates.delete(entryStates.keys().next().value);
+  return entryStates.get(entry) ?? {};
 }
 
 let returning = null; // aborted when somebody goes on
@@ -62,75 +62,75 @@ function decoded(part) {
 
 /** Goes to an address of this site. replace leaves no step to go back to. */
 export function go(href, { replace = false } = {}) {
-  stay();
+  cancelRestore();
   if (replace) history.replaceState(history.state, "", href);
   else {
-    leave();
+    savePosition();
     if (href !== location.pathname + location.search) history.pushState({ entry: freshID() }, "", href);
     scrollTo(0, 0);
   }
-  place.set(read(location));
+  address.set(read(location));
 }
 
-function leave() {
+function savePosition() {
   const link = document.activeElement?.closest("main a[href]")?.getAttribute("href");
-  Object.assign(noteOf(place.get().entry), { y: scrollY, link });
+  Object.assign(entryState(address.get().entry), { y: scrollY, link });
 }
 
-const own = () => { if (!history.state?.entry) history.replaceState({ entry: freshID() }, ""); };
+const ensureEntry = () => { if (!history.state?.entry) history.replaceState({ entry: freshID() }, ""); };
 
-function goneBack() {
-  leave();
-  own();
-  comeTo({ y: history.state.y, ...noteOf(history.state.entry) });
-  place.set(read(location));
+function onPopState() {
+  savePosition();
+  ensureEntry();
+  restore({ y: history.state.y, ...entryState(history.state.entry) });
+  address.set(read(location));
 }
 
-function stay() {
+function cancelRestore() {
   returning?.abort();
   returning = null;
 }
 
-function comeTo(note) {
-  stay();
+function restore(saved) {
+  cancelRestore();
   returning = new AbortController();
   const { signal } = returning;
-  for (const type of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(type, stay, { signal, passive: true });
-  settle(note, signal, performance.now() + 5000);
+  for (const type of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(type, cancelRestore, { signal, passive: true });
+  restorePosition(saved, signal, performance.now() + 5000);
 }
 
 /** Scrolls to where one was once the page is there again, and gives the focus back; not against who goes on meanwhile. */
-function settle({ y = 0, link }, signal, until) {
+function restorePosition({ y = 0, link }, signal, until) {
   let frames = 0;
   const look = () => {
     if (signal.aborted) return;
-    const there = ++frames > 2 && !document.querySelector("main .skeleton");
-    if (there) scrollTo(0, y);
-    if ((!there || Math.abs(scrollY - y) > 1) && performance.now() < until) return void requestAnimationFrame(look);
+    const ready = ++frames > 2 && !document.querySelector("main .skeleton");
+    if (ready) scrollTo(0, y);
+    if ((!ready || Math.abs(scrollY - y) > 1) && performance.now() < until) return void requestAnimationFrame(look);
     if (link) document.querySelector(`main a[href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
-    stay();
+    cancelRestore();
   };
   requestAnimationFrame(look);
 }
 
 /** An address of one of these pages, rather than of the API, its documents or another site. */
-export function isOurs(url, origin) {
+export function isAppURL(url, origin) {
   return url.origin === origin && !/^\/(api|dev|ui|docs|openapi|healthz|readyz|metrics)([/.]|$)/.test(url.pathname);
 }
 
 /** Takes over clicks on links to these pages, and the browser's back and forward. */
-export function follow() {
-  own();
-  place.set(read(location));
+export function startRouter() {
+  ensureEntry();
+  address.set(read(location));
   history.scrollRestoration = "manual"; // the browser would scroll before the page is there
   addEventListener("pagehide", () => history.replaceState({ ...history.state, y: scrollY }, "")); // for after a reload
-  if (history.state.y) comeTo(history.state);
-  addEventListener("popstate", goneBack);
+  if (history.state.y) restore(history.state);
+  addEventListener("popstate", onPopState);
   document.addEventListener("click", (e) => {
     const a = e.target.closest?.("a[href]");
     if (!a || e.defaultPrevented || e.button || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
     const url = new URL(a.href);
-    if (a.target || a.hasAttribute("download") || !isOurs(url, location.origin)) return;
+    if (a.target || a.hasAttribute("download") || !isAppURL(url, location.origin)) return;
     if (url.hash && url.pathname === location.pathname) return; // within the page
     e.preventDefault();
     go(url.pathname + url.search);

@@ -2,7 +2,7 @@
 // page (the session a tab, the basket and the theme the browser).
 
 /** A value that tells those who listen when it becomes another. */
-export function cell(value) {
+export function signal(value) {
   const listeners = new Set();
   return {
     get: () => value,
@@ -10,11 +10,11 @@ export function cell(value) {
       const became = typeof next === "function" ? next(value) : next;
       if (Object.is(became, value)) return;
       value = became;
-      for (const heard of [...listeners]) heard(value);
+      for (const listener of [...listeners]) listener(value);
     },
-    listen(heard) {
-      listeners.add(heard);
-      return () => listeners.delete(heard);
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
   };
 }
@@ -39,7 +39,7 @@ export function kept(storage, key, initial, fits) {
     box = globalThis[storage] ?? null;
     there = box?.getItem(key) ?? null;
   } catch { /* refused */ }
-  const c = cell(parse(there));
+  const c = signal(parse(there));
   c.listen((value) => {
     try {
       if (value === initial || value === null) box?.removeItem(key);
@@ -67,13 +67,13 @@ export const isBasket = (v) => isList(v.lines, (l) => isLine(l) && isText(l.titl
 export const session = kept("sessionStorage", "quadrille.session", null, isSession);
 
 /** Why the sign-in dialog is open ("asked", "expired", "order"), or null. */
-export const signingIn = cell(null);
+export const signingIn = signal(null);
 
 /** "light", "dark", or null where the system decides. */
 export const theme = kept("localStorage", "quadrille.theme", null, (v) => v === "light" || v === "dark");
 
 /** Short news that come and go: [{id, text, href}]. */
-export const notices = cell([]);
+export const notices = signal([]);
 
 let noticeID = 0;
 
@@ -113,7 +113,7 @@ export function withQuantity(b, sku, quantity) {
   return { ...b, lines };
 }
 
-export const pieces = (b) => b.lines.reduce((sum, l) => sum + l.quantity, 0);
+export const itemCount = (b) => b.lines.reduce((sum, l) => sum + l.quantity, 0);
 
 /** An ID that nobody else has. Not crypto.randomUUID: that is missing where the page came over plain HTTP. */
 export function freshID() {

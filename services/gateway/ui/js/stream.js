@@ -1,14 +1,14 @@
 // What happens in the shop, as it happens: the event stream read with fetch(),
 // because EventSource cannot say who is asking.
 
-import { cell, session } from "./store.js";
-import { answered, backoff, base, reached, signedOut, unreachable } from "./api.js";
+import { signal, session } from "./store.js";
+import { markReachable, backoff, base, recovered, endSession, markUnreachable } from "./api.js";
 
 /** "connecting", "open", or "waiting" for the next try. */
-export const link = cell("connecting");
+export const connection = signal("connecting");
 
 /** Where the stream last stopped being continuous: views load anew when it changes. */
-export const breaks = cell(0);
+export const gaps = signal(0);
 
 /**
  * Takes text as it comes in and gives whole frames {id, event, data, retry} to
@@ -46,18 +46,18 @@ export function parser(emit) {
 const listeners = new Set();
 
 /** Calls heard with each event of the stream. Returns how to stop. */
-export function onEvent(heard) {
-  listeners.add(heard);
-  return () => listeners.delete(heard);
+export function onEvent(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
-let last = "", tries = 0, control = null, timer = 0, floor = 0;
+let last = "", tries = 0, control = null, timer = 0, minPause = 0;
 
-const silence = 40_000; // heartbeats come every 15 s
+const silenceLimit = 40_000; // heartbeats come every 15 s
 const hiddenFor = 20_000; // browsers allow few connections: a hidden tab gives its own up
 
-function take(frame) {
-  if (frame.retry !== undefined) floor = frame.retry;
+function dispatch(frame) {
+  if (frame.retry !== undefined) minPause = frame.retry;
   if (frame.id !== undefined) last = frame.id;
   if (frame.data === undefined) return;
   let data;
@@ -67,58 +67,58 @@ function take(frame) {
     return; // not one of ours
   }
   if (frame.event === "reset") {
-    breaks.set((n) => n + 1);
+    gaps.set((n) => n + 1);
   } else if (frame.event !== "hello") {
-    for (const heard of [...listeners]) heard(data);
+    for (const listener of [...listeners]) listener(data);
   }
 }
 
 async function connect() {
-  const mine = (control = new AbortController());
+  const own = (control = new AbortController());
   const who = session.get();
-  let watch = setTimeout(() => mine.abort(), silence);
-  const alive = () => { clearTimeout(watch); watch = setTimeout(() => mine.abort(), silence); };
+  let watch = setTimeout(() => own.abort(), silenceLimit);
+  const alive = () => { clearTimeout(watch); watch = setTimeout(() => own.abort(), silenceLimit); };
   let pause = 0, refused = false;
   try {
     const headers = { Accept: "text/event-stream" };
     if (who) headers.Authorization = `Bearer ${who.token}`;
     if (last) headers["Last-Event-ID"] = last;
-    const answer = await fetch(`${base}/events`, { headers, signal: mine.signal, cache: "no-store", credentials: "omit" });
-    if (answer.status === 401 && who) return signedOut(who); // the change of session connects again
+    const answer = await fetch(`${base}/events`, { headers, signal: own.signal, cache: "no-store", credentials: "omit" });
+    if (answer.status === 401 && who) return endSession(who); // the change of session connects again
     if (!answer.ok || !answer.body) {
       refused = true;
       pause = (Number(answer.headers.get("Retry-After")) || 0) * 1000;
       throw new Error(String(answer.status));
     }
-    opened();
+    onOpen();
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    const feed = parser(take);
+    const feed = parser(dispatch);
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       alive();
       feed(part.value);
     }
   } catch {
-    if (control === mine && !refused) unreachable(); // the rest is told by link
+    if (control === own && !refused) markUnreachable(); // the rest is told by link
   } finally {
     clearTimeout(watch);
-    if (control === mine) again(pause);
+    if (control === own) reconnectLater(pause);
   }
 }
 
-function opened() {
-  link.set("open");
-  answered();
+function onOpen() {
+  connection.set("open");
+  markReachable();
   // Without a place to go on from, nobody knows what was missed meanwhile.
-  if (tries > 0 && !last) breaks.set((n) => n + 1);
+  if (tries > 0 && !last) gaps.set((n) => n + 1);
   tries = 0;
 }
 
-function again(pause) {
+function reconnectLater(pause) {
   control = null;
   if (document.hidden) return; // until somebody looks
   // A server that ends the stream is restarting: the first try comes soon, and quietly.
-  if (tries > 0) link.set("waiting");
-  timer = setTimeout(connect, Math.max(pause, tries === 0 ? floor * Math.random() : backoff(tries)));
+  if (tries > 0) connection.set("waiting");
+  timer = setTimeout(connect, Math.max(pause, tries === 0 ? minPause * Math.random() : backoff(tries)));
   tries++;
 }
 
@@ -135,20 +135,20 @@ export function start() {
   let hiding = 0;
   connect();
   session.listen(restart);
-  reached.listen(() => { if (link.get() === "waiting" && !document.hidden) retryNow(); });
+  recovered.listen(() => { if (connection.get() === "waiting" && !document.hidden) reconnectNow(); });
   addEventListener("online", () => { if (!control) restart(); });
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hiding);
-    if (document.hidden) hiding = setTimeout(leave, hiddenFor);
+    if (document.hidden) hiding = setTimeout(disconnect, hiddenFor);
     else if (!control) restart();
   });
   // A page that was left may be kept to be gone back to, and would keep its connection:
   // after six of them no page of the shop would load.
-  addEventListener("pagehide", leave);
+  addEventListener("pagehide", disconnect);
   addEventListener("pageshow", (e) => { if (e.persisted && !control) restart(); });
 }
 
-function leave() {
+function disconnect() {
   const old = control;
   control = null;
   clearTimeout(timer);
@@ -156,4 +156,4 @@ function leave() {
 }
 
 /** Tries now rather than later. */
-export const retryNow = () => { if (!control) restart(); };
+export const reconnectNow = () => { if (!control) restart(); };

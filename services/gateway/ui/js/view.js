@@ -2,16 +2,16 @@
 // the focus, and plain words where there is nothing or something failed.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
-import { backoff, reached } from "./api.js";
+import { backoff, recovered } from "./api.js";
 import { isReturning } from "./router.js";
 import { signingIn } from "./store.js";
-import { breaks, onEvent } from "./stream.js";
-import { isolated } from "./words.js";
+import { gaps, onEvent } from "./stream.js";
+import { isolated } from "./format.js";
 
 export { html, useEffect, useRef, useState };
 
 /** The value of a cell, and a new rendering when it changes. */
-export function useCell(c) {
+export function useSignal(c) {
   const [, turn] = useState({});
   useLayoutEffect(() => {
     const seen = c.get();
@@ -23,9 +23,9 @@ export function useCell(c) {
 }
 
 /** Calls heard with each event while the view is shown. */
-export function useEvents(heard) {
-  const latest = useRef(heard);
-  latest.current = heard;
+export function useEvents(listener) {
+  const latest = useRef(listener);
+  latest.current = listener;
   useEffect(() => onEvent((e) => latest.current(e)), []);
 }
 
@@ -55,11 +55,11 @@ export function useLoad(load, deps, before) {
         if (control.signal.aborted || mine !== turn) return;
         setState((s) => ({ ...s, problem, busy: false }));
         lost = problem.status === 0;
-        if (problem.passing) timer = setTimeout(() => run.current(), Math.max(problem.retryAfter * 1000, backoff(tries++)));
+        if (problem.transient) timer = setTimeout(() => run.current(), Math.max(problem.retryAfter * 1000, backoff(tries++)));
       }
     };
     run.current();
-    const stops = [breaks.listen(() => run.current()), reached.listen(() => { if (lost) run.current(); })];
+    const stops = [gaps.listen(() => run.current()), recovered.listen(() => { if (lost) run.current(); })];
     return () => { for (const stop of stops) stop(); clearTimeout(timer); control.abort(); };
   }, deps);
   return { ...state, reload: () => run.current(), set: (data) => setState((s) => ({ ...s, data: typeof data === "function" ? data(s.data) : data })) };
@@ -69,7 +69,7 @@ export function useLoad(load, deps, before) {
  * Calls what after a pause, however often it is asked to in between: at the most
  * once in ms, and where it has been quiet for so long, after first already.
  */
-export function useSoon(what, ms = 250, first = ms) {
+export function useThrottle(what, ms = 250, first = ms) {
   const timer = useRef(0);
   const last = useRef(-Infinity);
   const latest = useRef(what);
@@ -86,7 +86,7 @@ export function useSoon(what, ms = 250, first = ms) {
 let pagesShown = 0, landing = "";
 
 /** The page that is shown next gives the focus to what fits selector, if it has that, rather than to its heading. */
-export const landOn = (selector) => { landing = selector; };
+export const focusOnNextPage = (selector) => { landing = selector; };
 
 /**
  * A page's heading. It takes the focus when the page was gone to, so that a screen
@@ -111,14 +111,14 @@ export function Heading({ title, lead, children }) {
  * Hands the focus on when what ref is on goes away with it: to what fits selector
  * in a neighbour, else to the heading of the section around it.
  */
-export function useHandOn(ref, selector) {
+export function usePassFocus(ref, selector) {
   useEffect(() => {
     const from = ref.current;
-    return () => { if (from?.contains(document.activeElement)) handOn(from, selector); };
+    return () => { if (from?.contains(document.activeElement)) passFocus(from, selector); };
   }, []);
 }
 
-export function handOn(from, selector) {
+export function passFocus(from, selector) {
   const next = selector && [from.nextElementSibling, from.previousElementSibling].map((e) => e?.querySelector(selector)).find(Boolean);
   const to = next ?? from.closest("section")?.querySelector("h2") ?? document.querySelector("h1");
   if (!next) to?.setAttribute("tabindex", "-1");
@@ -133,11 +133,11 @@ export function refocus() {
 }
 
 /** Says what failed in plain words, with a way on. Without again, retry is what happens by itself, only sooner. */
-export function Trouble({ problem, what, retry, again, kind = "" }) {
+export function ErrorBox({ problem, what, retry, again, kind = "" }) {
   if (!problem) return null;
   const signIn = problem.status === 401;
-  return html`<div class=${`trouble ${kind}`} role="alert" tabindex="-1">
-    <p>${what && html`<strong>${what}</strong> `}${problem.message}${problem.passing && retry && !again ? " It is being tried again by itself." : ""}</p>
+  return html`<div class=${`error-box ${kind}`} role="alert" tabindex="-1">
+    <p>${what && html`<strong>${what}</strong> `}${problem.message}${problem.transient && retry && !again ? " It is being tried again by itself." : ""}</p>
     ${signIn ? html`<button type="button" class="small" onClick=${() => signingIn.set("asked")}>Sign in</button>`
       : retry && html`<button type="button" class="small" onClick=${retry}>${again ?? "Try now"}</button>`}
   </div>`;
@@ -145,12 +145,12 @@ export function Trouble({ problem, what, retry, again, kind = "" }) {
 
 /** Where there is nothing (yet): why, and what to do. */
 export function Empty({ title, children }) {
-  return html`<div class="empty"><${Figure} /><h2>${title}</h2><p>${children}</p></div>`;
+  return html`<div class="empty"><${Logo} /><h2>${title}</h2><p>${children}</p></div>`;
 }
 
 /** The four partners, drawn in the colours of the theme. */
-export function Figure({ size = 48 }) {
-  return html`<svg class="figure" viewBox="0 0 64 64" width=${size} height=${size} aria-hidden="true" focusable="false">
+export function Logo({ size = 48 }) {
+  return html`<svg class="logo" viewBox="0 0 64 64" width=${size} height=${size} aria-hidden="true" focusable="false">
     <path class="inventory" d="M30 30H10A20 20 0 0 1 30 10z" /><path class="catalog" d="M34 30V10a20 20 0 0 1 20 20z" />
     <path class="sales" d="M34 34h20a20 20 0 0 1-20 20z" /><path class="wishlist" d="M30 34v20a20 20 0 0 1-20-20z" />
   </svg>`;

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Problem } from "../js/api.js";
-import { piecesIn } from "../js/pages/basket.js";
-import { byLine, opened, sealed, sending, unanswered } from "../js/parts/shop-order.js";
-import { basket, freshID, pieces, withProduct, withQuantity } from "../js/store.js";
+import { parseQuantity } from "../js/pages/basket.js";
+import { problemsBySKU, withoutPendingOrder, withPendingOrder, sending, isUnanswered } from "../js/parts/shop-order.js";
+import { basket, freshID, itemCount, withProduct, withQuantity } from "../js/store.js";
 
 const price = { amount: "2.55", currency: "GBP" };
 const empty = { lines: [], pending: null };
@@ -16,8 +16,8 @@ test("equal products are one line, and stock is no part of it", () => {
   const b = withProduct(two, heart);
   assert.deepEqual(b.lines[0], { sku: "85123A", title: "Heart", price, quantity: 3 });
   assert.equal(b.lines.length, 2);
-  assert.equal(pieces(b), 4);
-  assert.equal(pieces(two), 3, "the basket before is left alone");
+  assert.equal(itemCount(b), 4);
+  assert.equal(itemCount(two), 3, "the basket before is left alone");
 });
 
 test("none of a product is no line", () => {
@@ -27,43 +27,43 @@ test("none of a product is no line", () => {
 });
 
 test("pieces are whole, and not guessed at", () => {
-  for (const [text, n] of [["1", 1], [" 12 ", 12], ["007", 7], ["1000000000", 1e9]]) assert.equal(piecesIn(text), n, text);
-  for (const text of ["", "0", "-1", "1.5", "1e9", "abc", "1,000", "1000000001", "99999999999", "Infinity"]) assert.equal(piecesIn(text), null, text);
+  for (const [text, n] of [["1", 1], [" 12 ", 12], ["007", 7], ["1000000000", 1e9]]) assert.equal(parseQuantity(text), n, text);
+  for (const text of ["", "0", "-1", "1.5", "1e9", "abc", "1,000", "1000000001", "99999999999", "Infinity"]) assert.equal(parseQuantity(text), null, text);
 });
 
 test("what is said of a refused line goes when the basket changes", () => {
-  basket.set(sealed(two, "ann", "k1"));
-  basket.set((b) => opened(b, "k1", false));
+  basket.set(withPendingOrder(two, "ann", "k1"));
+  basket.set((b) => withoutPendingOrder(b, "k1", false));
   sending.set({ problem: {}, lines: { B: "not enough" } });
   basket.set((b) => withQuantity(b, "B", 2));
   assert.deepEqual(sending.get(), {});
 });
 
 test("what is sent is kept as it was sent, whatever is in the basket later", () => {
-  const b = sealed(two, "ann", "k1");
+  const b = withPendingOrder(two, "ann", "k1");
   assert.deepEqual(b.pending, { key: "k1", subject: "ann", body: { lines: [{ sku: "85123A", quantity: 2 }, { sku: "B", quantity: 1 }] } });
   assert.deepEqual(withQuantity(b, "B", 5).pending, b.pending);
 });
 
 test("an answer ends its own order and no other", () => {
-  const b = sealed(two, "ann", "k1");
-  assert.deepEqual(opened(b, "k1", true), empty);
-  assert.deepEqual(opened(b, "k1", false), { ...two, pending: null });
-  assert.equal(opened(b, "k2", true), b);
+  const b = withPendingOrder(two, "ann", "k1");
+  assert.deepEqual(withoutPendingOrder(b, "k1", true), empty);
+  assert.deepEqual(withoutPendingOrder(b, "k1", false), { ...two, pending: null });
+  assert.equal(withoutPendingOrder(b, "k2", true), b);
 });
 
 test("an order is sent again unless the shop said no", () => {
-  const is = (facts) => unanswered(new Problem(facts));
+  const is = (facts) => isUnanswered(new Problem(facts));
   for (const facts of [{}, { code: "network" }, { code: "timeout" }, { status: 401 }, { status: 429 }, { status: 500 }, { status: 503 },
     { status: 409, code: "idempotency_key_in_use" }]) assert.ok(is(facts), JSON.stringify(facts));
   for (const facts of [{ status: 422, code: "sku_unknown" }, { status: 400 }, { status: 403 }, { status: 409, code: "other" }]) assert.ok(!is(facts), JSON.stringify(facts));
 });
 
 test("what is wrong with a line is said at that line", () => {
-  const { body } = sealed(two, "ann", "k").pending;
+  const { body } = withPendingOrder(two, "ann", "k").pending;
   const errors = [{ pointer: "/lines/1/sku", detail: "B is not on offer" }, { pointer: "/lines/9/sku", detail: "x" }, { pointer: "/external_id", detail: "y" }];
-  assert.deepEqual(byLine({ errors }, body), { B: "B is not on offer" });
-  assert.deepEqual(byLine({ errors: [{ pointer: "/lines/10/sku" }] }, body), {});
+  assert.deepEqual(problemsBySKU({ errors }, body), { B: "B is not on offer" });
+  assert.deepEqual(problemsBySKU({ errors: [{ pointer: "/lines/10/sku" }] }, body), {});
 });
 
 test("keys are not guessed and not repeated", () => {

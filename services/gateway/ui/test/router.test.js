@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isOurs, match } from "../js/router.js";
+import { isAppURL, match } from "../js/router.js";
 
 const routes = ["/", "/products/:sku", "/orders", "/orders/:id", "/floor/traces"].map((pattern) => ({ pattern }));
 const found = (path) => {
@@ -24,7 +24,7 @@ test("what fits nothing finds nothing", () => {
 
 test("links to the API, its documents and other sites are left to the browser", () => {
   const origin = "http://shop.test";
-  const ours = (href) => isOurs(new URL(href, origin), origin);
+  const ours = (href) => isAppURL(new URL(href, origin), origin);
   for (const href of ["/", "/orders/1", "/basket?x=1", "/documents", "/apian"]) assert.ok(ours(href), href);
   for (const href of ["/api/v1/me", "/docs", "/openapi.yaml", "/ui/1/app.css", "/dev/token", "http://other.test/"]) assert.ok(!ours(href), href);
 });

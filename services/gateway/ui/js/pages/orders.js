@@ -1,12 +1,12 @@
 // The customer's orders, the latest first.
 
 import { get, withQuery } from "../api.js";
-import { More, useList } from "../parts/more.js";
-import { Status, statusWord, statuses } from "../parts/shop-status.js";
-import { go, place } from "../router.js";
+import { More, useList } from "../parts/list.js";
+import { Status, statusLabel, statuses } from "../parts/shop-status.js";
+import { go, address } from "../router.js";
 import { session } from "../store.js";
-import { Empty, Heading, Skeleton, Trouble, html, useEvents, useRef, useSoon } from "../view.js";
-import { money, plural, shortID, when } from "../words.js";
+import { Empty, Heading, Skeleton, ErrorBox, html, useEvents, useRef, useThrottle } from "../view.js";
+import { money, plural, shortID, when } from "../format.js";
 
 const pageSize = 20;
 
@@ -15,7 +15,7 @@ const pageSize = 20;
  * new ones where they belong: IDs sort by time. Of those further back than what is
  * known so far, the next page will tell.
  */
-export function merged(known, fresh) {
+export function mergeOrders(known, fresh) {
   const byID = new Map(known.items.map((o) => [o.id, o]));
   const oldest = known.next ? known.items.at(-1).id : "";
   for (const f of fresh) {
@@ -27,7 +27,7 @@ export function merged(known, fresh) {
 
 export default function Orders({ query }) {
   const status = statuses.includes(query.get("status")) ? query.get("status") : "";
-  return html`<${Heading} title="Orders" lead="What you ordered, and how far it is." /><${List} key=${place.get().entry} status=${status} />`;
+  return html`<${Heading} title="Orders" lead="What you ordered, and how far it is." /><${List} key=${address.get().entry} status=${status} />`;
 }
 
 function List({ status }) {
@@ -37,11 +37,11 @@ function List({ status }) {
   useLiveOrders(load, who);
   const orders = load.data?.items.filter((o) => !status || o.status === status);
   return html`
-    <${Trouble} problem=${load.problem} what="Your orders cannot be shown." retry=${load.reload} />
+    <${ErrorBox} problem=${load.problem} what="Your orders cannot be shown." retry=${load.reload} />
     ${(orders?.length > 0 || status) && html`<${Filter} status=${status} />
       <p class="visually-hidden" role="status">${orders && !load.busy ? `${plural(orders.length, "order")} shown` : ""}</p>`}
-    ${!orders ? !load.problem && html`<div class="sheet"><${Skeleton} lines=${8} /></div>`
-      : orders.length > 0 ? html`<ul class="sheet rows">${orders.map((o) => html`<${Row} key=${o.id} order=${o} />`)}</ul>`
+    ${!orders ? !load.problem && html`<div class="panel"><${Skeleton} lines=${8} /></div>`
+      : orders.length > 0 ? html`<ul class="panel rows">${orders.map((o) => html`<${Row} key=${o.id} order=${o} />`)}</ul>`
       : status ? html`<${Empty} title="None of these">No order of yours is in this state. <a href="/orders">Show all</a><//>`
       : html`<${Empty} title="No orders yet">What you order appears here. <a href="/">Look around</a><//>`}
     <${More} list=${load} />`;
@@ -50,13 +50,13 @@ function List({ status }) {
 /** Asks for the orders that something happened to, and for those alone. */
 function useLiveOrders(load, who) {
   const stale = useRef(new Set());
-  const renew = useSoon(async () => {
+  const renew = useThrottle(async () => {
     const ids = [...stale.current].slice(0, 50);
     for (const id of ids) stale.current.delete(id);
     if (stale.current.size) renew();
     const fresh = await get(withQuery("/orders", { customer: who, id: ids, limit: 500 })).catch(() => null);
     if (!fresh) return void load.reload();
-    load.set((d) => d && merged(d, fresh.items));
+    load.set((d) => d && mergeOrders(d, fresh.items));
   }, 200);
   useEvents((e) => {
     if (e.service !== "sales" || e.customer !== who) return;
@@ -68,7 +68,7 @@ function useLiveOrders(load, who) {
 function Filter({ status }) {
   return html`<div class="field narrow"><label for="status">Show</label>
     <select id="status" value=${status} onChange=${(e) => go(withQuery("/orders", { status: e.target.value }), { replace: true })}>
-      <option value="">All orders</option>${statuses.map((s) => html`<option key=${s} value=${s}>${statusWord(s)}</option>`)}</select></div>`;
+      <option value="">All orders</option>${statuses.map((s) => html`<option key=${s} value=${s}>${statusLabel(s)}</option>`)}</select></div>`;
 }
 
 function Row({ order: o }) {

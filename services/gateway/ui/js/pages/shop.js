@@ -1,11 +1,11 @@
 // The shop: search and browse, with what can be had shown as it changes.
 
 import { ask, get, withQuery } from "../api.js";
-import { go, place } from "../router.js";
-import { More, useList } from "../parts/more.js";
-import { basket, cell, isSignedIn, notify, session, signingIn, withProduct } from "../store.js";
-import { Empty, Heading, Skeleton, Trouble, html, useCell, useEffect, useEvents, useRef, useSoon, useState } from "../view.js";
-import { isolated, money, number, plural } from "../words.js";
+import { go, address } from "../router.js";
+import { More, useList } from "../parts/list.js";
+import { basket, signal, isSignedIn, notify, session, signingIn, withProduct } from "../store.js";
+import { Empty, Heading, Skeleton, ErrorBox, html, useSignal, useEffect, useEvents, useRef, useThrottle, useState } from "../view.js";
+import { isolated, money, number, plural } from "../format.js";
 
 const pageSize = 24;
 
@@ -15,7 +15,7 @@ export default function Shop({ query }) {
   return html`
     <${Heading} title="Shop" lead="What is here, and what can be had right now." />
     <${Search} q=${q} available=${available} />
-    <${Products} key=${place.get().entry} q=${q} available=${available} />`;
+    <${Products} key=${address.get().entry} q=${q} available=${available} />`;
 }
 
 function Products({ q, available }) {
@@ -24,10 +24,10 @@ function Products({ q, available }) {
   useLiveProducts(load, q || available);
   const items = load.data?.items;
   return html`
-    <${Trouble} problem=${load.problem} what="The products cannot be shown." retry=${load.reload} />
+    <${ErrorBox} problem=${load.problem} what="The products cannot be shown." retry=${load.reload} />
     <p class="visually-hidden" role="status">${items && !load.busy ? `${plural(items.length, "product")} shown` : ""}</p>
     ${!items ? !load.problem && html`<${SkeletonGrid} />`
-      : items.length === 0 ? html`<${Nothing} q=${q} available=${available} />`
+      : items.length === 0 ? html`<${NothingFound} q=${q} available=${available} />`
       : html`<ul class="grid" aria-busy=${load.busy}>${items.map((p) => html`<${Card} key=${p.sku} product=${p} />`)}</ul>`}
     <${More} list=${load} />`;
 }
@@ -36,7 +36,7 @@ function Search({ q, available }) {
   const [text, setText] = useState(q);
   const to = useRef({});
   to.current = { q: text, available };
-  const soon = useSoon(() => go(withQuery("/", to.current), { replace: true }), 300);
+  const soon = useThrottle(() => go(withQuery("/", to.current), { replace: true }), 300);
   useEffect(() => { if (q !== text && document.activeElement?.id !== "q") setText(q); }, [q]); // back and forward
   return html`<form class="search" role="search" onSubmit=${(e) => { e.preventDefault(); go(withQuery("/", to.current), { replace: true }); }}>
     <label class="visually-hidden" for="q">Search the products</label>
@@ -47,7 +47,7 @@ function Search({ q, available }) {
   </form>`;
 }
 
-function Nothing({ q, available }) {
+function NothingFound({ q, available }) {
   if (!q && !available) return html`<${Empty} title="Nothing is offered yet">As soon as somebody offers a product, it appears here by itself.
     ${isSignedIn("staff") && html` Staff offer products through <a href="/docs">the API</a>; a shop that is started with <code>quadrille up --demo</code> invents some.`}<//>`;
   return html`<${Empty} title="Nothing found">${q ? `No product fits “${q}”.` : "Nothing is in stock at the moment."} <a href="/">Show everything</a><//>`;
@@ -56,7 +56,7 @@ function Nothing({ q, available }) {
 /** Keeps the products of a load as catalog has them now: what changed is asked for, a few at a time. */
 export function useLiveProducts(load, filtered) {
   const stale = useRef(new Set());
-  const renew = useSoon(async () => {
+  const renew = useThrottle(async () => {
     const skus = [...stale.current].slice(0, 100);
     for (const sku of skus) stale.current.delete(sku);
     if (stale.current.size) renew();
@@ -66,7 +66,7 @@ export function useLiveProducts(load, filtered) {
     const bySKU = new Map(fresh.items.map((p) => [p.sku, p]));
     load.set((d) => d && { ...d, items: d.items.map((p) => newer(p, bySKU.get(p.sku), skus.includes(p.sku))) });
   }, 300, 10);
-  const reload = useSoon(load.reload, 1000);
+  const reload = useThrottle(load.reload, 1000);
   useEvents((e) => {
     if (e.service !== "catalog") return;
     if (load.data?.items.some((p) => p.sku === e.subject)) {
@@ -82,12 +82,12 @@ function newer(old, fresh, asked) {
 }
 
 function Card({ product: p }) {
-  return html`<li class=${p.available ? "card" : "card out"}>
+  return html`<li class=${p.available ? "card" : "card sold-out"}>
     <a class="cover" href=${`/products/${encodeURIComponent(p.sku)}`}><${Tile} sku=${p.sku} /><span class="title"><bdi>${p.title}</bdi></span></a>
     <p class="sku">${p.sku}</p>
     <p class="price">${money(p.price)}</p>
     <${Availability} product=${p} />
-    <${Take} product=${p} />
+    <${ProductAction} product=${p} />
   </li>`;
 }
 
@@ -98,53 +98,53 @@ export function Availability({ product: p }) {
   useEffect(() => { before.current = p.quantity; }, [p.quantity]);
   const text = p.withdrawn ? "No longer offered" : !p.available ? "Sold out" : p.quantity <= 5 ? `Only ${number(p.quantity)} left` : `${number(p.quantity)} in stock`;
   const state = !p.available ? "none" : p.quantity <= 5 ? "few" : "many";
-  return html`<p class=${`stock ${state}`}><span key=${`${p.version}`} class=${changed ? "glow" : ""}>${text}</span></p>`;
+  return html`<p class=${`stock ${state}`}><span key=${`${p.version}`} class=${changed ? "highlight" : ""}>${text}</span></p>`;
 }
 
 /** The one thing to do with a product: into the basket, or a word when it is back. */
-export function Take({ product: p }) {
+export function ProductAction({ product: p }) {
   if (p.withdrawn) return null;
-  if (!p.available) return html`<${Notify} product=${p} />`;
+  if (!p.available) return html`<${NotifyButton} product=${p} />`;
   const add = () => {
     if (basket.get().pending) return notify("An order is on its way. Its basket can be changed once it is answered.", "/basket");
     basket.set((b) => withProduct(b, p));
     notify(`${isolated(p.title)} is in the basket.`, "/basket");
   };
-  return html`<button type="button" class="take" onClick=${add}>Add to basket<span class="visually-hidden">: <bdi>${p.title}</bdi></span></button>`;
+  return html`<button type="button" class="product-action" onClick=${add}>Add to basket<span class="visually-hidden">: <bdi>${p.title}</bdi></span></button>`;
 }
 
 /** The SKUs that the customer waits for; null where they are not known. */
-export const wishes = cell(null);
+export const wishes = signal(null);
 
-let askedFor = null;
+let loadedFor = null;
 
 let changes = 0;
 
-function knowWishes() {
+function loadWishes() {
   const who = session.get();
-  if (!who || askedFor === who.token) return;
-  askedFor = who.token;
+  if (!who || loadedFor === who.token) return;
+  loadedFor = who.token;
   const before = changes;
   get("/wishlist?limit=500").then((d) => {
     if (before === changes) return wishes.set(new Set(d.items.map((w) => w.sku)));
-    askedFor = null; // it may be from before what was wished meanwhile
-    return knowWishes();
-  }, () => { askedFor = null; });
+    loadedFor = null; // it may be from before what was wished meanwhile
+    return loadWishes();
+  }, () => { loadedFor = null; });
 }
 
 /** What somebody wants to be told of who has to say first who they are. */
-let wished = null;
+let wishAfterSignIn = null;
 
-signingIn.listen((why) => { if (why && why !== "wish") wished = null; }); // they came to sign in for something else
+signingIn.listen((why) => { if (why && why !== "wish") wishAfterSignIn = null; }); // they came to sign in for something else
 session.listen((who) => {
   wishes.set(null);
-  askedFor = null;
-  if (who && wished) wish(wished, true);
-  wished = null;
+  loadedFor = null;
+  if (who && wishAfterSignIn) setWish(wishAfterSignIn, true);
+  wishAfterSignIn = null;
 });
 
 /** Puts a wish on the list or takes it off, and says so. */
-export async function wish(product, wanted) {
+export async function setWish(product, wanted) {
   try {
     await ask(wanted ? "PUT" : "DELETE", `/wishlist/${encodeURIComponent(product.sku)}`);
     changes++;
@@ -159,18 +159,18 @@ export async function wish(product, wanted) {
   }
 }
 
-function Notify({ product: p }) {
-  const waited = useCell(wishes)?.has(p.sku) ?? false;
-  const who = useCell(session);
-  useEffect(knowWishes, [who]);
+function NotifyButton({ product: p }) {
+  const waited = useSignal(wishes)?.has(p.sku) ?? false;
+  const who = useSignal(session);
+  useEffect(loadWishes, [who]);
   const turn = () => {
-    if (isSignedIn()) return wish(p, !waited);
+    if (isSignedIn()) return setWish(p, !waited);
     signingIn.set("wish");
-    wished = p;
+    wishAfterSignIn = p;
     return undefined;
   };
   // One text for eyes and ears: the name says the state, so no aria-pressed beside it.
-  return html`<button type="button" class=${waited ? "take wish waited" : "take wish"} onClick=${turn}>
+  return html`<button type="button" class=${waited ? "product-action notify requested" : "product-action notify"} onClick=${turn}>
     ${waited ? "✓ You will be told" : "Notify me"}<span class="visually-hidden"> when <bdi>${p.title}</bdi> is back${waited ? ". Press to take it off your wishlist" : ""}</span></button>`;
 }
 

@@ -7,5 +7,5 @@ import { Heading, html } from "../view.js";
 
 export default function Warehouse() {
   return html`<${Heading} title="Warehouse" lead="What comes in, and what goes out." />
-    <div class="two"><${Shipping} /><div><${Receive} /><${Import} /><${Adjust} /></div></div>`;
+    <div class="two-columns"><${Shipping} /><div><${Receive} /><${Import} /><${Adjust} /></div></div>`;
 }

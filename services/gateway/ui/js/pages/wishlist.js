@@ -2,10 +2,10 @@
 
 import { get, withQuery } from "../api.js";
 import { session } from "../store.js";
-import { Empty, Heading, Skeleton, Trouble, html, useEvents, useHandOn, useLoad, useRef, useSoon, useState } from "../view.js";
-import { money, when } from "../words.js";
+import { Empty, Heading, Skeleton, ErrorBox, html, useEvents, usePassFocus, useLoad, useRef, useThrottle, useState } from "../view.js";
+import { money, when } from "../format.js";
 import { productsOf } from "../parts/shop-products.js";
-import { Availability, Take, Tile, useLiveProducts, wish } from "./shop.js";
+import { Availability, ProductAction, Tile, useLiveProducts, setWish } from "./shop.js";
 
 /** All wishes, the latest first. */
 async function all(signal) {
@@ -24,27 +24,27 @@ export default function Wishlist() {
   // Asked for apart: where catalog is away, the wishes are still here.
   const products = useLoad((signal) => productsOf(skus, signal), [skus.join()]);
   useLiveProducts(products, true);
-  const soon = useSoon(load.reload, 300);
+  const soon = useThrottle(load.reload, 300);
   useEvents((e) => { if (e.type.startsWith("wishlist.") && e.customer === session.get()?.subject) soon(); });
   const bySKU = new Map(products.data?.items.map((p) => [p.sku, p]));
   const asked = products.data?.skus;
   return html`<${Heading} title="Wishlist" lead="What you wait for. Whatever page you have open here, it tells you when something is back." />
-    <${Trouble} problem=${load.problem} what="Your wishlist cannot be shown." retry=${load.reload} />
-    <${Trouble} problem=${products.problem} what="Your wishes are here, but not their titles and prices." retry=${products.reload} />
-    ${!load.data ? !load.problem && html`<div class="sheet"><${Skeleton} lines=${6} /></div>`
+    <${ErrorBox} problem=${load.problem} what="Your wishlist cannot be shown." retry=${load.reload} />
+    <${ErrorBox} problem=${products.problem} what="Your wishes are here, but not their titles and prices." retry=${products.reload} />
+    ${!load.data ? !load.problem && html`<div class="panel"><${Skeleton} lines=${6} /></div>`
       : skus.length === 0 ? html`<${Empty} title="You wait for nothing">Where something is sold out, press “Notify me”, and it is kept here. <a href="/">Look around</a><//>`
-      : html`<ul class="sheet rows">${load.data.map((w) => html`<${Wish} key=${w.sku} wish=${w} product=${bySKU.get(w.sku)} known=${Boolean(asked?.has(w.sku))} gone=${soon} />`)}</ul>`}`;
+      : html`<ul class="panel rows">${load.data.map((w) => html`<${Wish} key=${w.sku} wish=${w} product=${bySKU.get(w.sku)} known=${Boolean(asked?.has(w.sku))} gone=${soon} />`)}</ul>`}`;
 }
 
 function Wish({ wish: w, product: p, known, gone }) {
   const [busy, setBusy] = useState(false);
   const row = useRef(null);
-  useHandOn(row, "button.remove");
+  usePassFocus(row, "button.remove");
   const title = p?.title ?? w.sku;
   const remove = async () => {
     if (busy) return;
     setBusy(true);
-    await wish({ sku: w.sku, title }, false);
+    await setWish({ sku: w.sku, title }, false);
     setBusy(false);
     gone();
   };
@@ -53,7 +53,7 @@ function Wish({ wish: w, product: p, known, gone }) {
     <div class="grow">${p ? html`<a href=${`/products/${encodeURIComponent(w.sku)}`}><bdi>${title}</bdi></a>` : html`<span class="sku">${w.sku}</span>`}
       <${State} wish=${w} product=${p} known=${known} /></div>
     ${p && html`<span class="price">${money(p.price)}</span>`}
-    <div class="row">${p?.available && html`<${Take} product=${p} />`}
+    <div class="row">${p?.available && html`<${ProductAction} product=${p} />`}
       <button type="button" class="small remove" aria-disabled=${busy} onClick=${remove}>Remove<span class="visually-hidden"> ${title}</span></button></div>
   </li>`;
 }

@@ -1,16 +1,16 @@
 // Do all services say the same? Asked once, answered when the shop is at rest.
 
 import { ask, get } from "../api.js";
-import { cell } from "../store.js";
-import { Trouble, html, useCell, useState } from "../view.js";
-import { number, plural, span, when } from "../words.js";
+import { signal } from "../store.js";
+import { ErrorBox, html, useSignal, useState } from "../view.js";
+import { number, plural, span, when } from "../format.js";
 import { usePoll } from "./poll.js";
 
 /** The ID of the audit that was asked for last: it goes on while the page is elsewhere. */
-const asked = cell("");
+const asked = signal("");
 
 export function Audit() {
-  const id = useCell(asked);
+  const id = useSignal(asked);
   const [state, setState] = useState({});
   const begin = async () => {
     if (state.busy) return;
@@ -22,9 +22,9 @@ export function Audit() {
       setState({ problem });
     }
   };
-  return html`<section class="sheet" aria-labelledby="audit"><h2 id="audit">Audit</h2>
+  return html`<section class="panel" aria-labelledby="audit"><h2 id="audit">Audit</h2>
     <p>Compares what all services have written down: orders, allocations, stock and products.</p>
-    <${Trouble} problem=${state.problem} what="The audit did not begin." />
+    <${ErrorBox} problem=${state.problem} what="The audit did not begin." />
     <p><button type="button" onClick=${begin} aria-disabled=${Boolean(state.busy)}>${id ? "Audit again" : "Begin the audit"}</button></p>
     ${id && html`<${Result} key=${id} id=${id} />`}
   </section>`;
@@ -34,7 +34,7 @@ function Result({ id }) {
   const [over, setOver] = useState(false);
   const load = usePoll((signal) => get(`/ops/audits/${encodeURIComponent(id)}`, signal).then((d) => { setOver(d.status !== "running"); return d; }), 1000, [id], !over);
   const d = load.data;
-  return html`<div class="verdict"><${Trouble} problem=${load.problem} what="Its result cannot be seen." retry=${load.reload} />
+  return html`<div class="audit-result"><${ErrorBox} problem=${load.problem} what="Its result cannot be seen." retry=${load.reload} />
     <div role="status">${!d || d.status === "running" ? html`<p>Looking… It first waits, half a minute at the most, for what is still on its way.</p><progress aria-label="The audit is running"></progress>`
       : d.status === "failed" ? html`<p><span class="badge bad">Not finished</span> Somebody could not be asked, or the shop did not come to rest. Try again when all services are ready.</p>`
       : html`<p><span class=${`badge ${d.clean ? "ok" : "bad"}`}>${d.clean ? "✓ All agree" : `✕ ${plural(d.report.differences.length, "difference")}`}</span>
@@ -44,14 +44,14 @@ function Result({ id }) {
 }
 
 /** The audit is also read in a terminal, and names a command there; here the same is a page. */
-export function saidOf(text) {
-  const [, said] = /^(.*) \(quadrille dead list [\w-]+\)$/.exec(text) ?? [];
-  return { said: said ?? text, letters: said !== undefined };
+export function parseDifference(text) {
+  const [, withoutCommand] = /^(.*) \(quadrille dead list [\w-]+\)$/.exec(text) ?? [];
+  return { message: withoutCommand ?? text, deadLetters: withoutCommand !== undefined };
 }
 
 function Difference({ text }) {
-  const { said, letters } = saidOf(text);
-  return html`${said}${letters && html` <a href="/floor/dead-letters">Look at them</a>`}`;
+  const { message, deadLetters } = parseDifference(text);
+  return html`${message}${deadLetters && html` <a href="/floor/dead-letters">Look at them</a>`}`;
 }
 
 const rows = { skus: "SKUs", on_hand: "On hand", reserved: "Reserved", products: "Products", allocations: "Allocations" };

@@ -1,7 +1,7 @@
 // Why an event could not be handled: in plain words first, then as the service wrote it.
 
 import { html } from "../view.js";
-import { sentence } from "../words.js";
+import { sentence } from "../format.js";
 
 const plain = [
   [/not an event|invalid character|unexpected end of JSON|cannot unmarshal|unmarshal/i, "What came is not readable as an event."],
@@ -14,9 +14,9 @@ const plain = [
 ];
 
 /** A sentence for people on an error that a service wrote down; "" where there is none. */
-export const plainly = (error) => plain.find(([like]) => like.test(error))?.[1] ?? "";
+export const explainError = (error) => plain.find(([like]) => like.test(error))?.[1] ?? "";
 
 export function Cause({ text }) {
-  const words = plainly(text);
+  const words = explainError(text);
   return html`${words && html`<p class="tight">${words}</p>`}<p class="error-text">${sentence(text)}</p>`;
 }

@@ -1,7 +1,7 @@
 // A small chart of lines over time, with its numbers as a table.
 
 import { html } from "../view.js";
-import { compact, minute, number } from "../words.js";
+import { compact, minute, number } from "../format.js";
 import { rem, useWidth } from "./width.js";
 
 const height = 190, right = 10, top = 12, bottom = 26; // pixels at the usual text size
@@ -36,12 +36,12 @@ export function Chart({ title, times, series, none }) {
 const marks = ({ length }, room) => (length < 2 ? [] : room < 3.5 ? [0, length - 1] : [0, Math.floor((length - 1) / 2), length - 1]);
 
 function line(values, x, y) {
-  let d = "", pen = "M";
+  let d = "", command = "M";
   values.forEach((v, i) => {
-    if (v === null) { pen = "M"; return; }
-    d += `${pen}${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
-    if (pen === "M" && (values[i + 1] ?? null) === null) d += "h3"; // alone, it would not be seen
-    pen = "L";
+    if (v === null) { command = "M"; return; }
+    d += `${command}${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
+    if (command === "M" && (values[i + 1] ?? null) === null) d += "h3"; // alone, it would not be seen
+    command = "L";
   });
   return d;
 }

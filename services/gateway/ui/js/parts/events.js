@@ -1,7 +1,7 @@
 // What events are called by people, and where to read on about one.
 
 import { withQuery } from "../api.js";
-import { shortID } from "../words.js";
+import { shortID } from "../format.js";
 
 const words = {
   "inventory.sku_processed": "Stock changed",
@@ -19,7 +19,7 @@ const words = {
 };
 
 /** An event's type in words; one that is not known yet keeps its name, made readable. */
-export function told(type) {
+export function eventLabel(type) {
   const known = words[type];
   if (known) return known;
   const plain = type.slice(type.indexOf(".") + 1).replaceAll("_", " ");
@@ -27,7 +27,7 @@ export function told(type) {
 }
 
 /** What an event is about, short enough for a line. */
-export function about({ subject, service }) {
+export function subjectLabel({ subject, service }) {
   if (service === "wishlist") return subject.split("/").map(decoded).join(" · ");
   return /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(subject) ? shortID(subject) : subject;
 }
@@ -40,5 +40,5 @@ function decoded(part) {
   }
 }
 
-export const traceOf = (subject) => withQuery("/floor/traces", { subject });
-export const chainOf = (correlation) => withQuery("/floor/traces", { correlation });
+export const traceURL = (subject) => withQuery("/floor/traces", { subject });
+export const correlationURL = (correlation) => withQuery("/floor/traces", { correlation });

@@ -12,7 +12,7 @@ const span = 10_000; // ms that a rate is taken over
  * number that grows whenever some have passed. However many come, it is drawn
  * four times a second at the most.
  */
-export function useFlow() {
+export function useEventRates() {
   const seen = useRef(null);
   seen.current ??= { times: Object.fromEntries(streams.map((s) => [s, []])), fresh: new Set(), pulses: {} };
   const [, turn] = useState({});

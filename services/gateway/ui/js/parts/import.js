@@ -1,9 +1,9 @@
 // A file of receipts: sent, then watched until every line is done.
 
 import { ask, get } from "../api.js";
-import { cell, isText, kept } from "../store.js";
-import { Trouble, html, useCell, useEffect, useHandOn, useRef, useState } from "../view.js";
-import { isolated, number, percent, plural, sentence } from "../words.js";
+import { signal, isText, kept } from "../store.js";
+import { ErrorBox, html, useSignal, useEffect, usePassFocus, useRef, useState } from "../view.js";
+import { isolated, number, percent, plural, sentence } from "../format.js";
 import { usePoll } from "./poll.js";
 
 const most = 64 << 20; // bytes, as inventory has it
@@ -12,14 +12,14 @@ const most = 64 << 20; // bytes, as inventory has it
 const watched = kept("sessionStorage", "quadrille.import", null, (v) => isText(v.id) && isText(v.name));
 
 /** How the file chosen last gets on: {busy}, or {refused} before it was sent, or {problem} after. */
-const upload = cell({});
+const upload = signal({});
 
-const faultOf = ({ name, size }) => (size === 0 ? `${isolated(name)} is empty.` : size > most ? `${isolated(name)} is larger than 64 MiB. Send it in parts.` : "");
+const fileProblem = ({ name, size }) => (size === 0 ? `${isolated(name)} is empty.` : size > most ? `${isolated(name)} is larger than 64 MiB. Send it in parts.` : "");
 
 async function send(file) {
   if (!file || upload.get().busy) return;
   if (watched.get()?.over) watched.set(null); // what is said now is of this file
-  const refused = faultOf(file);
+  const refused = fileProblem(file);
   if (refused) return upload.set({ refused });
   upload.set({ busy: true });
   try {
@@ -32,12 +32,12 @@ async function send(file) {
 }
 
 export function Import() {
-  const { busy, problem, file, refused } = useCell(upload);
-  const seen = useCell(watched);
-  return html`<section class="sheet" aria-labelledby="import">
+  const { busy, problem, file, refused } = useSignal(upload);
+  const seen = useSignal(watched);
+  return html`<section class="panel" aria-labelledby="import">
     <h2 id="import">Receive from a file</h2>
-    <${Trouble} problem=${problem} what=${`${isolated(file?.name)} was not taken.`} retry=${problem?.passing && (() => send(file))} again="Send it again" />
-    ${refused && html`<div class="trouble" role="alert"><p>${refused}</p></div>`}
+    <${ErrorBox} problem=${problem} what=${`${isolated(file?.name)} was not taken.`} retry=${problem?.transient && (() => send(file))} again="Send it again" />
+    ${refused && html`<div class="error-box" role="alert"><p>${refused}</p></div>`}
     <${Drop} busy=${Boolean(busy)} />
     ${seen && html`<${Progress} key=${seen.id} watched=${seen} />`}
   </section>`;
@@ -60,17 +60,17 @@ const ended = ["done", "failed", "cancelled"];
 function Progress({ watched: { id, name } }) {
   const [over, setOver] = useState(false);
   const box = useRef(null);
-  useHandOn(box);
+  usePassFocus(box);
   const load = usePoll((signal) => get(`/imports/${encodeURIComponent(id)}`, signal).then((d) => { setOver(ended.includes(d.status)); return d; }), 700, [id], !over);
   useEffect(() => { if (over) watched.set((w) => (w?.id === id ? { ...w, over } : w)); }, [over]);
   const d = load.data;
   const share = d?.total ? d.processed / d.total : over ? 1 : 0;
   return html`<div class="progress-box" ref=${box}>
-    <h3 class="breaks">${name}</h3>
-    <${Trouble} problem=${load.problem} what="How far it is cannot be seen." retry=${load.reload} />
+    <h3 class="wrap-anywhere">${name}</h3>
+    <${ErrorBox} problem=${load.problem} what="How far it is cannot be seen." retry=${load.reload} />
     <progress max="1" value=${share} aria-label=${`Lines of ${isolated(name)} that are done`}></progress>
-    <p role="status">${progress(d)}</p>
-    ${d?.ignored_columns?.length > 0 && html`<p class="hint breaks">Not read: ${plural(d.ignored_columns.length, "column")} ${d.ignored_columns.map(isolated).join(", ")}.</p>`}
+    <p role="status">${progressText(d)}</p>
+    ${d?.ignored_columns?.length > 0 && html`<p class="hint wrap-anywhere">Not read: ${plural(d.ignored_columns.length, "column")} ${d.ignored_columns.map(isolated).join(", ")}.</p>`}
     ${d?.rejected > 0 && html`<${Rejected} of=${d} />`}
     ${over && html`<button type="button" class="small" onClick=${() => watched.set(null)}>Put this away</button>`}
     ${d && !over && html`<${Cancel} id=${id} reload=${load.reload} />`}
@@ -89,29 +89,29 @@ function Cancel({ id, reload }) {
       else setState({ problem });
     }
   };
-  return html`<${Trouble} problem=${state.problem} what="It was not cancelled." />
+  return html`<${ErrorBox} problem=${state.problem} what="It was not cancelled." />
     <button type="button" class="small" aria-disabled=${Boolean(state.busy)} onClick=${() => !state.busy && cancel()}>Cancel</button>`;
 }
 
 /** How far an import is, as the reader is told. */
-export function progress(d) {
+export function progressText(d) {
   if (!d) return "Waiting for the first line…";
   const rest = d.status === "done" || !d.total ? "" : ` ${plural(d.total - d.processed, "line")} left out.`;
   switch (d.status) {
     case "done": return done(d);
-    case "failed": return `Failed: ${sentence(d.reason ?? "")} ${taken(d)}${rest}`;
-    case "cancelled": return `Cancelled: ${taken(d)}${rest}`;
+    case "failed": return `Failed: ${sentence(d.reason ?? "")} ${acceptedText(d)}${rest}`;
+    case "cancelled": return `Cancelled: ${acceptedText(d)}${rest}`;
   }
   const held = d.reason ? ` Held up: ${sentence(d.reason)}` : "";
   return (d.total ? `${number(d.processed)} of ${plural(d.total, "line")}, ${percent(d.processed / d.total)}` : "Waiting for its turn…") + (held && `.${held}`);
 }
 
-const taken = (d) => `${plural(d.processed - d.rejected, "line")} taken${d.rejected ? `, ${number(d.rejected)} not` : ""}.`;
+const acceptedText = (d) => `${plural(d.processed - d.rejected, "line")} taken${d.rejected ? `, ${number(d.rejected)} not` : ""}.`;
 
-const done = (d) => !d.processed ? "Done: there was nothing in it. Each line below the first is a receipt." : `Done: ${taken(d)}`;
+const done = (d) => !d.processed ? "Done: there was nothing in it. Each line below the first is a receipt." : `Done: ${acceptedText(d)}`;
 
 /** What is wrong with a line: what the reader of such files says is for programmers. */
-export function lineFault(detail) {
+export function lineProblem(detail) {
   if (/" in (non-)?quoted.field$/.test(detail)) return "A quotation mark is missing, or one too many.";
   return sentence(detail);
 }
@@ -119,6 +119,6 @@ export function lineFault(detail) {
 function Rejected({ of: { rejected, errors } }) {
   return html`<h3>Lines that were not taken</h3>
     <div class="wide tall" tabindex="0" role="region" aria-label="Lines that were not taken"><table><thead><tr><th scope="col" class="num">Line</th><th scope="col">Why</th></tr></thead>
-      <tbody>${errors.map((e) => html`<tr key=${e.line}><td class="num">${number(e.line)}</td><td>${lineFault(e.detail)}</td></tr>`)}</tbody></table></div>
+      <tbody>${errors.map((e) => html`<tr key=${e.line}><td class="num">${number(e.line)}</td><td>${lineProblem(e.detail)}</td></tr>`)}</tbody></table></div>
     ${rejected > errors.length && html`<p class="hint">The first ${number(errors.length)} of ${number(rejected)}.</p>`}`;
 }

@@ -1,15 +1,15 @@
 // The last hour: how many orders, and how far readers fell behind.
 
 import { get } from "../api.js";
-import { Skeleton, Trouble, html } from "../view.js";
+import { Skeleton, ErrorBox, html } from "../view.js";
 import { Chart } from "./chart.js";
 import { usePoll } from "./poll.js";
 
 export function LastHour() {
   const load = usePoll((signal) => get("/ops/history?minutes=60", signal), 15_000, []);
   const d = load.data;
-  return html`<section class="sheet" aria-labelledby="hour"><h2 id="hour">The last hour</h2>
-    <${Trouble} problem=${load.problem} what="The last hour cannot be shown." retry=${load.reload} />
+  return html`<section class="panel" aria-labelledby="hour"><h2 id="hour">The last hour</h2>
+    <${ErrorBox} problem=${load.problem} what="The last hour cannot be shown." retry=${load.reload} />
     ${!d ? !load.problem && html`<${Skeleton} lines=${8} />` : html`<div class="columns">
       <${Chart} title="Orders per minute" times=${d.orders.map((o) => o.at)} series=${ordersOf(d)} none="No orders in this hour." />
       <${Chart} title="Events behind" times=${d.orders.map((o) => o.at)} series=${lagOf(d)} none="Nobody was behind in this hour." />
@@ -17,8 +17,8 @@ export function LastHour() {
   </section>`;
 }
 
-const orderLines = [["placed", "", "sales"], ["confirmed", "5 3", "good"], ["shipped", "2 3", "catalog"], ["rejected", "8 3 2 3", "bad"]];
-const ordersOf = (d) => orderLines.map(([name, dash, kind]) => ({ name, dash, kind, values: d.orders.map((o) => o[name]) }));
+const orderSeries = [["placed", "", "sales"], ["confirmed", "5 3", "good"], ["shipped", "2 3", "catalog"], ["rejected", "8 3 2 3", "bad"]];
+const ordersOf = (d) => orderSeries.map(([name, dash, kind]) => ({ name, dash, kind, values: d.orders.map((o) => o[name]) }));
 
 const dashes = { inventory: "", catalog: "5 3", sales: "2 3", wishlist: "8 3 2 3" };
 

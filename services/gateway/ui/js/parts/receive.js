@@ -1,24 +1,24 @@
 // Goods that came in, and counts that were put right.
 
 import { notify } from "../store.js";
-import { Trouble, html, useState } from "../view.js";
-import { number, skuRule } from "../words.js";
-import { outgoing, useSending } from "./sending.js";
+import { ErrorBox, html, useState } from "../view.js";
+import { number, skuRule } from "../format.js";
+import { submissionStore, useSubmission } from "./sending.js";
 
-const receipts = outgoing("receipt", "/receipts", "quantity");
-const adjustments = outgoing("adjustment", "/adjustments", "delta");
+const receipts = submissionStore("receipt", "/receipts", "quantity");
+const adjustments = submissionStore("adjustment", "/adjustments", "delta");
 
 export function Receive() {
   const [sku, setSKU] = useState(""), [quantity, setQuantity] = useState("");
-  const sending = useSending(receipts, (r) => {
+  const sending = useSubmission(receipts, (r) => {
     notify(`${number(r.quantity)} of ${r.sku} are in.`);
     setSKU(""); setQuantity("");
-    nextIn("receive");
+    focusNextEntry("receive");
   });
   const submit = (e) => { e.preventDefault(); if (!sending.pending) sending.send({ sku: sku.trim(), quantity: Number(quantity) }); };
-  return html`<section class="sheet" aria-labelledby="receive">
+  return html`<section class="panel" aria-labelledby="receive">
     <h2 id="receive">Receive goods</h2>
-    <${Under} sending=${sending} what="The receipt" text=${(b) => `${number(b.quantity)} of ${b.sku}`} />
+    <${SubmissionStatus} sending=${sending} what="The receipt" text=${(b) => `${number(b.quantity)} of ${b.sku}`} />
     <form onSubmit=${submit} onInput=${sending.clear}>
       <${SKU} id="receive-sku" value=${sku} set=${setSKU} />
       <div class="field"><label for="receive-quantity">How many came in</label>
@@ -30,15 +30,15 @@ export function Receive() {
 
 export function Adjust() {
   const [sku, setSKU] = useState(""), [delta, setDelta] = useState(""), [reason, setReason] = useState("");
-  const sending = useSending(adjustments, (a) => {
+  const sending = useSubmission(adjustments, (a) => {
     notify(`${a.sku} was changed by ${signed(a.delta)}.`);
     setSKU(""); setDelta(""); setReason("");
-    nextIn("adjust");
+    focusNextEntry("adjust");
   });
   const submit = (e) => { e.preventDefault(); if (!sending.pending) sending.send({ sku: sku.trim(), delta: Number(delta), reason: reason.trim() }); };
-  return html`<section class="sheet" aria-labelledby="adjust">
+  return html`<section class="panel" aria-labelledby="adjust">
     <h2 id="adjust">Put a count right</h2>
-    <${Under} sending=${sending} what="The change" text=${(b) => `${signed(b.delta)} of ${b.sku}`} />
+    <${SubmissionStatus} sending=${sending} what="The change" text=${(b) => `${signed(b.delta)} of ${b.sku}`} />
     <form onSubmit=${submit} onInput=${sending.clear}>
       <${SKU} id="adjust-sku" value=${sku} set=${setSKU} />
       <div class="pair">
@@ -54,7 +54,7 @@ export function Adjust() {
 }
 
 /** The next one begins with its SKU, for whoever is still at this form. */
-function nextIn(form) {
+function focusNextEntry(form) {
   const sku = document.getElementById(`${form}-sku`);
   if (sku?.form.contains(document.activeElement)) sku.focus();
 }
@@ -69,10 +69,10 @@ function SKU({ id, value, set }) {
 }
 
 /** What is under way, and what became of it where it was not taken. */
-function Under({ sending: { pending, problem, now, drop }, what, text }) {
-  if (!pending) return html`<${Trouble} problem=${problem} what=${`${what} was not taken.`} />`;
+function SubmissionStatus({ sending: { pending, problem, now, drop }, what, text }) {
+  if (!pending) return html`<${ErrorBox} problem=${problem} what=${`${what} was not taken.`} />`;
   if (!problem) return null;
-  return html`<div class="trouble" role="alert">
+  return html`<div class="error-box" role="alert">
     <p><strong>${what} of ${text(pending.body)} has not been answered yet.</strong> ${problem.message} It is kept and sent again by itself; it counts once.</p>
     <div class="row"><button type="button" class="small" onClick=${now}>Send it now</button>
       <button type="button" class="small" onClick=${drop}>Forget it</button></div></div>`;

@@ -1,17 +1,17 @@
 // Having a service read a stream again, and watching it catch up.
 
 import { ask, get } from "../api.js";
-import { Trouble, html, useEffect, useState } from "../view.js";
-import { number, percent, rate, sentence, span } from "../words.js";
-import { begun, leftOf, looked, shareOf, speedOf } from "./catchup.js";
-import { usual } from "./plan.js";
+import { ErrorBox, html, useEffect, useState } from "../view.js";
+import { number, percent, rate, sentence, span } from "../format.js";
+import { startProgress, timeLeft, updateProgress, progressShare, progressRate } from "./catchup.js";
+import { defaultEdges } from "./layout.js";
 import { usePoll } from "./poll.js";
-import { Sure } from "./sure.js";
+import { ConfirmDialog } from "./confirm.js";
 
 /** What each service reads, as far as that is known. */
 function readings(services) {
   const pairs = services ? services.flatMap((s) => s.readers.map((r) => [r.stream, s.name])) : [];
-  const all = pairs.length ? pairs : usual;
+  const all = pairs.length ? pairs : defaultEdges;
   const by = new Map();
   for (const [stream, service] of all) by.set(service, [...(by.get(service) ?? []), stream]);
   return by;
@@ -35,7 +35,7 @@ export function Replay({ services }) {
       setState({ problem });
     }
   };
-  return html`<section class="sheet" aria-labelledby="replay"><h2 id="replay">Read again</h2>
+  return html`<section class="panel" aria-labelledby="replay"><h2 id="replay">Read again</h2>
     <p>Sets a service back in a stream. It goes through the events once more; nothing doubles.</p>
     <form onSubmit=${(e) => { e.preventDefault(); if (!state.busy) setState({ asking: true }); }}>
       <div class="pair">
@@ -48,8 +48,8 @@ export function Replay({ services }) {
         <input id="replay-since" type="datetime-local" step="1" value=${since} onInput=${(e) => setSince(e.target.value)} /></div>
       <button type="submit" aria-disabled=${Boolean(state.busy)}>${state.busy ? "Asking…" : "Read again…"}</button>
     </form>
-    <${Trouble} problem=${state.problem} what="The replay did not begin." />
-    ${state.asking && html`<${Sure} title=${`Have ${service} read ${stream} again?`} yes="Read again" onYes=${start} onNo=${() => setState((s) => (s.asking ? {} : s))}>
+    <${ErrorBox} problem=${state.problem} what="The replay did not begin." />
+    ${state.asking && html`<${ConfirmDialog} title=${`Have ${service} read ${stream} again?`} yes="Read again" onYes=${start} onNo=${() => setState((s) => (s.asking ? {} : s))}>
       <p>Until it has caught up, ${service} learns of new events in ${stream} late. Nothing takes effect twice.</p><//>`}
     ${state.watched && html`<${CatchUp} key=${state.watched.id} ...${state.watched} />`}
   </section>`;
@@ -58,16 +58,16 @@ export function Replay({ services }) {
 const wholeSeconds = (ms) => Math.max(1, Math.round(ms / 1000)) * 1000;
 
 function CatchUp({ service, stream, from }) {
-  const [p, setP] = useState(() => begun(from));
+  const [p, setP] = useState(() => startProgress(from));
   const load = usePoll((signal) => get(`/ops/services/${service}/subscriptions`, signal), 1000, [service, stream], !p.done);
   const reader = load.data?.items.find((r) => r.stream === stream);
-  useEffect(() => { if (reader && !p.done) setP((was) => looked(was, reader, Date.now())); }, [load.data]);
-  const left = leftOf(p), share = shareOf(p);
+  useEffect(() => { if (reader && !p.done) setP((was) => updateProgress(was, reader, Date.now())); }, [load.data]);
+  const left = timeLeft(p), share = progressShare(p);
   return html`<div class="progress-box"><h3>${service} reads ${stream}</h3>
-    <${Trouble} problem=${load.problem} what="How far it is cannot be seen." retry=${load.reload} />
+    <${ErrorBox} problem=${load.problem} what="How far it is cannot be seen." retry=${load.reload} />
     <progress max="1" value=${share} aria-label=${`How far ${service} is in ${stream}`}></progress>
     <p>${p.done ? `It has caught up: event ${number(p.end)} was the last.` : !p.seen ? "It is being set back…"
-      : `${percent(share)}, at ${number(Math.max(0, p.position))} of ${number(p.end)}, ${rate(speedOf(p))} a second${left === null ? "" : `, about ${span(wholeSeconds(left))} left`}.`}</p>
+      : `${percent(share)}, at ${number(Math.max(0, p.position))} of ${number(p.end)}, ${rate(progressRate(p))} a second${left === null ? "" : `, about ${span(wholeSeconds(left))} left`}.`}</p>
     <p class="visually-hidden" role="status">${p.done ? `${service} has caught up with ${stream}.` : ""}</p>
     ${reader?.error && html`<p class="hint">It is held up: ${sentence(reader.error)}</p>`}
   </div>`;

@@ -2,8 +2,8 @@
 
 import { ask, get, withQuery } from "../api.js";
 import { notify } from "../store.js";
-import { Empty, Skeleton, Trouble, html, useEffect, useEvents, useHandOn, useLoad, useRef, useSoon, useState } from "../view.js";
-import { isolated, number, plural, shortID, when } from "../words.js";
+import { Empty, Skeleton, ErrorBox, html, useEffect, useEvents, usePassFocus, useLoad, useRef, useThrottle, useState } from "../view.js";
+import { isolated, number, plural, shortID, when } from "../format.js";
 
 const pageSize = 50;
 const atOnce = 10; // what else there is on the page should not be far below
@@ -13,7 +13,7 @@ export function Shipping() {
   const [all, showAll] = useState(false);
   const list = useRef(null);
   useEffect(() => { if (all) list.current?.children[atOnce]?.querySelector("a")?.focus(); }, [all]); // the button is gone
-  const soon = useSoon(load.reload, 500);
+  const soon = useThrottle(load.reload, 500);
   const gone = (id) => load.set((d) => d && { ...d, items: d.items.filter((o) => o.id !== id) });
   useEvents((e) => {
     if (e.service !== "sales" || !e.type.startsWith("sales.order_")) return;
@@ -21,21 +21,21 @@ export function Shipping() {
     else if (load.data?.items.some((o) => o.id === e.subject)) { gone(e.subject); if (load.data.next) soon(); }
   });
   const items = load.data?.items;
-  return html`<section class="sheet" aria-labelledby="ship">
+  return html`<section class="panel" aria-labelledby="ship">
     <h2 id="ship">To ship ${items && html`<span class="count">${number(items.length)}${load.data.next ? "+" : ""}</span>`}</h2>
-    <${Trouble} problem=${load.problem} what="The orders cannot be shown." retry=${load.reload} />
+    <${ErrorBox} problem=${load.problem} what="The orders cannot be shown." retry=${load.reload} />
     ${!items ? !load.problem && html`<${Skeleton} lines=${6} />`
       : items.length === 0 ? html`<${Empty} title="Nothing to ship">Orders appear here as soon as they are confirmed.<//>`
-      : html`<ul class="rows" ref=${list}>${items.slice(0, all ? pageSize : atOnce).map((o) => html`<${Parcel} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
+      : html`<ul class="rows" ref=${list}>${items.slice(0, all ? pageSize : atOnce).map((o) => html`<${Shipment} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
     ${!all && items?.length > atOnce && html`<button type="button" class="small" onClick=${() => showAll(true)}>Show ${number(items.length - atOnce)} more</button>`}
     ${all && load.data?.next && html`<p class="hint">These are the first ${number(items.length)}; more come as these are shipped.</p>`}
   </section>`;
 }
 
-function Parcel({ order: o, gone }) {
+function Shipment({ order: o, gone }) {
   const [busy, setBusy] = useState(false), [problem, setProblem] = useState(null);
   const row = useRef(null);
-  useHandOn(row, "button.primary");
+  usePassFocus(row, "button.primary");
   const ship = async () => {
     if (busy) return;
     setBusy(true); setProblem(null);
@@ -49,8 +49,8 @@ function Parcel({ order: o, gone }) {
   };
   return html`<li ref=${row}><div class="grow">
       <p class="tight"><strong><bdi>${o.customer}</bdi></strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${isolated(o.customer)}`}>${shortID(o.id)}</a> <span class="hint date">${when(o.placed_at)}</span></p>
-      <ul class="pack">${o.lines.map((l) => html`<li key=${l.sku}><strong>${number(l.quantity)} ×</strong> <bdi>${l.title ?? l.sku}</bdi> <span class="sku">${l.sku}</span></li>`)}</ul>
-      <${Trouble} problem=${problem} what="It was not shipped." />
+      <ul class="order-lines">${o.lines.map((l) => html`<li key=${l.sku}><strong>${number(l.quantity)} ×</strong> <bdi>${l.title ?? l.sku}</bdi> <span class="sku">${l.sku}</span></li>`)}</ul>
+      <${ErrorBox} problem=${problem} what="It was not shipped." />
     </div>
     <button type="button" class="primary" aria-disabled=${busy} aria-label=${`Ship the order of ${isolated(o.customer)}, ${plural(o.lines.length, "line")}, ${shortID(o.id)}`} onClick=${ship}>${busy ? "Shipping…" : "Ship"}</button>
   </li>`;

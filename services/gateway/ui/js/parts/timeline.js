@@ -3,25 +3,25 @@
 // for everybody; the drawing only adds to it.
 
 import { html, useEffect, useRef, useState } from "../view.js";
-import { plural, shortID, span, when } from "../words.js";
-import { about, told, traceOf } from "./events.js";
-import { rem, usual } from "./width.js";
+import { plural, shortID, span, when } from "../format.js";
+import { subjectLabel, eventLabel, traceURL } from "./events.js";
+import { rem, pixelScale } from "./width.js";
 
 const first = 22; // from the top of a row to the middle of its first line; all are pixels at the usual text size
 
 export function Timeline({ chain, subject }) {
   const { steps, lanes, total } = chain;
-  const title = told(steps[0].type);
-  return html`<section class="sheet" aria-label=${`${title}, ${when(chain.begin)}, ${shortID(chain.correlation)}`}>
+  const title = eventLabel(steps[0].type);
+  return html`<section class="panel" aria-label=${`${title}, ${when(chain.begin)}, ${shortID(chain.correlation)}`}>
     <div class="heading"><div><h2>${title}</h2><p class="lead">${when(chain.begin)} · ${plural(steps.length, "event")} in ${plural(lanes.length, "service")}</p></div>
       <p class="total"><span class="hint">in all</span> ${span(total)}</p></div>
     <p class="legend lanes">${lanes.map((l) => html`<span key=${l}><i class=${`swatch ${l}`}></i>${l}</span>`)}</p>
-    <${Drawn} steps=${steps} lanes=${lanes} total=${total} subject=${subject} />
-    <p class="hint breaks">Correlation <span class="id">${chain.correlation}</span></p>
+    <${Diagram} steps=${steps} lanes=${lanes} total=${total} subject=${subject} />
+    <p class="hint wrap-anywhere">Correlation <span class="id">${chain.correlation}</span></p>
   </section>`;
 }
 
-function Drawn({ steps, lanes, total, subject }) {
+function Diagram({ steps, lanes, total, subject }) {
   const [ref, { width, height, tops }] = useRows(steps.length);
   return html`<div class="timeline" ref=${ref}><${Lanes} steps=${steps} lanes=${lanes} lane=${width < 480 ? 15 : 26} height=${height} y=${(i) => (tops[i] ?? 0) + first} />
     <ol>${steps.map((s) => html`<${Step} key=${s.id} step=${s} cause=${steps[s.cause]} total=${total} own=${s.subject === subject} />`)}</ol></div>`;
@@ -34,7 +34,7 @@ function useRows(count) {
   useEffect(() => {
     const list = ref.current.querySelector("ol");
     const watch = new ResizeObserver(() => {
-      const scale = usual(), top = list.getBoundingClientRect().top;
+      const scale = pixelScale(), top = list.getBoundingClientRect().top;
       setRows({ width: ref.current.clientWidth * scale, height: list.offsetHeight * scale, tops: [...list.children].map((li) => (li.getBoundingClientRect().top - top) * scale) });
     });
     watch.observe(ref.current);
@@ -50,7 +50,7 @@ function Lanes({ steps, lanes, lane, height, y }) {
   return html`<svg width=${rem(width)} height=${rem(height)} viewBox=${`0 0 ${width} ${height || 1}`} aria-hidden="true" focusable="false">
     ${lanes.map((l, i) => html`<path key=${l} class=${`lane ${l}`} d=${`M${i * lane + lane / 2} 0V${height}`} />`)}
     ${steps.map((s, i) => s.cause >= 0 && html`<path key=${s.id} class="cause" d=${arc(x(steps[s.cause]), y(s.cause), x(s), y(i))} />`)}
-    ${steps.map((s, i) => html`<circle key=${s.id} class=${`bead ${s.service}`} cx=${x(s)} cy=${y(i)} r="7" />`)}
+    ${steps.map((s, i) => html`<circle key=${s.id} class=${`event-dot ${s.service}`} cx=${x(s)} cy=${y(i)} r="7" />`)}
   </svg>`;
 }
 
@@ -64,8 +64,8 @@ function arc(ax, ay, bx, by) {
 function Step({ step: s, cause, total, own }) {
   const start = total ? (100 * (s.at - (s.took ?? 0))) / total : 0, long = total ? (100 * (s.took ?? 0)) / total : 0;
   return html`<li class=${own ? "own" : ""}>
-    <p class="line-one"><strong>${told(s.type)}</strong> <a class="id" href=${traceOf(s.subject)} aria-label=${`${about(s)}: its traces`}>${about(s)}</a></p>
-    <p class="line-two"><span class="visually-hidden">in ${s.service}, </span>at ${span(s.at)}${cause ? html`, <b>${span(s.took)}</b> after ${told(cause.type).toLowerCase()}` : s.causation ? ", its cause is not in the notes any more" : ", the beginning"}</p>
-    <svg class=${`fall ${s.service}`} viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false"><rect class="rail" width="100" height="4" /><rect class="took" x=${Math.min(start, 99)} width=${Math.max(long, 1)} height="4" /></svg>
+    <p class="line-one"><strong>${eventLabel(s.type)}</strong> <a class="id" href=${traceURL(s.subject)} aria-label=${`${subjectLabel(s)}: its traces`}>${subjectLabel(s)}</a></p>
+    <p class="line-two"><span class="visually-hidden">in ${s.service}, </span>at ${span(s.at)}${cause ? html`, <b>${span(s.took)}</b> after ${eventLabel(cause.type).toLowerCase()}` : s.causation ? ", its cause is not in the notes any more" : ", the beginning"}</p>
+    <svg class=${`waterfall ${s.service}`} viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false"><rect class="track" width="100" height="4" /><rect class="duration" x=${Math.min(start, 99)} width=${Math.max(long, 1)} height="4" /></svg>
   </li>`;
 }

@@ -10,7 +10,7 @@ export function useWidth(before = 700) {
   const ref = useRef(null);
   const [width, setWidth] = useState(before);
   useEffect(() => {
-    const watch = new ResizeObserver(([entry]) => setWidth(Math.round(entry.contentRect.width * usual()) || before));
+    const watch = new ResizeObserver(([entry]) => setWidth(Math.round(entry.contentRect.width * pixelScale()) || before));
     watch.observe(ref.current);
     return () => watch.disconnect();
   }, []);
@@ -18,7 +18,7 @@ export function useWidth(before = 700) {
 }
 
 /** What a pixel is at the usual text size, where the reader's is another. */
-export const usual = () => 16 / parseFloat(getComputedStyle(document.documentElement).fontSize);
+export const pixelScale = () => 16 / parseFloat(getComputedStyle(document.documentElement).fontSize);
 
 /** A length that grows with the text. */
 export const rem = (px) => `${px / 16}rem`;

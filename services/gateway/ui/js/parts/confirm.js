@@ -3,7 +3,7 @@
 import { html, useEffect, useRef } from "../view.js";
 
 /** Asks while it is shown. The browser keeps the focus within, closes on Escape, and gives the focus back. */
-export function Sure({ title, yes, danger, onYes, onNo, children }) {
+export function ConfirmDialog({ title, yes, danger, onYes, onNo, children }) {
   const dialog = useRef(null);
   useEffect(() => { dialog.current.showModal(); }, []);
   const close = (e) => { e?.preventDefault(); dialog.current.close(); onNo(); };

@@ -1,48 +1,48 @@
 // The dead letters of one service, by what went wrong.
 
 import { ask, get, withQuery } from "../api.js";
-import { Skeleton, Trouble, html, useEffect, useHandOn, useLoad, useRef, useState } from "../view.js";
-import { number, plural, when } from "../words.js";
+import { Skeleton, ErrorBox, html, useEffect, usePassFocus, useLoad, useRef, useState } from "../view.js";
+import { number, plural, when } from "../format.js";
 import { Cause } from "./cause.js";
-import { about, told } from "./events.js";
-import { Letter } from "./letter.js";
-import { Reason } from "./reason.js";
+import { subjectLabel, eventLabel } from "./events.js";
+import { DeadLetter } from "./deadletter.js";
+import { DiscardDialog } from "./discard.js";
 
 const pageSize = 50;
 
-export function ServiceLetters({ service, count, onTouch }) {
+export function ServiceDeadLetters({ service, count, onTouch }) {
   const at = `/ops/services/${service}/dead-letters`;
   const load = useLoad((signal) => get(`${at}?limit=1`, signal), [service, count]);
-  const [said, say] = useState("");
-  const settled = (text) => { say(text); load.reload(); onTouch(); };
+  const [message, setMessage] = useState("");
+  const onResolved = (text) => { setMessage(text); load.reload(); onTouch(); };
   const groups = load.data?.groups;
-  return html`<section class="sheet" aria-labelledby=${`of-${service}`}>
+  return html`<section class="panel" aria-labelledby=${`of-${service}`}>
     <h2 id=${`of-${service}`}><i class=${`swatch ${service}`}></i>${service} <span class="count">${number(load.data?.total ?? count)}</span></h2>
-    <p role="status" class=${said ? "said" : ""}>${said}</p>
-    <${Trouble} problem=${load.problem} what=${`The dead letters of ${service} cannot be shown.`} retry=${load.reload} />
+    <p role="status" class=${message ? "result" : ""}>${message}</p>
+    <${ErrorBox} problem=${load.problem} what=${`The dead letters of ${service} cannot be shown.`} retry=${load.reload} />
     ${!groups ? !load.problem && html`<${Skeleton} lines=${3} />`
       : groups.length === 0 ? html`<p class="hint">None are left.</p>`
-      : html`<ul class="rows">${groups.map((g) => html`<${Group} key=${`${g.type} ${g.cause}`} at=${at} group=${g} settled=${settled} />`)}</ul>`}
+      : html`<ul class="rows">${groups.map((g) => html`<${Group} key=${`${g.type} ${g.cause}`} at=${at} group=${g} onResolved=${onResolved} />`)}</ul>`}
   </section>`;
 }
 
-const nameOf = (type) => (type ? told(type) : "Not an event");
+const nameOf = (type) => (type ? eventLabel(type) : "Not an event");
 
-function Group({ at, group: g, settled }) {
+function Group({ at, group: g, onResolved }) {
   const [open, setOpen] = useState(false), [discarding, discard] = useState(false), [state, setState] = useState({});
   const row = useRef(null);
-  useHandOn(row);
+  usePassFocus(row);
   const all = async (what, body) => {
     if (state.busy) return;
     setState({ busy: what });
     try {
-      settled(outcome(what, await throughout(`${at}/${what}`, { ...(g.type && { type: g.type }), error: g.cause, ...body })));
+      onResolved(outcomeText(what, await applyToAll(`${at}/${what}`, { ...(g.type && { type: g.type }), error: g.cause, ...body })));
       setState({});
     } catch (problem) {
       setState({ problem });
     }
   };
-  return html`<li class="letters" ref=${row}><div class="grow">
+  return html`<li class="dead-letter-group" ref=${row}><div class="grow">
       <h3>${nameOf(g.type)} <span class="badge">${plural(g.count, "letter")}</span></h3>
       <${Cause} text=${g.cause} /></div>
     <div class="row">
@@ -50,14 +50,14 @@ function Group({ at, group: g, settled }) {
       <button type="button" class="small primary" aria-disabled=${Boolean(state.busy)} onClick=${() => all("retry")}>${state.busy === "retry" ? "Retrying…" : "Retry all"}</button>
       <button type="button" class="small danger" aria-disabled=${Boolean(state.busy)} onClick=${() => !state.busy && discard(true)}>${state.busy === "discard" ? "Discarding…" : "Discard all…"}</button>
     </div>
-    <div class="whole"><${Trouble} problem=${state.problem} what="Not all of them were dealt with." /></div>
-    ${open && html`<${Members} at=${at} group=${g} settled=${settled} />`}
-    ${discarding && html`<${Reason} title=${`Discard ${plural(g.count, "letter")}?`} onYes=${(reason) => { discard(false); all("discard", { reason }); }} onNo=${() => discard(false)} />`}
+    <div class="full-width"><${ErrorBox} problem=${state.problem} what="Not all of them were dealt with." /></div>
+    ${open && html`<${Members} at=${at} group=${g} onResolved=${onResolved} />`}
+    ${discarding && html`<${DiscardDialog} title=${`Discard ${plural(g.count, "letter")}?`} onYes=${(reason) => { discard(false); all("discard", { reason }); }} onNo=${() => discard(false)} />`}
   </li>`;
 }
 
 /** Asks for a group until its end: a hundred are done at a time. */
-async function throughout(path, body) {
+async function applyToAll(path, body) {
   const sum = { done: 0, failed: 0 };
   for (let after; ;) {
     const { data } = await ask("POST", path, { body: after ? { ...body, after } : body, patience: 120_000 });
@@ -68,23 +68,23 @@ async function throughout(path, body) {
   }
 }
 
-function outcome(what, { done, failed }) {
+function outcomeText(what, { done, failed }) {
   if (what === "discard") return `${plural(done, "letter was", "letters were")} discarded. They are kept as a record.`;
   if (!done && !failed) return "There are none of these any more.";
   const well = done ? `${plural(done, "event was", "events were")} handled now.` : "None could be handled.";
   return failed ? `${well} ${plural(failed, "event")} failed again and ${failed === 1 ? "stays" : "stay"} here.` : well;
 }
 
-function Members({ at, group: g, settled }) {
+function Members({ at, group: g, onResolved }) {
   const load = useLoad((signal) => get(withQuery(at, { type: g.type, error: g.cause, limit: pageSize }), signal), [at, g.type, g.cause, g.count]);
   const [shown, show] = useState(null);
   const items = load.data?.items;
   useEffect(() => { if (shown && items && !items.some((l) => l.id === shown)) show(null); }, [items]);
-  return html`<div class="whole"><${Trouble} problem=${load.problem} what="They cannot be shown." retry=${load.reload} />
+  return html`<div class="full-width"><${ErrorBox} problem=${load.problem} what="They cannot be shown." retry=${load.reload} />
     ${!items ? !load.problem && html`<${Skeleton} lines=${2} />` : html`<ul class="members">${items.map((l) => html`<li key=${l.id}>
-      <button type="button" class="plain" onClick=${() => show(l.id)}>${l.subject ? about({ subject: l.subject, service: l.stream }) : `Number ${number(l.id)}`}</button>
+      <button type="button" class="plain" onClick=${() => show(l.id)}>${l.subject ? subjectLabel({ subject: l.subject, service: l.stream }) : `Number ${number(l.id)}`}</button>
       <span class="hint">from ${l.stream}, ${plural(l.attempts, "attempt")}, last ${when(l.last_at)}</span></li>`)}</ul>`}
     ${items && g.count > items.length && html`<p class="hint">The first ${number(items.length)} of ${number(g.count)}.</p>`}
-    ${shown && html`<${Letter} key=${shown} at=${at} id=${shown} settled=${settled} onClose=${(again) => { show(null); if (again) settled(""); }} />`}
+    ${shown && html`<${DeadLetter} key=${shown} at=${at} id=${shown} onResolved=${onResolved} onClose=${(again) => { show(null); if (again) onResolved(""); }} />`}
   </div>`;
 }

@@ -1,44 +1,44 @@
 // The dance: who hears whom, and what passes between them at this moment.
 
-import { Trouble, html } from "../view.js";
-import { compact, rate } from "../words.js";
+import { ErrorBox, html } from "../view.js";
+import { compact, rate } from "../format.js";
 import { streams } from "./flow.js";
-import { pathOf, planFor, usual } from "./plan.js";
+import { pathOf, planFor, defaultEdges } from "./layout.js";
 import { useWidth } from "./width.js";
 
 const states = { ready: "ready", not_ready: "not ready", away: "away" };
 
 /** How a service is, in a word or two; one that had to set events aside is not called ready. */
-export function stateOf(s) {
+export function statusText(s) {
   if (!s) return "asking…";
   return s.status === "ready" && s.dead_letters ? `${compact(s.dead_letters)} dead` : states[s.status] ?? s.status;
 }
 
-const kindOf = (s) => (!s ? "" : s.status === "ready" ? (s.dead_letters ? "warn" : "ok") : s.status === "away" ? "bad" : "warn");
+const severityOf = (s) => (!s ? "" : s.status === "ready" ? (s.dead_letters ? "warn" : "ok") : s.status === "away" ? "bad" : "warn");
 
 /** Every pair of reader and stream, with how the reader is where that is known. */
-export function edgesOf(services) {
-  const edges = new Map(usual.map(([from, to]) => [`${from}>${to}`, { from, to, reader: null }]));
+export function edgesBetween(services) {
+  const edges = new Map(defaultEdges.map(([from, to]) => [`${from}>${to}`, { from, to, reader: null }]));
   for (const s of services ?? []) {
     for (const reader of s.readers) edges.set(`${reader.stream}>${s.name}`, { from: reader.stream, to: s.name, reader });
   }
   return [...edges.values()];
 }
 
-export function Dance({ load, flow, still }) {
+export function Topology({ load, flow, still }) {
   const services = load.data?.items;
   const by = new Map((services ?? []).map((s) => [s.name, s]));
   const [ref, width] = useWidth();
   const plan = planFor(width);
   return html`<div ref=${ref}>
-    <${Trouble} problem=${load.problem} what="How the services are cannot be seen." retry=${load.reload} />
-    <svg class=${`dance${still ? " still" : ""}${plan.few ? " few" : ""}`} viewBox=${`0 0 ${plan.box.join(" ")}`} aria-hidden="true" focusable="false">
+    <${ErrorBox} problem=${load.problem} what="How the services are cannot be seen." retry=${load.reload} />
+    <svg class=${`topology${still ? " paused" : ""}${plan.few ? " compact" : ""}`} viewBox=${`0 0 ${plan.box.join(" ")}`} aria-hidden="true" focusable="false">
       <defs>${[...streams].map((s) => html`<marker key=${s} id=${`tip-${s}`} viewBox="0 0 8 8" refX="3" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path class=${s} d="M0 0L8 4 0 8z" /></marker>`)}</defs>
-      ${edgesOf(services).map((e) => html`<${Edge} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} pulse=${flow.pulses[e.from] ?? 0} rate=${flow.rates[e.from] ?? 0} />`)}
-      ${Object.entries(plan.at).map(([name, at]) => html`<${Dancer} key=${name} name=${name} at=${at} plan=${plan} service=${by.get(name)} />`)}
-      ${edgesOf(services).map((e) => html`<${Behind} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} />`)}
+      ${edgesBetween(services).map((e) => html`<${Edge} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} pulse=${flow.pulses[e.from] ?? 0} rate=${flow.rates[e.from] ?? 0} />`)}
+      ${Object.entries(plan.at).map(([name, at]) => html`<${ServiceNode} key=${name} name=${name} at=${at} plan=${plan} service=${by.get(name)} />`)}
+      ${edgesBetween(services).map((e) => html`<${LagLabel} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} />`)}
     </svg>
-    ${plan.brief && edgesOf(services).some((e) => e.reader?.lag > 0) && html`<p class="hint tight">Numbers on the paths: how many events a reader is behind.</p>`}
+    ${plan.brief && edgesBetween(services).some((e) => e.reader?.lag > 0) && html`<p class="hint tight">Numbers on the paths: how many events a reader is behind.</p>`}
     <p class="legend">${streams.map((s) => html`<span key=${s}><i class=${`swatch ${s}`}></i>${s} <b>${rate(flow.rates[s])}</b>/s</span>`)}</p>
   </div>`;
 }
@@ -46,27 +46,27 @@ export function Dance({ load, flow, still }) {
 function Edge({ edge: { from, to }, plan, pulse, rate: perSecond }) {
   const path = pathOf(plan, from, to);
   if (!path) return null;
-  return html`<g class=${`edge ${from}${perSecond > 0 ? " lit" : ""}`}>
-    <path class="way-between" d=${path.d} marker-end=${`url(#tip-${from})`} />
+  return html`<g class=${`edge ${from}${perSecond > 0 ? " active" : ""}`}>
+    <path class="edge-path" d=${path.d} marker-end=${`url(#tip-${from})`} />
     ${pulse > 0 && html`<path key=${pulse} class="pulse" d=${path.d} pathLength="100" />`}
   </g>`;
 }
 
 /** How far a reader is behind, over everything else; nothing where it is not. */
-function Behind({ edge: { from, to, reader }, plan }) {
+function LagLabel({ edge: { from, to, reader }, plan }) {
   const path = reader?.lag > 0 && pathOf(plan, from, to);
   if (!path) return null;
-  return html`<text class="behind" x=${path.label[0]} y=${path.label[1] - 4}>${reader.replaying ? "↻ " : ""}${compact(reader.lag)}${plan.brief ? "" : " behind"}</text>`;
+  return html`<text class="lag-label" x=${path.label[0]} y=${path.label[1] - 4}>${reader.replaying ? "↻ " : ""}${compact(reader.lag)}${plan.brief ? "" : " behind"}</text>`;
 }
 
-function Dancer({ name, at: [x, y], plan: { size: [w, h], few }, service: s }) {
-  const kind = kindOf(s);
+function ServiceNode({ name, at: [x, y], plan: { size: [w, h], few }, service: s }) {
+  const kind = severityOf(s);
   const mark = kind === "ok" ? "● " : kind === "bad" ? "✕ " : kind === "warn" ? "▲ " : "";
-  return html`<g class=${`dancer ${name} ${kind}`} transform=${`translate(${x} ${y})`}>
+  return html`<g class=${`node ${name} ${kind}`} transform=${`translate(${x} ${y})`}>
     <rect x=${-w / 2} y=${-h / 2} width=${w} height=${h} rx="14" />
-    <rect class="sash" x=${-w / 2 + 12} y=${-h / 2 - 2} width=${w - 24} height="4" rx="2" />
+    <rect class="stripe" x=${-w / 2 + 12} y=${-h / 2 - 2} width=${w - 24} height="4" rx="2" />
     <text class="name" y=${-h / 2 + 24}>${name}</text>
-    <text class=${`state ${kind}`} y=${-h / 2 + 43}>${mark}${stateOf(s)}</text>
+    <text class=${`state ${kind}`} y=${-h / 2 + 43}>${mark}${statusText(s)}</text>
     ${!few && html`<text class="small" y=${-h / 2 + 60}>${s && s.status !== "away" ? `${compact(s.outbox?.unsent ?? 0)} out · ${compact(s.dead_letters)} dead` : ""}</text>`}
   </g>`;
 }

@@ -1,21 +1,21 @@
 // A list that comes in pages: the next of them below what is shown, and all of them
 // again for who comes back.
 
-import { noteOf, place } from "../router.js";
-import { Trouble, html, useEffect, useLoad, useRef, useState } from "../view.js";
+import { entryState, address } from "../router.js";
+import { ErrorBox, html, useEffect, useLoad, useRef, useState } from "../view.js";
 
-const mostAtOnce = 500; // as the shop has it
+const maxPageSize = 500; // as the shop has it
 
 /** What is known of a list with the page that follows it. */
-export function joined(known, page, keyOf) {
+export function appendPage(known, page, keyOf) {
   const shown = new Set(known.items.map(keyOf));
   return { ...page, items: [...known.items, ...page.items.filter((item) => !shown.has(keyOf(item)))] };
 }
 
 /** The beginning of a list, with as many of it as were shown before. */
-export async function upTo(count, pageSize, pageOf, keyOf) {
-  let all = await pageOf("", Math.min(mostAtOnce, Math.max(pageSize, count)));
-  while (all.next && all.items.length < count) all = joined(all, await pageOf(all.next, mostAtOnce), keyOf);
+export async function loadUpTo(count, pageSize, pageOf, keyOf) {
+  let all = await pageOf("", Math.min(maxPageSize, Math.max(pageSize, count)));
+  while (all.next && all.items.length < count) all = appendPage(all, await pageOf(all.next, maxPageSize), keyOf);
   return all;
 }
 
@@ -26,12 +26,12 @@ export async function upTo(count, pageSize, pageOf, keyOf) {
  */
 export function useList(pageOf, pageSize, keyOf, deps) {
   const of = JSON.stringify(deps);
-  const note = noteOf(place.get().entry);
+  const note = entryState(address.get().entry);
   const latest = useRef(note.list);
   const asked = (after, limit, signal) => pageOf(after, limit, signal).then((page) => ({ ...page, of }));
   const load = useLoad((signal) => {
     const count = latest.current?.of === of ? latest.current.items.length : 0;
-    return upTo(count, pageSize, (after, limit) => asked(after, limit, signal), keyOf);
+    return loadUpTo(count, pageSize, (after, limit) => asked(after, limit, signal), keyOf);
   }, deps, note.list?.of === of ? note.list : undefined);
   latest.current = load.data ?? latest.current;
   note.list = latest.current;
@@ -54,12 +54,12 @@ export function More({ list }) {
     try {
       const page = await list.pageAfter(list.data.next);
       before.current = box.current?.previousElementSibling?.children.length ?? -1;
-      list.set((d) => joined(d, page, list.keyOf));
+      list.set((d) => appendPage(d, page, list.keyOf));
       setState({});
     } catch (problem) {
       setState({ problem });
     }
   };
-  return html`<div class=${list.data?.next ? "more" : ""} ref=${box}>${list.data?.next && html`<${Trouble} problem=${state.problem} />
+  return html`<div class=${list.data?.next ? "more" : ""} ref=${box}>${list.data?.next && html`<${ErrorBox} problem=${state.problem} />
     <button type="button" onClick=${more} aria-disabled=${Boolean(state.busy)}>${state.busy ? "Loading…" : "Show more"}</button>`}</div>`;
 }

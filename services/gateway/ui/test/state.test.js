@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Problem, answered, backoff, reached, unreachable, withQuery } from "../js/api.js";
-import { merged } from "../js/pages/orders.js";
-import { lineFault, progress } from "../js/parts/import.js";
-import { joined, upTo } from "../js/parts/more.js";
-import { mayCancel, statuses, way } from "../js/parts/shop-status.js";
-import { cell, isBasket, isSession, kept } from "../js/store.js";
+import { Problem, markReachable, backoff, recovered, markUnreachable, withQuery } from "../js/api.js";
+import { mergeOrders } from "../js/pages/orders.js";
+import { lineProblem, progressText } from "../js/parts/import.js";
+import { appendPage, loadUpTo } from "../js/parts/list.js";
+import { mayCancel, statuses, stepsOf } from "../js/parts/shop-status.js";
+import { signal, isBasket, isSession, kept } from "../js/store.js";
 
 test("each wait is longer than the one before, up to what is borne by who looks", () => {
   const longest = (hidden) => Array.from({ length: 50 }, (_, n) => backoff(n, () => 1, hidden));
@@ -18,12 +18,12 @@ test("each wait is longer than the one before, up to what is borne by who looks"
 
 test("the first answer after none is told, and no other", () => {
   let told = 0;
-  const stop = reached.listen(() => told++);
-  answered();
-  unreachable();
-  unreachable();
-  answered();
-  answered();
+  const stop = recovered.listen(() => told++);
+  markReachable();
+  markUnreachable();
+  markUnreachable();
+  markReachable();
+  markReachable();
   stop();
   assert.equal(told, 1);
 });
@@ -34,8 +34,8 @@ test("no two browsers wait alike, and none comes at once", () => {
 });
 
 test("what passes by itself is told from what does not", () => {
-  for (const status of [0, 429, 500, 503]) assert.ok(new Problem({ status }).passing, status);
-  for (const status of [400, 401, 403, 404, 409, 422]) assert.ok(!new Problem({ status }).passing, status);
+  for (const status of [0, 429, 500, 503]) assert.ok(new Problem({ status }).transient, status);
+  for (const status of [400, 401, 403, 404, 409, 422]) assert.ok(!new Problem({ status }).transient, status);
 });
 
 test("empty parts of a query are left out, lists repeated, the rest escaped", () => {
@@ -44,13 +44,13 @@ test("empty parts of a query are left out, lists repeated, the rest escaped", ()
 });
 
 test("a cell tells of changes alone, and those alone who still listen", () => {
-  const c = cell(1), heard = [];
-  const stop = c.listen((v) => heard.push(v));
+  const c = signal(1), listener = [];
+  const stop = c.listen((v) => listener.push(v));
   c.set(1);
   c.set((v) => v + 1);
   stop();
   c.set(3);
-  assert.deepEqual(heard, [2]);
+  assert.deepEqual(listener, [2]);
 });
 
 test("what is kept outlives the page, and nonsense in the storage does no harm", () => {
@@ -87,29 +87,29 @@ test("orders are renewed in place, new ones come first, and none goes back in ti
   const known = { items: [{ id: "c", version: 2 }, { id: "b", version: 1 }], next: "…" };
   const fresh = ["d", "b", "c", "e", "a"].map((id) => ({ id, version: id === "b" ? 2 : 1 }));
   const items = [{ id: "e", version: 1 }, { id: "d", version: 1 }, { id: "c", version: 2 }, { id: "b", version: 2 }];
-  assert.deepEqual(merged(known, fresh), { items, next: "…" }, "the next page will bring a");
-  assert.deepEqual(merged({ ...known, next: undefined }, fresh).items.at(-1), { id: "a", version: 1 });
-  assert.deepEqual(merged({ items: [] }, fresh).items.length, 5);
+  assert.deepEqual(mergeOrders(known, fresh), { items, next: "…" }, "the next page will bring a");
+  assert.deepEqual(mergeOrders({ ...known, next: undefined }, fresh).items.at(-1), { id: "a", version: 1 });
+  assert.deepEqual(mergeOrders({ items: [] }, fresh).items.length, 5);
 });
 
 test("what is wrong with a line of a file is said to people", () => {
-  assert.equal(lineFault('extraneous or missing " in quoted-field'), "A quotation mark is missing, or one too many.");
-  assert.equal(lineFault('bare " in non-quoted field'), "A quotation mark is missing, or one too many.");
-  assert.equal(lineFault('quantity "x" is not a whole number'), 'Quantity "x" is not a whole number.');
+  assert.equal(lineProblem('extraneous or missing " in quoted-field'), "A quotation mark is missing, or one too many.");
+  assert.equal(lineProblem('bare " in non-quoted field'), "A quotation mark is missing, or one too many.");
+  assert.equal(lineProblem('quantity "x" is not a whole number'), 'Quantity "x" is not a whole number.');
 });
 
 test("how far an import is, and how it ended, is said to people", () => {
-  assert.equal(progress(undefined), "Waiting for the first line…");
-  assert.equal(progress({ status: "pending", total: 0, processed: 0, rejected: 0 }), "Waiting for its turn…");
-  assert.equal(progress({ status: "running", total: 4, processed: 1, rejected: 0 }), "1 of 4 lines, 25%");
-  assert.equal(progress({ status: "running", total: 4, processed: 1, rejected: 0, reason: "SKU A is locked" }), "1 of 4 lines, 25%. Held up: SKU A is locked.");
-  assert.equal(progress({ status: "done", total: 4, processed: 4, rejected: 1 }), "Done: 3 lines taken, 1 not.");
-  assert.equal(progress({ status: "failed", total: 4, processed: 1, rejected: 0, reason: "chunk 1 is missing" }), "Failed: Chunk 1 is missing. 1 line taken. 3 lines left out.");
-  assert.equal(progress({ status: "cancelled", total: 0, processed: 0, rejected: 0 }), "Cancelled: 0 lines taken.");
+  assert.equal(progressText(undefined), "Waiting for the first line…");
+  assert.equal(progressText({ status: "pending", total: 0, processed: 0, rejected: 0 }), "Waiting for its turn…");
+  assert.equal(progressText({ status: "running", total: 4, processed: 1, rejected: 0 }), "1 of 4 lines, 25%");
+  assert.equal(progressText({ status: "running", total: 4, processed: 1, rejected: 0, reason: "SKU A is locked" }), "1 of 4 lines, 25%. Held up: SKU A is locked.");
+  assert.equal(progressText({ status: "done", total: 4, processed: 4, rejected: 1 }), "Done: 3 lines taken, 1 not.");
+  assert.equal(progressText({ status: "failed", total: 4, processed: 1, rejected: 0, reason: "chunk 1 is missing" }), "Failed: Chunk 1 is missing. 1 line taken. 3 lines left out.");
+  assert.equal(progressText({ status: "cancelled", total: 0, processed: 0, rejected: 0 }), "Cancelled: 0 lines taken.");
 });
 
 test("a further page brings nothing twice", () => {
-  assert.deepEqual(joined({ items: [{ id: 2 }, { id: 1 }], next: "x" }, { items: [{ id: 1 }, { id: 0 }] }, (i) => i.id),
+  assert.deepEqual(appendPage({ items: [{ id: 2 }, { id: 1 }], next: "x" }, { items: [{ id: 1 }, { id: 0 }] }, (i) => i.id),
     { items: [{ id: 2 }, { id: 1 }, { id: 0 }] });
 });
 
@@ -120,14 +120,14 @@ test("a list that is loaded anew is as long as it was", async () => {
     const from = Number(after), items = all.slice(from, from + limit);
     return { items, next: from + limit < all.length ? String(from + limit) : undefined };
   };
-  const loaded = async (count) => (await upTo(count, 24, pageOf, (i) => i)).items.length;
+  const loaded = async (count) => (await loadUpTo(count, 24, pageOf, (i) => i)).items.length;
   assert.deepEqual([await loaded(0), await loaded(48), await loaded(600), await loaded(9999)], [24, 48, 1000, 1300]);
   assert.deepEqual(asked, [24, 48, 500, 500, 500, 500, 500]);
 });
 
 test("each status has its way, and only what is not settled for good is cancelled", () => {
-  for (const s of statuses) assert.equal(way(s)[0].state, "done", s);
-  assert.deepEqual(way("rejected").at(-1), { label: "Not filled", state: "bad" });
+  for (const s of statuses) assert.equal(stepsOf(s)[0].state, "done", s);
+  assert.deepEqual(stepsOf("rejected").at(-1), { label: "Not filled", state: "bad" });
   const may = (status, who) => mayCancel({ status, customer: "ann" }, who);
   const ann = { subject: "ann", roles: ["customer"] };
   assert.deepEqual(statuses.filter((s) => may(s, ann)), ["placed", "confirmed"]);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { explain, isSKU, isolated, list, money, plural, rate, sentence, shortID, span, total } from "../js/words.js";
+import { explain, isSKU, isolated, list, money, plural, rate, sentence, shortID, span, total } from "../js/format.js";
 
 const line = (amount, quantity, currency = "GBP") => ({ price: { amount, currency }, quantity });
 

@@ -3,7 +3,7 @@
 // shrunk into it, so what is written in it can be read.
 
 /** Who reads whom: what is drawn before, and where, somebody does not answer. */
-export const usual = [
+export const defaultEdges = [
   ["inventory", "sales"], ["inventory", "catalog"], ["inventory", "wishlist"], ["catalog", "sales"], ["sales", "inventory"], ["sales", "stats"],
   ["inventory", "gateway"], ["catalog", "gateway"], ["wishlist", "gateway"], ["sales", "gateway"],
 ];

@@ -1,15 +1,15 @@
 // One dead letter: its event, what went wrong, and the two ways to close it.
 
 import { ask, get, withQuery } from "../api.js";
-import { Skeleton, Trouble, html, useEffect, useLoad, useRef, useState } from "../view.js";
-import { plural, when } from "../words.js";
+import { Skeleton, ErrorBox, html, useEffect, useLoad, useRef, useState } from "../view.js";
+import { plural, when } from "../format.js";
 import { Cause } from "./cause.js";
-import { about, chainOf, told } from "./events.js";
-import { Reason } from "./reason.js";
+import { subjectLabel, correlationURL, eventLabel } from "./events.js";
+import { DiscardDialog } from "./discard.js";
 
-const failedAgain = (problem) => problem?.status === 422;
+const isRepeatedFailure = (problem) => problem?.status === 422;
 
-export function Letter({ at, id, settled, onClose }) {
+export function DeadLetter({ at, id, onResolved, onClose }) {
   const path = `${at}/${id}`;
   const load = useLoad((signal) => get(path, signal), [path]);
   const [state, setState] = useState({}), [discarding, discard] = useState(false);
@@ -21,25 +21,25 @@ export function Letter({ at, id, settled, onClose }) {
     setState((s) => ({ ...s, busy: what, problem: null }));
     try {
       await asking();
-      settled(what === "retry" ? "The event was handled now." : "The letter was discarded. It is kept as a record.");
+      onResolved(what === "retry" ? "The event was handled now." : "The letter was discarded. It is kept as a record.");
       close();
     } catch (problem) {
-      const again = failedAgain(problem);
+      const again = isRepeatedFailure(problem);
       setState((s) => ({ problem, again: s.again || again }));
       if (again) load.reload(); // it has another error, and one attempt more
     }
   };
   const l = load.data;
-  return html`<dialog ref=${dialog} class="letter" aria-labelledby="letter-title" onCancel=${(e) => { e.preventDefault(); close(); }}>
-    <div class="top"><h2 id="letter-title">${l ? (l.type ? told(l.type) : "Not an event") : "Dead letter"}</h2>
+  return html`<dialog ref=${dialog} class="dead-letter-dialog" aria-labelledby="letter-title" onCancel=${(e) => { e.preventDefault(); close(); }}>
+    <div class="top"><h2 id="letter-title">${l ? (l.type ? eventLabel(l.type) : "Not an event") : "Dead letter"}</h2>
       <button type="button" class="small" onClick=${close}>Close</button></div>
-    <${Trouble} problem=${load.problem} what="It cannot be shown." retry=${load.reload} />
-    <${Trouble} problem=${failedAgain(state.problem) ? { message: "It failed again: what is said below is new." } : state.problem} what=${failedAgain(state.problem) ? "" : "That did not work."} />
+    <${ErrorBox} problem=${load.problem} what="It cannot be shown." retry=${load.reload} />
+    <${ErrorBox} problem=${isRepeatedFailure(state.problem) ? { message: "It failed again: what is said below is new." } : state.problem} what=${isRepeatedFailure(state.problem) ? "" : "That did not work."} />
     ${!l ? !load.problem && html`<${Skeleton} lines=${5} />` : html`<${Facts} letter=${l} />
       <div class="row end">
         <button type="button" class="danger" aria-disabled=${Boolean(state.busy)} onClick=${() => discard(true)}>Discard…</button>
         <button type="button" class="primary" aria-disabled=${Boolean(state.busy)} onClick=${() => act("retry", () => ask("POST", `${path}/retry`))}>${state.busy === "retry" ? "Retrying…" : "Retry"}</button></div>`}
-    ${discarding && html`<${Reason} title="Discard this letter?" onNo=${() => discard(false)}
+    ${discarding && html`<${DiscardDialog} title="Discard this letter?" onNo=${() => discard(false)}
       onYes=${(reason) => { discard(false); act("discard", () => ask("DELETE", withQuery(path, { reason }))); }} />`}
   </dialog>`;
 }
@@ -48,10 +48,10 @@ function Facts({ letter: l }) {
   const chain = l.event?.correlationid ?? l.event?.correlation;
   return html`<${Cause} text=${l.error} />
     <dl class="facts">
-      ${l.subject && html`<div><dt>About</dt><dd>${about({ subject: l.subject, service: l.stream })}</dd></div>`}
+      ${l.subject && html`<div><dt>About</dt><dd>${subjectLabel({ subject: l.subject, service: l.stream })}</dd></div>`}
       <div><dt>Stream</dt><dd>${l.stream}</dd></div><div><dt>First</dt><dd>${when(l.first_at)}</dd></div>
       <div><dt>Last</dt><dd>${when(l.last_at)}, ${plural(l.attempts, "attempt")}</dd></div></dl>
-    ${chain && html`<p><a href=${chainOf(chain)}>What led to it</a></p>`}
+    ${chain && html`<p><a href=${correlationURL(chain)}>What led to it</a></p>`}
     <h3>What came</h3>
     <pre tabindex="0" aria-label="The event as it came">${l.event ? JSON.stringify(l.event, null, 2) : text(l.body)}</pre>`;
 }

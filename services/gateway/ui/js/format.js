@@ -64,13 +64,13 @@ export function span(ms) {
 
 export const list = (items) => intl(Intl.ListFormat, {}).format(items);
 
-const otherWay = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+const rightToLeft = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 /**
  * What people named, for the middle of a text without markup: what is written from
  * right to left in it does not turn the rest around. In markup, <bdi> does this.
  */
-export const isolated = (text = "") => (otherWay.test(text) ? `\u2068${text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "")}\u2069` : text);
+export const isolated = (text = "") => (rightToLeft.test(text) ? `\u2068${text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "")}\u2069` : text);
 
 export const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 
@@ -109,18 +109,18 @@ export function explain({ status = 0, code = "", detail = "", errors = [] }) {
   const known = sentences[code] ?? sentences[byStatus[status]];
   if (known) return known;
   if (status < 400 || status >= 500) return sentences.internal;
-  if (code === "request_invalid" || code === "request_malformed") return [...new Set(errors.map(rule))].join(" ") || "The shop did not understand this.";
+  if (code === "request_invalid" || code === "request_malformed") return [...new Set(errors.map(fieldProblem))].join(" ") || "The shop did not understand this.";
   const parts = errors.map((e) => e.detail).filter(Boolean);
   const text = parts.length ? parts.join("; ") : detail;
   return text ? sentence(text) : "The shop did not accept this.";
 }
 
-const names = { sku: "The SKU", quantity: "The number of pieces", delta: "The change", reason: "The reason", q: "What is searched for", since: "The time" };
+const fieldNames = { sku: "The SKU", quantity: "The number of pieces", delta: "The change", reason: "The reason", q: "What is searched for", since: "The time" };
 
 /** What the shop's validator says of one place in a request: it speaks to programmers. */
-function rule({ pointer = "", detail = "" }) {
+function fieldProblem({ pointer = "", detail = "" }) {
   const place = pointer.split("/").pop();
-  const name = names[place] ?? "Something in it";
+  const name = fieldNames[place] ?? "Something in it";
   if (place === "sku" && /match|length/.test(detail)) return skuRule;
   const [, bound, most] = /(least|most|minimum|maximum)\D*([\d.,]+)/.exec(detail) ?? [];
   const least = bound === "least" || bound === "minimum", limit = number(Number(most));

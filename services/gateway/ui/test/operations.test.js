@@ -1,0 +1,26 @@
+// What the floor says of services, events and audits.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseDifference } from "../js/parts/audit.js";
+import { explainError } from "../js/parts/cause.js";
+import { statusText } from "../js/parts/topology.js";
+
+test("a service that had to set events aside is not called ready", () => {
+  assert.equal(statusText(undefined), "asking…");
+  assert.equal(statusText({ status: "ready", dead_letters: 0 }), "ready");
+  assert.equal(statusText({ status: "ready", dead_letters: 4 }), "4 dead");
+  assert.equal(statusText({ status: "not_ready", dead_letters: 4 }), "not ready");
+  assert.equal(statusText({ status: "away" }), "away");
+});
+
+test("where the audit names a command, the page has a link", () => {
+  assert.deepEqual(parseDifference("dead letters of catalog: 4 (quadrille dead list catalog)"), { message: "dead letters of catalog: 4", deadLetters: true });
+  assert.deepEqual(parseDifference("SKU A: stats has no copy"), { message: "SKU A: stats has no copy", deadLetters: false });
+});
+
+test("errors of programs have a sentence before them, where it is known what they mean", () => {
+  assert.equal(explainError("not an event: invalid character 'x' looking for beginning of value"), "What came is not readable as an event.");
+  assert.match(explainError("GET http://inventory/skus/A: dial tcp: connection refused"), /away/);
+  assert.equal(explainError("the owner did not answer"), "");
+});
