@@ -55,7 +55,7 @@ func (b *tab) barriers() []string {
 func TestBarriersAreFound(t *testing.T) {
 	t.Parallel()
 	b := open(t, up(t).base(), "/")
-	b.sees("Nothing is offered yet")
+	b.sees("No products yet")
 	_, err := js[bool](b, `(document.querySelector("main").append(Object.assign(document.createElement("input"), { type: "text" })), true)`)
 	b.must(err)
 	if found := strings.Join(b.barriers(), "\n"); !strings.Contains(found, "label") {

@@ -33,7 +33,7 @@ func TestBackIsWhereOneWas(t *testing.T) {
 	}
 	b.expect("404 (Not Found) " + s.base() + "/products/a%2Fb")
 	b.visit("/products/a%2Fb")
-	b.sees("Not on offer")
+	b.sees("Product not found")
 	b.visit("/?available=maybe&q=V28")
 	b.sees("Vase 28")
 }

@@ -18,23 +18,23 @@ func TestAFileOfReceipts(t *testing.T) {
 	s := up(t)
 	b := open(t, s.base(), "/warehouse")
 	b.signIn("walt")
-	b.sees("Receive from a file")
+	b.sees("Import receipts from a file")
 	// Each thing that is said on the way is kept, as it may be gone when it is looked at.
 	b.until(`(window.saw = [], new MutationObserver(() => {
 		const e = document.querySelector(".progress-box [role=status]");
 		if (e) window.saw.push(e.innerText);
 	}).observe(document.body, { subtree: true, childList: true, characterData: true }), true)`)
 	b.must(chromedp.Do(b.ctx, chromedp.SetUploadFiles(chromedp.CSS(`input[type=file]`), []string{receipts(t, lines)})))
-	b.sees("receipts.csv", fmt.Sprintf("Done: %d,%03d lines taken, 1 not.", (lines-1)/1000, (lines-1)%1000), "Lines that were not taken")
+	b.sees("receipts.csv", fmt.Sprintf("Done: %d,%03d lines imported, 1 rejected.", (lines-1)/1000, (lines-1)%1000), "Rejected lines")
 	b.until(`window.saw.some((s) => / of 20,000 lines, \d+/.test(s))`)
 	b.until(`document.querySelector(".progress-box progress").value === 1`)
-	b.press("button", "Put this away")
+	b.press("button", "Dismiss result")
 	b.until(`!document.querySelector(".progress-box")`)
 	b.focusIs("#import")
 	b.upload("header.csv", "external_id,sku,quantity\n")
-	b.sees("header.csv", "Done: there was nothing in it.")
+	b.sees("header.csv", "Done: the file has no receipts.")
 	b.upload("quote.csv", "external_id,sku,quantity\nr,\"SKU1,1\n")
-	b.sees("quote.csv", "Done: 0 lines taken, 1 not.", "A quotation mark is missing, or one too many.")
+	b.sees("quote.csv", "Done: 0 lines imported, 1 rejected.", "A quotation mark is missing, or there is one too many.")
 	b.upload("empty.csv", "")
 	b.sees("empty.csv is empty.")
 	b.until(`!document.querySelector(".progress-box")`)

@@ -39,19 +39,19 @@ func TestEveryPage(t *testing.T) {
 	b.press("button.product-action", "Add to basket: Blue vase")
 	for _, page := range []struct{ name, path, shows string }{
 		{"shop", "/", "Sold out"},
-		{"nothing-found", "/?q=unicorn", "Nothing found"},
+		{"nothing-found", "/?q=unicorn", "No products found"},
 		{"product", "/products/VASE", "Made by hand."},
 		{"sold-out", "/products/LAMP", "Sold out"},
 		{"basket", "/basket", "Order as stella"},
 		{"orders", "/orders", "Blue vase"},
-		{"order", "/orders/" + order, "Everything is set aside"},
+		{"order", "/orders/" + order, "All items are reserved"},
 		{"wishlist", "/wishlist", "Gold lamp"},
 		{"warehouse", "/warehouse", "Receive goods"},
-		{"floor", "/floor", "All services are ready."},
-		{"traces", "/floor/traces?subject=" + order, "sales"},
-		{"dead-letters", "/floor/dead-letters", "The owner did not answer"},
+		{"operations", "/operations", "All services are ready."},
+		{"traces", "/operations/traces?subject=" + order, "sales"},
+		{"dead-letters", "/operations/dead-letters", "The owner did not answer"},
 		{"docs", "/api/v1/docs", "OpenAPI document"},
-		{"nowhere", "/nowhere", "There is nothing here"},
+		{"nowhere", "/nowhere", "Page not found"},
 	} {
 		t.Run(page.name, func(t *testing.T) {
 			b := b.in(t)
@@ -65,7 +65,7 @@ func TestEveryPage(t *testing.T) {
 		b := b.in(t)
 		b.visit("/")
 		b.press(".account", "stella")
-		b.sees("Or under another name")
+		b.sees("Or use another name")
 		b.seen("signing-in")
 	})
 }
@@ -135,7 +135,7 @@ func (b *tab) cramped() []string {
 func TestCrampedPagesAreFound(t *testing.T) {
 	t.Parallel()
 	b := open(t, up(t).base(), "/")
-	b.sees("Nothing is offered yet")
+	b.sees("No products yet")
 	if found := b.cramped(); len(found) > 0 {
 		t.Errorf("there is room, but: %q", found)
 	}

@@ -14,12 +14,12 @@ func TestAReplayIsWatched(t *testing.T) {
 	for n := range 20 {
 		s.ask("POST", "/api/v1/orders", map[string]any{"lines": []map[string]any{{"sku": "VASE", "quantity": 1}}, "external_id": fmt.Sprint("o", n)}, http.StatusCreated)
 	}
-	b := open(t, s.base(), "/floor")
+	b := open(t, s.base(), "/operations")
 	b.signIn("stella")
 	b.sees("All services are ready.")
-	b.press("button", "Read again…")
-	b.sees("Have stats read sales again?")
-	b.press("dialog button", "Read again")
-	b.sees("stats reads sales", "It has caught up: event ")
+	b.press("button", "Replay stream…")
+	b.sees("Replay sales for stats?")
+	b.press("dialog button", "Start replay")
+	b.sees("Replay of sales for stats", "Caught up at position ")
 	b.until(`document.querySelector(".progress-box progress").value === 1`)
 }

@@ -17,7 +17,7 @@ func TestASessionEnds(t *testing.T) {
 	b.sees("Receive goods")
 	b.run(`const s = JSON.parse(sessionStorage["quadrille.session"]); sessionStorage["quadrille.session"] = JSON.stringify({ ...s, token: "stale" })`)
 	b.visit("/warehouse")
-	b.sees("Your session ended.")
+	b.sees("Your session has ended.")
 	b.keys(kb.Escape)
 	b.until(`!document.querySelector("dialog")`)
 	b.focusIs("h1")
@@ -35,10 +35,10 @@ func TestWhatIsKeptIsOfAnotherShape(t *testing.T) {
 	b := open(t, up(t).base(), "/")
 	b.run(`localStorage["quadrille.basket"] = '{"lines":"x"}'; sessionStorage["quadrille.session"] = '{"token":"x"}'`)
 	b.visit("/basket")
-	b.sees("Nothing in it yet", "Sign in")
+	b.sees("Your basket is empty", "Sign in")
 	for _, left := range []string{`[]`, `{"lines":[{"sku":"A"}]}`, `7`} {
 		b.run(`dispatchEvent(new StorageEvent("storage", { key: "quadrille.basket", newValue: ` + quoted(left) + `, storageArea: localStorage }))`)
-		b.sees("Nothing in it yet")
+		b.sees("Your basket is empty")
 	}
 }
 

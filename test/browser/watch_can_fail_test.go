@@ -11,7 +11,7 @@ import (
 func TestTroublesAreSeen(t *testing.T) {
 	t.Parallel()
 	b := open(t, up(t).base(), "/")
-	b.sees("Nothing is offered yet")
+	b.sees("No products yet")
 	b.behaved()
 	for want, cause := range map[string]string{
 		"console error":           `console.error("oh")`,

@@ -10,14 +10,14 @@ func TestWhoWaitsIsTold(t *testing.T) {
 	b := open(t, s.base(), "/products/VASE")
 	b.sees("Sold out")
 	b.press("button.product-action", "Notify me")
-	b.sees("The shop has to know whom to tell")
+	b.sees("Sign in so that the shop can notify you")
 	b.press("dialog .accounts button", "bob")
 	b.until(`!document.querySelector("dialog") && document.querySelector(".account")?.innerText.includes("bob")`)
-	b.sees("You will hear here when Blue vase is back.", "You will be told") // the wish was not forgotten
+	b.sees("You will be notified here when Blue vase is back in stock.", "On your wishlist") // the wish was not forgotten
 	b.press("nav a", "Orders")
 	b.sees("No orders yet")
 	s.receive("r1", "VASE", 3)
-	b.until(`[...document.querySelectorAll(".notice")].some((e) => e.innerText.includes("Blue vase is back."))`)
+	b.until(`[...document.querySelectorAll(".notice")].some((e) => e.innerText.includes("Blue vase is back in stock."))`)
 	b.press("nav a", "Wishlist")
-	b.sees("Blue vase", "Back since", "Only 3 left")
+	b.sees("Blue vase", "Back in stock since", "Only 3 left")
 }

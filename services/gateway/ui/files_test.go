@@ -17,7 +17,7 @@ import (
 const (
 	maxBytes    = 150_000
 	maxRequests = 15
-	sumOfPreact = "72284e8e9079c87817145df1110f74e8a2aa040b2fc384922e18dfcb46fc1fd7"
+	preactSum   = "72284e8e9079c87817145df1110f74e8a2aa040b2fc384922e18dfcb46fc1fd7"
 )
 
 var (
@@ -127,7 +127,7 @@ func TestNothingIsInline(t *testing.T) {
 func TestWhatIsNotOursIsAsPublished(t *testing.T) {
 	t.Parallel()
 	sum := sha256.Sum256([]byte(text(t, "vendor/preact.js")))
-	if got := hex.EncodeToString(sum[:]); got != sumOfPreact || !strings.Contains(text(t, "vendor/README.md"), got) {
+	if got := hex.EncodeToString(sum[:]); got != preactSum || !strings.Contains(text(t, "vendor/README.md"), got) {
 		t.Errorf("vendor/preact.js is %s", got)
 	}
 }

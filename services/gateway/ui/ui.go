@@ -145,7 +145,7 @@ func shown(p string) bool {
 		return rest != "" && !strings.Contains(rest, "/")
 	case "orders":
 		return !strings.Contains(rest, "/")
-	case "floor":
+	case "operations", "floor": // floor: the name in bookmarks of earlier versions
 		return rest == "" || rest == "traces" || rest == "dead-letters"
 	default:
 		return false

@@ -1,24 +1,24 @@
-// How the shop is asked, and what a failure is.
+// Calls the REST API and turns failures into Problems.
 
 import { signal, session, signingIn } from "./store.js";
 import { explain } from "./format.js";
 
 export const base = "/api/v1";
 
-/** Why a request failed. message is a sentence for people. */
+/** Describes why a request failed. message is a sentence for the user. */
 export class Problem extends Error {
   constructor(facts) {
     super(explain(facts));
     Object.assign(this, { status: 0, code: "", errors: [], retryAfter: 0 }, facts);
   }
 
-  /** It may go well the next time, without anything being changed. */
+  /** Reports whether an unchanged retry may succeed. */
   get transient() {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }
 
-/** Grows when the shop answers again after it could not be reached: what waits for its next try need not wait. */
+/** Increases when the shop responds again after an outage. Waiting retries can then start at once. */
 export const recovered = signal(0);
 
 let lost = false;
@@ -33,9 +33,9 @@ export function markReachable() {
 }
 
 /**
- * Asks the shop. Resolves with {data, status, location}; rejects with a Problem,
- * or with the signal's reason where the asker lost interest. token asks as
- * somebody other than who is signed in.
+ * Sends a request to the API. Resolves with {data, status, location}. Rejects with a
+ * Problem, or with the signal's reason if the caller aborted. token replaces the token
+ * of the session. timeout is in ms.
  */
 export async function ask(method, path, { body, type = "application/json", key, signal, token, timeout = 20_000 } = {}) {
   const who = token ? { token } : session.get();
@@ -62,7 +62,7 @@ export async function ask(method, path, { body, type = "application/json", key, 
 
 export const get = (path, signal) => ask("GET", path, { signal }).then((a) => a.data);
 
-/** A path with a query; what is empty is left out. */
+/** Appends a query to a path and omits empty values. */
 export function withQuery(path, query) {
   const q = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
@@ -71,7 +71,7 @@ export function withQuery(path, query) {
   return q.size === 0 || String(q) === "" ? path : `${path}?${q}`;
 }
 
-// AbortSignal.any is too young to rely on.
+// AbortSignal.any is missing in browsers that we support.
 function withTimeout(ms, outer) {
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(), ms);
@@ -96,17 +96,17 @@ async function read(answer, who) {
   throw new Problem({ status: answer.status, code, detail, errors, retryAfter: Number(answer.headers.get("Retry-After")) || 0 });
 }
 
-/** The session ended; everything else stays as it is, so that signing in goes on from here. */
+/** Ends the session and opens the sign-in dialog. The page stays as it is, so that the user can continue after signing in. */
 export function endSession(who) {
   if (who && session.get()?.token === who.token) {
-    signingIn.set("expired"); // first: whoever is about to sign in is not sent away
+    signingIn.set("expired"); // before the session ends, so that the user is not redirected to the shop
     session.set(null);
   }
 }
 
 /**
- * How long to wait before the nth try again: 1 s doubled, up to what somebody who
- * looks at it bears, and jittered so that not all come at once.
+ * Returns the delay before the nth retry in ms: 1 s, doubled each time, up to 8 s, or
+ * 30 s in a hidden tab. Jitter keeps browsers from retrying all at once.
  */
 export function backoff(tries, random = Math.random, hidden = globalThis.document?.hidden) {
   return Math.min(hidden ? 30_000 : 8000, 1000 * 2 ** Math.min(tries, 10)) * (0.5 + random() / 2);

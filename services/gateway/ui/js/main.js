@@ -1,4 +1,4 @@
-// Where it begins: the frame around the pages, and which page is shown in it.
+// Starts the app and renders the frame around the current page.
 
 import { h, render, useErrorBoundary } from "../vendor/preact.js";
 import { Problem, get, markUnreachable } from "./api.js";
@@ -6,11 +6,11 @@ import { startRouter, go, match, address } from "./router.js";
 import { basket, dismiss, isSignedIn, notices, notify, itemCount, session, signingIn, theme } from "./store.js";
 import { connection, onEvent, reconnectNow, start } from "./stream.js";
 import { Logo, Heading, Skeleton, html, useSignal, useEffect, useLoad, useRef, useState } from "./view.js";
-import { isolated, number, shortID } from "./format.js";
+import { isolated, number, plural, shortID } from "./format.js";
 
 const here = new URL("..", import.meta.url);
 
-// What only the back rooms need is loaded with them.
+// Loads staff.css together with the staff pages, so that customers do not download it.
 const withStyle = (file, load) => () => Promise.all([load(), loadStyle(file)]).then(([page]) => page);
 
 function loadStyle(file) {
@@ -18,7 +18,7 @@ function loadStyle(file) {
   if (document.querySelector(`link[href="${href}"]`)) return undefined;
   return new Promise((done, fail) => {
     const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: done });
-    link.onerror = () => { link.remove(); fail(new Error(`${file} did not come`)); };
+    link.onerror = () => { link.remove(); fail(new Error(`could not load ${file}`)); };
     document.head.append(link);
   });
 }
@@ -31,14 +31,14 @@ const routes = [
   { pattern: "/orders/:id", load: () => import("./pages/order.js"), role: "customer", within: "/orders" },
   { pattern: "/wishlist", load: () => import("./pages/wishlist.js"), role: "customer", nav: "Wishlist" },
   { pattern: "/warehouse", load: withStyle("staff.css", () => import("./pages/warehouse.js")), role: "warehouse", nav: "Warehouse" },
-  { pattern: "/floor", load: withStyle("staff.css", () => import("./pages/operations.js")), role: "staff", nav: "The floor" },
-  { pattern: "/floor/traces", load: withStyle("staff.css", () => import("./pages/traces.js")), role: "staff", within: "/floor" },
-  { pattern: "/floor/dead-letters", load: withStyle("staff.css", () => import("./pages/deadletters.js")), role: "staff", within: "/floor" },
+  { pattern: "/operations", load: withStyle("staff.css", () => import("./pages/operations.js")), role: "staff", nav: "Operations" },
+  { pattern: "/operations/traces", load: withStyle("staff.css", () => import("./pages/traces.js")), role: "staff", within: "/operations" },
+  { pattern: "/operations/dead-letters", load: withStyle("staff.css", () => import("./pages/deadletters.js")), role: "staff", within: "/operations" },
 ];
 
-const audiences = { customer: "your own things", warehouse: "people of the warehouse", staff: "the shop's staff" };
+const audiences = { customer: "signed-in customers", warehouse: "warehouse employees", staff: "the shop’s staff" };
 
-/** Around everything: where the frame itself fails, there is still a way on. */
+/** Catches errors of the frame itself, so that the user can still reload. */
 function Root() {
   const [failed] = useErrorBoundary();
   return failed ? html`<main id="main"><${PageError} /></main>` : html`<${App} />`;
@@ -51,7 +51,7 @@ function App() {
   const found = match(routes, path);
   const current = found?.route.within ?? found?.route.pattern;
   return html`
-    <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
+    <a class="skip" href="#main" onClick=${skip}>Skip to main content</a>
     <${Header} current=${current} />
     <main id="main" tabindex="-1">
       ${!found ? html`<${NotFound} />`
@@ -59,7 +59,7 @@ function App() {
         : html`<${Page} key=${found.route.pattern + JSON.stringify(found.params) + (session.get()?.subject ?? "")} route=${found.route} params=${found.params} query=${query} />`}
     </main>
     <footer class="footer">
-      <p><${Logo} size=${20} /> Four services, and nobody conducts.</p>
+      <p><${Logo} size=${20} /> A shop made of services that react to each other’s events.</p>
       <p><a href="/docs">API</a> · <${ThemeButton} /></p>
     </footer>
     <${Notices} /><${Offline} /><${SignIn} />`;
@@ -79,7 +79,7 @@ function Header({ current }) {
       <a href=${r.pattern} aria-current=${current === r.pattern ? "page" : null}>${r.nav}</a></li>`)}</ul></nav>
     <div class="tools">
       <a class="basket-link" href="/basket" aria-current=${current === "/basket" ? "page" : null}>
-        Basket <span class=${count ? "count" : "count none"} aria-label=${`${number(count)} in it`}>${number(count)}</span></a>
+        Basket <span class=${count ? "count" : "count none"} aria-label=${`${plural(count, "item")}`}>${number(count)}</span></a>
       <${AccountButton} />
     </div>
   </header>`;
@@ -92,12 +92,12 @@ function AccountButton() {
     <span class="visually-hidden">Signed in as </span><bdi class="name">${who.subject}</bdi></button>`;
 }
 
-/** The page of a route: at once where it came before, and tried again where it does not come. */
+/** Renders a route's page. Loads its module on first use and retries when loading fails. */
 function Page({ route, params, query }) {
   const [failed] = useErrorBoundary();
   const load = useLoad(() => viewOf(route), []);
   const view = route.view ?? load.data;
-  // Some browsers do not ask again for a module that did not come once: there, the whole page is loaded anew.
+  // Some browsers never retry a module that failed to load. PageNotLoaded then reloads the whole page.
   if (failed) return html`<${PageError} />`;
   if (view) return h(view, { params, query });
   return load.problem ? html`<${PageNotLoaded} retry=${() => (connection.get() === "open" ? location.reload() : load.reload())} />` : html`<${Skeleton} lines=${6} />`;
@@ -114,18 +114,18 @@ async function viewOf(route) {
 }
 
 function PageNotLoaded({ retry }) {
-  return html`<${Heading} title="This page did not come" />
-    <p>Either the shop cannot be reached, or it is being renewed right now. The page is asked for again by itself. Your basket is kept.</p>
-    <p><button type="button" class="primary" onClick=${retry}>Try now</button></p>`;
+  return html`<${Heading} title="This page could not be loaded" />
+    <p>The shop cannot be reached, or it is being updated. This page retries automatically. Your basket is saved.</p>
+    <p><button type="button" class="primary" onClick=${retry}>Retry now</button></p>`;
 }
 
 function PageError() {
-  return html`<${Heading} title="This page went wrong" />
-    <p>It met something it did not expect. Your basket is kept.</p>
-    <p><button type="button" class="primary" onClick=${() => location.reload()}>Load it again</button></p>`;
+  return html`<${Heading} title="Something went wrong on this page" />
+    <p>An unexpected error occurred. Your basket is saved.</p>
+    <p><button type="button" class="primary" onClick=${() => location.reload()}>Reload the page</button></p>`;
 }
 
-/** What a customer may need while the shop is away is fetched while nobody waits for anything. */
+/** Loads the customer's pages and the sign-in dialog while the browser is idle, so that they work during an outage. */
 function preloadPages() {
   if (navigator.connection?.saveData) return;
   for (const route of routes) if (!route.view && (!route.role || route.role === "customer")) viewOf(route).catch(() => {});
@@ -133,15 +133,15 @@ function preloadPages() {
 }
 
 function NotFound() {
-  return html`<${Heading} title="There is nothing here" />
-    <p>The address may be mistyped, or what was here is gone.</p><p><a class="button primary" href="/">Go to the shop</a></p>`;
+  return html`<${Heading} title="Page not found" />
+    <p>Check the address for typos. The page may also have been removed.</p><p><a class="button primary" href="/">Go to the shop</a></p>`;
 }
 
 function SignInRequired({ role }) {
   const who = useSignal(session);
-  return html`<${Heading} title=${who ? "Not for you" : "Please sign in"} />
+  return html`<${Heading} title=${who ? "You do not have access to this page" : "Sign in to see this page"} />
     <p>This page is for ${audiences[role]}.${who ? ` You are signed in as ${who.subject}.` : ""}</p>
-    <p><button type="button" class="primary" onClick=${() => signingIn.set("asked")}>${who ? "Sign in as somebody else" : "Sign in"}</button></p>`;
+    <p><button type="button" class="primary" onClick=${() => signingIn.set("asked")}>${who ? "Sign in as a different user" : "Sign in"}</button></p>`;
 }
 
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
@@ -159,23 +159,23 @@ function ThemeButton() {
     if (chosen) document.documentElement.dataset.theme = chosen;
     else delete document.documentElement.dataset.theme;
   }, [chosen]);
-  return html`<button type="button" class="plain" onClick=${() => theme.set(dark ? "light" : "dark")}>${dark ? "Light colours" : "Dark colours"}</button>`;
+  return html`<button type="button" class="plain" onClick=${() => theme.set(dark ? "light" : "dark")}>${dark ? "Use light theme" : "Use dark theme"}</button>`;
 }
 
 function Notices() {
   const all = useSignal(notices);
   return html`<div class="notices" role="status" aria-live="polite">${all.map((n) => html`<div class="notice" key=${n.id}>
     <p>${n.href ? html`<a href=${n.href} onClick=${() => dismiss(n.id)}>${n.text}</a>` : n.text}</p>
-    <button type="button" class="plain" aria-label="Put this notice away" onClick=${() => dismiss(n.id)}>×</button></div>`)}</div>`;
+    <button type="button" class="plain" aria-label="Dismiss this notification" onClick=${() => dismiss(n.id)}>×</button></div>`)}</div>`;
 }
 
 function Offline() {
   const state = useSignal(connection);
   return html`<div class="offline" role="status">${state === "waiting" && html`<p>
-    No live news at the moment, trying again. <button type="button" class="plain" onClick=${reconnectNow}>Try now</button></p>`}</div>`;
+    Live updates are disconnected. Reconnecting… <button type="button" class="plain" onClick=${reconnectNow}>Reconnect now</button></p>`}</div>`;
 }
 
-// The dialog is fetched when it is needed first.
+// Loads the dialog on first use.
 function SignIn() {
   const why = useSignal(signingIn);
   const dialog = useRef(null);
@@ -184,7 +184,7 @@ function SignIn() {
     if (!why || dialog.current) return;
     import("./parts/signin.js").then((m) => { dialog.current = m.default; turn(1); }, () => {
       signingIn.set(null);
-      notify("Signing in is not possible at the moment: the shop cannot be reached.");
+      notify("You cannot sign in right now because the shop cannot be reached. Try again later.");
     });
   }, [why]);
   return why && dialog.current ? h(dialog.current, { why }) : null;
@@ -192,11 +192,11 @@ function SignIn() {
 
 const orderNews = {
   "sales.order_confirmed": "is confirmed",
-  "sales.order_rejected": "could not be filled",
-  "sales.order_shipped": "is on its way",
+  "sales.order_rejected": "could not be fulfilled",
+  "sales.order_shipped": "has been shipped",
 };
 
-/** Tells the customer what became of an order or a wish while looking at something else. */
+/** Notifies the customer about an order or wish unless its page is open. */
 async function notifyCustomer(e) {
   const who = session.get();
   if (!who || e.customer !== who.subject) return;
@@ -204,7 +204,7 @@ async function notifyCustomer(e) {
   if (e.type !== "wishlist.item_available") return;
   const sku = decodeURIComponent(e.subject.split("/").pop());
   const product = await get(`/products/${encodeURIComponent(sku)}`).catch(() => null);
-  notify(`${isolated(product?.title ?? sku)} is back.`, `/products/${encodeURIComponent(sku)}`);
+  notify(`${isolated(product?.title ?? sku)} is back in stock.`, `/products/${encodeURIComponent(sku)}`);
 }
 
 if (theme.get()) document.documentElement.dataset.theme = theme.get();
@@ -215,7 +215,7 @@ const app = document.getElementById("app");
 app.textContent = "";
 render(h(Root), app);
 setTimeout(() => (globalThis.requestIdleCallback ?? setTimeout)(preloadPages), 4000);
-// News of what is looked at by now is old.
+// Dismiss notifications about the page that is now open.
 address.listen(({ path }) => notices.set((all) => (all.some((n) => n.href === path) ? all.filter((n) => n.href !== path) : all)));
-// Whoever signs out of a page for others is not left in front of its door.
+// Go to the shop after a sign-out on a page that needs a role.
 session.listen((who) => { if (!who && !signingIn.get() && match(routes, address.get().path)?.route.role) go("/"); });

@@ -1,8 +1,8 @@
-// Which page belongs to an address, and going there without loading anew.
+// Maps addresses to pages and navigates without reloading.
 
 import { signal, freshID } from "./store.js";
 
-/** The address shown: {path, query, entry}, entry being its own in the browser's history. */
+/** Holds the current address: {path, query, entry}. entry identifies it in the browser's history. */
 export const address = signal(read(globalThis.location));
 
 function read(location) {
@@ -12,21 +12,21 @@ function read(location) {
 const entryStates = new Map();
 const maxEntries = 50;
 
-/** What is remembered of an entry of the history, to be found by who goes back to it. Pages may add to it. */
+/** Returns the saved state of a history entry, for use when the user goes back. Pages may add to it. */
 export function entryState(entry) {
   if (!entryStates.has(entry)) entryStates.set(entry, {});
   if (entryStates.size > maxEntries) entryStates.delete(entryStates.keys().next().value);
   return entryStates.get(entry) ?? {};
 }
 
-let returning = null; // aborted when somebody goes on
+let returning = null; // aborted when the user scrolls, types or navigates
 
-/** Whether the page shown is one that was gone back to: there, one is where one was. */
+/** Reports whether the user went back to the current page and its position is being restored. */
 export const isReturning = () => returning !== null;
 
 /**
- * The route whose pattern a path fits, with what stands for its :parts. Routes
- * are {pattern, …}, tried in order. Undefined where none fits.
+ * Returns {route, params} of the first route whose pattern matches the path, or
+ * undefined. Routes are {pattern, …}; params holds the values of the :parts.
  */
 export function match(routes, path) {
   const parts = split(path);
@@ -56,11 +56,11 @@ function decoded(part) {
   try {
     return decodeURIComponent(part);
   } catch {
-    return null; // a stray %
+    return null; // invalid percent-encoding
   }
 }
 
-/** Goes to an address of this site. replace leaves no step to go back to. */
+/** Navigates to an address of this site. replace adds no history entry. */
 export function go(href, { replace = false } = {}) {
   cancelRestore();
   if (replace) history.replaceState(history.state, "", href);
@@ -99,7 +99,7 @@ function restore(saved) {
   restorePosition(saved, signal, performance.now() + 5000);
 }
 
-/** Scrolls to where one was once the page is there again, and gives the focus back; not against who goes on meanwhile. */
+/** Restores the scroll position and the focus once the page is rendered. Stops when signal is aborted. */
 function restorePosition({ y = 0, link }, signal, until) {
   let frames = 0;
   const look = () => {
@@ -113,17 +113,21 @@ function restorePosition({ y = 0, link }, signal, until) {
   requestAnimationFrame(look);
 }
 
-/** An address of one of these pages, rather than of the API, its documents or another site. */
+/** Reports whether an address is one of these pages, not of the API, its documents or another site. */
 export function isAppURL(url, origin) {
   return url.origin === origin && !/^\/(api|dev|ui|docs|openapi|healthz|readyz|metrics)([/.]|$)/.test(url.pathname);
 }
 
-/** Takes over clicks on links to these pages, and the browser's back and forward. */
+/** Maps a path of an earlier version, which bookmarks may still hold, to the current one. */
+export const currentPath = (path) => path.replace(/^\/floor(?=\/|$)/, "/operations");
+
+/** Handles clicks on links to these pages, and the browser's back and forward buttons. */
 export function startRouter() {
   ensureEntry();
+  if (currentPath(location.pathname) !== location.pathname) history.replaceState(history.state, "", currentPath(location.pathname) + location.search);
   address.set(read(location));
-  history.scrollRestoration = "manual"; // the browser would scroll before the page is there
-  addEventListener("pagehide", () => history.replaceState({ ...history.state, y: scrollY }, "")); // for after a reload
+  history.scrollRestoration = "manual"; // the browser would scroll before the page is rendered
+  addEventListener("pagehide", () => history.replaceState({ ...history.state, y: scrollY }, "")); // restored after a reload
   if (history.state.y) restore(history.state);
   addEventListener("popstate", onPopState);
   document.addEventListener("click", (e) => {
@@ -131,7 +135,7 @@ export function startRouter() {
     if (!a || e.defaultPrevented || e.button || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
     const url = new URL(a.href);
     if (a.target || a.hasAttribute("download") || !isAppURL(url, location.origin)) return;
-    if (url.hash && url.pathname === location.pathname) return; // within the page
+    if (url.hash && url.pathname === location.pathname) return; // an anchor on the same page
     e.preventDefault();
     go(url.pathname + url.search);
   });

@@ -1,7 +1,7 @@
-// What the browser keeps: cells that views listen to, some of which outlive the
-// page (the session a tab, the basket and the theme the browser).
+// Holds the client state in signals. sessionStorage keeps the session; localStorage
+// keeps the basket and the theme.
 
-/** A value that tells those who listen when it becomes another. */
+/** Creates a signal: a value that notifies its listeners when it changes. */
 export function signal(value) {
   const listeners = new Set();
   return {
@@ -20,10 +20,10 @@ export function signal(value) {
 }
 
 /**
- * A cell that is kept in storage under key, and follows what other tabs write
- * there. What does not fit is as good as nothing: a page must not fail for good on
- * what an older version, or a person, left there. Where storage is refused (private
- * windows) it works as a plain cell.
+ * Creates a signal that is stored under key and follows changes by other tabs. Stored
+ * values that isValid rejects are ignored, because an older version or the user may
+ * have written them. Works as a plain signal if the browser denies storage, as some
+ * private windows do.
  */
 export function kept(storage, key, initial, fits) {
   const parse = (text) => {
@@ -38,13 +38,13 @@ export function kept(storage, key, initial, fits) {
   try {
     box = globalThis[storage] ?? null;
     there = box?.getItem(key) ?? null;
-  } catch { /* refused */ }
+  } catch { /* storage is denied */ }
   const c = signal(parse(there));
   c.listen((value) => {
     try {
       if (value === initial || value === null) box?.removeItem(key);
       else box?.setItem(key, JSON.stringify(value));
-    } catch { /* full or refused: it holds until the page is left */ }
+    } catch { /* storage is full or denied: the value lasts until the page is closed */ }
   });
   globalThis.addEventListener?.("storage", (e) => {
     if (box && e.storageArea === box && e.key === key) c.set(parse(e.newValue));
@@ -63,21 +63,21 @@ export const isSession = (v) => isText(v.token) && isText(v.subject) && isList(v
 export const isBasket = (v) => isList(v.lines, (l) => isLine(l) && isText(l.title) && (!l.price || isPrice(l.price)))
   && (v.pending === null || (isText(v.pending?.key) && isText(v.pending.subject) && isList(v.pending.body?.lines, isLine)));
 
-/** {token, subject, roles, kind, expires_at} of who is signed in in this tab, or null. */
+/** Holds {token, subject, roles, kind, expires_at} of the user who is signed in in this tab, or null. */
 export const session = kept("sessionStorage", "quadrille.session", null, isSession);
 
-/** Why the sign-in dialog is open ("asked", "expired", "order"), or null. */
+/** Holds why the sign-in dialog is open ("asked", "expired", "order" or "wish"), or null. */
 export const signingIn = signal(null);
 
-/** "light", "dark", or null where the system decides. */
+/** Holds "light", "dark", or null to follow the system. */
 export const theme = kept("localStorage", "quadrille.theme", null, (v) => v === "light" || v === "dark");
 
-/** Short news that come and go: [{id, text, href}]. */
+/** Holds the notifications shown: [{id, text, href}]. */
 export const notices = signal([]);
 
 let noticeID = 0;
 
-/** Shows a notice until it is put away, or for 12 seconds. */
+/** Shows a notification for 12 seconds or until the user dismisses it. */
 export function notify(text, href) {
   const id = ++noticeID;
   notices.set((all) => [...all.slice(-2), { id, text, href }]);
@@ -92,20 +92,20 @@ export const isSignedIn = (role) => {
 };
 
 /**
- * The basket: lines {sku, title, price, quantity}, and under pending the order
- * that was sent and not answered yet, {key, subject, body}: it is sent again
- * under the same key, so that it is placed once however often it is sent.
+ * Holds the basket's lines {sku, title, price, quantity}, and in pending the order
+ * {key, subject, body} that was sent and has no response yet. A resend uses the same
+ * idempotency key, so that the order is placed only once.
  */
 export const basket = kept("localStorage", "quadrille.basket", { lines: [], pending: null }, isBasket);
 
-/** The basket with quantity more of a product in it. */
+/** Returns the basket with quantity units of a product added. */
 export function withProduct(b, { sku, title, price }, quantity = 1) {
   const at = b.lines.findIndex((l) => l.sku === sku);
   if (at < 0) return { ...b, lines: [...b.lines, { sku, title, price, quantity }] };
   return withQuantity(b, sku, b.lines[at].quantity + quantity);
 }
 
-/** The basket with so many of a SKU in it; none at all takes the line out. */
+/** Returns the basket with the quantity of a SKU set; 0 removes the line. */
 export function withQuantity(b, sku, quantity) {
   const lines = quantity > 0
     ? b.lines.map((l) => (l.sku === sku ? { ...l, quantity } : l))
@@ -115,7 +115,7 @@ export function withQuantity(b, sku, quantity) {
 
 export const itemCount = (b) => b.lines.reduce((sum, l) => sum + l.quantity, 0);
 
-/** An ID that nobody else has. Not crypto.randomUUID: that is missing where the page came over plain HTTP. */
+/** Returns a random 128-bit ID in hex. crypto.randomUUID is missing on pages served over plain HTTP. */
 export function freshID() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");

@@ -1,18 +1,18 @@
-// What happens in the shop, as it happens: the event stream read with fetch(),
-// because EventSource cannot say who is asking.
+// Reads the event stream with fetch(), because EventSource cannot send an
+// Authorization header.
 
 import { signal, session } from "./store.js";
 import { markReachable, backoff, base, recovered, endSession, markUnreachable } from "./api.js";
 
-/** "connecting", "open", or "waiting" for the next try. */
+/** Holds the state of the connection: "connecting", "open", or "waiting" for the next retry. */
 export const connection = signal("connecting");
 
-/** Where the stream last stopped being continuous: views load anew when it changes. */
+/** Increases when the stream may have missed events. Views then reload. */
 export const gaps = signal(0);
 
 /**
- * Takes text as it comes in and gives whole frames {id, event, data, retry} to
- * emit, as the server-sent events standard has it. Comments are passed over.
+ * Returns a function that takes chunks of a server-sent event stream and calls emit
+ * with each complete frame {id, event, data, retry}. Skips comments.
  */
 export function parser(emit) {
   let rest = "", frame = {};
@@ -35,7 +35,7 @@ export function parser(emit) {
     rest += chunk;
     for (;;) {
       const end = rest.search(/\r\n|\n|\r/);
-      // A \r at the very end may be half of \r\n.
+      // A \r at the end of the chunk may be the first half of \r\n.
       if (end < 0 || (rest[end] === "\r" && end === rest.length - 1)) return;
       line(rest.slice(0, end));
       rest = rest.slice(end + (rest.startsWith("\r\n", end) ? 2 : 1));
@@ -45,7 +45,7 @@ export function parser(emit) {
 
 const listeners = new Set();
 
-/** Calls heard with each event of the stream. Returns how to stop. */
+/** Calls listener with each event of the stream. Returns a function that unsubscribes. */
 export function onEvent(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -54,7 +54,7 @@ export function onEvent(listener) {
 let last = "", tries = 0, control = null, timer = 0, minPause = 0;
 
 const silenceLimit = 40_000; // heartbeats come every 15 s
-const hiddenFor = 20_000; // browsers allow few connections: a hidden tab gives its own up
+const hiddenFor = 20_000; // browsers allow few connections per host: a hidden tab closes its own
 
 function dispatch(frame) {
   if (frame.retry !== undefined) minPause = frame.retry;
@@ -64,7 +64,7 @@ function dispatch(frame) {
   try {
     data = JSON.parse(frame.data);
   } catch {
-    return; // not one of ours
+    return; // not valid JSON: ignore it
   }
   if (frame.event === "reset") {
     gaps.set((n) => n + 1);
@@ -84,7 +84,7 @@ async function connect() {
     if (who) headers.Authorization = `Bearer ${who.token}`;
     if (last) headers["Last-Event-ID"] = last;
     const answer = await fetch(`${base}/events`, { headers, signal: own.signal, cache: "no-store", credentials: "omit" });
-    if (answer.status === 401 && who) return endSession(who); // the change of session connects again
+    if (answer.status === 401 && who) return endSession(who); // the listener of session reconnects
     if (!answer.ok || !answer.body) {
       refused = true;
       pause = (Number(answer.headers.get("Retry-After")) || 0) * 1000;
@@ -98,7 +98,7 @@ async function connect() {
       feed(part.value);
     }
   } catch {
-    if (control === own && !refused) markUnreachable(); // the rest is told by link
+    if (control === own && !refused) markUnreachable(); // connection reports refusals
   } finally {
     clearTimeout(watch);
     if (control === own) reconnectLater(pause);
@@ -108,15 +108,15 @@ async function connect() {
 function onOpen() {
   connection.set("open");
   markReachable();
-  // Without a place to go on from, nobody knows what was missed meanwhile.
+  // Without a last event ID, the server cannot resend missed events.
   if (tries > 0 && !last) gaps.set((n) => n + 1);
   tries = 0;
 }
 
 function reconnectLater(pause) {
   control = null;
-  if (document.hidden) return; // until somebody looks
-  // A server that ends the stream is restarting: the first try comes soon, and quietly.
+  if (document.hidden) return; // reconnects when the tab becomes visible
+  // A server that ends the stream is restarting: reconnect soon, without a message to the user.
   if (tries > 0) connection.set("waiting");
   timer = setTimeout(connect, Math.max(pause, tries === 0 ? minPause * Math.random() : backoff(tries)));
   tries++;
@@ -130,7 +130,7 @@ function restart() {
   connect();
 }
 
-/** Keeps the stream connected from now on: by itself, at once when the device is online again, anew for another session. */
+/** Connects the stream and keeps it connected. Reconnects when the device comes online and when the session changes. */
 export function start() {
   let hiding = 0;
   connect();
@@ -142,8 +142,8 @@ export function start() {
     if (document.hidden) hiding = setTimeout(disconnect, hiddenFor);
     else if (!control) restart();
   });
-  // A page that was left may be kept to be gone back to, and would keep its connection:
-  // after six of them no page of the shop would load.
+  // The browser may cache a page after the user leaves it. Its open connection would
+  // count toward the limit of six per host, and then no page of the shop would load.
   addEventListener("pagehide", disconnect);
   addEventListener("pageshow", (e) => { if (e.persisted && !control) restart(); });
 }
@@ -155,5 +155,5 @@ function disconnect() {
   old?.abort();
 }
 
-/** Tries now rather than later. */
+/** Reconnects now. */
 export const reconnectNow = () => { if (!control) restart(); };

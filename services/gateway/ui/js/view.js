@@ -1,5 +1,5 @@
-// What every page is made of: listening to cells, loading, headings that take
-// the focus, and plain words where there is nothing or something failed.
+// Provides the hooks and components that all pages share: signals, loading, focus,
+// headings, errors and empty states.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { backoff, recovered } from "./api.js";
@@ -10,7 +10,7 @@ import { isolated } from "./format.js";
 
 export { html, useEffect, useRef, useState };
 
-/** The value of a cell, and a new rendering when it changes. */
+/** Returns the value of a signal and re-renders the component when it changes. */
 export function useSignal(c) {
   const [, turn] = useState({});
   useLayoutEffect(() => {
@@ -22,7 +22,7 @@ export function useSignal(c) {
   return c.get();
 }
 
-/** Calls heard with each event while the view is shown. */
+/** Calls listener with each event while the component is mounted. */
 export function useEvents(listener) {
   const latest = useRef(listener);
   latest.current = listener;
@@ -30,10 +30,10 @@ export function useEvents(listener) {
 }
 
 /**
- * Loads while the view is shown: {data, problem, busy, reload, set}. What was
- * loaded stays while it is loaded anew, so nothing jumps. What fails for the
- * moment is tried again by itself, and at once when the shop answers somebody
- * else. deps are what load depends on; before is shown until something came.
+ * Loads data while the component is mounted. Returns {data, problem, busy, reload, set}.
+ * Keeps the old data during a reload, so that the page does not jump. Retries transient
+ * failures, at once when the shop responds to another request. deps are the inputs of
+ * load. before is the initial data.
  */
 export function useLoad(load, deps, before) {
   const [state, setState] = useState({ data: before, problem: null, busy: true });
@@ -48,7 +48,7 @@ export function useLoad(load, deps, before) {
       setState((s) => ({ ...s, busy: true }));
       try {
         const data = await load(control.signal);
-        if (control.signal.aborted || mine !== turn) return; // a later one was asked for
+        if (control.signal.aborted || mine !== turn) return; // a later load has started
         tries = 0;
         setState({ data, problem: null, busy: false });
       } catch (problem) {
@@ -66,8 +66,8 @@ export function useLoad(load, deps, before) {
 }
 
 /**
- * Calls what after a pause, however often it is asked to in between: at the most
- * once in ms, and where it has been quiet for so long, after first already.
+ * Returns a function that schedules a call of what, at most one per ms milliseconds. If
+ * the last call was at least ms ago, the delay is only first.
  */
 export function useThrottle(what, ms = 250, first = ms) {
   const timer = useRef(0);
@@ -76,7 +76,7 @@ export function useThrottle(what, ms = 250, first = ms) {
   latest.current = what;
   useEffect(() => () => clearTimeout(timer.current), []);
   return () => {
-    // Not put off by each new call: a steady flow of events would keep it away forever.
+    // Do not restart the timer: a steady flow of events would postpone the call forever.
     if (timer.current) return;
     const quiet = performance.now() - last.current >= ms;
     timer.current = setTimeout(() => { timer.current = 0; last.current = performance.now(); latest.current(); }, quiet ? first : ms);
@@ -85,12 +85,12 @@ export function useThrottle(what, ms = 250, first = ms) {
 
 let pagesShown = 0, landing = "";
 
-/** The page that is shown next gives the focus to what fits selector, if it has that, rather than to its heading. */
+/** Makes the next page focus the element that matches selector, if it exists, instead of its heading. */
 export const focusOnNextPage = (selector) => { landing = selector; };
 
 /**
- * A page's heading. It takes the focus when the page was gone to, so that a screen
- * reader begins here; not when it was gone back to.
+ * Renders a page's heading. Focuses it after a forward navigation, so that screen
+ * readers start there. After going back, the router restores the old focus.
  */
 export function Heading({ title, lead, children }) {
   const h = useRef(null), back = useRef(isReturning());
@@ -108,8 +108,8 @@ export function Heading({ title, lead, children }) {
 }
 
 /**
- * Hands the focus on when what ref is on goes away with it: to what fits selector
- * in a neighbour, else to the heading of the section around it.
+ * Moves the focus when the element of ref is removed while it contains the focus: to
+ * the match of selector in a sibling, or else to the heading of its section.
  */
 export function usePassFocus(ref, selector) {
   useEffect(() => {
@@ -125,30 +125,30 @@ export function passFocus(from, selector) {
   to?.focus({ preventScroll: true });
 }
 
-/** Gives the focus to the page's heading where what had it is gone: at the body, a keyboard would begin at the top. */
+/** Focuses the page's heading if the focused element was removed. Otherwise Tab would start at the top of the page. */
 export function refocus() {
   const at = document.activeElement;
-  // A browser notices only with its next picture that what has the focus went away with a dialog.
+  // Browsers clear activeElement only at the next frame after a dialog closes.
   if (!at || at === document.body || at.closest("dialog:not([open])")) document.querySelector("h1")?.focus({ preventScroll: true });
 }
 
-/** Says what failed in plain words, with a way on. Without again, retry is what happens by itself, only sooner. */
+/** Shows an error and a way to continue. again names the retry button when there is no automatic retry. */
 export function ErrorBox({ problem, what, retry, again, kind = "" }) {
   if (!problem) return null;
   const signIn = problem.status === 401;
   return html`<div class=${`error-box ${kind}`} role="alert" tabindex="-1">
-    <p>${what && html`<strong>${what}</strong> `}${problem.message}${problem.transient && retry && !again ? " It is being tried again by itself." : ""}</p>
+    <p>${what && html`<strong>${what}</strong> `}${problem.message}${problem.transient && retry && !again ? " Retrying automatically." : ""}</p>
     ${signIn ? html`<button type="button" class="small" onClick=${() => signingIn.set("asked")}>Sign in</button>`
-      : retry && html`<button type="button" class="small" onClick=${retry}>${again ?? "Try now"}</button>`}
+      : retry && html`<button type="button" class="small" onClick=${retry}>${again ?? "Retry now"}</button>`}
   </div>`;
 }
 
-/** Where there is nothing (yet): why, and what to do. */
+/** Renders an empty state: why it is empty and what the user can do. */
 export function Empty({ title, children }) {
   return html`<div class="empty"><${Logo} /><h2>${title}</h2><p>${children}</p></div>`;
 }
 
-/** The four partners, drawn in the colours of the theme. */
+/** Renders the logo in the colours of the theme. */
 export function Logo({ size = 48 }) {
   return html`<svg class="logo" viewBox="0 0 64 64" width=${size} height=${size} aria-hidden="true" focusable="false">
     <path class="inventory" d="M30 30H10A20 20 0 0 1 30 10z" /><path class="catalog" d="M34 30V10a20 20 0 0 1 20 20z" />
@@ -156,7 +156,7 @@ export function Logo({ size = 48 }) {
   </svg>`;
 }
 
-/** Grey lines where text will be. */
+/** Renders placeholder lines while data loads. */
 export function Skeleton({ lines = 3 }) {
   return html`<div class="skeleton" aria-hidden="true">${Array.from({ length: lines }, (_, i) => html`<span key=${i}></span>`)}</div>`;
 }

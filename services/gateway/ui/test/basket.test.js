@@ -1,4 +1,4 @@
-// The basket, and the order that it becomes.
+// Tests the basket and placing it as an order.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// Numbers, money and failures as people read them.
+// Tests the formats of numbers, money and errors.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -37,7 +37,7 @@ test("no server's own words reach a reader", () => {
 test("what a refusal says of the request is passed on as a sentence", () => {
   assert.equal(explain({ status: 422, code: "x", detail: "the name is too long" }), "The name is too long.");
   assert.equal(explain({ status: 422, code: "x", detail: "no", errors: [{ detail: "a is wrong" }, { detail: "b too" }] }), "A is wrong; b too.");
-  assert.equal(explain({ status: 418 }), "The shop did not accept this.");
+  assert.equal(explain({ status: 418 }), "The shop rejected the request.");
   assert.equal(sentence("why?"), "Why?");
 });
 
@@ -45,13 +45,13 @@ test("what the validator says to programmers is said to people", () => {
   const said = (pointer, detail, code = "request_invalid") => explain({ status: 422, code, detail: "the request breaks the rules", errors: [{ pointer, detail }] });
   assert.match(said("/sku", "does not match ^[A-Za-z0-9._-]{1,64}$"), /^A SKU has .* no spaces\.$/);
   assert.equal(said("/reason", "minimum string length is 1"), "The reason is missing.");
-  assert.equal(said("#/query/q", "maximum string length is 200"), "What is searched for has to have at most 200 letters.");
-  assert.equal(said("/quantity", "number must be at least 1"), "The number of pieces has to be at least 1.");
-  assert.equal(said("/lines/0/quantity", "number must be at most 1000000000"), "The number of pieces has to be at most 1,000,000,000.");
+  assert.equal(said("#/query/q", "maximum string length is 200"), "The search text must have at most 200 characters.");
+  assert.equal(said("/quantity", "number must be at least 1"), "The quantity must be at least 1.");
+  assert.equal(said("/lines/0/quantity", "number must be at most 1000000000"), "The quantity must be at most 1,000,000,000.");
   assert.equal(said("/sku", "is required"), "The SKU is missing.");
-  assert.equal(said("#/query/available", "value maybe: an invalid boolean: invalid syntax", "request_malformed"), "Something in it is not written as the shop needs it.");
-  assert.equal(explain({ status: 400, code: "request_malformed" }), "The shop did not understand this.");
-  assert.equal(explain({ status: 422, code: "delta_zero", detail: "x", errors: [{ pointer: "/delta", detail: "is 0" }] }), "A change by 0 changes nothing.");
+  assert.equal(said("#/query/available", "value maybe: an invalid boolean: invalid syntax", "request_malformed"), "A field of the request has an invalid format.");
+  assert.equal(explain({ status: 400, code: "request_malformed" }), "The shop could not understand the request.");
+  assert.equal(explain({ status: 422, code: "delta_zero", detail: "x", errors: [{ pointer: "/delta", detail: "is 0" }] }), "The change must not be 0.");
 });
 
 test("what cannot be a SKU is told from what can", () => {

@@ -1,4 +1,4 @@
-// Every module can be read, with what it asks of the others.
+// Tests that every module and its imports load.
 
 import { readdirSync } from "node:fs";
 import { test } from "node:test";

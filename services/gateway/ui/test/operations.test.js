@@ -1,4 +1,4 @@
-// What the floor says of services, events and audits.
+// Tests the texts of the operations pages.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,11 +7,11 @@ import { explainError } from "../js/parts/cause.js";
 import { statusText } from "../js/parts/topology.js";
 
 test("a service that had to set events aside is not called ready", () => {
-  assert.equal(statusText(undefined), "asking…");
+  assert.equal(statusText(undefined), "checking…");
   assert.equal(statusText({ status: "ready", dead_letters: 0 }), "ready");
   assert.equal(statusText({ status: "ready", dead_letters: 4 }), "4 dead");
   assert.equal(statusText({ status: "not_ready", dead_letters: 4 }), "not ready");
-  assert.equal(statusText({ status: "away" }), "away");
+  assert.equal(statusText({ status: "away" }), "unavailable");
 });
 
 test("where the audit names a command, the page has a link", () => {
@@ -20,7 +20,7 @@ test("where the audit names a command, the page has a link", () => {
 });
 
 test("errors of programs have a sentence before them, where it is known what they mean", () => {
-  assert.equal(explainError("not an event: invalid character 'x' looking for beginning of value"), "What came is not readable as an event.");
-  assert.match(explainError("GET http://inventory/skus/A: dial tcp: connection refused"), /away/);
+  assert.equal(explainError("not an event: invalid character 'x' looking for beginning of value"), "The message is not a valid event.");
+  assert.match(explainError("GET http://inventory/skus/A: dial tcp: connection refused"), /unavailable/);
   assert.equal(explainError("the owner did not answer"), "");
 });

@@ -1,4 +1,4 @@
-// The event stream's format, however the network cuts it.
+// Tests the parser of the event stream with any chunking.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

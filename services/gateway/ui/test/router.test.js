@@ -1,8 +1,8 @@
-// Which page belongs to an address.
+// Tests how addresses map to pages.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isAppURL, match } from "../js/router.js";
+import { currentPath, isAppURL, match } from "../js/router.js";
 
 const routes = ["/", "/products/:sku", "/orders", "/orders/:id", "/floor/traces"].map((pattern) => ({ pattern }));
 const found = (path) => {
@@ -20,6 +20,12 @@ test("an address finds its page and its parts", () => {
 
 test("what fits nothing finds nothing", () => {
   for (const path of ["/order", "/orders/a/b", "/floor", "/products", "/products/%"]) assert.equal(found(path), undefined, path);
+});
+
+test("a bookmark of an earlier version leads to the page's current address", () => {
+  assert.equal(currentPath("/floor"), "/operations");
+  assert.equal(currentPath("/floor/traces"), "/operations/traces");
+  for (const path of ["/", "/floors", "/products/floor", "/operations"]) assert.equal(currentPath(path), path);
 });
 
 test("links to the API, its documents and other sites are left to the browser", () => {

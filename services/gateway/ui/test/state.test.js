@@ -1,4 +1,4 @@
-// What is tried again, and when; cells, and what is kept.
+// Tests retries, signals, stored state, lists and progress texts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -93,19 +93,19 @@ test("orders are renewed in place, new ones come first, and none goes back in ti
 });
 
 test("what is wrong with a line of a file is said to people", () => {
-  assert.equal(lineProblem('extraneous or missing " in quoted-field'), "A quotation mark is missing, or one too many.");
-  assert.equal(lineProblem('bare " in non-quoted field'), "A quotation mark is missing, or one too many.");
+  assert.equal(lineProblem('extraneous or missing " in quoted-field'), "A quotation mark is missing, or there is one too many.");
+  assert.equal(lineProblem('bare " in non-quoted field'), "A quotation mark is missing, or there is one too many.");
   assert.equal(lineProblem('quantity "x" is not a whole number'), 'Quantity "x" is not a whole number.');
 });
 
 test("how far an import is, and how it ended, is said to people", () => {
-  assert.equal(progressText(undefined), "Waiting for the first line…");
-  assert.equal(progressText({ status: "pending", total: 0, processed: 0, rejected: 0 }), "Waiting for its turn…");
+  assert.equal(progressText(undefined), "Starting…");
+  assert.equal(progressText({ status: "pending", total: 0, processed: 0, rejected: 0 }), "Waiting to start…");
   assert.equal(progressText({ status: "running", total: 4, processed: 1, rejected: 0 }), "1 of 4 lines, 25%");
-  assert.equal(progressText({ status: "running", total: 4, processed: 1, rejected: 0, reason: "SKU A is locked" }), "1 of 4 lines, 25%. Held up: SKU A is locked.");
-  assert.equal(progressText({ status: "done", total: 4, processed: 4, rejected: 1 }), "Done: 3 lines taken, 1 not.");
-  assert.equal(progressText({ status: "failed", total: 4, processed: 1, rejected: 0, reason: "chunk 1 is missing" }), "Failed: Chunk 1 is missing. 1 line taken. 3 lines left out.");
-  assert.equal(progressText({ status: "cancelled", total: 0, processed: 0, rejected: 0 }), "Cancelled: 0 lines taken.");
+  assert.equal(progressText({ status: "running", total: 4, processed: 1, rejected: 0, reason: "SKU A is locked" }), "1 of 4 lines, 25%. Delayed: SKU A is locked.");
+  assert.equal(progressText({ status: "done", total: 4, processed: 4, rejected: 1 }), "Done: 3 lines imported, 1 rejected.");
+  assert.equal(progressText({ status: "failed", total: 4, processed: 1, rejected: 0, reason: "chunk 1 is missing" }), "Failed: Chunk 1 is missing. 1 line imported. 3 lines not processed.");
+  assert.equal(progressText({ status: "cancelled", total: 0, processed: 0, rejected: 0 }), "Cancelled: 0 lines imported.");
 });
 
 test("a further page brings nothing twice", () => {
@@ -127,7 +127,7 @@ test("a list that is loaded anew is as long as it was", async () => {
 
 test("each status has its way, and only what is not settled for good is cancelled", () => {
   for (const s of statuses) assert.equal(stepsOf(s)[0].state, "done", s);
-  assert.deepEqual(stepsOf("rejected").at(-1), { label: "Not filled", state: "bad" });
+  assert.deepEqual(stepsOf("rejected").at(-1), { label: "Not fulfilled", state: "bad" });
   const may = (status, who) => mayCancel({ status, customer: "ann" }, who);
   const ann = { subject: "ann", roles: ["customer"] };
   assert.deepEqual(statuses.filter((s) => may(s, ann)), ["placed", "confirmed"]);

@@ -1,4 +1,4 @@
-// The floor: the dance as it goes, its last hour, and what staff can do about it.
+// Renders the operations overview: event flow, last hour, traces, replay and audit.
 
 import { get, withQuery } from "../api.js";
 import { go } from "../router.js";
@@ -16,42 +16,42 @@ import { Heading, html, useEvents, useRef, useThrottle, useState } from "../view
 import { list } from "../format.js";
 
 export default function Operations() {
-  const [still, setStill] = useState(false);
-  return html`<${Heading} title="The floor" lead="Who tells whom what, at this moment."><${OperationsNav} at="/floor" /><//>
-    <${TopologySection} still=${still} setStill=${setStill} />
+  const [paused, setPaused] = useState(false);
+  return html`<${Heading} title="Operations" lead="Shows whether the services are ready, how events flow between them, and how far each consumer is behind."><${OperationsNav} at="/operations" /><//>
+    <${TopologySection} paused=${paused} setPaused=${setPaused} />
     <${LastHour} />
-    <${TraceSearch} onSearch=${(query) => go(withQuery("/floor/traces", query))} />
-    <div class="two-columns level"><${Recent} still=${still} /><div><${Replay} services=${null} /><${Audit} /></div></div>`;
+    <${TraceSearch} onSearch=${(query) => go(withQuery("/operations/traces", query))} />
+    <div class="two-columns level"><${Recent} paused=${paused} /><div><${Replay} services=${null} /><${Audit} /></div></div>`;
 }
 
-/** Apart from the rest of the page: it is drawn anew several times a second. */
-function TopologySection({ still, setStill }) {
+/** Renders the diagram in its own component, because it updates several times a second. */
+function TopologySection({ paused, setPaused }) {
   const load = usePoll((signal) => get("/ops/services", signal), 3000, []);
   const soon = useThrottle(() => { if (!document.hidden) load.reload(); }, 1500);
-  useEvents(soon); // what passes changes who is behind
+  useEvents(soon); // events change the lag of consumers
   const now = useEventRates(), held = useRef(now);
-  if (!still) held.current = now;
+  if (!paused) held.current = now;
   const flow = held.current;
   return html`<section class="panel" aria-labelledby="dance">
-    <div class="heading"><h2 id="dance">The dance</h2>
-      <button type="button" class="small" aria-pressed=${still} onClick=${() => setStill(!still)}>Hold still</button></div>
-    <${Topology} load=${load} flow=${flow} still=${still} />
+    <div class="heading"><h2 id="dance">Event flow</h2>
+      <button type="button" class="small" aria-pressed=${paused} onClick=${() => setPaused(!paused)}>Pause updates</button></div>
+    <${Topology} load=${load} flow=${flow} paused=${paused} />
     <${Summary} services=${load.data?.items} />
     ${load.data && html`<${Consumers} services=${load.data.items} flow=${flow} />`}
   </section>`;
 }
 
-/** What a glance at the picture says, said once when it changes. */
+/** Announces the state of the services to screen readers when it changes. */
 function Summary({ services }) {
-  if (!services) return html`<p role="status">Asking the services how they are…</p>`;
-  const ill = services.filter((s) => s.status !== "ready").map((s) => `${s.name} is ${s.status === "away" ? "away" : "not ready"}`);
+  if (!services) return html`<p role="status">Checking the services…</p>`;
+  const ill = services.filter((s) => s.status !== "ready").map((s) => `${s.name} is ${s.status === "away" ? "unavailable" : "not ready"}`);
   const dead = services.filter((s) => s.dead_letters > 0).map((s) => s.name);
-  return html`<p role="status">${ill.length ? `${ill.join(", ")}. The others go on; what it missed reaches it later.` : "All services are ready."}
-    ${dead.length > 0 && html` <a href="/floor/dead-letters">There are dead letters of ${list(dead)}.</a>`}</p>
+  return html`<p role="status">${ill.length ? `${ill.join(", ")}. The other services keep working. A service that returns catches up on the events it missed.` : "All services are ready."}
+    ${dead.length > 0 && html` <a href="/operations/dead-letters">Show the dead letters of ${list(dead)}</a>`}</p>
     <${FailingChecks} services=${services} />`;
 }
 
-/** Why services are not ready, and what to do, check by check. */
+/** Lists the failing readiness checks and their remedies. */
 function FailingChecks({ services }) {
   const failing = services.flatMap((s) => (s.checks ?? []).filter((c) => !c.ok).map((c) => ({ service: s.name, ...c })));
   if (!failing.length) return null;

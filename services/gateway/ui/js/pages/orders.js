@@ -1,4 +1,4 @@
-// The customer's orders, the latest first.
+// Lists the customer's orders, newest first.
 
 import { get, withQuery } from "../api.js";
 import { More, useList } from "../parts/list.js";
@@ -11,9 +11,8 @@ import { money, plural, shortID, when } from "../format.js";
 const pageSize = 20;
 
 /**
- * The orders of a {items, next} with those in fresh in place of what they were, and
- * new ones where they belong: IDs sort by time. Of those further back than what is
- * known so far, the next page will tell.
+ * Merges fresh orders into a list {items, next}: replaces older versions and inserts
+ * new orders, whose IDs sort by time. Ignores orders beyond the last loaded page.
  */
 export function mergeOrders(known, fresh) {
   const byID = new Map(known.items.map((o) => [o.id, o]));
@@ -27,7 +26,7 @@ export function mergeOrders(known, fresh) {
 
 export default function Orders({ query }) {
   const status = statuses.includes(query.get("status")) ? query.get("status") : "";
-  return html`<${Heading} title="Orders" lead="What you ordered, and how far it is." /><${List} key=${address.get().entry} status=${status} />`;
+  return html`<${Heading} title="Orders" lead="Your orders and their current status." /><${List} key=${address.get().entry} status=${status} />`;
 }
 
 function List({ status }) {
@@ -37,17 +36,17 @@ function List({ status }) {
   useLiveOrders(load, who);
   const orders = load.data?.items.filter((o) => !status || o.status === status);
   return html`
-    <${ErrorBox} problem=${load.problem} what="Your orders cannot be shown." retry=${load.reload} />
+    <${ErrorBox} problem=${load.problem} what="Your orders cannot be loaded." retry=${load.reload} />
     ${(orders?.length > 0 || status) && html`<${Filter} status=${status} />
       <p class="visually-hidden" role="status">${orders && !load.busy ? `${plural(orders.length, "order")} shown` : ""}</p>`}
     ${!orders ? !load.problem && html`<div class="panel"><${Skeleton} lines=${8} /></div>`
       : orders.length > 0 ? html`<ul class="panel rows">${orders.map((o) => html`<${Row} key=${o.id} order=${o} />`)}</ul>`
-      : status ? html`<${Empty} title="None of these">No order of yours is in this state. <a href="/orders">Show all</a><//>`
-      : html`<${Empty} title="No orders yet">What you order appears here. <a href="/">Look around</a><//>`}
+      : status ? html`<${Empty} title="No orders with this status">None of your orders has this status. <a href="/orders">Show all orders</a><//>`
+      : html`<${Empty} title="No orders yet">Orders that you place appear here. <a href="/">Browse products</a><//>`}
     <${More} list=${load} />`;
 }
 
-/** Asks for the orders that something happened to, and for those alone. */
+/** Reloads only the orders that events are about. */
 function useLiveOrders(load, who) {
   const stale = useRef(new Set());
   const renew = useThrottle(async () => {
@@ -66,7 +65,7 @@ function useLiveOrders(load, who) {
 }
 
 function Filter({ status }) {
-  return html`<div class="field narrow"><label for="status">Show</label>
+  return html`<div class="field narrow"><label for="status">Filter by status</label>
     <select id="status" value=${status} onChange=${(e) => go(withQuery("/orders", { status: e.target.value }), { replace: true })}>
       <option value="">All orders</option>${statuses.map((s) => html`<option key=${s} value=${s}>${statusLabel(s)}</option>`)}</select></div>`;
 }

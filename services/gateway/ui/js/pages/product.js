@@ -1,4 +1,4 @@
-// One product, with what can be had of it as it changes.
+// Renders one product with live stock.
 
 import { get } from "../api.js";
 import { Heading, Skeleton, ErrorBox, html, useEvents, useLoad, useThrottle } from "../view.js";
@@ -17,11 +17,11 @@ function ProductPage({ sku }) {
   useEvents((e) => { if (e.service === "catalog" && e.subject === sku.toUpperCase()) soon(); });
   const known = load.data;
   if (!known && gone(load.problem)) return html`<${NothingFound} sku=${sku} />`;
-  // Withdrawn while it is looked at: it stays to be read.
+  // Keep showing a product that is withdrawn while the page is open.
   const product = known && gone(load.problem) ? { ...known, withdrawn: true, available: false, quantity: 0 } : known;
   return html`
     <p class="back"><a href="/">All products</a></p>
-    ${!gone(load.problem) && html`<${ErrorBox} problem=${load.problem} what="This product cannot be shown as it is now." retry=${load.reload} />`}
+    ${!gone(load.problem) && html`<${ErrorBox} problem=${load.problem} what="The current state of this product cannot be loaded." retry=${load.reload} />`}
     <article class="product">
       <div class=${product && !product.available ? "picture sold-out" : "picture"}><${Tile} sku=${product?.sku ?? sku} /></div>
       <div><${Heading} title=${product?.title ?? sku} lead=${product && html`<span class="sku">${product.sku}</span>`} />
@@ -35,13 +35,13 @@ function Details({ product: p }) {
       <div role="status"><${Availability} product=${p} /></div>
       <p class="what"><${ProductAction} product=${p} /></p>
       ${!p.available && html`<p class="hint">${p.withdrawn
-        ? "The shop does not offer this any more. Orders placed before are not affected."
-        : "All that came in is promised to others. Ask to be notified, and this page, or any other you have open here, tells you when it is back."}</p>`}
+        ? "The shop no longer offers this product. Existing orders are not affected."
+        : "All stock is sold or reserved. Select “Notify me” to see a notification on any open page of this shop when the product is back in stock."}</p>`}
       ${p.description && html`<p class="description" dir="auto">${p.description}</p>`}`;
 }
 
 function NothingFound({ sku }) {
-  return html`<${Heading} title="Not on offer" />
+  return html`<${Heading} title="Product not found" />
     <p>There is no product with the SKU <code>${sku}</code>, or it is no longer offered.</p>
-    <p><a class="button primary" href="/">See what there is</a></p>`;
+    <p><a class="button primary" href="/">Browse products</a></p>`;
 }

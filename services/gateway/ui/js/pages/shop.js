@@ -1,4 +1,4 @@
-// The shop: search and browse, with what can be had shown as it changes.
+// Renders the product list with search and live stock.
 
 import { ask, get, withQuery } from "../api.js";
 import { go, address } from "../router.js";
@@ -10,10 +10,10 @@ import { isolated, money, number, plural } from "../format.js";
 const pageSize = 24;
 
 export default function Shop({ query }) {
-  // An address may say anything; the shop is asked only what it can answer.
+  // Restrict the query to values that the API accepts.
   const q = (query.get("q") ?? "").slice(0, 200), available = query.get("available") === "true" ? "true" : "";
   return html`
-    <${Heading} title="Shop" lead="What is here, and what can be had right now." />
+    <${Heading} title="Shop" lead="Browse the products. Stock levels update live." />
     <${Search} q=${q} available=${available} />
     <${Products} key=${address.get().entry} q=${q} available=${available} />`;
 }
@@ -24,7 +24,7 @@ function Products({ q, available }) {
   useLiveProducts(load, q || available);
   const items = load.data?.items;
   return html`
-    <${ErrorBox} problem=${load.problem} what="The products cannot be shown." retry=${load.reload} />
+    <${ErrorBox} problem=${load.problem} what="The products cannot be loaded." retry=${load.reload} />
     <p class="visually-hidden" role="status">${items && !load.busy ? `${plural(items.length, "product")} shown` : ""}</p>
     ${!items ? !load.problem && html`<${SkeletonGrid} />`
       : items.length === 0 ? html`<${NothingFound} q=${q} available=${available} />`
@@ -37,23 +37,23 @@ function Search({ q, available }) {
   const to = useRef({});
   to.current = { q: text, available };
   const soon = useThrottle(() => go(withQuery("/", to.current), { replace: true }), 300);
-  useEffect(() => { if (q !== text && document.activeElement?.id !== "q") setText(q); }, [q]); // back and forward
+  useEffect(() => { if (q !== text && document.activeElement?.id !== "q") setText(q); }, [q]); // after going back or forward
   return html`<form class="search" role="search" onSubmit=${(e) => { e.preventDefault(); go(withQuery("/", to.current), { replace: true }); }}>
-    <label class="visually-hidden" for="q">Search the products</label>
+    <label class="visually-hidden" for="q">Search products</label>
     <input id="q" type="search" maxlength="200" placeholder="Search by name or SKU" autocomplete="off" value=${text}
       onInput=${(e) => { setText(e.target.value); soon(); }} />
     <label class="check"><input type="checkbox" checked=${available === "true"}
-      onChange=${(e) => go(withQuery("/", { q: text, available: e.target.checked ? "true" : "" }), { replace: true })} /> Only what is in stock</label>
+      onChange=${(e) => go(withQuery("/", { q: text, available: e.target.checked ? "true" : "" }), { replace: true })} /> In stock only</label>
   </form>`;
 }
 
 function NothingFound({ q, available }) {
-  if (!q && !available) return html`<${Empty} title="Nothing is offered yet">As soon as somebody offers a product, it appears here by itself.
-    ${isSignedIn("staff") && html` Staff offer products through <a href="/docs">the API</a>; a shop that is started with <code>quadrille up --demo</code> invents some.`}<//>`;
-  return html`<${Empty} title="Nothing found">${q ? `No product fits “${q}”.` : "Nothing is in stock at the moment."} <a href="/">Show everything</a><//>`;
+  if (!q && !available) return html`<${Empty} title="No products yet">Products appear here automatically as soon as the shop’s staff add them.
+    ${isSignedIn("staff") && html` Add products through <a href="/docs">the API</a>, or start the shop with <code>quadrille up --demo</code> to create sample products.`}<//>`;
+  return html`<${Empty} title="No products found">${q ? `No product matches “${q}”.` : "No product is in stock at the moment."} <a href="/">Show all products</a><//>`;
 }
 
-/** Keeps the products of a load as catalog has them now: what changed is asked for, a few at a time. */
+/** Keeps loaded products up to date. Reloads changed products in batches of up to 100. */
 export function useLiveProducts(load, filtered) {
   const stale = useRef(new Set());
   const renew = useThrottle(async () => {
@@ -91,7 +91,7 @@ function Card({ product: p }) {
   </li>`;
 }
 
-/** How many there are; it glows for a moment when that changed. */
+/** Shows the stock and highlights it briefly when it changes. */
 export function Availability({ product: p }) {
   const before = useRef(p.quantity);
   const changed = before.current !== p.quantity;
@@ -101,19 +101,19 @@ export function Availability({ product: p }) {
   return html`<p class=${`stock ${state}`}><span key=${`${p.version}`} class=${changed ? "highlight" : ""}>${text}</span></p>`;
 }
 
-/** The one thing to do with a product: into the basket, or a word when it is back. */
+/** Renders the action for a product: add to basket, or notify when back in stock. */
 export function ProductAction({ product: p }) {
   if (p.withdrawn) return null;
   if (!p.available) return html`<${NotifyButton} product=${p} />`;
   const add = () => {
-    if (basket.get().pending) return notify("An order is on its way. Its basket can be changed once it is answered.", "/basket");
+    if (basket.get().pending) return notify("An order is being sent. You can change the basket when the shop has responded.", "/basket");
     basket.set((b) => withProduct(b, p));
-    notify(`${isolated(p.title)} is in the basket.`, "/basket");
+    notify(`${isolated(p.title)} was added to the basket.`, "/basket");
   };
   return html`<button type="button" class="product-action" onClick=${add}>Add to basket<span class="visually-hidden">: <bdi>${p.title}</bdi></span></button>`;
 }
 
-/** The SKUs that the customer waits for; null where they are not known. */
+/** Holds the SKUs on the customer's wishlist, or null if not loaded. */
 export const wishes = signal(null);
 
 let loadedFor = null;
@@ -127,15 +127,15 @@ function loadWishes() {
   const before = changes;
   get("/wishlist?limit=500").then((d) => {
     if (before === changes) return wishes.set(new Set(d.items.map((w) => w.sku)));
-    loadedFor = null; // it may be from before what was wished meanwhile
+    loadedFor = null; // the response may predate a change made meanwhile
     return loadWishes();
   }, () => { loadedFor = null; });
 }
 
-/** What somebody wants to be told of who has to say first who they are. */
+/** Holds the product to add to the wishlist after the user has signed in. */
 let wishAfterSignIn = null;
 
-signingIn.listen((why) => { if (why && why !== "wish") wishAfterSignIn = null; }); // they came to sign in for something else
+signingIn.listen((why) => { if (why && why !== "wish") wishAfterSignIn = null; }); // the dialog was opened for another reason
 session.listen((who) => {
   wishes.set(null);
   loadedFor = null;
@@ -143,7 +143,7 @@ session.listen((who) => {
   wishAfterSignIn = null;
 });
 
-/** Puts a wish on the list or takes it off, and says so. */
+/** Adds a product to the wishlist or removes it, and shows a notification. */
 export async function setWish(product, wanted) {
   try {
     await ask(wanted ? "PUT" : "DELETE", `/wishlist/${encodeURIComponent(product.sku)}`);
@@ -153,7 +153,7 @@ export async function setWish(product, wanted) {
       next[wanted ? "add" : "delete"](product.sku);
       return next;
     });
-    notify(wanted ? `You will hear here when ${isolated(product.title)} is back.` : `${isolated(product.title)} is off your wishlist.`, "/wishlist");
+    notify(wanted ? `You will be notified here when ${isolated(product.title)} is back in stock.` : `${isolated(product.title)} was removed from your wishlist.`, "/wishlist");
   } catch (problem) {
     notify(problem.message);
   }
@@ -169,12 +169,12 @@ function NotifyButton({ product: p }) {
     wishAfterSignIn = p;
     return undefined;
   };
-  // One text for eyes and ears: the name says the state, so no aria-pressed beside it.
+  // The button's text states whether it is active, so it has no aria-pressed.
   return html`<button type="button" class=${waited ? "product-action notify requested" : "product-action notify"} onClick=${turn}>
-    ${waited ? "✓ You will be told" : "Notify me"}<span class="visually-hidden"> when <bdi>${p.title}</bdi> is back${waited ? ". Press to take it off your wishlist" : ""}</span></button>`;
+    ${waited ? "✓ On your wishlist" : "Notify me"}<span class="visually-hidden"> when <bdi>${p.title}</bdi> is back in stock${waited ? ". Select to remove it from your wishlist" : ""}</span></button>`;
 }
 
-/** A pattern of four that belongs to one SKU alone, as there are no pictures. */
+/** Renders a pattern derived from the SKU in place of a product picture. */
 export function Tile({ sku }) {
   let hash = 2166136261;
   for (const c of sku) hash = Math.imul(hash ^ c.charCodeAt(0), 16777619) >>> 0;

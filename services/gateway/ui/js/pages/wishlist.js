@@ -1,4 +1,4 @@
-// What the customer waits for, with what can be had of it as it changes.
+// Renders the wishlist with live stock.
 
 import { get, withQuery } from "../api.js";
 import { session } from "../store.js";
@@ -7,7 +7,7 @@ import { money, when } from "../format.js";
 import { productsOf } from "../parts/shop-products.js";
 import { Availability, ProductAction, Tile, useLiveProducts, setWish } from "./shop.js";
 
-/** All wishes, the latest first. */
+/** Loads all pages of the wishlist, newest first. */
 async function all(signal) {
   const found = [];
   for (let after = ""; after !== undefined;) {
@@ -21,18 +21,18 @@ async function all(signal) {
 export default function Wishlist() {
   const load = useLoad(all, []);
   const skus = load.data?.map((w) => w.sku) ?? [];
-  // Asked for apart: where catalog is away, the wishes are still here.
+  // Load products separately, so that the wishlist works while catalog is unavailable.
   const products = useLoad((signal) => productsOf(skus, signal), [skus.join()]);
   useLiveProducts(products, true);
   const soon = useThrottle(load.reload, 300);
   useEvents((e) => { if (e.type.startsWith("wishlist.") && e.customer === session.get()?.subject) soon(); });
   const bySKU = new Map(products.data?.items.map((p) => [p.sku, p]));
   const asked = products.data?.skus;
-  return html`<${Heading} title="Wishlist" lead="What you wait for. Whatever page you have open here, it tells you when something is back." />
-    <${ErrorBox} problem=${load.problem} what="Your wishlist cannot be shown." retry=${load.reload} />
-    <${ErrorBox} problem=${products.problem} what="Your wishes are here, but not their titles and prices." retry=${products.reload} />
+  return html`<${Heading} title="Wishlist" lead="Sold-out products that you want. While a page of this shop is open, it notifies you when one is back in stock." />
+    <${ErrorBox} problem=${load.problem} what="Your wishlist cannot be loaded." retry=${load.reload} />
+    <${ErrorBox} problem=${products.problem} what="The titles and prices of the products cannot be loaded." retry=${products.reload} />
     ${!load.data ? !load.problem && html`<div class="panel"><${Skeleton} lines=${6} /></div>`
-      : skus.length === 0 ? html`<${Empty} title="You wait for nothing">Where something is sold out, press “Notify me”, and it is kept here. <a href="/">Look around</a><//>`
+      : skus.length === 0 ? html`<${Empty} title="Your wishlist is empty">Select “Notify me” at a sold-out product to add it here. <a href="/">Browse products</a><//>`
       : html`<ul class="panel rows">${load.data.map((w) => html`<${Wish} key=${w.sku} wish=${w} product=${bySKU.get(w.sku)} known=${Boolean(asked?.has(w.sku))} gone=${soon} />`)}</ul>`}`;
 }
 
@@ -61,6 +61,6 @@ function Wish({ wish: w, product: p, known, gone }) {
 function State({ wish: w, product: p, known }) {
   const back = w.available && w.notified_at;
   return html`<div class="hint">${p ? html`<${Availability} product=${p} />`
-    : html`<p class=${w.available ? "stock many" : "stock none"}><span>${known ? "Not offered at the moment" : w.available ? "In stock" : "Sold out"}</span></p>`}
-    ${back ? html`<span class="badge ok">Back since ${when(w.notified_at)}</span>` : html`<span>On the list since ${when(w.wished_at)}</span>`}</div>`;
+    : html`<p class=${w.available ? "stock many" : "stock none"}><span>${known ? "Not offered at present" : w.available ? "In stock" : "Sold out"}</span></p>`}
+    ${back ? html`<span class="badge ok">Back in stock since ${when(w.notified_at)}</span>` : html`<span>On the list since ${when(w.wished_at)}</span>`}</div>`;
 }

@@ -1,14 +1,14 @@
-// How fast a reader catches up, and when it will have.
+// Computes the progress and remaining time of a replay.
 
-const maxSamples = 10; // samples that a rate is taken over
+const maxSamples = 10; // samples to compute the rate from
 
-/** The progress of a replay that begins at offset from, before anything was seen. */
+/** Returns the progress of a replay from offset from before the first sample. */
 export const startProgress = (from) => ({ from, position: from - 1, end: from, samples: [], seen: false, settled: 0, done: false });
 
 /**
- * The progress after a look at the reader at a time in ms. A reader may be looked
- * at before it was set back: it is at the end only when it was seen behind, or
- * seems so for three looks.
+ * Returns the progress after a sample of the consumer at time now in ms. A sample may
+ * predate the reset of the position. The replay counts as done only after a sample
+ * showed lag, or after three samples in a row without lag.
  */
 export function updateProgress(p, { position, end, replaying }, now) {
   const behind = replaying || position < end;
@@ -21,14 +21,14 @@ export function updateProgress(p, { position, end, replaying }, now) {
 
 export const progressShare = (p) => (p.done ? 1 : Math.max(0, Math.min(1, (p.position - p.from + 1) / Math.max(1, p.end - p.from + 1))));
 
-/** Offsets per second over the last looks; 0 where that is not known. */
+/** Returns offsets per second over the last samples, or 0 if unknown. */
 export function progressRate({ samples }) {
   if (samples.length < 2) return 0;
   const first = samples[0], last = samples.at(-1);
   return Math.max(0, ((last.position - first.position) * 1000) / Math.max(1, last.now - first.now));
 }
 
-/** Milliseconds until the end; null where that is not known. */
+/** Returns the remaining time in ms, or null if unknown. */
 export function timeLeft(p) {
   const speed = progressRate(p);
   return speed > 0 ? ((p.end - p.position) / speed) * 1000 : null;

@@ -1,19 +1,19 @@
-// Why an event could not be handled: in plain words first, then as the service wrote it.
+// Shows why an event could not be processed: a plain sentence, then the service's own error.
 
 import { html } from "../view.js";
 import { sentence } from "../format.js";
 
 const plain = [
-  [/not an event|invalid character|unexpected end of JSON|cannot unmarshal|unmarshal/i, "What came is not readable as an event."],
-  [/panic/i, "The service stumbled over it: this is a mistake in the service."],
-  [/connection refused|no such host|unavailable|away|\b50[234]\b/i, "Somebody who had to be asked about it was away."],
-  [/deadline exceeded|timeout|timed out/i, "Somebody who had to be asked about it took too long to answer."],
-  [/not found|\b404\b/i, "What it is about is not known any more."],
-  [/\b(400|409|422)\b|request_(invalid|malformed)/i, "Somebody who was told of it did not take it."],
-  [/constraint|sqlite|pq:|SQLSTATE|database/i, "The service could not write it down."],
+  [/not an event|invalid character|unexpected end of JSON|cannot unmarshal|unmarshal/i, "The message is not a valid event."],
+  [/panic/i, "The service crashed while processing the event. This is a bug in the service."],
+  [/connection refused|no such host|unavailable|away|\b50[234]\b/i, "A service that the consumer had to call was unavailable."],
+  [/deadline exceeded|timeout|timed out/i, "A service that the consumer had to call took too long to respond."],
+  [/not found|\b404\b/i, "The subject of the event no longer exists."],
+  [/\b(400|409|422)\b|request_(invalid|malformed)/i, "A service that the consumer called rejected the request."],
+  [/constraint|sqlite|pq:|SQLSTATE|database/i, "The service could not store the result in its database."],
 ];
 
-/** A sentence for people on an error that a service wrote down; "" where there is none. */
+/** Returns a plain sentence for a known kind of error, or "". */
 export const explainError = (error) => plain.find(([like]) => like.test(error))?.[1] ?? "";
 
 export function Cause({ text }) {

@@ -1,6 +1,6 @@
-// Events put in order by what caused what.
+// Groups events by correlation ID and orders them by cause.
 
-/** Events by correlation, the latest chain first; each chain as chainOf has it. */
+/** Groups events by correlation ID, newest chain first. See chain for the fields. */
 export function chains(items) {
   const by = new Map();
   for (const e of items) by.set(e.correlation, [...(by.get(e.correlation) ?? []), e]);
@@ -8,10 +8,10 @@ export function chains(items) {
 }
 
 /**
- * {correlation, begin, total, steps, lanes}: steps are the events in the order of
- * their times, each with at (ms since the first), took (ms since its cause, null
- * where the cause is not here) and cause (the cause's place in the list, or -1).
- * Clocks of services may differ: no event is put before its cause.
+ * Returns {correlation, begin, total, steps, lanes}. steps are the events in time order,
+ * each with at (ms since the first event), took (ms since its cause, or null if the
+ * cause is missing) and cause (the index of its cause, or -1). An event never precedes
+ * its cause, even if the clocks of services differ.
  */
 function chain(events) {
   const sorted = inOrder(events);
@@ -28,7 +28,7 @@ function chain(events) {
 
 const lanes = ["sales", "inventory", "catalog", "wishlist"];
 
-/** By time, but what was caused after its cause. */
+/** Sorts events by time, but puts each event after its cause. */
 function inOrder(events) {
   const waiting = [...events].sort((a, b) => Date.parse(a.time) - Date.parse(b.time) || a.seq - b.seq);
   const here = new Set(waiting.map((e) => e.id)), done = new Set(), out = [];

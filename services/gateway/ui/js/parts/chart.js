@@ -1,16 +1,15 @@
-// A small chart of lines over time, with its numbers as a table.
+// Renders a line chart over time and its numbers as a table.
 
 import { html } from "../view.js";
 import { compact, minute, number } from "../format.js";
 import { rem, useWidth } from "./width.js";
 
-const height = 190, right = 10, top = 12, bottom = 26; // pixels at the usual text size
-const digit = 7.6, hour = 66; // how wide a digit is, and what is written below
+const height = 190, right = 10, top = 12, bottom = 26; // pixels at the default text size
+const digit = 7.6, hour = 66; // widths of a digit and of a time label, in pixels
 
 /**
- * Lines over the same times: series are {name, kind, dash, values}, values as many
- * as times, null where there is none. The table shows only times at which
- * something was not zero.
+ * Draws series {name, kind, dash, values} over shared times. values has one entry per
+ * time, null if unknown. The table omits times at which all values are 0 or null.
  */
 export function Chart({ title, times, series, none }) {
   const [ref, width] = useWidth(500);
@@ -32,7 +31,7 @@ export function Chart({ title, times, series, none }) {
   </figure>`;
 }
 
-/** Which times are written below: the ends, and the middle where there is room for a third. */
+/** Returns the indexes of the time labels: both ends, and the middle if it fits. */
 const marks = ({ length }, room) => (length < 2 ? [] : room < 3.5 ? [0, length - 1] : [0, Math.floor((length - 1) / 2), length - 1]);
 
 function line(values, x, y) {
@@ -40,13 +39,13 @@ function line(values, x, y) {
   values.forEach((v, i) => {
     if (v === null) { command = "M"; return; }
     d += `${command}${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
-    if (command === "M" && (values[i + 1] ?? null) === null) d += "h3"; // alone, it would not be seen
+    if (command === "M" && (values[i + 1] ?? null) === null) d += "h3"; // draw a short line, since a single point is invisible
     command = "L";
   });
   return d;
 }
 
-/** The next of 2, 4, 10, 20, 40, 100 … that is not less: it halves well. */
+/** Rounds up to the next of 2, 4, 10, 20, 40, 100 …, whose half is a round number. */
 function nice(most) {
   let step = 1;
   for (;;) {

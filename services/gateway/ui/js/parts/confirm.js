@@ -1,8 +1,8 @@
-// A question before something that cannot be taken back, in the browser's own dialog.
+// Asks for confirmation of an action that cannot be undone.
 
 import { html, useEffect, useRef } from "../view.js";
 
-/** Asks while it is shown. The browser keeps the focus within, closes on Escape, and gives the focus back. */
+/** Renders a modal dialog. The browser traps the focus, closes it on Escape and restores the focus. */
 export function ConfirmDialog({ title, yes, danger, onYes, onNo, children }) {
   const dialog = useRef(null);
   useEffect(() => { dialog.current.showModal(); }, []);
@@ -13,7 +13,7 @@ export function ConfirmDialog({ title, yes, danger, onYes, onNo, children }) {
     <form onSubmit=${agree}>
       ${children}
       <div class="row end">
-        <button type="button" onClick=${close}>Leave it</button>
+        <button type="button" onClick=${close}>Cancel</button>
         <button type="submit" class=${danger ? "danger" : "primary"}>${yes}</button>
       </div>
     </form>

@@ -1,4 +1,4 @@
-// One dead letter: its event, what went wrong, and the two ways to close it.
+// Shows one dead letter with its event and error, and offers to retry or discard it.
 
 import { ask, get, withQuery } from "../api.js";
 import { Skeleton, ErrorBox, html, useEffect, useLoad, useRef, useState } from "../view.js";
@@ -21,25 +21,25 @@ export function DeadLetter({ at, id, onResolved, onClose }) {
     setState((s) => ({ ...s, busy: what, problem: null }));
     try {
       await asking();
-      onResolved(what === "retry" ? "The event was handled now." : "The letter was discarded. It is kept as a record.");
+      onResolved(what === "retry" ? "The event was processed." : "The dead letter was discarded. A record of it is kept.");
       close();
     } catch (problem) {
       const again = isRepeatedFailure(problem);
       setState((s) => ({ problem, again: s.again || again }));
-      if (again) load.reload(); // it has another error, and one attempt more
+      if (again) load.reload(); // its error and its number of attempts have changed
     }
   };
   const l = load.data;
   return html`<dialog ref=${dialog} class="dead-letter-dialog" aria-labelledby="letter-title" onCancel=${(e) => { e.preventDefault(); close(); }}>
     <div class="top"><h2 id="letter-title">${l ? (l.type ? eventLabel(l.type) : "Not an event") : "Dead letter"}</h2>
       <button type="button" class="small" onClick=${close}>Close</button></div>
-    <${ErrorBox} problem=${load.problem} what="It cannot be shown." retry=${load.reload} />
-    <${ErrorBox} problem=${isRepeatedFailure(state.problem) ? { message: "It failed again: what is said below is new." } : state.problem} what=${isRepeatedFailure(state.problem) ? "" : "That did not work."} />
+    <${ErrorBox} problem=${load.problem} what="The dead letter cannot be loaded." retry=${load.reload} />
+    <${ErrorBox} problem=${isRepeatedFailure(state.problem) ? { message: "The retry failed. The error below is from this attempt." } : state.problem} what=${isRepeatedFailure(state.problem) ? "" : "The action failed."} />
     ${!l ? !load.problem && html`<${Skeleton} lines=${5} />` : html`<${Facts} letter=${l} />
       <div class="row end">
-        <button type="button" class="danger" aria-disabled=${Boolean(state.busy)} onClick=${() => discard(true)}>Discard…</button>
-        <button type="button" class="primary" aria-disabled=${Boolean(state.busy)} onClick=${() => act("retry", () => ask("POST", `${path}/retry`))}>${state.busy === "retry" ? "Retrying…" : "Retry"}</button></div>`}
-    ${discarding && html`<${DiscardDialog} title="Discard this letter?" onNo=${() => discard(false)}
+        <button type="button" class="danger" aria-disabled=${Boolean(state.busy)} onClick=${() => discard(true)}>Discard event…</button>
+        <button type="button" class="primary" aria-disabled=${Boolean(state.busy)} onClick=${() => act("retry", () => ask("POST", `${path}/retry`))}>${state.busy === "retry" ? "Retrying…" : "Retry event"}</button></div>`}
+    ${discarding && html`<${DiscardDialog} title="Discard this dead letter?" onNo=${() => discard(false)}
       onYes=${(reason) => { discard(false); act("discard", () => ask("DELETE", withQuery(path, { reason }))); }} />`}
   </dialog>`;
 }
@@ -48,17 +48,17 @@ function Facts({ letter: l }) {
   const chain = l.event?.correlationid ?? l.event?.correlation;
   return html`<${Cause} text=${l.error} />
     <dl class="facts">
-      ${l.subject && html`<div><dt>About</dt><dd>${subjectLabel({ subject: l.subject, service: l.stream })}</dd></div>`}
-      <div><dt>Stream</dt><dd>${l.stream}</dd></div><div><dt>First</dt><dd>${when(l.first_at)}</dd></div>
-      <div><dt>Last</dt><dd>${when(l.last_at)}, ${plural(l.attempts, "attempt")}</dd></div></dl>
-    ${chain && html`<p><a href=${correlationURL(chain)}>What led to it</a></p>`}
-    <h3>What came</h3>
-    <pre tabindex="0" aria-label="The event as it came">${l.event ? JSON.stringify(l.event, null, 2) : text(l.body)}</pre>`;
+      ${l.subject && html`<div><dt>Subject</dt><dd>${subjectLabel({ subject: l.subject, service: l.stream })}</dd></div>`}
+      <div><dt>Stream</dt><dd>${l.stream}</dd></div><div><dt>First failure</dt><dd>${when(l.first_at)}</dd></div>
+      <div><dt>Last failure</dt><dd>${when(l.last_at)}, ${plural(l.attempts, "attempt")}</dd></div></dl>
+    ${chain && html`<p><a href=${correlationURL(chain)}>Show the trace of this event</a></p>`}
+    <h3>Received event</h3>
+    <pre tabindex="0" aria-label="The event as received">${l.event ? JSON.stringify(l.event, null, 2) : text(l.body)}</pre>`;
 }
 
-/** Bytes in base64 as text, where they are text. */
+/** Decodes base64 to text. Returns the base64 if that fails. */
 function text(body) {
-  if (!body) return "Nothing was kept of it.";
+  if (!body) return "The content of this event was not kept.";
   try {
     return new TextDecoder().decode(Uint8Array.from(atob(body), (c) => c.charCodeAt(0)));
   } catch {

@@ -1,16 +1,16 @@
-// What events are called by people, and where to read on about one.
+// Names events for display and builds links to their traces.
 
 import { withQuery } from "../api.js";
 import { shortID } from "../format.js";
 
 const words = {
   "inventory.sku_processed": "Stock changed",
-  "inventory.order_allocated": "Goods set aside",
-  "inventory.order_rejected": "Goods could not be set aside",
+  "inventory.order_allocated": "Stock reserved",
+  "inventory.order_rejected": "Stock not sufficient",
   "catalog.product_changed": "Product changed",
   "catalog.product_withdrawn": "Product withdrawn",
-  "wishlist.item_wished": "Wish made",
-  "wishlist.item_available": "Wish can be had",
+  "wishlist.item_wished": "Added to wishlist",
+  "wishlist.item_available": "Wished product available",
   "sales.order_placed": "Order placed",
   "sales.order_confirmed": "Order confirmed",
   "sales.order_rejected": "Order rejected",
@@ -18,7 +18,7 @@ const words = {
   "sales.order_shipped": "Order shipped",
 };
 
-/** An event's type in words; one that is not known yet keeps its name, made readable. */
+/** Returns the label of an event type. Derives it from the type's name if unknown. */
 export function eventLabel(type) {
   const known = words[type];
   if (known) return known;
@@ -26,7 +26,7 @@ export function eventLabel(type) {
   return plain.charAt(0).toUpperCase() + plain.slice(1);
 }
 
-/** What an event is about, short enough for a line. */
+/** Returns a short label of an event's subject. */
 export function subjectLabel({ subject, service }) {
   if (service === "wishlist") return subject.split("/").map(decoded).join(" · ");
   return /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(subject) ? shortID(subject) : subject;
@@ -36,9 +36,9 @@ function decoded(part) {
   try {
     return decodeURIComponent(part);
   } catch {
-    return part; // a stray %
+    return part; // invalid percent-encoding
   }
 }
 
-export const traceURL = (subject) => withQuery("/floor/traces", { subject });
-export const correlationURL = (correlation) => withQuery("/floor/traces", { correlation });
+export const traceURL = (subject) => withQuery("/operations/traces", { subject });
+export const correlationURL = (correlation) => withQuery("/operations/traces", { correlation });

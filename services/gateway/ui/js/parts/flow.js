@@ -1,16 +1,15 @@
-// How many events pass, by stream: counted from the stream of news itself.
+// Counts events per stream from the live event stream.
 
 import { useEffect, useEvents, useRef, useState } from "../view.js";
 
-/** The streams that services publish; stats and the gateway only listen. */
+/** Lists the streams. stats and gateway only consume. */
 export const streams = ["inventory", "catalog", "sales", "wishlist"];
 
-const span = 10_000; // ms that a rate is taken over
+const span = 10_000; // window of a rate in ms
 
 /**
- * {rates, pulses} by stream: events per second over the last ten seconds, and a
- * number that grows whenever some have passed. However many come, it is drawn
- * four times a second at the most.
+ * Returns {rates, pulses} by stream: events per second over the last ten seconds, and a
+ * counter that increases after each event. Re-renders at most four times a second.
  */
 export function useEventRates() {
   const seen = useRef(null);
@@ -34,7 +33,7 @@ export function useEventRates() {
       }
       for (const stream of s.fresh) s.pulses = { ...s.pulses, [stream]: (s.pulses[stream] ?? 0) + 1 };
       s.fresh.clear();
-      if (busy || !quiet) turn({}); // once more after the last, to say none
+      if (busy || !quiet) turn({}); // re-render once after the last event, to show 0
       quiet = !busy;
     }, 250);
     return () => clearInterval(timer);

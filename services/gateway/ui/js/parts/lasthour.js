@@ -1,4 +1,4 @@
-// The last hour: how many orders, and how far readers fell behind.
+// Charts the orders and the consumer lag of the last hour.
 
 import { get } from "../api.js";
 import { Skeleton, ErrorBox, html } from "../view.js";
@@ -8,11 +8,11 @@ import { usePoll } from "./poll.js";
 export function LastHour() {
   const load = usePoll((signal) => get("/ops/history?minutes=60", signal), 15_000, []);
   const d = load.data;
-  return html`<section class="panel" aria-labelledby="hour"><h2 id="hour">The last hour</h2>
-    <${ErrorBox} problem=${load.problem} what="The last hour cannot be shown." retry=${load.reload} />
+  return html`<section class="panel" aria-labelledby="hour"><h2 id="hour">Last hour</h2>
+    <${ErrorBox} problem=${load.problem} what="The data for the last hour cannot be loaded." retry=${load.reload} />
     ${!d ? !load.problem && html`<${Skeleton} lines=${8} />` : html`<div class="columns">
-      <${Chart} title="Orders per minute" times=${d.orders.map((o) => o.at)} series=${ordersOf(d)} none="No orders in this hour." />
-      <${Chart} title="Events behind" times=${d.orders.map((o) => o.at)} series=${lagOf(d)} none="Nobody was behind in this hour." />
+      <${Chart} title="Orders per minute" times=${d.orders.map((o) => o.at)} series=${ordersOf(d)} none="No orders in the last hour." />
+      <${Chart} title="Consumer lag (events)" times=${d.orders.map((o) => o.at)} series=${lagOf(d)} none="No consumer was behind in the last hour." />
     </div>`}
   </section>`;
 }
@@ -22,7 +22,7 @@ const ordersOf = (d) => orderSeries.map(([name, dash, kind]) => ({ name, dash, k
 
 const dashes = { inventory: "", catalog: "5 3", sales: "2 3", wishlist: "8 3 2 3" };
 
-/** The most that each reader was behind in each minute; null where nobody looked. */
+/** Returns the highest lag of each consumer per step, or null where no sample exists. */
 function lagOf(d) {
   const from = Date.parse(d.from), step = d.step_seconds * 1000;
   const lines = new Map();

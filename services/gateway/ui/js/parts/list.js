@@ -1,18 +1,17 @@
-// A list that comes in pages: the next of them below what is shown, and all of them
-// again for who comes back.
+// Loads paged lists: more pages on request, and all loaded pages again after going back.
 
 import { entryState, address } from "../router.js";
 import { ErrorBox, html, useEffect, useLoad, useRef, useState } from "../view.js";
 
-const maxPageSize = 500; // as the shop has it
+const maxPageSize = 500; // the API's limit
 
-/** What is known of a list with the page that follows it. */
+/** Appends a page to a list and skips items that are already in it. */
 export function appendPage(known, page, keyOf) {
   const shown = new Set(known.items.map(keyOf));
   return { ...page, items: [...known.items, ...page.items.filter((item) => !shown.has(keyOf(item)))] };
 }
 
-/** The beginning of a list, with as many of it as were shown before. */
+/** Loads at least count items from the start of a list. */
 export async function loadUpTo(count, pageSize, pageOf, keyOf) {
   let all = await pageOf("", Math.min(maxPageSize, Math.max(pageSize, count)));
   while (all.next && all.items.length < count) all = appendPage(all, await pageOf(all.next, maxPageSize), keyOf);
@@ -20,9 +19,9 @@ export async function loadUpTo(count, pageSize, pageOf, keyOf) {
 }
 
 /**
- * Loads a list as useLoad does: {items, next}. pageOf(after, limit, signal) asks for
- * a page. What was loaded further stays, also when the list is loaded anew or gone
- * back to. deps are what pageOf depends on.
+ * Loads a list {items, next} as useLoad does. pageOf(after, limit, signal) loads a page.
+ * Further pages stay loaded after a reload and after going back. deps are the inputs of
+ * pageOf.
  */
 export function useList(pageOf, pageSize, keyOf, deps) {
   const of = JSON.stringify(deps);
@@ -38,13 +37,13 @@ export function useList(pageOf, pageSize, keyOf, deps) {
   return { ...load, keyOf, pageAfter: (after) => asked(after, pageSize) };
 }
 
-/** Asks for more of a list, while there is more. */
+/** Renders a button that loads the next page, if there is one. */
 export function More({ list }) {
   const [state, setState] = useState({});
   const box = useRef(null), before = useRef(-1);
   useEffect(() => {
     if (before.current < 0) return;
-    // The button is below the new ones, or gone: one goes on with the first of them.
+    // The button moved down or disappeared, so focus the first new item.
     box.current?.previousElementSibling?.children[before.current]?.querySelector("a")?.focus();
     before.current = -1;
   }, [list.data]);

@@ -1,9 +1,9 @@
-// The ways between the pages of the floor.
+// Renders the links between the operations pages.
 
 import { html } from "../view.js";
 
-const pages = [["/floor", "The dance"], ["/floor/traces", "Traces"], ["/floor/dead-letters", "Dead letters"]];
+const pages = [["/operations", "Overview"], ["/operations/traces", "Traces"], ["/operations/dead-letters", "Dead letters"]];
 
 export function OperationsNav({ at }) {
-  return html`<nav class="subnav" aria-label="The floor">${pages.map(([href, name]) => html`<a key=${href} href=${href} aria-current=${href === at ? "page" : null}>${name}</a>`)}</nav>`;
+  return html`<nav class="subnav" aria-label="Operations">${pages.map(([href, name]) => html`<a key=${href} href=${href} aria-current=${href === at ? "page" : null}>${name}</a>`)}</nav>`;
 }

@@ -1,15 +1,15 @@
-// Loading again and again while somebody looks.
+// Loads data periodically while the page is visible.
 
 import { useEffect, useLoad, useRef } from "../view.js";
 
-/** Like useLoad, and loads anew every so many milliseconds; not while the tab is hidden, nor while on is false. */
+/** Works like useLoad and reloads every ms milliseconds. Pauses while the tab is hidden or on is false. */
 export function usePoll(load, ms, deps, on = true) {
   const state = useLoad(load, deps);
   const latest = useRef(state);
   latest.current = state;
   useEffect(() => {
     if (!on) return undefined;
-    // A load that failed tries again by itself, and less and less often.
+    // useLoad retries failed loads with backoff.
     const timer = setInterval(() => { if (!document.hidden && !latest.current.busy && !latest.current.problem) latest.current.reload(); }, ms);
     return () => clearInterval(timer);
   }, [ms, on]);

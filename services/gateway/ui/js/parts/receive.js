@@ -1,4 +1,4 @@
-// Goods that came in, and counts that were put right.
+// Renders the forms that record receipts and correct stock counts.
 
 import { notify } from "../store.js";
 import { ErrorBox, html, useState } from "../view.js";
@@ -11,7 +11,7 @@ const adjustments = submissionStore("adjustment", "/adjustments", "delta");
 export function Receive() {
   const [sku, setSKU] = useState(""), [quantity, setQuantity] = useState("");
   const sending = useSubmission(receipts, (r) => {
-    notify(`${number(r.quantity)} of ${r.sku} are in.`);
+    notify(`${number(r.quantity)} of ${r.sku} received.`);
     setSKU(""); setQuantity("");
     focusNextEntry("receive");
   });
@@ -21,9 +21,9 @@ export function Receive() {
     <${SubmissionStatus} sending=${sending} what="The receipt" text=${(b) => `${number(b.quantity)} of ${b.sku}`} />
     <form onSubmit=${submit} onInput=${sending.clear}>
       <${SKU} id="receive-sku" value=${sku} set=${setSKU} />
-      <div class="field"><label for="receive-quantity">How many came in</label>
+      <div class="field"><label for="receive-quantity">Quantity received</label>
         <input id="receive-quantity" type="number" inputmode="numeric" required min="1" max="1000000000" step="1" value=${quantity} onInput=${(e) => setQuantity(e.target.value)} /></div>
-      <button type="submit" class="primary" aria-disabled=${Boolean(sending.pending)}>${sending.pending ? "Sending…" : "Receive"}</button>
+      <button type="submit" class="primary" aria-disabled=${Boolean(sending.pending)}>${sending.pending ? "Sending…" : "Record receipt"}</button>
     </form>
   </section>`;
 }
@@ -31,29 +31,29 @@ export function Receive() {
 export function Adjust() {
   const [sku, setSKU] = useState(""), [delta, setDelta] = useState(""), [reason, setReason] = useState("");
   const sending = useSubmission(adjustments, (a) => {
-    notify(`${a.sku} was changed by ${signed(a.delta)}.`);
+    notify(`${a.sku} stock corrected by ${signed(a.delta)}.`);
     setSKU(""); setDelta(""); setReason("");
     focusNextEntry("adjust");
   });
   const submit = (e) => { e.preventDefault(); if (!sending.pending) sending.send({ sku: sku.trim(), delta: Number(delta), reason: reason.trim() }); };
   return html`<section class="panel" aria-labelledby="adjust">
-    <h2 id="adjust">Put a count right</h2>
-    <${SubmissionStatus} sending=${sending} what="The change" text=${(b) => `${signed(b.delta)} of ${b.sku}`} />
+    <h2 id="adjust">Correct a stock count</h2>
+    <${SubmissionStatus} sending=${sending} what="The correction" text=${(b) => `${signed(b.delta)} of ${b.sku}`} />
     <form onSubmit=${submit} onInput=${sending.clear}>
       <${SKU} id="adjust-sku" value=${sku} set=${setSKU} />
       <div class="pair">
-        <div class="field"><label for="adjust-delta">More (5) or fewer (-5)</label>
-          <input id="adjust-delta" type="number" required min="-1000000000" max="1000000000" step="1" value=${delta} onInput=${(e) => { e.target.setCustomValidity(Number(e.target.value) === 0 ? "A change by 0 changes nothing." : ""); setDelta(e.target.value); }} /></div>
-        <div class="field"><label for="adjust-reason">Why</label>
+        <div class="field"><label for="adjust-delta">Change (for example 5 or -5)</label>
+          <input id="adjust-delta" type="number" required min="-1000000000" max="1000000000" step="1" value=${delta} onInput=${(e) => { e.target.setCustomValidity(Number(e.target.value) === 0 ? "The change must not be 0." : ""); setDelta(e.target.value); }} /></div>
+        <div class="field"><label for="adjust-reason">Reason</label>
           <input id="adjust-reason" required pattern=".*\\S.*" maxlength="500" aria-describedby="adjust-reasons" value=${reason} onInput=${(e) => setReason(e.target.value)} /></div>
       </div>
-      <p class="hint" id="adjust-reasons">Why, in a word or two: broken, found, miscounted.</p>
-      <button type="submit" aria-disabled=${Boolean(sending.pending)}>${sending.pending ? "Sending…" : "Change the count"}</button>
+      <p class="hint" id="adjust-reasons">For example: broken, found, miscounted.</p>
+      <button type="submit" aria-disabled=${Boolean(sending.pending)}>${sending.pending ? "Sending…" : "Correct count"}</button>
     </form>
   </section>`;
 }
 
-/** The next one begins with its SKU, for whoever is still at this form. */
+/** Focuses the SKU field for the next entry if the focus is still in this form. */
 function focusNextEntry(form) {
   const sku = document.getElementById(`${form}-sku`);
   if (sku?.form.contains(document.activeElement)) sku.focus();
@@ -68,12 +68,12 @@ function SKU({ id, value, set }) {
     <span class="hint" id=${`${id}-rule`}>Letters, digits, dots, hyphens and underscores.</span></div>`;
 }
 
-/** What is under way, and what became of it where it was not taken. */
+/** Shows a pending or rejected submission. */
 function SubmissionStatus({ sending: { pending, problem, now, drop }, what, text }) {
-  if (!pending) return html`<${ErrorBox} problem=${problem} what=${`${what} was not taken.`} />`;
+  if (!pending) return html`<${ErrorBox} problem=${problem} what=${`${what} was rejected.`} />`;
   if (!problem) return null;
   return html`<div class="error-box" role="alert">
-    <p><strong>${what} of ${text(pending.body)} has not been answered yet.</strong> ${problem.message} It is kept and sent again by itself; it counts once.</p>
-    <div class="row"><button type="button" class="small" onClick=${now}>Send it now</button>
-      <button type="button" class="small" onClick=${drop}>Forget it</button></div></div>`;
+    <p><strong>${what} of ${text(pending.body)} has not been confirmed yet.</strong> ${problem.message} This page resends it automatically. It takes effect only once.</p>
+    <div class="row"><button type="button" class="small" onClick=${now}>Resend now</button>
+      <button type="button" class="small" onClick=${drop}>Stop resending</button></div></div>`;
 }

@@ -1,4 +1,4 @@
-// Having a service read a stream again, and watching it catch up.
+// Starts a replay and shows its progress.
 
 import { ask, get } from "../api.js";
 import { ErrorBox, html, useEffect, useState } from "../view.js";
@@ -8,7 +8,7 @@ import { defaultEdges } from "./layout.js";
 import { usePoll } from "./poll.js";
 import { ConfirmDialog } from "./confirm.js";
 
-/** What each service reads, as far as that is known. */
+/** Returns the streams that each service consumes. */
 function readings(services) {
   const pairs = services ? services.flatMap((s) => s.readers.map((r) => [r.stream, s.name])) : [];
   const all = pairs.length ? pairs : defaultEdges;
@@ -35,22 +35,22 @@ export function Replay({ services }) {
       setState({ problem });
     }
   };
-  return html`<section class="panel" aria-labelledby="replay"><h2 id="replay">Read again</h2>
-    <p>Sets a service back in a stream. It goes through the events once more; nothing doubles.</p>
+  return html`<section class="panel" aria-labelledby="replay"><h2 id="replay">Replay</h2>
+    <p>Moves a consumer back to an earlier position in a stream. It processes the events from there again. Each event still takes effect only once.</p>
     <form onSubmit=${(e) => { e.preventDefault(); if (!state.busy) setState({ asking: true }); }}>
       <div class="pair">
-        <div class="field"><label for="replay-service">Service</label><select id="replay-service" value=${service} onChange=${(e) => pick({ service: e.target.value, stream })}>
+        <div class="field"><label for="replay-service">Consumer</label><select id="replay-service" value=${service} onChange=${(e) => pick({ service: e.target.value, stream })}>
           ${[...by.keys()].map((s) => html`<option key=${s} value=${s}>${s}</option>`)}</select></div>
         <div class="field"><label for="replay-stream">Stream</label><select id="replay-stream" value=${stream} onChange=${(e) => pick({ service, stream: e.target.value })}>
           ${by.get(service).map((s) => html`<option key=${s} value=${s}>${s}</option>`)}</select></div>
       </div>
-      <div class="field"><label for="replay-since">Since (empty: from the first event)</label>
+      <div class="field"><label for="replay-since">Start time (leave empty to start at the first event)</label>
         <input id="replay-since" type="datetime-local" step="1" value=${since} onInput=${(e) => setSince(e.target.value)} /></div>
-      <button type="submit" aria-disabled=${Boolean(state.busy)}>${state.busy ? "Asking…" : "Read again…"}</button>
+      <button type="submit" aria-disabled=${Boolean(state.busy)}>${state.busy ? "Starting…" : "Replay stream…"}</button>
     </form>
-    <${ErrorBox} problem=${state.problem} what="The replay did not begin." />
-    ${state.asking && html`<${ConfirmDialog} title=${`Have ${service} read ${stream} again?`} yes="Read again" onYes=${start} onNo=${() => setState((s) => (s.asking ? {} : s))}>
-      <p>Until it has caught up, ${service} learns of new events in ${stream} late. Nothing takes effect twice.</p><//>`}
+    <${ErrorBox} problem=${state.problem} what="The replay could not be started." />
+    ${state.asking && html`<${ConfirmDialog} title=${`Replay ${stream} for ${service}?`} yes="Start replay" onYes=${start} onNo=${() => setState((s) => (s.asking ? {} : s))}>
+      <p>Until ${service} has caught up, it processes new events in ${stream} with a delay. No event takes effect twice.</p><//>`}
     ${state.watched && html`<${CatchUp} key=${state.watched.id} ...${state.watched} />`}
   </section>`;
 }
@@ -63,12 +63,12 @@ function CatchUp({ service, stream, from }) {
   const reader = load.data?.items.find((r) => r.stream === stream);
   useEffect(() => { if (reader && !p.done) setP((was) => updateProgress(was, reader, Date.now())); }, [load.data]);
   const left = timeLeft(p), share = progressShare(p);
-  return html`<div class="progress-box"><h3>${service} reads ${stream}</h3>
-    <${ErrorBox} problem=${load.problem} what="How far it is cannot be seen." retry=${load.reload} />
-    <progress max="1" value=${share} aria-label=${`How far ${service} is in ${stream}`}></progress>
-    <p>${p.done ? `It has caught up: event ${number(p.end)} was the last.` : !p.seen ? "It is being set back…"
-      : `${percent(share)}, at ${number(Math.max(0, p.position))} of ${number(p.end)}, ${rate(progressRate(p))} a second${left === null ? "" : `, about ${span(wholeSeconds(left))} left`}.`}</p>
+  return html`<div class="progress-box"><h3>Replay of ${stream} for ${service}</h3>
+    <${ErrorBox} problem=${load.problem} what="The progress cannot be loaded." retry=${load.reload} />
+    <progress max="1" value=${share} aria-label=${`Replay progress of ${service} in ${stream}`}></progress>
+    <p>${p.done ? `Caught up at position ${number(p.end)}.` : !p.seen ? "Resetting the position…"
+      : `${percent(share)}, position ${number(Math.max(0, p.position))} of ${number(p.end)}, ${rate(progressRate(p))} events per second${left === null ? "" : `, about ${span(wholeSeconds(left))} left`}.`}</p>
     <p class="visually-hidden" role="status">${p.done ? `${service} has caught up with ${stream}.` : ""}</p>
-    ${reader?.error && html`<p class="hint">It is held up: ${sentence(reader.error)}</p>`}
+    ${reader?.error && html`<p class="hint">The consumer reports an error: ${sentence(reader.error)}</p>`}
   </div>`;
 }

@@ -1,5 +1,5 @@
-// Something that must arrive once: it is kept until it is answered, and sent again
-// under the same ID meanwhile, also after the page was left and come back to.
+// Submits an entry that must take effect exactly once. Stores it until the shop
+// responds, and resends it under the same ID, even after the page was closed.
 
 import { ask, backoff, recovered } from "../api.js";
 import { freshID, isText, kept, session } from "../store.js";
@@ -7,12 +7,13 @@ import { useSignal, useEffect, useRef, useState } from "../view.js";
 
 const isSubmission = (v) => isText(v.subject) && isText(v.body?.external_id) && isText(v.body.sku);
 
-/** A place for one thing that is under way to path; count names the number in it. */
+/** Creates a store for one pending submission to path. count names its numeric field. */
 export const submissionStore = (name, path, count) => ({ path, box: kept("localStorage", `quadrille.${name}`, null, (v) => isSubmission(v) && Number.isFinite(v.body[count])) });
 
 /**
- * Sends what is in a place until it is answered: {pending, problem, send, now,
- * drop, clear}, of which clear forgets a refusal. What another person left there waits until they are back.
+ * Sends the stored submission until the shop responds. Returns {pending, problem, send,
+ * now, drop, clear}; clear removes the error of a rejection. A submission of another
+ * user waits until that user signs in.
  */
 export function useSubmission({ path, box }, onDone) {
   const there = useSignal(box), who = useSignal(session);
@@ -32,7 +33,7 @@ export function useSubmission({ path, box }, onDone) {
       setProblem(failed);
       lost = failed.status === 0;
       if (failed.transient) timer = setTimeout(attempt, Math.max(failed.retryAfter * 1000, backoff(tries++)));
-      else if (failed.status !== 401) box.set(null); // refused: it is the form's again
+      else if (failed.status !== 401) box.set(null); // rejected: the user can edit and submit again
     });
     const now = () => { clearTimeout(timer); lost = false; attempt(); };
     retry.current = now;

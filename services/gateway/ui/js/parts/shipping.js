@@ -1,4 +1,4 @@
-// Confirmed orders: what is to be packed, as it comes.
+// Lists the confirmed orders to ship.
 
 import { ask, get, withQuery } from "../api.js";
 import { notify } from "../store.js";
@@ -6,13 +6,13 @@ import { Empty, Skeleton, ErrorBox, html, useEffect, useEvents, usePassFocus, us
 import { isolated, number, plural, shortID, when } from "../format.js";
 
 const pageSize = 50;
-const atOnce = 10; // what else there is on the page should not be far below
+const initialCount = 10; // keeps the rest of the page within reach
 
 export function Shipping() {
   const load = useLoad((signal) => get(withQuery("/orders", { status: "confirmed", limit: pageSize }), signal), []);
   const [all, showAll] = useState(false);
   const list = useRef(null);
-  useEffect(() => { if (all) list.current?.children[atOnce]?.querySelector("a")?.focus(); }, [all]); // the button is gone
+  useEffect(() => { if (all) list.current?.children[initialCount]?.querySelector("a")?.focus(); }, [all]); // the button was removed
   const soon = useThrottle(load.reload, 500);
   const gone = (id) => load.set((d) => d && { ...d, items: d.items.filter((o) => o.id !== id) });
   useEvents((e) => {
@@ -22,13 +22,13 @@ export function Shipping() {
   });
   const items = load.data?.items;
   return html`<section class="panel" aria-labelledby="ship">
-    <h2 id="ship">To ship ${items && html`<span class="count">${number(items.length)}${load.data.next ? "+" : ""}</span>`}</h2>
-    <${ErrorBox} problem=${load.problem} what="The orders cannot be shown." retry=${load.reload} />
+    <h2 id="ship">Orders to ship ${items && html`<span class="count">${number(items.length)}${load.data.next ? "+" : ""}</span>`}</h2>
+    <${ErrorBox} problem=${load.problem} what="The orders cannot be loaded." retry=${load.reload} />
     ${!items ? !load.problem && html`<${Skeleton} lines=${6} />`
-      : items.length === 0 ? html`<${Empty} title="Nothing to ship">Orders appear here as soon as they are confirmed.<//>`
-      : html`<ul class="rows" ref=${list}>${items.slice(0, all ? pageSize : atOnce).map((o) => html`<${Shipment} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
-    ${!all && items?.length > atOnce && html`<button type="button" class="small" onClick=${() => showAll(true)}>Show ${number(items.length - atOnce)} more</button>`}
-    ${all && load.data?.next && html`<p class="hint">These are the first ${number(items.length)}; more come as these are shipped.</p>`}
+      : items.length === 0 ? html`<${Empty} title="No orders to ship">Orders appear here as soon as they are confirmed.<//>`
+      : html`<ul class="rows" ref=${list}>${items.slice(0, all ? pageSize : initialCount).map((o) => html`<${Shipment} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
+    ${!all && items?.length > initialCount && html`<button type="button" class="small" onClick=${() => showAll(true)}>Show ${number(items.length - initialCount)} more</button>`}
+    ${all && load.data?.next && html`<p class="hint">These are the first ${number(items.length)}; more appear as you ship these.</p>`}
   </section>`;
 }
 
@@ -41,7 +41,7 @@ function Shipment({ order: o, gone }) {
     setBusy(true); setProblem(null);
     try {
       await ask("POST", `/orders/${encodeURIComponent(o.id)}/ship`);
-      notify(`The order of ${isolated(o.customer)} is on its way.`);
+      notify(`The order of ${isolated(o.customer)} was shipped.`);
       gone(o.id);
     } catch (failed) {
       setBusy(false); setProblem(failed);
@@ -50,8 +50,8 @@ function Shipment({ order: o, gone }) {
   return html`<li ref=${row}><div class="grow">
       <p class="tight"><strong><bdi>${o.customer}</bdi></strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${isolated(o.customer)}`}>${shortID(o.id)}</a> <span class="hint date">${when(o.placed_at)}</span></p>
       <ul class="order-lines">${o.lines.map((l) => html`<li key=${l.sku}><strong>${number(l.quantity)} ×</strong> <bdi>${l.title ?? l.sku}</bdi> <span class="sku">${l.sku}</span></li>`)}</ul>
-      <${ErrorBox} problem=${problem} what="It was not shipped." />
+      <${ErrorBox} problem=${problem} what="The order was not shipped." />
     </div>
-    <button type="button" class="primary" aria-disabled=${busy} aria-label=${`Ship the order of ${isolated(o.customer)}, ${plural(o.lines.length, "line")}, ${shortID(o.id)}`} onClick=${ship}>${busy ? "Shipping…" : "Ship"}</button>
+    <button type="button" class="primary" aria-disabled=${busy} aria-label=${`Ship order of ${isolated(o.customer)}, ${plural(o.lines.length, "line")}, ${shortID(o.id)}`} onClick=${ship}>${busy ? "Shipping…" : "Ship order"}</button>
   </li>`;
 }

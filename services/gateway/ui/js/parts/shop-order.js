@@ -1,27 +1,27 @@
-// Sending the basket as an order: once, however often it has to be sent. What was
-// sent is kept in the basket with its key until the shop has answered, so neither a
-// broken connection nor a closed browser makes it two orders, or none.
+// Places the basket as an order exactly once. The basket keeps the sent order and its
+// idempotency key until the shop responds, so that a broken connection or a closed
+// browser neither loses nor duplicates the order.
 
 import { ask, backoff, recovered } from "../api.js";
 import { go, address } from "../router.js";
 import { basket, signal, freshID, notify, session } from "../store.js";
 import { shortID } from "../format.js";
 
-/** How it stands: {busy}, or {problem, lines} of the last answer, lines being what is wrong with each SKU. */
+/** Holds the state: {busy}, or {problem, lines} of the last response. lines maps each SKU to its error. */
 export const sending = signal({});
 
-/** The basket as an order that is to be sent by subject under key. */
+/** Returns the basket with a pending order of subject under key. */
 export const withPendingOrder = (b, subject, key) => ({
   ...b, pending: { key, subject, body: { lines: b.lines.map(({ sku, quantity }) => ({ sku, quantity })) } },
 });
 
-/** The basket once the order under key was answered: empty if it was placed, open again if not. */
+/** Returns the basket after the response to the order under key: empty if it was placed, editable if not. */
 export const withoutPendingOrder = (b, key, placed) => (b.pending?.key === key ? { lines: placed ? [] : b.lines, pending: null } : b);
 
-/** Nobody knows whether the order was placed: it has to be sent again. */
+/** Reports whether it is unknown if the order was placed, so that it has to be resent. */
 export const isUnanswered = (problem) => problem.transient || problem.status === 401 || problem.code === "idempotency_key_in_use";
 
-/** What a refusal says of single lines: {sku: sentence}. */
+/** Maps the errors of a rejected order to SKUs: {sku: sentence}. */
 export function problemsBySKU(problem, body) {
   const lines = {};
   for (const { pointer = "", detail } of problem.errors ?? []) {
@@ -33,7 +33,7 @@ export function problemsBySKU(problem, body) {
 
 let tries = 0, timer = 0;
 
-/** Orders what is in the basket. */
+/** Places the basket as an order. */
 export function order() {
   const b = basket.get();
   if (!session.get() || !b.lines.length) return;
@@ -41,7 +41,7 @@ export function order() {
   send();
 }
 
-/** Sends what was not answered yet, now. */
+/** Sends the pending order now. */
 export async function send() {
   clearTimeout(timer);
   const { pending } = basket.get();
@@ -67,7 +67,7 @@ function placed(data, { key }) {
 function failed(problem, { key, body }) {
   if (isUnanswered(problem)) {
     sending.set({ problem });
-    // Signed out: it goes on with the next session.
+    // After a sign-out, the next session resends it.
     if (problem.status !== 401) timer = setTimeout(send, Math.max((problem.retryAfter ?? 0) * 1000, backoff(tries++)));
     return;
   }
@@ -76,7 +76,7 @@ function failed(problem, { key, body }) {
   sending.set({ problem, lines: problemsBySKU(problem, body) });
 }
 
-/** Gives up an order that was not answered. Whether it was placed, only the list of orders can tell. */
+/** Stops resending the pending order. Only the list of orders shows whether it was placed. */
 export function abandonOrder() {
   clearTimeout(timer);
   tries = 0;
@@ -84,7 +84,7 @@ export function abandonOrder() {
   sending.set({});
 }
 
-// What was said of lines is not true of other lines.
+// Clears the errors when the lines change.
 let refusedLines = basket.get().lines;
 basket.listen(({ lines, pending }) => {
   if (lines !== refusedLines && !pending && sending.get().problem) sending.set({});
@@ -92,4 +92,4 @@ basket.listen(({ lines, pending }) => {
 });
 
 recovered.listen(() => { if (sending.get().problem?.status === 0) send(); });
-session.listen(() => setTimeout(send)); // once everything else has heard of the session
+session.listen(() => setTimeout(send)); // after all other listeners of session

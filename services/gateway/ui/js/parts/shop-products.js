@@ -1,14 +1,14 @@
-// Products by their SKUs, as the basket and the wishlist need them.
+// Loads products by SKU for the basket and the wishlist.
 
 import { get, withQuery } from "../api.js";
 
-const atOnce = 100; // an address has its limits
+const batchSize = 100; // keeps the URL short
 
-/** {items, skus}: the products of these SKUs that are offered, and what was asked for. */
+/** Returns {items, skus}: the offered products among these SKUs, and the set of requested SKUs. */
 export async function productsOf(skus, signal, read = get) {
   const items = [];
-  for (let i = 0; i < skus.length; i += atOnce) {
-    const page = await read(withQuery("/products", { sku: skus.slice(i, i + atOnce), limit: 500 }), signal);
+  for (let i = 0; i < skus.length; i += batchSize) {
+    const page = await read(withQuery("/products", { sku: skus.slice(i, i + batchSize), limit: 500 }), signal);
     items.push(...page.items);
   }
   return { items, skus: new Set(skus) };

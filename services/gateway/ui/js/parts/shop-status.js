@@ -1,8 +1,8 @@
-// An order's life, in words.
+// Describes the status of an order.
 
 import { html } from "../view.js";
 
-const words = { placed: "Being checked", confirmed: "Confirmed", rejected: "Not filled", cancelled: "Cancelled", shipped: "Shipped" };
+const words = { placed: "Checking stock", confirmed: "Confirmed", rejected: "Not fulfilled", cancelled: "Cancelled", shipped: "Shipped" };
 
 export const statuses = Object.keys(words);
 export const statusLabel = (status) => words[status] ?? status;
@@ -10,14 +10,14 @@ export const statusLabel = (status) => words[status] ?? status;
 export const Status = ({ status }) => html`<span class=${`badge ${status}`}>${statusLabel(status)}</span>`;
 
 const statusSteps = {
-  placed: [["Placed", "done"], ["Checking the stock", "now"], ["Shipped", ""]],
+  placed: [["Placed", "done"], ["Checking stock", "now"], ["Shipped", ""]],
   confirmed: [["Placed", "done"], ["Confirmed", "done"], ["Shipped", ""]],
   shipped: [["Placed", "done"], ["Confirmed", "done"], ["Shipped", "done"]],
-  rejected: [["Placed", "done"], ["Not filled", "bad"]],
+  rejected: [["Placed", "done"], ["Not fulfilled", "bad"]],
   cancelled: [["Placed", "done"], ["Cancelled", "bad"]],
 };
 
-/** The steps of an order in this status: [{label, state}], state being done, now, bad or empty for what is to come. */
+/** Returns the steps of an order: [{label, state}]. state is "done", "now", "bad", or "" for a future step. */
 export const stepsOf = (status) => (statusSteps[status] ?? statusSteps.placed).map(([label, state]) => ({ label, state }));
 
 export const mayCancel = (order, who) =>

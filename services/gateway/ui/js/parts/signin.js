@@ -1,14 +1,14 @@
-// Signing in and out. Who somebody is comes from outside the shop (a token of the
-// company's sign-in, or an API key); only a shop on a laptop lets you choose.
+// Signs users in and out. Users sign in with a token of the company's identity provider
+// or with an API key. Only a development shop lets them choose a user.
 
 import { ask, get } from "../api.js";
 import { session, signingIn } from "../store.js";
 import { Skeleton, ErrorBox, html, focusOnNextPage, refocus, useSignal, useEffect, useLoad, useRef, useState } from "../view.js";
 
 const reasons = {
-  expired: "Your session ended. Sign in again and go on where you were: your basket is kept.",
-  order: "An order needs a name. Your basket stays as it is.",
-  wish: "The shop has to know whom to tell.",
+  expired: "Your session has ended. Sign in again to continue. Your basket is saved.",
+  order: "Sign in to place your order. Your basket is saved.",
+  wish: "Sign in so that the shop can notify you.",
 };
 
 const roleNames = { customer: "customer", warehouse: "warehouse", staff: "staff" };
@@ -18,11 +18,11 @@ export default function SignIn({ why }) {
   const box = useRef(null);
   const who = useSignal(session);
   useEffect(() => { if (!box.current.open) box.current.showModal(); }, []);
-  // Closed first, so that the focus goes back to where it was.
+  // Close the dialog first, so that the browser restores the focus.
   const enter = (next) => {
     box.current.close();
     signingIn.set(null);
-    if (next && why === "order") focusOnNextPage(".order-now button"); // what they were about to press
+    if (next && why === "order") focusOnNextPage(".order-now button"); // the button that opened the dialog
     session.set(next);
   };
   return html`<dialog ref=${box} aria-labelledby="signin-title" onClose=${() => { signingIn.set(null); refocus(); }}
@@ -36,23 +36,23 @@ export default function SignIn({ why }) {
 }
 
 function CurrentUser({ who, leave }) {
-  return html`<div class="current-user"><p>As <strong><bdi>${who.subject}</bdi></strong> <span class="hint">${roleList(who.roles)}</span></p>
+  return html`<div class="current-user"><p>Signed in as <strong><bdi>${who.subject}</bdi></strong> <span class="hint">${roleList(who.roles)}</span></p>
     <button type="button" onClick=${leave}>Sign out</button></div>`;
 }
 
-/** Names to choose from where the shop offers that, else a token. */
+/** Offers the development users if the shop has them, and otherwise a token form. */
 function Methods({ who, enter }) {
   const load = useLoad((signal) => get("/dev/token", signal).catch((p) => {
-    if (p.status === 404 || p.status === 403) return { subjects: null }; // not a shop of that kind
+    if (p.status === 404 || p.status === 403) return { subjects: null }; // development sign-in is off
     throw p;
   }), []);
   if (!load.data) return load.problem ? html`<${ErrorBox} problem=${load.problem} retry=${load.reload} />` : html`<${Skeleton} lines=${4} />`;
   if (!load.data.subjects) return html`<${TokenForm} enter=${enter} />`;
   return html`<${DevAccounts} subjects=${load.data.subjects} who=${who} enter=${enter} />
-    <details class="other-methods"><summary>With a token or an API key</summary><${TokenForm} enter=${enter} /></details>`;
+    <details class="other-methods"><summary>Use a token or an API key</summary><${TokenForm} enter=${enter} /></details>`;
 }
 
-/** The development sign-in: anybody may be anybody. */
+/** Signs in as any user without a password. Only development shops offer it. */
 function DevAccounts({ subjects, who, enter }) {
   const [state, setState] = useState({});
   const as = async (subject, roles) => {
@@ -65,8 +65,8 @@ function DevAccounts({ subjects, who, enter }) {
       setState({ problem });
     }
   };
-  return html`<p class="hint">This shop runs for trying out: be whoever you like.</p>
-    <${ErrorBox} problem=${state.problem} what="Signing in did not work." />
+  return html`<p class="hint">This is a development shop: choose any user, no password needed.</p>
+    <${ErrorBox} problem=${state.problem} what="Sign-in failed." />
     <h3 id="signin-as">Sign in as</h3>
     <ul class="accounts" aria-labelledby="signin-as">${subjects.filter((s) => s.subject !== who?.subject).map((s) => html`<li key=${s.subject}>
       <button type="button" aria-disabled=${state.busy === s.subject} onClick=${() => as(s.subject, s.roles)}>
@@ -82,11 +82,11 @@ function OtherName({ as }) {
   const submit = (e) => {
     e.preventDefault();
     const fits = /^[A-Za-z0-9._@-]{1,64}$/.test(name.trim());
-    setWrong(fits ? "" : "A name has letters, digits, dots, hyphens, underscores and @, and no spaces.");
+    setWrong(fits ? "" : "Use letters, digits, dots, hyphens, underscores and @ only, up to 64 characters and without spaces.");
     if (fits) as(name.trim(), ["customer", ...more]);
   };
   return html`<form class="other-name" onSubmit=${submit} novalidate>
-    <div class="field"><label for="signin-name">Or under another name</label>
+    <div class="field"><label for="signin-name">Or use another name</label>
       <input id="signin-name" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64" value=${name}
         aria-invalid=${Boolean(wrong)} aria-describedby="signin-name-wrong" onInput=${(e) => { setWrong(""); setName(e.target.value); }} />
       <span id="signin-name-wrong" class="field-error" role="alert">${wrong}</span></div>
@@ -96,7 +96,7 @@ function OtherName({ as }) {
   </form>`;
 }
 
-/** What was issued elsewhere. It is tried before it is taken. */
+/** Signs in with a token or API key after checking it against the API. */
 function TokenForm({ enter }) {
   const [text, setText] = useState("");
   const [state, setState] = useState({});
@@ -109,7 +109,7 @@ function TokenForm({ enter }) {
       const { data } = await ask("GET", "/me", { token });
       enter({ ...data, token });
     } catch (problem) {
-      setState({ wrong: problem.status === 401 ? "The shop does not take this one: it is mistyped, has expired, or was revoked." : problem.message });
+      setState({ wrong: problem.status === 401 ? "The shop rejected this token or key. It is mistyped, has expired, or was revoked." : problem.message });
     }
   };
   return html`<form onSubmit=${submit} novalidate>
@@ -117,8 +117,8 @@ function TokenForm({ enter }) {
       <input id="signin-token" type="password" autocomplete="off" spellcheck="false" value=${text}
         aria-invalid=${Boolean(state.wrong)} aria-describedby="signin-token-wrong signin-token-hint" onInput=${(e) => { setState({}); setText(e.target.value); }} />
       <span id="signin-token-wrong" class="field-error" role="alert">${state.wrong}</span>
-      <span id="signin-token-hint" class="hint">A token comes from your company's sign-in; an API key begins with <code>qk_</code> and comes from the shop's staff.
-        It is kept in this tab only, and forgotten when the tab is closed.</span></div>
+      <span id="signin-token-hint" class="hint">Your company’s sign-in issues tokens. The shop’s staff issue API keys, which begin with <code>qk_</code>.
+        It is stored in this tab only and deleted when you close the tab.</span></div>
     <button type="submit" class="primary" aria-disabled=${Boolean(state.busy)}>Sign in</button>
   </form>`;
 }

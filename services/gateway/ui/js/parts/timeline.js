@@ -1,20 +1,19 @@
-// One chain of events across the services: a lane for each service, a line from
-// each cause to its effects, and beside it the same in words. The list is there
-// for everybody; the drawing only adds to it.
+// Renders one chain of events: a lane for each service, a line from each cause to its
+// effects, and a list of the steps. The list holds everything; the drawing is decorative.
 
 import { html, useEffect, useRef, useState } from "../view.js";
 import { plural, shortID, span, when } from "../format.js";
 import { subjectLabel, eventLabel, traceURL } from "./events.js";
 import { rem, pixelScale } from "./width.js";
 
-const first = 22; // from the top of a row to the middle of its first line; all are pixels at the usual text size
+const first = 22; // from the top of a row to the middle of its first line, in pixels at the default text size
 
 export function Timeline({ chain, subject }) {
   const { steps, lanes, total } = chain;
   const title = eventLabel(steps[0].type);
   return html`<section class="panel" aria-label=${`${title}, ${when(chain.begin)}, ${shortID(chain.correlation)}`}>
     <div class="heading"><div><h2>${title}</h2><p class="lead">${when(chain.begin)} · ${plural(steps.length, "event")} in ${plural(lanes.length, "service")}</p></div>
-      <p class="total"><span class="hint">in all</span> ${span(total)}</p></div>
+      <p class="total"><span class="hint">Total</span> ${span(total)}</p></div>
     <p class="legend lanes">${lanes.map((l) => html`<span key=${l}><i class=${`swatch ${l}`}></i>${l}</span>`)}</p>
     <${Diagram} steps=${steps} lanes=${lanes} total=${total} subject=${subject} />
     <p class="hint wrap-anywhere">Correlation <span class="id">${chain.correlation}</span></p>
@@ -27,7 +26,7 @@ function Diagram({ steps, lanes, total, subject }) {
     <ol>${steps.map((s) => html`<${Step} key=${s.id} step=${s} cause=${steps[s.cause]} total=${total} own=${s.subject === subject} />`)}</ol></div>`;
 }
 
-/** [ref, {width, height, tops}]: how the rows of the list lie, which are as high as their words need. */
+/** Measures the rows of the list. Returns [ref, {width, height, tops}]. */
 function useRows(count) {
   const ref = useRef(null);
   const [rows, setRows] = useState({ width: 700, height: 0, tops: [] });
@@ -54,7 +53,7 @@ function Lanes({ steps, lanes, lane, height, y }) {
   </svg>`;
 }
 
-/** Bent to the side within a lane, so that it does not lie on the lane's own line. */
+/** Draws the line from a cause to its effect. Bends it within a lane, so that it does not cover the lane. */
 function arc(ax, ay, bx, by) {
   if (ax === bx) return `M${ax} ${ay}C${ax + 14} ${ay + 14} ${bx + 14} ${by - 14} ${bx} ${by}`;
   const mid = (ay + by) / 2;
@@ -64,8 +63,8 @@ function arc(ax, ay, bx, by) {
 function Step({ step: s, cause, total, own }) {
   const start = total ? (100 * (s.at - (s.took ?? 0))) / total : 0, long = total ? (100 * (s.took ?? 0)) / total : 0;
   return html`<li class=${own ? "own" : ""}>
-    <p class="line-one"><strong>${eventLabel(s.type)}</strong> <a class="id" href=${traceURL(s.subject)} aria-label=${`${subjectLabel(s)}: its traces`}>${subjectLabel(s)}</a></p>
-    <p class="line-two"><span class="visually-hidden">in ${s.service}, </span>at ${span(s.at)}${cause ? html`, <b>${span(s.took)}</b> after ${eventLabel(cause.type).toLowerCase()}` : s.causation ? ", its cause is not in the notes any more" : ", the beginning"}</p>
+    <p class="line-one"><strong>${eventLabel(s.type)}</strong> <a class="id" href=${traceURL(s.subject)} aria-label=${`Show traces of ${subjectLabel(s)}`}>${subjectLabel(s)}</a></p>
+    <p class="line-two"><span class="visually-hidden">in ${s.service}, </span>at ${span(s.at)}${cause ? html`, <b>${span(s.took)}</b> after ${eventLabel(cause.type).toLowerCase()}` : s.causation ? ", cause no longer in the activity log" : ", first event"}</p>
     <svg class=${`waterfall ${s.service}`} viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false"><rect class="track" width="100" height="4" /><rect class="duration" x=${Math.min(start, 99)} width=${Math.max(long, 1)} height="4" /></svg>
   </li>`;
 }

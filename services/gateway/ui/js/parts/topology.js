@@ -1,4 +1,4 @@
-// The dance: who hears whom, and what passes between them at this moment.
+// Draws the services, the streams between them and the events that pass.
 
 import { ErrorBox, html } from "../view.js";
 import { compact, rate } from "../format.js";
@@ -6,17 +6,17 @@ import { streams } from "./flow.js";
 import { pathOf, planFor, defaultEdges } from "./layout.js";
 import { useWidth } from "./width.js";
 
-const states = { ready: "ready", not_ready: "not ready", away: "away" };
+const states = { ready: "ready", not_ready: "not ready", away: "unavailable" };
 
-/** How a service is, in a word or two; one that had to set events aside is not called ready. */
+/** Describes a service's state. Names the dead letters of a service that has some instead of "ready". */
 export function statusText(s) {
-  if (!s) return "asking…";
+  if (!s) return "checking…";
   return s.status === "ready" && s.dead_letters ? `${compact(s.dead_letters)} dead` : states[s.status] ?? s.status;
 }
 
 const severityOf = (s) => (!s ? "" : s.status === "ready" ? (s.dead_letters ? "warn" : "ok") : s.status === "away" ? "bad" : "warn");
 
-/** Every pair of reader and stream, with how the reader is where that is known. */
+/** Returns all pairs of stream and consumer, with the state of the consumer if known. */
 export function edgesBetween(services) {
   const edges = new Map(defaultEdges.map(([from, to]) => [`${from}>${to}`, { from, to, reader: null }]));
   for (const s of services ?? []) {
@@ -25,20 +25,20 @@ export function edgesBetween(services) {
   return [...edges.values()];
 }
 
-export function Topology({ load, flow, still }) {
+export function Topology({ load, flow, paused }) {
   const services = load.data?.items;
   const by = new Map((services ?? []).map((s) => [s.name, s]));
   const [ref, width] = useWidth();
   const plan = planFor(width);
   return html`<div ref=${ref}>
-    <${ErrorBox} problem=${load.problem} what="How the services are cannot be seen." retry=${load.reload} />
-    <svg class=${`topology${still ? " paused" : ""}${plan.few ? " compact" : ""}`} viewBox=${`0 0 ${plan.box.join(" ")}`} aria-hidden="true" focusable="false">
+    <${ErrorBox} problem=${load.problem} what="The status of the services cannot be loaded." retry=${load.reload} />
+    <svg class=${`topology${paused ? " paused" : ""}${plan.few ? " compact" : ""}`} viewBox=${`0 0 ${plan.box.join(" ")}`} aria-hidden="true" focusable="false">
       <defs>${[...streams].map((s) => html`<marker key=${s} id=${`tip-${s}`} viewBox="0 0 8 8" refX="3" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path class=${s} d="M0 0L8 4 0 8z" /></marker>`)}</defs>
       ${edgesBetween(services).map((e) => html`<${Edge} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} pulse=${flow.pulses[e.from] ?? 0} rate=${flow.rates[e.from] ?? 0} />`)}
       ${Object.entries(plan.at).map(([name, at]) => html`<${ServiceNode} key=${name} name=${name} at=${at} plan=${plan} service=${by.get(name)} />`)}
       ${edgesBetween(services).map((e) => html`<${LagLabel} key=${`${e.from}>${e.to}`} edge=${e} plan=${plan} />`)}
     </svg>
-    ${plan.brief && edgesBetween(services).some((e) => e.reader?.lag > 0) && html`<p class="hint tight">Numbers on the paths: how many events a reader is behind.</p>`}
+    ${plan.brief && edgesBetween(services).some((e) => e.reader?.lag > 0) && html`<p class="hint tight">The numbers on the lines show how many events a consumer is behind.</p>`}
     <p class="legend">${streams.map((s) => html`<span key=${s}><i class=${`swatch ${s}`}></i>${s} <b>${rate(flow.rates[s])}</b>/s</span>`)}</p>
   </div>`;
 }
@@ -52,7 +52,7 @@ function Edge({ edge: { from, to }, plan, pulse, rate: perSecond }) {
   </g>`;
 }
 
-/** How far a reader is behind, over everything else; nothing where it is not. */
+/** Renders a consumer's lag on top of the edges; nothing if it is 0. */
 function LagLabel({ edge: { from, to, reader }, plan }) {
   const path = reader?.lag > 0 && pathOf(plan, from, to);
   if (!path) return null;
@@ -67,6 +67,6 @@ function ServiceNode({ name, at: [x, y], plan: { size: [w, h], few }, service: s
     <rect class="stripe" x=${-w / 2 + 12} y=${-h / 2 - 2} width=${w - 24} height="4" rx="2" />
     <text class="name" y=${-h / 2 + 24}>${name}</text>
     <text class=${`state ${kind}`} y=${-h / 2 + 43}>${mark}${statusText(s)}</text>
-    ${!few && html`<text class="small" y=${-h / 2 + 60}>${s && s.status !== "away" ? `${compact(s.outbox?.unsent ?? 0)} out · ${compact(s.dead_letters)} dead` : ""}</text>`}
+    ${!few && html`<text class="small" y=${-h / 2 + 60}>${s && s.status !== "away" ? `${compact(s.outbox?.unsent ?? 0)} unsent · ${compact(s.dead_letters)} dead` : ""}</text>`}
   </g>`;
 }

@@ -1,10 +1,10 @@
-// How wide a drawing may be: text in it keeps its size, so it must know.
+// Measures the space for drawings, whose text must not shrink.
 
 import { useEffect, useRef, useState } from "../view.js";
 
 /**
- * [ref, width]: the width of the element that ref is put on, in pixels at the usual
- * text size. Who reads with larger text has less room: the drawing grows with it.
+ * Returns [ref, width]: the width of ref's element in pixels at the default text size.
+ * With larger text the width is smaller, because the drawing scales with the text.
  */
 export function useWidth(before = 700) {
   const ref = useRef(null);
@@ -17,8 +17,8 @@ export function useWidth(before = 700) {
   return [ref, width];
 }
 
-/** What a pixel is at the usual text size, where the reader's is another. */
+/** Returns the factor from CSS pixels to pixels at the default text size. */
 export const pixelScale = () => 16 / parseFloat(getComputedStyle(document.documentElement).fontSize);
 
-/** A length that grows with the text. */
+/** Converts pixels to rem, so that lengths scale with the text. */
 export const rem = (px) => `${px / 16}rem`;

@@ -17,7 +17,7 @@ func TestAPageThatWasLeftLetsGo(t *testing.T) {
 	for n := range 12 {
 		began := time.Now()
 		b.visit(fmt.Sprintf("/?q=%d", n))
-		b.sees("Nothing found")
+		b.sees("No products found")
 		if took := time.Since(began); took > 10*time.Second {
 			t.Fatalf("page %d came after %s", n, took)
 		}

@@ -22,7 +22,7 @@ func TestTheLastOneGoes(t *testing.T) {
 	ann.sees("£2.55")
 	ann.press("button", "Order as ann")
 	ann.until(`location.pathname.startsWith("/orders/")`)
-	ann.sees("Everything is set aside for you", "Blue vase")
+	ann.sees("All items are reserved for you", "Blue vase")
 	other.sees("Sold out")
 	other.until(`[...document.querySelectorAll(".card.sold-out .title")].some((e) => e.innerText === "Blue vase")`)
 	other.missesNow("Only 1 left")
