@@ -37,11 +37,12 @@ func axe(t testing.TB) string {
 	return axeCode
 }
 
-// barriers returns the serious and critical findings of axe-core in the page, a line for
+// barriers returns the serious and critical findings of axe-core on the page, one line
 // each.
 func (b *tab) barriers() []string {
 	b.t.Helper()
-	// The code is the tool's, not the page's: it is put in as a debugger puts it.
+	// Evaluate injects the code as a debugger does, so the page's content security policy
+	// does not apply to it.
 	_, err := js[bool](b, "(window.axe || (() => {"+axe(b.t)+"\n})(), true)")
 	b.must(err)
 	found, err := js[[]string](b, `axe.run(document, { resultTypes: ["violations"], preload: false }).then((r) => r.violations
@@ -51,7 +52,7 @@ func (b *tab) barriers() []string {
 	return found
 }
 
-// A check that finds nothing proves nothing.
+// TestBarriersAreFound checks that barriers finds a field without a label.
 func TestBarriersAreFound(t *testing.T) {
 	t.Parallel()
 	b := open(t, up(t).base(), "/")

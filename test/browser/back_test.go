@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// Whoever goes back is where they were: what was loaded further is there, at the same
-// place, and so is the focus.
-func TestBackIsWhereOneWas(t *testing.T) {
+// TestBackRestoresThePage checks that going back restores the loaded list, the scroll
+// position and the focus.
+func TestBackRestoresThePage(t *testing.T) {
 	t.Parallel()
 	s := up(t)
 	for i := range 30 {

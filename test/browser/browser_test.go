@@ -11,13 +11,15 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// running is a browser: the context below which tabs are opened, and its end.
+// running holds the context in which tabs are opened, and the function that closes the
+// browser.
 type running struct {
 	ctx   context.Context
 	close func()
 }
 
-// chromium is the one browser: made by whoever needs it first, and closed after all.
+// chromium is the browser that all tests share. The first test that needs it starts it,
+// and TestMain closes it.
 var chromium struct {
 	sync.Mutex
 	*running
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// browser returns the context of the browser, which it starts once.
+// browser returns the context of the shared browser and starts it on first use.
 func browser(t testing.TB) context.Context {
 	t.Helper()
 	program := parts.Chromium(t)
@@ -47,7 +49,7 @@ func browser(t testing.TB) context.Context {
 	return chromium.ctx
 }
 
-// launch starts a browser with a fresh profile, which is removed with it.
+// launch starts a browser with a temporary profile.
 func launch(program string) (*running, error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU,

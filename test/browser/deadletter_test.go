@@ -10,14 +10,14 @@ import (
 	"quadrille/internal/platform/db"
 )
 
-// An event that catalog could not handle is looked at and retried on the floor. One
-// that still cannot be handled stays.
+// TestADeadLetterIsRetried inspects and retries dead letters of catalog, and discards
+// the one that fails again.
 func TestADeadLetterIsRetried(t *testing.T) {
 	t.Parallel()
 	s := up(t)
 	s.offer("VASE", "Blue vase", 3)
-	s.bury("VASE", "the owner did not answer")
-	s.bury(strings.Repeat("x", 300), "the owner refused")
+	s.addDeadLetter("VASE", "the owner did not answer")
+	s.addDeadLetter(strings.Repeat("x", 300), "the owner refused")
 	b := open(t, s.base(), "/operations")
 	b.signIn("stella")
 	b.sees("Show the dead letters of catalog")
@@ -35,7 +35,7 @@ func TestADeadLetterIsRetried(t *testing.T) {
 	b.press("dialog button", "Retry")
 	b.until(`document.querySelector("dialog .error-box")?.innerText.includes("The retry failed")`)
 	b.press("dialog button", "Close")
-	b.sees("A service that the consumer called rejected the request.") // it is in another group now
+	b.sees("A service that the consumer called rejected the request.") // its new error puts it in another group
 	b.press("button", "Retry all")
 	b.sees("No event was processed. 1 event failed again and remains a dead letter.")
 	b.press("button", "Discard all")
@@ -45,8 +45,9 @@ func TestADeadLetterIsRetried(t *testing.T) {
 	b.focusIs("section h2")
 }
 
-// bury plants a dead letter of catalog's: that the stock of a SKU changed.
-func (s *shop) bury(sku, why string) {
+// addDeadLetter inserts a dead letter of catalog, for an inventory.sku_processed event,
+// into its database.
+func (s *shop) addDeadLetter(sku, why string) {
 	s.t.Helper()
 	event, err := json.Marshal(map[string]any{
 		"specversion": "1.0", "id": "planted " + why, "source": "/inventory", "type": "inventory.sku_processed", "subject": sku,

@@ -1,6 +1,7 @@
-// Package browser sees the shop as people do: its pages, in a Chromium without a
-// window, served by the program that people run. One browser serves all tests; each
-// test has a shop of its own, and each person in it a profile of their own.
+// Package browser tests the pages in a headless Chromium against the real program. All
+// tests share one browser. Each test has its own shop, and each user in it a separate
+// browser profile.
 //
-// Where QUADRILLE_SCREENSHOTS names a folder, pictures of all pages are left there.
+// If QUADRILLE_SCREENSHOTS names a folder, TestEveryPage saves screenshots of all pages
+// there.
 package browser

@@ -7,9 +7,9 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// What is pressed goes away when it is pressed: the focus goes on to what comes next.
-// What is filled in wrongly is said in words, and nothing is put right unasked.
-func TestTheFocusGoesOn(t *testing.T) {
+// TestTheFocusMovesOn checks that the focus moves to the next control when the pressed one
+// disappears, and that forms explain invalid input without changing it.
+func TestTheFocusMovesOn(t *testing.T) {
 	t.Parallel()
 	s := up(t)
 	s.offer("VASE", "Blue vase", 5)

@@ -10,16 +10,16 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A file of receipts is sent, its progress is seen, and so is each line that was
-// not taken.
-func TestAFileOfReceipts(t *testing.T) {
+// TestReceiptsAreImported uploads files of receipts and checks the progress shown and the
+// rejected lines.
+func TestReceiptsAreImported(t *testing.T) {
 	t.Parallel()
 	const lines = 20_000
 	s := up(t)
 	b := open(t, s.base(), "/warehouse")
 	b.signIn("walt")
 	b.sees("Import receipts from a file")
-	// Each thing that is said on the way is kept, as it may be gone when it is looked at.
+	// Record every progress text, because it may change before the test reads it.
 	b.until(`(window.saw = [], new MutationObserver(() => {
 		const e = document.querySelector(".progress-box [role=status]");
 		if (e) window.saw.push(e.innerText);
@@ -40,7 +40,7 @@ func TestAFileOfReceipts(t *testing.T) {
 	b.until(`!document.querySelector(".progress-box")`)
 }
 
-// upload chooses a file that holds text.
+// upload selects a file with this content in the page's file input.
 func (b *tab) upload(name, text string) {
 	b.t.Helper()
 	path := filepath.Join(b.t.TempDir(), name)
@@ -48,7 +48,8 @@ func (b *tab) upload(name, text string) {
 	b.must(chromedp.Do(b.ctx, chromedp.SetUploadFiles(chromedp.CSS(`input[type=file]`), []string{path})))
 }
 
-// receipts writes a file of that many receipts, the last of which is invalid.
+// receipts writes a CSV file with this many receipts, of which the last is invalid, and
+// returns its path.
 func receipts(t *testing.T, lines int) string {
 	t.Helper()
 	var all strings.Builder

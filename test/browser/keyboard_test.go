@@ -9,8 +9,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// Somebody without a pointer signs in, searches, orders and cancels: everything is
-// reached by Tab, shows that it is, and the focus is never lost.
+// TestByKeyboardAlone signs in, searches, orders and cancels without a pointer. Every
+// control is reachable by Tab and shows its focus, and the focus is never lost.
 func TestByKeyboardAlone(t *testing.T) {
 	t.Parallel()
 	s := up(t)
@@ -39,12 +39,12 @@ func TestByKeyboardAlone(t *testing.T) {
 	b.sees("Sign in to place your order.")
 	b.keys(kb.Escape)
 	b.until(`!document.querySelector("dialog")`)
-	b.tabbed("Sign in to order") // the focus came back
+	b.tabbed("Sign in to order") // the focus was restored
 	b.keys(kb.Enter)
 	b.tabTo("ann")
 	b.keys(kb.Enter)
 	b.until(`!document.querySelector("dialog") && document.querySelector(".account")?.innerText.includes("ann")`)
-	b.tabbed("Order as ann") // what one was about to do
+	b.tabbed("Order as ann") // the button that opened the dialog
 	b.keys(kb.Enter)
 	b.sees("All items are reserved for you")
 	b.focusIs("h1")
@@ -66,10 +66,11 @@ func (b *tab) keys(keys string) {
 	b.must(chromedp.Do(b.ctx, chromedp.KeyEvent(keys)))
 }
 
-// focused is how what has the focus is called, and whether that shows.
+// focused evaluates to the accessible name of the focused element and whether its focus
+// is visible.
 const focused = `(() => {
 	const e = document.activeElement;
-	if (e === document.body) return ["", "true"]; // round the page, past its end
+	if (e === document.body) return ["", "true"]; // the focus is between the end and the start of the page
 	const named = e.getAttribute("aria-label") ?? (e.labels?.[0] ?? e).textContent ?? "";
 	const style = getComputedStyle(e);
 	return [named.replace(/\s+/g, " ").trim(), String(style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2)];
@@ -81,8 +82,8 @@ func (b *tab) backTo(name string) {
 	b.move(name, kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift))
 }
 
-// move presses a key until what has the focus is called so. Nothing on the way takes
-// the focus unseen.
+// move presses a key until the element with this name has the focus. It fails the test
+// for each element on the way that does not show its focus.
 func (b *tab) move(name, key string, with ...chromedp.KeyOption) {
 	b.t.Helper()
 	var passed []string
@@ -101,13 +102,13 @@ func (b *tab) move(name, key string, with ...chromedp.KeyOption) {
 	b.t.Fatalf("%q is not reached; what is: %q", name, passed)
 }
 
-// tabbed waits until what has the focus is called so.
+// tabbed waits until the element with this name has the focus.
 func (b *tab) tabbed(name string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf(`%s[0].includes(%s)`, focused, quoted(name)))
 }
 
-// focusIs waits until an element has the focus.
+// focusIs waits until the first match of selector has the focus.
 func (b *tab) focusIs(selector string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf(`document.activeElement === document.querySelector(%s)`, quoted(selector)))

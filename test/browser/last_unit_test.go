@@ -2,8 +2,9 @@ package browser_test
 
 import "testing"
 
-// Somebody finds the last one and buys it, while another watches it go.
-func TestTheLastOneGoes(t *testing.T) {
+// TestTheLastUnitSells orders the last unit of a product and checks that another
+// customer's open page shows it as sold out.
+func TestTheLastUnitSells(t *testing.T) {
 	t.Parallel()
 	s := up(t)
 	s.offer("VASE", "Blue vase", 1)

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// A customer watches an order until it is on its way, without touching the page, and
-// learns of one that could not be filled what was missing.
-func TestAnOrderIsWatched(t *testing.T) {
+// TestAnOrderUpdatesLive checks that an open order page follows the order until it ships,
+// and that a rejected order shows what was not in stock.
+func TestAnOrderUpdatesLive(t *testing.T) {
 	t.Parallel()
 	s := up(t)
 	s.offer("VASE", "Blue vase", 3)
@@ -35,12 +35,12 @@ func TestAnOrderIsWatched(t *testing.T) {
 	ann.sees("£2.55")
 }
 
-// step says that the way of the order shown has come to this step.
+// step returns a condition: the current step of the order shown has this text.
 func step(said string) string {
 	return fmt.Sprintf(`document.querySelector(".order-steps [aria-current=step]")?.textContent.replace(/\s+/g, " ").includes(%s)`, quoted(said))
 }
 
-// order orders so many vases in a customer's name, and returns the order's ID.
+// order orders this many vases as a customer and returns the order's ID.
 func (s *shop) order(customer string, quantity int) string {
 	s.t.Helper()
 	staff := s.token

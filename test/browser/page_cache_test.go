@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// A browser keeps pages that were left, to go back to them, and has few connections
-// to a host: a page that keeps its live news open while it is kept would take them
-// from the pages that follow.
-func TestAPageThatWasLeftLetsGo(t *testing.T) {
+// TestACachedPageDisconnects checks that a page closes its event stream when the user
+// leaves it. Browsers cache such pages and allow few connections per host, so open
+// streams would block later pages.
+func TestACachedPageDisconnects(t *testing.T) {
 	t.Parallel()
 	s := up(t)
 	s.offer("VASE", "Blue vase", 1)
@@ -27,5 +27,5 @@ func TestAPageThatWasLeftLetsGo(t *testing.T) {
 	b.until(`(dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })), true)`)
 	s.receive("more", "VASE", 2)
 	b.until(`(dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })), true)`)
-	b.sees("Only 3 left") // what happened meanwhile
+	b.sees("Only 3 left") // the change made while it was disconnected
 }

@@ -14,22 +14,23 @@ import (
 	"quadrille/test/harness/long"
 )
 
-// view is a way to look at a page.
+// view is a combination of viewport width, colour scheme and text size.
 type view struct {
 	width   int64
 	colours string
 	text    int // percent of the usual size
 }
 
-// Room is short on a small phone, and for who reads with text twice as large.
+// Every page is checked at the sizes in views, and for space only at those in tight: a
+// small phone, and text at twice the size.
 var (
 	views = []view{{390, "light", 100}, {390, "dark", 100}, {1440, "light", 100}, {1440, "dark", 100}}
 	tight = []view{{320, "light", 100}, {390, "light", 200}}
 )
 
-// Every page, narrow and wide, light and dark: nothing keeps people out, nothing goes
-// wrong unseen, nothing is cut off; and a picture of it. The short form has half of the
-// views.
+// TestEveryPage checks every page, narrow and wide, light and dark, for accessibility
+// barriers, errors on the console and cut-off content. It saves screenshots on request. The short form has
+// half of the views.
 func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	s := up(t)
@@ -70,14 +71,14 @@ func TestEveryPage(t *testing.T) {
 	})
 }
 
-// in returns the same tab for a subtest.
+// in returns the tab for use in a subtest.
 func (b *tab) in(t *testing.T) *tab {
 	part := *b
 	part.t = t
 	return &part
 }
 
-// seen looks at the page in each way.
+// seen checks the page in every view.
 func (b *tab) seen(name string) {
 	b.t.Helper()
 	for _, v := range long.Pick([]view{views[0], views[3]}, views) {
@@ -93,7 +94,7 @@ func (b *tab) seen(name string) {
 	b.behaved()
 }
 
-// looked looks at the page in one way.
+// looked checks the space on the page in one view and takes a screenshot.
 func (b *tab) looked(name string, v view) {
 	b.t.Helper()
 	b.look(v.width, v.colours)
@@ -104,18 +105,18 @@ func (b *tab) looked(name string, v view) {
 	b.picture(fmt.Sprintf("%s-%d-%s-%d.png", name, v.width, v.colours, v.text))
 }
 
-// text gives the page's text a size, in percent of the usual one.
+// text sets the text size, in percent of the default.
 func (b *tab) text(percent int) {
 	b.t.Helper()
 	_, err := js[bool](b, fmt.Sprintf(`(document.documentElement.style.fontSize = "%d%%", true)`, percent))
 	b.must(err)
 }
 
-// cramped returns what has too little room on the page: the page itself if it is wider
-// than the window, and text in a drawing that is smaller than 11 px.
+// cramped reports a page that is wider than the window, and text in drawings that is
+// smaller than 11 px.
 func (b *tab) cramped() []string {
 	b.t.Helper()
-	// Drawings are told of their size after one frame, and are drawn anew before the next.
+	// Drawings learn their size after one frame and are rendered again before the next.
 	_, err := js[bool](b, "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 20, true))))")
 	b.must(err)
 	found, err := js[[]string](b, `(() => {
@@ -131,7 +132,8 @@ func (b *tab) cramped() []string {
 	return found
 }
 
-// A check that finds nothing proves nothing.
+// TestCrampedPagesAreFound checks that cramped finds a page that is too wide and text
+// that is too small.
 func TestCrampedPagesAreFound(t *testing.T) {
 	t.Parallel()
 	b := open(t, up(t).base(), "/")
@@ -154,7 +156,7 @@ func TestCrampedPagesAreFound(t *testing.T) {
 	}
 }
 
-// picture leaves a picture of the whole page where pictures are wanted.
+// picture saves a screenshot of the whole page if QUADRILLE_SCREENSHOTS is set.
 func (b *tab) picture(file string) {
 	b.t.Helper()
 	folder := os.Getenv("QUADRILLE_SCREENSHOTS")
@@ -167,15 +169,14 @@ func (b *tab) picture(file string) {
 	b.must(os.WriteFile(filepath.Join(folder, file), picture, 0o644))
 }
 
-// furnish puts something on every page; it returns the ID of an order that is
-// confirmed.
+// furnish creates data for every page and returns the ID of a confirmed order.
 func (s *shop) furnish() string {
 	s.t.Helper()
 	s.offer("VASE", "Blue vase", 9)
 	s.offer("BOWL", "Green bowl with a name that is longer than most names of bowls are", 4)
 	s.offer("LAMP", "Gold lamp", 0)
 	s.ask("PUT", "/api/v1/wishlist/LAMP", nil, http.StatusCreated)
-	s.bury("VASE", "the owner did not answer")
+	s.addDeadLetter("VASE", "the owner did not answer")
 	var order struct{ ID string }
 	placed := s.ask("POST", "/api/v1/orders", map[string]any{"lines": []map[string]any{{"sku": "VASE", "quantity": 2}, {"sku": "BOWL", "quantity": 1}}, "external_id": "first"}, http.StatusCreated)
 	if err := json.Unmarshal(placed, &order); err != nil || order.ID == "" {

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// BenchmarkPixel measures the time from a receipt until the browser has painted the open
-// page that shows it, by way of inventory, catalog, the gateway and its event stream.
+// BenchmarkPixel measures the time from a receipt until the browser has painted the new
+// stock on an open page. The change passes inventory, catalog, the gateway and its event
+// stream.
 func BenchmarkPixel(b *testing.B) {
 	s := up(b)
 	s.offer("VASE", "Blue vase", 10)
@@ -40,7 +41,7 @@ func BenchmarkPixel(b *testing.B) {
 				}
 				painted <- at
 			}()
-			time.Sleep(400 * time.Millisecond) // somebody watches a quiet shop; in a busy one news are gathered for 300 ms
+			time.Sleep(400 * time.Millisecond) // let the page's throttle of 300 ms pass, as in a quiet shop
 			began := time.Now()
 			s.receive(fmt.Sprint("r", began.UnixNano()), "VASE", 1)
 			took = append(took, time.UnixMilli(int64(<-painted)).Sub(began))

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// Staff have a service read a stream again, and watch it until it has caught up.
-func TestAReplayIsWatched(t *testing.T) {
+// TestAReplayShowsItsProgress starts a replay and checks its progress until the consumer
+// has caught up.
+func TestAReplayShowsItsProgress(t *testing.T) {
 	t.Parallel()
 	s := up(t)
 	s.offer("VASE", "Blue vase", 50)

@@ -11,9 +11,9 @@ import (
 	"quadrille/test/harness/identity"
 )
 
-// A service is killed: the pages say so, what does not need it works, and all is well
-// again by itself when it is back.
-func TestAServiceIsAwayAndBack(t *testing.T) {
+// TestAServiceIsUnavailable kills a service. The pages report it, pages that do not need
+// it work, and all recover when the service returns.
+func TestAServiceIsUnavailable(t *testing.T) {
 	t.Parallel()
 	s := &shop{Machine: binary.New(t, append(identity.Env(), "GATEWAY_TIMEOUT=2s")...), t: t}
 	s.token = identity.Token("stella", "warehouse", "staff")
@@ -25,7 +25,7 @@ func TestAServiceIsAwayAndBack(t *testing.T) {
 	s.ask("POST", "/api/v1/orders", map[string]any{"lines": []map[string]any{{"sku": "VASE", "quantity": 1}}, "external_id": "o1"}, http.StatusCreated)
 	b := open(t, s.base(), "/")
 	b.expect("503 (Service Unavailable)")
-	b.expect("404 (Not Found) " + s.base() + "/dev/token") // how it is found out that there is no such sign-in
+	b.expect("404 (Not Found) " + s.base() + "/dev/token") // the dialog learns that development sign-in is off
 	b.press("header button", "Sign in")
 	b.enter("#signin-token", s.token)
 	b.press("dialog form button", "Sign in")

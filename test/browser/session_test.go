@@ -6,8 +6,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// A session ends while somebody works: they are told, may look the question away
-// without losing their place, and go on where they were once they signed in again.
+// TestASessionEnds checks that a page reports the end of the session, that closing the
+// dialog keeps the page, and that the page continues after signing in again.
 func TestASessionEnds(t *testing.T) {
 	t.Parallel()
 	s := up(t)
@@ -28,9 +28,9 @@ func TestASessionEnds(t *testing.T) {
 	b.until(`location.pathname === "/warehouse"`)
 }
 
-// What an older version left in the browser, or a person, does no harm: neither when
-// a page is loaded nor when another tab writes it.
-func TestWhatIsKeptIsOfAnotherShape(t *testing.T) {
+// TestInvalidStoredStateIsIgnored checks that invalid data in the browser's storage does
+// no harm, on load and when another tab writes it.
+func TestInvalidStoredStateIsIgnored(t *testing.T) {
 	t.Parallel()
 	b := open(t, up(t).base(), "/")
 	b.run(`localStorage["quadrille.basket"] = '{"lines":"x"}'; sessionStorage["quadrille.session"] = '{"token":"x"}'`)

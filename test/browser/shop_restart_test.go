@@ -9,9 +9,9 @@ import (
 	"quadrille/test/harness/binary"
 )
 
-// The whole shop goes down and comes back: what a customer has is there meanwhile,
-// and a page that could not be loaded comes by itself.
-func TestTheShopIsAwayAndBack(t *testing.T) {
+// TestTheShopRestarts kills and restarts the whole shop. The basket works during the
+// outage, and a page that could not be loaded loads by itself afterwards.
+func TestTheShopRestarts(t *testing.T) {
 	t.Parallel()
 	s := &shop{Machine: binary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
 	all := slices.Concat(services.Names(), []string{app.Gateway})
@@ -27,7 +27,7 @@ func TestTheShopIsAwayAndBack(t *testing.T) {
 	b.expect("503 (Service Unavailable)")
 	b.signIn("stella")
 	b.press("button.product-action", "Add to basket: Blue vase")
-	for _, module := range []string{"basket.js", "wishlist.js", "signin.js"} { // fetched when nothing else is to do
+	for _, module := range []string{"basket.js", "wishlist.js", "signin.js"} { // preloaded while the browser is idle
 		b.until(`performance.getEntriesByType("resource").some((e) => e.name.endsWith(` + quoted("/"+module) + `))`)
 	}
 	running.Kill()

@@ -16,7 +16,7 @@ import (
 	"quadrille/test/harness/binary"
 )
 
-// shop is a running shop of a test's own, and somebody who may do everything in it.
+// shop is a running shop and the token of a user with all roles.
 type shop struct {
 	*binary.Machine
 
@@ -24,7 +24,7 @@ type shop struct {
 	token string
 }
 
-// up starts the whole shop as one process, as people do on their own machines.
+// up starts the whole shop as one process with "quadrille up".
 func up(t testing.TB, args ...string) *shop {
 	t.Helper()
 	s := &shop{Machine: binary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
@@ -34,7 +34,7 @@ func up(t testing.TB, args ...string) *shop {
 	return s
 }
 
-// ready waits until services are.
+// ready waits until the services are ready.
 func (s *shop) ready(services ...string) {
 	s.t.Helper()
 	for _, service := range services {
@@ -55,7 +55,8 @@ func (s *shop) signedIn(subject string, roles ...string) string {
 	return answer.Token
 }
 
-// ask asks the shop behind the pages, and returns its answer of this status.
+// ask sends a request to the gateway and returns the body of the response. It fails the
+// test unless the response has this status.
 func (s *shop) ask(method, path string, body any, status int) []byte {
 	s.t.Helper()
 	sent, err := json.Marshal(body)
@@ -83,8 +84,8 @@ func (s *shop) ask(method, path string, body any, status int) []byte {
 	return got
 }
 
-// offer offers a product and receives so many of it; it waits until the shop shows
-// them.
+// offer adds a product, receives this quantity of it, and waits until the shop shows the
+// stock.
 func (s *shop) offer(sku, title string, quantity int) {
 	s.t.Helper()
 	s.ask("PUT", "/api/v1/products/"+sku, map[string]any{
@@ -103,7 +104,7 @@ func (s *shop) offer(sku, title string, quantity int) {
 	})
 }
 
-// receive has goods come in.
+// receive records a receipt.
 func (s *shop) receive(id, sku string, quantity int) {
 	s.t.Helper()
 	s.ask("POST", "/api/v1/receipts", map[string]any{"external_id": id, "sku": sku, "quantity": quantity}, http.StatusCreated)

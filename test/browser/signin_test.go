@@ -2,8 +2,8 @@ package browser_test
 
 import "testing"
 
-// Where nothing is configured, a menu lets anybody be anybody; what is shown then is
-// theirs, also after the page is loaded anew, until they leave.
+// TestSignIn signs in through the development menu. The pages show what the user's roles
+// allow, also after a reload, until the user signs out.
 func TestSignIn(t *testing.T) {
 	t.Parallel()
 	b := open(t, up(t).base(), "/orders")

@@ -13,10 +13,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long anything may take that a person waits for.
-const patience = 30 * time.Second
+// timeout bounds every wait.
+const timeout = 30 * time.Second
 
-// tab is a page that a person has open, in a profile of their own.
+// tab is an open page in its own browser profile.
 type tab struct {
 	t    testing.TB
 	ctx  context.Context
@@ -24,15 +24,15 @@ type tab struct {
 	*watch
 }
 
-// open opens a page of the shop in a new profile, and holds it to the manners that
-// all pages have: see watch.
+// open opens a page of the shop in a new profile. The test fails for every unexpected
+// error that watch records.
 func open(t testing.TB, base, path string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	b := &tab{t: t, ctx: ctx, base: base, watch: &watch{over: func() bool { return t.Context().Err() != nil }}}
-	b.must(chromedp.Listen(ctx, b.note))
-	// Chromium shows one tab at a time, and pages rest while nobody looks.
+	b.must(chromedp.Listen(ctx, b.record))
+	// Pages pause while hidden, and Chromium shows only one tab at a time.
 	_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	b.must(err)
 	b.look(1440, "light")
@@ -48,29 +48,29 @@ func (b *tab) must(err error) {
 	}
 }
 
-// visit goes to an address of the shop, as if it was typed.
+// visit loads an address of the shop.
 func (b *tab) visit(path string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	b.must(chromedp.Do(ctx, chromedp.Navigate(b.base+path)))
 	b.until(`document.querySelector("h1") && !document.querySelector(".skeleton")`)
 }
 
-// look gives the page a width and the colours that the system prefers.
+// look sets the viewport's width and the preferred colour scheme.
 func (b *tab) look(width int64, colours string) {
 	b.t.Helper()
 	b.must(chromedp.Do(b.ctx, chromedp.EmulateViewport(width, 900)))
 	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: colours},
-		{Name: "prefers-reduced-motion", Value: "reduce"}, // no picture of something half way
+		{Name: "prefers-reduced-motion", Value: "reduce"}, // no screenshot in the middle of an animation
 	}})
 	b.must(err)
 }
 
 // js evaluates an expression in the page.
 func js[T any](b *tab, expression string) (T, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
@@ -78,7 +78,7 @@ func js[T any](b *tab, expression string) (T, error) {
 // until waits until an expression in the page is true.
 func (b *tab) until(condition string) {
 	b.t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(timeout)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -90,12 +90,12 @@ func (b *tab) until(condition string) {
 		case <-tick.C:
 		case <-deadline:
 			shown, _ := js[string](b, "location.pathname + '\\n' + document.body.innerText")
-			b.t.Fatalf("not within %s: %s (%v)\nThe page is %s", patience, condition, err, shown)
+			b.t.Fatalf("not within %s: %s (%v)\nThe page is %s", timeout, condition, err, shown)
 		}
 	}
 }
 
-// sees waits until all texts are to be read on the page.
+// sees waits until the page shows all texts.
 func (b *tab) sees(texts ...string) {
 	b.t.Helper()
 	for _, text := range texts {
@@ -103,7 +103,7 @@ func (b *tab) sees(texts ...string) {
 	}
 }
 
-// missesNow fails where a text is to be read on the page just now.
+// missesNow fails the test if the page shows the text now.
 func (b *tab) missesNow(text string) {
 	b.t.Helper()
 	if there, err := js[bool](b, fmt.Sprintf("document.body.innerText.includes(%s)", quoted(text))); err != nil || there {
@@ -111,8 +111,8 @@ func (b *tab) missesNow(text string) {
 	}
 }
 
-// within is the first element that fits the selector, says the text, and is where a
-// pointer would meet it.
+// within finds the first enabled element that matches the selector, has the text, and is
+// not covered by another.
 const within = `((selector, text) => {
 	const said = (e) => (e.getAttribute("aria-label") ?? e.textContent ?? "").replace(/\s+/g, " ").trim();
 	for (const e of document.querySelectorAll(selector)) {
@@ -125,13 +125,13 @@ const within = `((selector, text) => {
 	return null;
 })`
 
-// press clicks a thing once it is there, is enabled, and nothing covers it.
+// press clicks an element as soon as it exists, is enabled and is not covered.
 func (b *tab) press(selector, text string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf("(() => { const e = %s(%s, %s); e?.focus(); e?.click(); return e; })()", within, quoted(selector), quoted(text)))
 }
 
-// enter types text into a field, in place of what is there.
+// enter replaces the text of a field.
 func (b *tab) enter(selector, text string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf(`(() => { const e = %s(%s, ""); e?.focus(); e?.select?.(); return e && document.activeElement === e; })()`, within, quoted(selector)))
@@ -140,7 +140,7 @@ func (b *tab) enter(selector, text string) {
 	b.until(fmt.Sprintf("document.querySelector(%s).value === %s", quoted(selector), quoted(text)))
 }
 
-// signIn signs in by the menu of a shop on somebody's own machine.
+// signIn signs in through the development menu.
 func (b *tab) signIn(who string) {
 	b.t.Helper()
 	b.press("header button", "Sign in")

@@ -10,8 +10,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 )
 
-// watch notes what a page says to nobody: errors on its console, exceptions that
-// nobody caught, and what its content security policy forbade; and what it loads.
+// watch records console errors, uncaught exceptions and violations of the content
+// security policy, and counts requests and bytes.
 type watch struct {
 	mu       sync.Mutex
 	over     func() bool // the test has ended, and its shop with it
@@ -21,8 +21,9 @@ type watch struct {
 	expected []string
 }
 
-// note takes an event of the browser. It runs between messages, so it only notes.
-func (w *watch) note(event any) {
+// record handles an event of the browser. It must not call the browser, because it runs
+// between its messages.
+func (w *watch) record(event any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.over() {
@@ -62,14 +63,14 @@ func said(args []*runtime.RemoteObject) string {
 	return strings.Join(words, " ")
 }
 
-// expect allows troubles that hold a text: what the test itself brings about.
+// expect allows errors that contain the text, because the test causes them.
 func (w *watch) expect(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.expected = append(w.expected, text)
 }
 
-// unexpected returns the errors so far that the test did not announce, and forgets them.
+// unexpected returns and clears the recorded errors that the test does not expect.
 func (w *watch) unexpected() (found []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -86,7 +87,7 @@ trouble:
 	return found
 }
 
-// behaved fails the test for each trouble.
+// behaved fails the test for each unexpected error.
 func (b *tab) behaved() {
 	b.t.Helper()
 	for _, trouble := range b.unexpected() {

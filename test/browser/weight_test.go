@@ -2,7 +2,7 @@ package browser_test
 
 import "testing"
 
-// What somebody waits for who comes for the first time.
+// TestTheFirstLoadIsLight bounds the bytes and requests of a first visit.
 func TestTheFirstLoadIsLight(t *testing.T) {
 	t.Parallel()
 	const maxBytes, maxRequests = 150_000, 14

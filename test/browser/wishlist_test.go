@@ -2,8 +2,9 @@ package browser_test
 
 import "testing"
 
-// Whoever waits for something is told when it is back, whatever page they look at.
-func TestWhoWaitsIsTold(t *testing.T) {
+// TestAWishlistNotifies checks that a customer is notified on any page when a product is
+// back in stock.
+func TestAWishlistNotifies(t *testing.T) {
 	t.Parallel()
 	s := up(t)
 	s.offer("VASE", "Blue vase", 0)
@@ -13,7 +14,7 @@ func TestWhoWaitsIsTold(t *testing.T) {
 	b.sees("Sign in so that the shop can notify you")
 	b.press("dialog .accounts button", "bob")
 	b.until(`!document.querySelector("dialog") && document.querySelector(".account")?.innerText.includes("bob")`)
-	b.sees("You will be notified here when Blue vase is back in stock.", "On your wishlist") // the wish was not forgotten
+	b.sees("You will be notified here when Blue vase is back in stock.", "On your wishlist") // the wish survives the sign-in
 	b.press("nav a", "Orders")
 	b.sees("No orders yet")
 	s.receive("r1", "VASE", 3)

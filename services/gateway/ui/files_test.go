@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// What the first page may cost, packed as it goes over the wire.
+// Limits for the first page. Bytes are counted after compression.
 const (
 	maxBytes    = 150_000
 	maxRequests = 15
@@ -37,7 +37,7 @@ func text(t *testing.T, name string) string {
 	return string(b)
 }
 
-// imports returns the modules that a module imports, as paths from here.
+// imports returns the paths of the modules that a module imports.
 func imports(t *testing.T, module string, how *regexp.Regexp) (found []string) {
 	t.Helper()
 	for _, m := range how.FindAllStringSubmatch(text(t, module), -1) {
@@ -46,7 +46,7 @@ func imports(t *testing.T, module string, how *regexp.Regexp) (found []string) {
 	return found
 }
 
-// firstLoad returns every file that the shop's page is made of.
+// firstLoad returns every file that the shop page needs.
 func firstLoad(t *testing.T) map[string]bool {
 	t.Helper()
 	need := map[string]bool{}
@@ -72,7 +72,7 @@ func TestTheFirstPageIsSmall(t *testing.T) {
 	t.Parallel()
 	h := handler(t)
 	at := root(t, h)
-	requests, size := 3, ask(h, http.MethodGet, "/", "Accept-Encoding", "gzip").Body.Len() // the page; products and events of the API
+	requests, size := 3, ask(h, http.MethodGet, "/", "Accept-Encoding", "gzip").Body.Len() // the page, and the API's products and events
 	for name := range firstLoad(t) {
 		w := ask(h, http.MethodGet, at+name, "Accept-Encoding", "gzip")
 		if w.Code != http.StatusOK {
@@ -87,7 +87,7 @@ func TestTheFirstPageIsSmall(t *testing.T) {
 	}
 }
 
-// modules visits those that are ours.
+// modules visits every module below js.
 func modules(t *testing.T, visit func(name string)) {
 	t.Helper()
 	err := filepath.WalkDir("js", func(name string, entry fs.DirEntry, err error) error {
@@ -101,7 +101,7 @@ func modules(t *testing.T, visit func(name string)) {
 	}
 }
 
-func TestEveryModuleThatIsNamedExists(t *testing.T) {
+func TestImportedModulesExist(t *testing.T) {
 	t.Parallel()
 	modules(t, func(name string) {
 		for _, module := range append(imports(t, name, static), imports(t, name, dynamic)...) {
@@ -112,7 +112,7 @@ func TestEveryModuleThatIsNamedExists(t *testing.T) {
 	})
 }
 
-func TestNothingIsInline(t *testing.T) {
+func TestNoInlineScriptsOrStyles(t *testing.T) {
 	t.Parallel()
 	if found := append(inlined.FindAllString(text(t, "index.html"), -1), handlers.FindAllString(text(t, "index.html"), -1)...); len(found) > 0 {
 		t.Errorf("index.html has %q, which its policy refuses", found)
@@ -124,7 +124,7 @@ func TestNothingIsInline(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotOursIsAsPublished(t *testing.T) {
+func TestVendoredPreactIsUnmodified(t *testing.T) {
 	t.Parallel()
 	sum := sha256.Sum256([]byte(text(t, "vendor/preact.js")))
 	if got := hex.EncodeToString(sum[:]); got != preactSum || !strings.Contains(text(t, "vendor/README.md"), got) {

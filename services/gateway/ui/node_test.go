@@ -8,7 +8,7 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// The modules that touch no page are tested where they are written, in JavaScript.
+// TestModules runs the JavaScript tests of the modules with Node.
 func TestModules(t *testing.T) {
 	t.Parallel()
 	node := parts.Node(t)

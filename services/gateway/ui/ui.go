@@ -1,9 +1,8 @@
-// Package ui is the shop in a browser: static files, served as they are, without
-// a build step.
+// Package ui serves the shop's web pages: static files without a build step.
 //
-// Everything but the page itself lies below an address that holds the hash of all
-// files, /ui/<version>/…: so each may be kept for ever, and no page ever meets
-// modules of another version. The page is asked for again each time, by its ETag.
+// All files but the page itself are below /ui/<version>/, where the version is a hash of
+// all files. Browsers may therefore cache them forever, and a page never loads modules of
+// another version. Browsers revalidate the page on each load by its ETag.
 package ui
 
 import (
@@ -23,10 +22,10 @@ import (
 //go:embed index.html app.css staff.css js vendor
 var files embed.FS
 
-// versionLength is how many letters of the hash tell versions apart.
+// versionLength is the number of hex digits of a version.
 const versionLength = 16
 
-// types are those of the files that are served; others are not.
+// types maps the extensions of the served files to media types. Other files are not served.
 var types = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -34,25 +33,25 @@ var types = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// asset is one file, ready to be sent.
+// asset is one file, plain and compressed.
 type asset struct {
 	kind          string
 	etag          string
 	plain, packed []byte
 }
 
-// site is all of them.
+// site holds all assets.
 type site struct {
 	version string
 	page    asset
 	assets  map[string]asset // by path
 }
 
-// Handler serves the pages to GET and HEAD, at the root of their host: the page at
-// / and at the addresses that it shows something at (200) or nothing (404), the
-// files below /ui/. It keeps the files in memory, packed once, and is safe for
-// concurrent use. The security headers are the caller's: no page needs inline
-// scripts, inline styles or eval, nor anything from another host.
+// Handler returns a handler for GET and HEAD at the root of a host. It serves the files
+// below /ui/, and the page at every other address: with 200 if the page has a route for
+// it, with 404 if not. It keeps the files in memory, compressed once, and is safe for
+// concurrent use. The caller sets the security headers. The pages need no inline scripts,
+// inline styles or eval, and nothing from other hosts.
 func Handler() (http.Handler, error) {
 	return load(files)
 }
@@ -111,7 +110,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !shown(r.URL.Path) {
 		status = http.StatusNotFound
 	}
-	if status == http.StatusNotFound && path.Ext(r.URL.Path) != "" { // a program's request, or a guess, like /favicon.ico
+	if status == http.StatusNotFound && path.Ext(r.URL.Path) != "" { // a file, such as /favicon.ico, not a page
 		http.NotFound(w, r)
 		return
 	}
@@ -119,8 +118,8 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.page.send(w, r, status)
 }
 
-// file answers with <version>/<path>. A version that is not this one is that of a
-// page from before or after a change of versions: it gets what there is, for now.
+// file serves <version>/<path>. During an update, a page may ask for another version: it
+// gets the current file, which the browser must not cache.
 func (s *site) file(w http.ResponseWriter, r *http.Request, rest string) {
 	version, name, _ := strings.Cut(rest, "/")
 	a, known := s.assets[name]
@@ -135,7 +134,7 @@ func (s *site) file(w http.ResponseWriter, r *http.Request, rest string) {
 	a.send(w, r, http.StatusOK)
 }
 
-// shown reports whether a page of main.js's routes may be at p.
+// shown reports whether main.js may have a route for p.
 func shown(p string) bool {
 	first, rest, _ := strings.Cut(strings.Trim(p, "/"), "/")
 	switch first {
@@ -159,7 +158,7 @@ func (a asset) send(w http.ResponseWriter, r *http.Request, status int) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Add("Vary", "Accept-Encoding")
 	if takesGzip(r) {
-		body, etag = a.packed, `"`+a.etag+`-gz"` // another representation has another tag
+		body, etag = a.packed, `"`+a.etag+`-gz"` // each representation has its own ETag
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("ETag", etag)
@@ -171,7 +170,7 @@ func (a asset) send(w http.ResponseWriter, r *http.Request, status int) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the reader has gone; there is nobody to tell
+		_, _ = w.Write(body) // the client has gone: nothing can report the error to it
 	}
 }
 
@@ -187,7 +186,8 @@ func takesGzip(r *http.Request) bool {
 	return false
 }
 
-// matches compares weakly, as RFC 9110 wants it for If-None-Match.
+// matches reports whether an If-None-Match header matches the ETag, by weak comparison as
+// RFC 9110 requires.
 func matches(header, etag string) bool {
 	for part := range strings.SplitSeq(header, ",") {
 		if tag := strings.TrimPrefix(strings.TrimSpace(part), "W/"); tag == etag || tag == "*" {

@@ -34,7 +34,7 @@ func ask(h http.Handler, method, path string, headers ...string) *httptest.Respo
 
 var versioned = regexp.MustCompile(`/ui/([0-9a-f]{16})/`)
 
-// root returns the folder of this version's files.
+// root returns the URL path of this version's files.
 func root(t *testing.T, h http.Handler) string {
 	t.Helper()
 	found := versioned.FindString(ask(h, http.MethodGet, "/").Body.String())
@@ -44,7 +44,7 @@ func root(t *testing.T, h http.Handler) string {
 	return found
 }
 
-func TestAddressesOfPages(t *testing.T) {
+func TestPageAddresses(t *testing.T) {
 	t.Parallel()
 	h := handler(t)
 	for path, status := range map[string]int{
@@ -68,7 +68,7 @@ func TestAddressesOfPages(t *testing.T) {
 	}
 }
 
-func TestFilesAreKeptForEverUnderTheirVersion(t *testing.T) {
+func TestVersionedFilesAreCachedForever(t *testing.T) {
 	t.Parallel()
 	h := handler(t)
 	at := root(t, h)
@@ -88,7 +88,7 @@ func TestFilesAreKeptForEverUnderTheirVersion(t *testing.T) {
 	}
 }
 
-func TestNothingElseIsServed(t *testing.T) {
+func TestOtherFilesAreNotServed(t *testing.T) {
 	t.Parallel()
 	h := handler(t)
 	at := root(t, h)
@@ -106,7 +106,7 @@ func TestNothingElseIsServed(t *testing.T) {
 	}
 }
 
-func TestPackedAndPlainAreTheSame(t *testing.T) {
+func TestCompressedAndPlainAreTheSame(t *testing.T) {
 	t.Parallel()
 	h := handler(t)
 	at := root(t, h) + "app.css"
@@ -130,7 +130,7 @@ func TestPackedAndPlainAreTheSame(t *testing.T) {
 	}
 }
 
-func TestWhatIsKnownIsNotSentAgain(t *testing.T) {
+func TestUnchangedPageIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	h := handler(t)
 	tag := ask(h, http.MethodGet, "/").Header().Get("ETag")
