@@ -15,14 +15,14 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// follower reads a feed as a client does: from the cursor of the page before.
+// follower reads a feed as a client does: from the cursor of the previous page.
 type follower struct {
 	conn *gorm.DB
 	at   int64
 	seen []string
 }
 
-// read reads what is new, in small pages.
+// read reads the new events in small pages.
 func (f *follower) read(t *testing.T) {
 	t.Helper()
 	for {
@@ -56,9 +56,9 @@ func drain(t *testing.T, relay *outbox.Relay) {
 	}
 }
 
-// An event whose transaction commits late comes into the feed after those that a
-// reader has seen already, not among them; and nobody waits for it.
-func TestFeedShowsALateCommit(t *testing.T) {
+// An event whose transaction commits late gets a feed number above those that readers have
+// seen, and delays no other event.
+func TestFeedAppendsLateCommit(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	relay, reader := newRelay(t, conn, &fragile{}, 10), &follower{conn: conn}
@@ -69,7 +69,7 @@ func TestFeedShowsALateCommit(t *testing.T) {
 		if err := outbox.Append(t.Context(), late, e); err != nil {
 			t.Fatal(err)
 		}
-		want = append(want, say(t, conn, 100*round, 25)...)
+		want = append(want, commit(t, conn, 100*round, 25)...)
 		drain(t, relay)
 		reader.read(t)
 		same(t, reader.seen, want) // the open transaction delays nothing
@@ -83,9 +83,9 @@ func TestFeedShowsALateCommit(t *testing.T) {
 	}
 }
 
-// Transactions that append nothing delay neither relay nor feed, whether they have
+// An open transaction that appends no event delays neither relay nor feed, whether it has
 // written or only read.
-func TestOtherTransactionsDelayNothing(t *testing.T) {
+func TestOpenTransactionDoesNotDelayFeed(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	for _, sql := range []string{"CREATE TABLE loads (n int)", "INSERT INTO loads VALUES (1)"} {
@@ -103,16 +103,15 @@ func TestOtherTransactionsDelayNothing(t *testing.T) {
 	relay, reader := newRelay(t, conn, &fragile{}, 10), &follower{conn: conn}
 	var want []string
 	for round := range 3 {
-		want = append(want, say(t, conn, 100*round, 25)...)
+		want = append(want, commit(t, conn, 100*round, 25)...)
 		drain(t, relay)
 		reader.read(t)
 		same(t, reader.seen, want)
 	}
 }
 
-// Twelve writers, some of them slow to commit, and a reader that follows: it sees each
-// event once.
-func TestFeedFollowedWhileManyWrite(t *testing.T) {
+// With twelve writers, some of which commit late, a follower sees each event once.
+func TestFeedShowsEachEventOnceToFollower(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		const writers, each = 12, 40
 		relays := []*outbox.Relay{newRelay(t, conn, &fragile{}, 30)}
@@ -172,21 +171,21 @@ func TestFeedFollowedWhileManyWrite(t *testing.T) {
 	})
 }
 
-// A rebuild publishes everything again and tells nobody of it twice.
-func TestFeedGoesOnOverARebuild(t *testing.T) {
+// A rebuild publishes all events again; the feed does not repeat them.
+func TestRebuildDoesNotRepeatFeed(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		log := openEmbedded(t)
 		relay, reader := newRelay(t, conn, log, 10), &follower{conn: conn}
-		want := say(t, conn, 0, 25)
+		want := commit(t, conn, 0, 25)
 		drain(t, relay)
 		reader.read(t)
 		if n, err := relay.Rebuild(t.Context(), false); n != 25 || err != nil {
 			t.Fatalf("rebuilding %d events, %v", n, err)
 		}
-		want = append(want, say(t, conn, 25, 15)...)
+		want = append(want, commit(t, conn, 25, 15)...)
 		fresh := &follower{conn: conn}
 		fresh.read(t)
-		same(t, fresh.seen, want[:25]) // what was in the feed stays there meanwhile
+		same(t, fresh.seen, want[:25]) // events stay in the feed during the rebuild
 		drain(t, relay)
 		for _, r := range []*follower{reader, fresh} {
 			r.read(t)

@@ -9,15 +9,15 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Limits of an event. They keep out what the log, or a consumer's index, cannot take.
+// Limits of an event, given by the log and by consumers' indexes.
 const (
-	MaxEvent   = 64 << 10 // bytes as JSON: CloudEvents 1.0 has every intermediary forward so many ("Size Limits")
+	MaxEvent   = 64 << 10 // bytes as JSON; every intermediary must forward so many (CloudEvents 1.0, "Size Limits")
 	MaxSubject = 1024     // bytes; consumers index subjects, and PostgreSQL indexes 2,704 bytes
 	MaxType    = 200      // bytes; a routing key begins with the type
 )
 
-// checkEvent returns a fault of kind Invalid, which a REST caller sees as 422, where
-// the event, whose JSON is body, can never be published.
+// checkEvent returns an Invalid fault, which REST callers get as 422, if the log would never
+// accept the event. body is its JSON.
 func checkEvent(e events.Event, body []byte) error {
 	for _, part := range []struct {
 		name, text string

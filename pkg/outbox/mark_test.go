@@ -18,14 +18,14 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// sometimes is a log that fails now and then, before or after it took a batch.
-type sometimes struct {
+// flaky is a log that fails at random, before or after it has accepted a batch.
+type flaky struct {
 	fragile
 
 	random *rand.Rand
 }
 
-func (s *sometimes) Publish(ctx context.Context, stream string, messages []bus.Message) error {
+func (s *flaky) Publish(ctx context.Context, stream string, messages []bus.Message) error {
 	s.set(nil, nil)
 	switch s.random.IntN(6) {
 	case 0:
@@ -36,9 +36,8 @@ func (s *sometimes) Publish(ctx context.Context, stream string, messages []bus.M
 	return s.fragile.Publish(ctx, stream, messages)
 }
 
-// Whatever is committed is published, and the feed shows it once, in any interleaving of
-// open transactions, two relays, failures, rebuilds, and a transaction elsewhere that
-// stays open all the time.
+// Committed events are published, and appear once in the feed, in any interleaving of open
+// transactions, two relays, failures and rebuilds, while an unrelated transaction stays open.
 func TestNoInterleavingLosesAnEvent(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {
@@ -51,7 +50,7 @@ func TestNoInterleavingLosesAnEvent(t *testing.T) {
 			}
 			defer elsewhere.Rollback()
 			random := rand.New(rand.NewPCG(seed, 1))
-			log := &sometimes{random: random}
+			log := &flaky{random: random}
 			p := &play{t: t, conn: conn, random: random, reader: &follower{conn: conn}, relays: []*outbox.Relay{newRelay(t, conn, log, 5), newRelay(t, conn, log, 9)}}
 			for range 400 {
 				p.step()
@@ -113,7 +112,7 @@ func (p *play) close(i int, commit bool) {
 	p.open, p.pending = slices.Delete(p.open, i, i+1), slices.Delete(p.pending, i, i+1)
 }
 
-// relay relays once and checks that the relay counts what the whole outbox holds.
+// relay relays once and compares the relay's count of unsent events with the whole outbox.
 func (p *play) relay(i int) {
 	p.t.Helper()
 	if _, err := p.relays[i].RunOnce(p.t.Context()); err != nil && !errors.Is(err, bus.ErrUnavailable) {
@@ -125,7 +124,7 @@ func (p *play) relay(i int) {
 	}
 }
 
-func (p *play) end(log *sometimes) {
+func (p *play) end(log *flaky) {
 	p.t.Helper()
 	for len(p.open) > 0 {
 		p.close(0, true)
@@ -143,16 +142,16 @@ func (p *play) end(log *sometimes) {
 	same(p.t, slices.Compact(taken), p.committed)
 }
 
-// A transaction with an old snapshot keeps the entries of what was handled. A claim, and
-// a count of what waits, cost the same nevertheless.
-func TestClaimsCostTheSameBehindDeadRows(t *testing.T) {
+// A transaction with an old snapshot keeps the index entries of handled rows. They must not
+// slow down claims and counts.
+func TestDeadRowsDoNotSlowClaims(t *testing.T) {
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	relay := newRelay(t, conn, &fragile{}, 1000)
 	cost := func() time.Duration {
 		t.Helper()
 		var took []time.Duration
 		for i := range 41 {
-			say(t, conn, i, 1)
+			commit(t, conn, i, 1)
 			began := time.Now()
 			if w, err := relay.Waiting(t.Context()); err != nil || w.Unsent != 1 {
 				t.Fatalf("%+v wait, %v", w, err)
@@ -174,7 +173,7 @@ func TestClaimsCostTheSameBehindDeadRows(t *testing.T) {
 		}
 	}
 	defer old.Rollback()
-	late := conn.Begin() // has appended, and commits when all else is sent
+	late := conn.Begin() // appends now and commits when all other events are sent
 	if err := late.Exec("SET LOCAL idle_in_transaction_session_timeout = 0").Error; err != nil {
 		t.Fatal(err)
 	}
@@ -182,10 +181,10 @@ func TestClaimsCostTheSameBehindDeadRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 60 {
-		say(t, conn, 0, 1000)
+		commit(t, conn, 0, 1000)
 		drain(t, relay)
 	}
-	for _, analyzed := range []bool{false, true} { // whatever the planner knows
+	for _, analyzed := range []bool{false, true} { // with and without statistics for the planner
 		if behind := cost(); behind > 5*before+5*time.Millisecond {
 			t.Errorf("behind 60,000 dead rows a claim takes %s, without %s (analyzed: %t)", behind, before, analyzed)
 		}
@@ -201,10 +200,10 @@ func TestClaimsCostTheSameBehindDeadRows(t *testing.T) {
 	}
 }
 
-// Deleted rows cost nothing later, and what a front row holds up is nothing.
-func TestPrunePassesWhatStays(t *testing.T) {
+// Refused rows stay; the pruner deletes the sent rows behind them.
+func TestPruneSkipsRefusedRows(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
-		all := say(t, conn, 0, 60)
+		all := commit(t, conn, 0, 60)
 		log := &picky{poison: map[string]bool{}}
 		for _, id := range all[:25] {
 			log.poison[id] = true

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fragile is a log that can be made to fail, before or after it has taken a batch.
+// fragile is a log that tests can make fail, before or after it has accepted a batch.
 type fragile struct {
 	bus.Bus
 
@@ -63,8 +63,8 @@ func newRelay(t *testing.T, conn *gorm.DB, log bus.Bus, batch int) *outbox.Relay
 	return r
 }
 
-// say commits n events and returns their IDs.
-func say(t *testing.T, conn *gorm.DB, first, n int) (ids []string) {
+// commit commits n events and returns their IDs.
+func commit(t *testing.T, conn *gorm.DB, first, n int) (ids []string) {
 	t.Helper()
 	news := make([]events.Event, n)
 	for i := range news {
@@ -93,13 +93,13 @@ func unsent(t *testing.T, conn *gorm.DB) int64 {
 	return n
 }
 
-func TestWhatIsCommittedIsPublishedAndWhatIsRolledBackIsNot(t *testing.T) {
+func TestRelayPublishesOnlyCommittedEvents(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		log := &fragile{}
 		relay := newRelay(t, conn, log, 10)
-		want := say(t, conn, 0, 25)
+		want := commit(t, conn, 0, 25)
 		err := conn.Transaction(func(tx *gorm.DB) error {
-			return errors.Join(outbox.Append(t.Context(), tx, events.SkuProcessed("A", 1)), errors.New("change of mind"))
+			return errors.Join(outbox.Append(t.Context(), tx, events.SkuProcessed("A", 1)), errors.New("roll back"))
 		})
 		if err == nil {
 			t.Fatal("the transaction was not rolled back")
@@ -117,13 +117,13 @@ func TestWhatIsCommittedIsPublishedAndWhatIsRolledBackIsNot(t *testing.T) {
 	})
 }
 
-// Neither a batch that was refused nor one whose confirms did not come is marked;
-// it is published again, in order.
-func TestUnknownOutcomesStayUnsent(t *testing.T) {
+// A batch that the log refused, or did not confirm, stays unsent and is published again in
+// order.
+func TestUnconfirmedEventsStayUnsent(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		log := &fragile{}
 		relay := newRelay(t, conn, log, 100)
-		want := say(t, conn, 0, 5)
+		want := commit(t, conn, 0, 5)
 		for _, fault := range []func(){func() { log.set(bus.ErrUnavailable, nil) }, func() { log.set(nil, bus.ErrUnavailable) }} {
 			fault()
 			if sent, err := relay.RunOnce(t.Context()); sent != 0 || !errors.Is(err, bus.ErrUnavailable) {
@@ -141,7 +141,7 @@ func TestUnknownOutcomesStayUnsent(t *testing.T) {
 	})
 }
 
-func TestWokenAfterCommit(t *testing.T) {
+func TestWakePublishesAtOnce(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		log, err := sqlitelog.Open(sqlitelog.Config{Path: filepath.Join(t.TempDir(), "log.db")})
 		if err != nil {
@@ -159,8 +159,8 @@ func TestWokenAfterCommit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range 5 { // with a poll of an hour, only the wake-up can bring them
-			want := say(t, conn, i, 1)
+		for i := range 5 { // with a poll of an hour, only Wake can publish them
+			want := commit(t, conn, i, 1)
 			relay.Wake()
 			found, err := s.Next(t.Context(), 10)
 			if err != nil || len(found) != 1 || found[0].ID != want[0] {
@@ -174,7 +174,7 @@ func TestWokenAfterCommit(t *testing.T) {
 	})
 }
 
-// A transaction that took a lower ID may commit after one with a higher.
+// A transaction may commit after another one that appended events with higher IDs.
 func TestLateCommitIsNotSkipped(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
@@ -185,7 +185,7 @@ func TestLateCommitIsNotSkipped(t *testing.T) {
 	if err := outbox.Append(t.Context(), late, first); err != nil {
 		t.Fatal(err)
 	}
-	want := say(t, conn, 0, 3)
+	want := commit(t, conn, 0, 3)
 	if sent, err := relay.RunOnce(t.Context()); sent != 3 || err != nil {
 		t.Fatalf("sent %d, %v", sent, err)
 	}
@@ -202,7 +202,7 @@ func TestManyRelaysPublishOnceAndInOrder(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	log := &fragile{}
-	want := say(t, conn, 0, 500)
+	want := commit(t, conn, 0, 500)
 	var working sync.WaitGroup
 	for range 4 {
 		relay := newRelay(t, conn, log, 20)

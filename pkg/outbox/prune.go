@@ -10,33 +10,34 @@ import (
 	"gorm.io/gorm"
 )
 
-// PruneConfig says how long sent events stay in the outbox.
+// PruneConfig configures a Pruner. DB, Keep and Log are required.
 type PruneConfig struct {
 	DB    *gorm.DB
-	Keep  time.Duration // from when they were sent
-	Step  int           // rows deleted at a time; 1000 where 0
-	Every time.Duration // 1 min where 0
+	Keep  time.Duration // events are deleted so long after they were sent
+	Step  int           // rows per DELETE; 0 means 1000
+	Every time.Duration // pause between runs, jittered; 0 means 1 min
 	Log   *slog.Logger
 }
 
-// Pruner deletes sent events that are older than Keep: the oldest first, a small
-// step at a time, so that no writer waits. Unsent and refused ones stay, however old;
-// those that were discarded go when they were discarded long ago. One goroutine uses it.
+// Pruner deletes events that were sent, or discarded, longer than Keep ago. It deletes the
+// oldest first in small steps, so that writers do not wait. Unsent events and open refused
+// ones stay, however old. A Pruner is for one goroutine.
 type Pruner struct {
-	cfg    PruneConfig
-	floor  int64     // nothing with an ID up to here is to be pruned, as far as is known
-	looked time.Time // when it began at the first row last
+	cfg      PruneConfig
+	floor    int64     // rows with IDs up to floor were handled
+	restarts time.Time // last start at the first row
 }
 
-// lookEvery is how often a pruner begins at the first row. In between it begins where
-// it ended, because deleted rows cost time for as long as any transaction has an older
-// snapshot; what became prunable behind it waits for so long.
-const lookEvery = time.Hour
+// restartEvery is the interval at which a pruner starts at the first row. In between it
+// continues at its floor, because deleted rows slow a scan down for as long as any
+// transaction has an older snapshot. A row below the floor may wait so long until it is
+// deleted.
+const restartEvery = time.Hour
 
-// NewPruner makes a pruner. Run sets it going.
+// NewPruner returns a pruner; Run starts it.
 func NewPruner(cfg PruneConfig) (*Pruner, error) {
 	if cfg.DB == nil || cfg.Keep <= 0 || cfg.Log == nil {
-		return nil, errors.New("outbox pruner: DB, Keep and Log are needed")
+		return nil, errors.New("outbox pruner: DB, Keep and Log are required")
 	}
 	if cfg.Step == 0 {
 		cfg.Step = 1000
@@ -47,13 +48,13 @@ func NewPruner(cfg PruneConfig) (*Pruner, error) {
 	return &Pruner{cfg: cfg}, nil
 }
 
-// Run prunes now and then until ctx ends; then it returns nil.
+// Run prunes at intervals of about Every. It returns nil when ctx ends.
 func (p *Pruner) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		pruned, err := p.RunOnce(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			p.cfg.Log.Warn("outbox was not pruned; trying again later", "error", err)
+			p.cfg.Log.Warn("cannot prune the outbox; trying again later", "error", err)
 		case pruned > 0:
 			p.cfg.Log.Info("outbox pruned", "events", pruned, "kept_for", p.cfg.Keep.String())
 		}
@@ -62,11 +63,11 @@ func (p *Pruner) Run(ctx context.Context) error {
 	return nil
 }
 
-// RunOnce deletes all there is to delete and reports how many rows that were.
+// RunOnce deletes all events that are old enough and returns their number.
 func (p *Pruner) RunOnce(ctx context.Context) (pruned int64, err error) {
 	before := time.Now().UTC().Add(-p.cfg.Keep)
-	if time.Since(p.looked) > lookEvery {
-		p.floor, p.looked = 0, time.Now()
+	if time.Since(p.restarts) > restartEvery {
+		p.floor, p.restarts = 0, time.Now()
 	}
 	for ctx.Err() == nil {
 		n, more, err := p.step(ctx, before)
@@ -82,8 +83,8 @@ func (p *Pruner) RunOnce(ctx context.Context) (pruned int64, err error) {
 	return pruned, ctx.Err()
 }
 
-// step deletes what is old enough of the next rows, up to the first that will become
-// so later.
+// step reads the next rows and deletes the old ones, up to the first row that is not old
+// enough yet.
 func (p *Pruner) step(ctx context.Context, before time.Time) (pruned int64, more bool, err error) {
 	var next []struct {
 		ID        int64

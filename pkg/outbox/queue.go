@@ -9,22 +9,20 @@ import (
 	"quadrille/pkg/bus"
 )
 
-// Points of the way at which RelayConfig.At is called.
+// Points at which the relay calls RelayConfig.At.
 const (
-	AtClaimed   = "claimed"   // committed events were read and nothing is published
-	AtPublished = "published" // the log has confirmed them and nothing is marked
+	AtClaimed   = "claimed"   // committed events were read; none is published
+	AtPublished = "published" // the log has confirmed the events; none is marked sent
 )
 
-// queue is the events that wait for the relay, in one kind of database.
+// queue reads and marks the unsent events in one kind of database.
 type queue interface {
-	// claim reads up to max due events in the order of their IDs, lets publish have
-	// them, and marks exactly those as sent, with their feed numbers, if it succeeds.
-	// It never skips an event whose transaction commits late. more means that further
-	// events may wait.
+	// claim reads up to max due events in the order of their IDs, passes them to publish
+	// and, if that succeeds, marks exactly those as sent, with feed numbers. It never skips
+	// an event whose transaction commits late. more means that further events may wait.
 	claim(ctx context.Context, max int, publish func([]due) error) (sent int, more bool, err error)
-	// depth counts the events that are not sent yet, up to about most, and finds the
-	// oldest of them.
-	depth(ctx context.Context, most int) (Waiting, error)
+	// depth counts the unsent events, up to about limit, and finds the oldest of them.
+	depth(ctx context.Context, limit int) (Waiting, error)
 }
 
 // newQueue returns the queue in db.
@@ -38,15 +36,15 @@ func newQueue(db *gorm.DB) queue {
 // due is one event that waits for the relay.
 type due struct {
 	id      int64
-	told    bool // an instance of an older version has published it, and only its feed number is missing
+	sent    bool // published by an instance of an older version; only the feed number is missing
 	message bus.Message
 }
 
-// messages returns the events that are to be published.
+// messages returns the messages of the events that are not sent yet.
 func messages(batch []due) []bus.Message {
 	all := make([]bus.Message, 0, len(batch))
 	for _, d := range batch {
-		if !d.told {
+		if !d.sent {
 			all = append(all, d.message)
 		}
 	}
@@ -61,12 +59,12 @@ func idsOf(batch []due) idList {
 	return ids
 }
 
-// Waiting is the events that are not sent yet.
+// Waiting describes the unsent events.
 type Waiting struct {
-	Unsent   int64
-	OldestID int64     // in the outbox; 0 where there is none
-	Oldest   time.Time // when it was appended
+	Unsent   int64     // number of events
+	OldestID int64     // outbox ID of the oldest; 0 if there is none
+	Oldest   time.Time // when the oldest was appended
 }
 
-// maxCounted is where counting unsent events stops.
+// maxCounted bounds the count of unsent events.
 const maxCounted = 1_000_000

@@ -16,12 +16,13 @@ import (
 	"quadrille/pkg/events"
 )
 
-// lockKey is the advisory lock of this schema's relays.
+// lockKey is the SQL expression for the key of the advisory lock that the relays of one
+// schema share.
 const lockKey = "hashtextextended(current_schema() || '.outbox', 0)"
 
-// postgresQueue remembers where to look. Rows that were handled leave dead entries in
-// the indexes for as long as any transaction of the server has an older snapshot, and
-// a claim without a lower bound would read all of them every time.
+// postgresQueue remembers a lower bound for its claims. Handled rows leave dead entries in
+// the indexes for as long as any transaction of the server has an older snapshot; a claim
+// without a lower bound would read all of them every time.
 type postgresQueue struct {
 	db *gorm.DB
 
@@ -29,29 +30,29 @@ type postgresQueue struct {
 	mark mark
 }
 
-// mark bounds what a claim reads: no row that is visible in snapshot and has an ID of
-// floor or less is due. A row below the floor that becomes due later was written by a
-// transaction that the snapshot does not see, so it is found by the number of that
-// transaction, however late it commits. Other transactions do not hold the mark up.
+// mark bounds the rows that a claim reads: no row that is visible in snapshot and has an ID
+// of floor or less is due. If a row below the floor becomes due later, the snapshot does not
+// see its transaction; the row is then found by its transaction ID, however late it commits.
+// Long transactions of others do not delay the mark.
 type mark struct {
-	server   string // when the server started; transaction numbers of another one differ
-	snapshot string // pg_snapshot; empty where nothing is known
+	server   string // start time of the server; transaction IDs of another server differ
+	snapshot string // pg_snapshot; empty if there is no mark
 	floor    int64
 }
 
-// claim works under an advisory lock that lives and dies with its own transaction, so
-// that one relay at a time publishes, whatever becomes of it. It holds no lock that a
-// writer of the outbox would wait for. The lock is released after the commit has
-// become visible, so feed numbers become visible in their order.
+// claim holds an advisory lock that ends with its own transaction, so that only one relay
+// publishes at a time and a crashed relay releases the lock. It holds no lock for which a
+// writer of the outbox would wait. PostgreSQL releases the lock after the commit has become
+// visible, so feed numbers become visible in their order.
 func (q *postgresQueue) claim(ctx context.Context, max int, publish func([]due) error) (sent int, more bool, err error) {
-	options := &sql.TxOptions{Isolation: sql.LevelReadCommitted} // whatever the server's default is
+	options := &sql.TxOptions{Isolation: sql.LevelReadCommitted} // the server's default may differ
 	err = dbtx.Once(q.db.WithContext(ctx), func(tx *gorm.DB) error {
 		from, mine, err := q.begin(tx)
 		if err != nil || !mine {
 			return err
 		}
 		var p page
-		for { // pages of events that others have handled are passed over
+		for { // skip pages whose events other instances have handled
 			if p, err = readPage(tx, from, max); err != nil {
 				return err
 			}
@@ -78,8 +79,8 @@ func (q *postgresQueue) claim(ctx context.Context, max int, publish func([]due) 
 	return sent, more, nil
 }
 
-// begin takes the lock if it is free, and returns the mark to read from, with the
-// snapshot of this moment beside it in next.
+// begin acquires the lock if it is free. It returns the mark to read from and, in next, one
+// with the current snapshot.
 func (q *postgresQueue) begin(tx *gorm.DB) (from reading, mine bool, err error) {
 	var now mark
 	err = tx.Raw("SELECT pg_try_advisory_xact_lock("+lockKey+"), pg_postmaster_start_time()::text, pg_current_snapshot()::text, "+byIndex).
@@ -89,7 +90,7 @@ func (q *postgresQueue) begin(tx *gorm.DB) (from reading, mine bool, err error) 
 	}
 	known := q.recall()
 	if known.snapshot == "" || known.server != now.server {
-		if known, err = lookEverywhere(tx, now); err != nil {
+		if known, err = findFloor(tx, now); err != nil {
 			return reading{}, false, err
 		}
 	}
@@ -97,9 +98,9 @@ func (q *postgresQueue) begin(tx *gorm.DB) (from reading, mine bool, err error) 
 	return reading{by: known, next: now}, true, nil
 }
 
-// lookEverywhere finds the first due row among all. id + 0 keeps the planner from
-// looking for it in the order of IDs, past everything that was sent.
-func lookEverywhere(tx *gorm.DB, now mark) (mark, error) {
+// findFloor finds the first due row of the whole table. id + 0 keeps the planner from
+// scanning the index of IDs, past everything that was sent.
+func findFloor(tx *gorm.DB, now mark) (mark, error) {
 	err := tx.Raw("SELECT COALESCE((SELECT MIN(id + 0) - 1 FROM outbox WHERE due IS NOT NULL), (SELECT MAX(id) FROM outbox), 0)").
 		Row().Scan(&now.floor)
 	return now, err
@@ -117,18 +118,18 @@ func (q *postgresQueue) remember(r reading) {
 	q.mark = r.next
 }
 
-// reading is the mark that a page is read by, and the one that takes its place.
+// reading has the mark by which a page is read, and the one that replaces it.
 type reading struct{ by, next mark }
 
-// page is what was read in one go.
+// page is the result of one query.
 type page struct {
 	batch []due
-	late  int   // how many of the batch are below the floor
-	last  int64 // the last ID that was read; 0 where there is none
-	full  bool  // there may be more
+	late  int   // events of the batch that are below the floor
+	last  int64 // ID of the last row; 0 if there is none
+	full  bool  // more rows may follow
 }
 
-// passed returns the reading after all of the page was handled.
+// passed returns the reading for the rows after the page, which was handled.
 func (p page) passed(r reading) reading {
 	if p.full || p.last > r.next.floor {
 		r.next.floor = p.last
@@ -137,8 +138,9 @@ func (p page) passed(r reading) reading {
 	return r
 }
 
-// failed returns the reading after nothing of the page was handled. Where few rows are
-// late, the old mark finds them again and spares reading everything behind them.
+// failed returns the reading for the same page, none of which was handled. If the page has
+// few late rows, it keeps the old mark, which finds them again and avoids reading everything
+// behind them.
 func (p page) failed(r reading, max int) reading {
 	if p.late > 0 && p.late < max {
 		r.next = r.by
@@ -148,28 +150,28 @@ func (p page) failed(r reading, max int) reading {
 	return r
 }
 
-// columns are what a page holds of each row.
-const columns = "id, due IS NOT NULL AS is_due, sent_at IS NOT NULL AS told, id <= @floor AS late, event_id, type, routing_key, body"
+// columns lists the columns of a page.
+const columns = "id, due IS NOT NULL AS is_due, sent_at IS NOT NULL AS sent, id <= @floor AS late, event_id, type, routing_key, body"
 
-// becameDue selects what of the rows below the floor became due after the snapshot.
-// Each half has one condition, so that the index of due serves it whatever the planner
-// knows of the table; id + 0 keeps the index of IDs out of it.
-func becameDue(what string) string {
-	return "SELECT " + what + " FROM outbox WHERE due >= pg_snapshot_xmax(CAST(@snapshot AS pg_snapshot)) AND id + 0 <= @floor" +
-		" UNION ALL SELECT " + what + " FROM outbox WHERE due = ANY(ARRAY(SELECT pg_snapshot_xip(CAST(@snapshot AS pg_snapshot)))) AND id + 0 <= @floor"
+// becameDue returns a query for the rows below the floor that became due after the
+// snapshot. Each half has one condition, so that the planner uses the index of due whatever
+// its statistics; id + 0 keeps it from using the index of IDs.
+func becameDue(columns string) string {
+	return "SELECT " + columns + " FROM outbox WHERE due >= pg_snapshot_xmax(CAST(@snapshot AS pg_snapshot)) AND id + 0 <= @floor" +
+		" UNION ALL SELECT " + columns + " FROM outbox WHERE due = ANY(ARRAY(SELECT pg_snapshot_xip(CAST(@snapshot AS pg_snapshot)))) AND id + 0 <= @floor"
 }
 
 // readDue returns the query for the rows below the floor that became due after the
 // snapshot, and the rows above the floor whether due or not, in the order of IDs.
 func readDue() string {
-	return "WITH late AS (SELECT id, is_due, told, late, event_id, type, routing_key, body FROM (" + becameDue(columns) + ") AS found ORDER BY id LIMIT @max)," +
+	return "WITH late AS (SELECT id, is_due, sent, late, event_id, type, routing_key, body FROM (" + becameDue(columns) + ") AS found ORDER BY id LIMIT @max)," +
 		" next AS (SELECT " + columns + " FROM outbox WHERE id > @floor ORDER BY id LIMIT @max)" +
-		" SELECT id, is_due, told, late, event_id, type, routing_key, CASE WHEN is_due THEN body ELSE '' END" +
+		" SELECT id, is_due, sent, late, event_id, type, routing_key, CASE WHEN is_due THEN body ELSE '' END" +
 		" FROM (TABLE late UNION ALL TABLE next) AS found ORDER BY id LIMIT @max"
 }
 
-// byIndex has the transaction read by an index and without help: what the planner
-// assumes of a table that changes so much is often far from the truth.
+// byIndex makes the transaction read by index, without JIT and parallel workers. The
+// planner's statistics of a table that changes so fast are often far from the truth.
 const byIndex = "set_config('enable_seqscan', 'off', true) || set_config('jit', 'off', true) || set_config('max_parallel_workers_per_gather', '0', true)"
 
 func readPage(tx *gorm.DB, r reading, max int) (p page, err error) {
@@ -183,7 +185,7 @@ func readPage(tx *gorm.DB, r reading, max int) (p page, err error) {
 		var d due
 		var isDue, late bool
 		m := &d.message
-		if err := rows.Scan(&d.id, &isDue, &d.told, &late, &m.ID, &m.Type, &m.RoutingKey, &m.Body); err != nil {
+		if err := rows.Scan(&d.id, &isDue, &d.sent, &late, &m.ID, &m.Type, &m.RoutingKey, &m.Body); err != nil {
 			return p, fmt.Errorf("read unsent events: %w", err)
 		}
 		p.last = d.id
@@ -202,13 +204,13 @@ func readPage(tx *gorm.DB, r reading, max int) (p page, err error) {
 	return p, nil
 }
 
-// markSent gives each event the next feed number, unless it has one from before a
-// rebuild. Numbers come from the sequence of the IDs.
+// markSent marks events as sent and gives each the next feed number, unless it has one from
+// before a rebuild. The numbers come from the sequence of the IDs.
 const markSent = `UPDATE outbox SET sent_at = COALESCE(outbox.sent_at, ?), due = NULL, feed_no = COALESCE(outbox.feed_no, given.no)
 	FROM (SELECT id, nextval('outbox_id_seq') AS no FROM unnest(?::bigint[]) AS id) AS given WHERE outbox.id = given.id`
 
-// publishAndMark writes the marks while the log confirms; they count only if it does,
-// since anything else rolls them back.
+// publishAndMark writes the marks while the log confirms the events. If the log does not
+// confirm them, the caller rolls the marks back.
 func publishAndMark(tx *gorm.DB, batch []due, publish func([]due) error) error {
 	published := make(chan error, 1)
 	go func() { published <- publish(batch) }()
@@ -216,22 +218,22 @@ func publishAndMark(tx *gorm.DB, batch []due, publish func([]due) error) error {
 	return errors.Join(<-published, err)
 }
 
-// depth reads as claim does, so that it costs no more.
-func (q *postgresQueue) depth(ctx context.Context, most int) (w Waiting, err error) {
+// depth reads from the same mark as claim, so that it is as cheap.
+func (q *postgresQueue) depth(ctx context.Context, limit int) (w Waiting, err error) {
 	m := q.recall()
 	if m.snapshot == "" {
-		return depthOf(ctx, q.db, most)
+		return depthOf(ctx, q.db, limit)
 	}
 	const columns = "id, due, sent_at, created_at"
 	query := "SELECT COUNT(*), COALESCE(MIN(id), 0), MIN(created_at) FROM (" +
-		"(SELECT " + columns + " FROM outbox WHERE id > @floor ORDER BY id LIMIT @most) UNION ALL " + becameDue(columns) +
+		"(SELECT " + columns + " FROM outbox WHERE id > @floor ORDER BY id LIMIT @limit) UNION ALL " + becameDue(columns) +
 		") AS waiting WHERE due IS NOT NULL AND sent_at IS NULL"
 	var oldest sql.NullTime
 	err = dbtx.Once(q.db.WithContext(ctx), func(tx *gorm.DB) error {
 		if err := tx.Exec("SELECT " + byIndex).Error; err != nil {
 			return err
 		}
-		return tx.Raw(query, sql.Named("snapshot", m.snapshot), sql.Named("floor", m.floor), sql.Named("most", most)).
+		return tx.Raw(query, sql.Named("snapshot", m.snapshot), sql.Named("floor", m.floor), sql.Named("limit", limit)).
 			Row().Scan(&w.Unsent, &w.OldestID, &oldest)
 	})
 	if err != nil {
@@ -241,7 +243,8 @@ func (q *postgresQueue) depth(ctx context.Context, most int) (w Waiting, err err
 	return w, nil
 }
 
-// idList is IDs as one PostgreSQL array: gorm would make a parameter of each.
+// idList passes IDs as one PostgreSQL array; gorm would pass a slice as one parameter per
+// element.
 type idList []int64
 
 // Value implements driver.Valuer.

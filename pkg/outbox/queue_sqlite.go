@@ -12,13 +12,12 @@ import (
 	"quadrille/pkg/events"
 )
 
-// sqliteQueue needs no lock, since a file belongs to one process and that has one
-// relay. SQLite has one writer at a time, so IDs are given in the order of commits,
-// and deleted index entries are gone at once: it needs no lower bound either.
+// sqliteQueue needs no lock: only one process opens the file, and it has one relay. It needs
+// no lower bound either: SQLite has one writer at a time, so IDs rise in the order of
+// commits, and it removes deleted index entries at once.
 type sqliteQueue struct{ db *gorm.DB }
 
-// claim holds no transaction while it publishes, since that would keep every writer
-// out.
+// claim holds no transaction while it publishes, since that would block every writer.
 func (q *sqliteQueue) claim(ctx context.Context, max int, publish func([]due) error) (sent int, more bool, err error) {
 	db := q.db.WithContext(ctx)
 	batch, err := q.read(db, max)
@@ -43,7 +42,7 @@ func (q *sqliteQueue) read(db *gorm.DB, max int) (batch []due, err error) {
 	for rows.Next() {
 		var d due
 		m := &d.message
-		if err := rows.Scan(&d.id, &d.told, &m.ID, &m.Type, &m.RoutingKey, &m.Body); err != nil {
+		if err := rows.Scan(&d.id, &d.sent, &m.ID, &m.Type, &m.RoutingKey, &m.Body); err != nil {
 			return nil, fmt.Errorf("read unsent events: %w", err)
 		}
 		m.RoutingKey = events.FitRoutingKey(m.RoutingKey) // older versions wrote longer ones
@@ -55,8 +54,8 @@ func (q *sqliteQueue) read(db *gorm.DB, max int) (batch []due, err error) {
 	return batch, nil
 }
 
-// markSent gives each event the next feed number, unless it has one from before a
-// rebuild. Numbers come from the sequence of the IDs.
+// markSent marks events as sent and gives each the next feed number, unless it has one from
+// before a rebuild. The numbers come from the sequence of the IDs.
 func (q *sqliteQueue) markSent(db *gorm.DB, batch []due) error {
 	ids, err := json.Marshal([]int64(idsOf(batch)))
 	if err != nil {
@@ -73,7 +72,7 @@ func (q *sqliteQueue) markSent(db *gorm.DB, batch []due) error {
 	})
 }
 
-// depth goes by the index of due rows, which has no dead entries.
-func (q *sqliteQueue) depth(ctx context.Context, most int) (Waiting, error) {
-	return depthOf(ctx, q.db, most)
+// depth reads the index of due rows, which has no dead entries.
+func (q *sqliteQueue) depth(ctx context.Context, limit int) (Waiting, error) {
+	return depthOf(ctx, q.db, limit)
 }

@@ -13,17 +13,18 @@ import (
 	"quadrille/pkg/events"
 )
 
-// ErrHistoryHoldsMore: the history begins with an event that the outbox does not
-// have any more. Rebuilding would take that event from everybody who comes later.
-var ErrHistoryHoldsMore = errors.New("history holds events that the outbox does not have any more")
+// ErrHistoryHoldsMore means that the history begins with an event that the outbox no longer
+// has. After a rebuild, later consumers would miss that event.
+var ErrHistoryHoldsMore = errors.New("history holds events that the outbox no longer has")
 
-// Rebuild deletes what is left of the history and marks everything in the outbox
-// unsent, so that the relay publishes it anew, in order. It returns how many events
-// those are. Readers find another history, resynchronise and converge: the events
-// keep their IDs and feed numbers, and things their versions. Events that the log has
-// refused stay set aside. An interrupted Rebuild is to be run again.
+// Rebuild deletes the history and marks all events of the outbox unsent, except refused
+// ones, so that the relay publishes them again, in order. It returns their number. Readers
+// find another history, resynchronise and converge: events keep their IDs and feed numbers,
+// and subjects their versions. Unless force is set, Rebuild returns an error that wraps
+// ErrHistoryHoldsMore if the history has events that the outbox no longer has. If Rebuild is
+// interrupted, call it again.
 func (r *Relay) Rebuild(ctx context.Context, force bool) (total int64, err error) {
-	r.busy.Lock() // what is being published just now must be marked before it is unmarked
+	r.busy.Lock() // wait until the present batch is marked, before all marks are removed
 	defer r.busy.Unlock()
 	err = dbtx.Once(r.cfg.DB.WithContext(ctx), func(tx *gorm.DB) error {
 		if tx.Name() == "postgres" {
@@ -55,7 +56,7 @@ func (r *Relay) Rebuild(ctx context.Context, force bool) (total int64, err error
 	return total, nil
 }
 
-// dueNow returns the value of due that makes the relay look at a row again.
+// dueNow returns the SQL expression for due that makes the relay read a row again.
 func dueNow(db *gorm.DB) string {
 	if db.Name() == "postgres" {
 		return "pg_current_xact_id()"
@@ -63,8 +64,8 @@ func dueNow(db *gorm.DB) string {
 	return "1"
 }
 
-// unsend marks the events unsent that were sent at or after a time, or all of them, and
-// returns how many those are.
+// unsend marks the events unsent that were sent at or after since, the zero time for all.
+// It returns their number.
 func unsend(db *gorm.DB, since time.Time) (int64, error) {
 	res := db.Exec("UPDATE outbox SET sent_at = NULL, due = "+dueNow(db)+" WHERE sent_at >= ?", since.UTC())
 	if res.Error != nil {
@@ -89,8 +90,8 @@ func (r *Relay) holdsAll(ctx context.Context, tx *gorm.DB) error {
 	return nil
 }
 
-// showsWithin is how long a history may take to show its first event.
-const showsWithin = 5 * time.Second
+// firstTimeout bounds the wait for the first event of a history.
+const firstTimeout = 5 * time.Second
 
 func (r *Relay) firstOfHistory(ctx context.Context) (id string, found bool, err error) {
 	end, err := r.cfg.Bus.End(ctx, r.cfg.Stream)
@@ -102,7 +103,7 @@ func (r *Relay) firstOfHistory(ctx context.Context) (id string, found bool, err 
 		return "", false, err
 	}
 	defer s.Close() //nolint:errcheck // it was read
-	ctx, cancel := context.WithTimeout(ctx, showsWithin)
+	ctx, cancel := context.WithTimeout(ctx, firstTimeout)
 	defer cancel()
 	first, err := s.Next(ctx, 1)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 // States of an event that the log refused.
 const (
 	RefusedOpen      = "open"      // waits for a retry, or to be discarded
-	RefusedDiscarded = "discarded" // given up; kept as a record until it is pruned
+	RefusedDiscarded = "discarded" // kept as a record until it is pruned
 )
 
-// Refused is an event that the log refused for its own sake.
+// Refused is an event that the log refuses because of its content, such as its size.
 type Refused struct {
 	ID            int64
 	EventID       string
@@ -33,7 +33,7 @@ type Refused struct {
 // TableName implements gorm's Tabler.
 func (Refused) TableName() string { return Table }
 
-// State is RefusedOpen or RefusedDiscarded.
+// State returns RefusedOpen or RefusedDiscarded.
 func (r Refused) State() string {
 	if r.DiscardedAt != nil {
 		return RefusedDiscarded
@@ -41,7 +41,7 @@ func (r Refused) State() string {
 	return RefusedOpen
 }
 
-// inState picks refused events; an empty state picks all.
+// inState selects the refused events in a state; "" selects all.
 func inState(db *gorm.DB, state string) *gorm.DB {
 	q := db.Model(&Refused{}).Where("refused_at IS NOT NULL")
 	switch state {
@@ -53,7 +53,7 @@ func inState(db *gorm.DB, state string) *gorm.DB {
 	return q
 }
 
-// CountRefused counts the refused events in a state; in any where it is empty.
+// CountRefused counts the refused events in a state, "" for any.
 func CountRefused(ctx context.Context, db *gorm.DB, state string) (n int64, err error) {
 	if err := inState(db.WithContext(ctx), state).Count(&n).Error; err != nil {
 		return 0, fmt.Errorf("count refused events: %w", err)
@@ -61,7 +61,8 @@ func CountRefused(ctx context.Context, db *gorm.DB, state string) (n int64, err 
 	return n, nil
 }
 
-// ListRefused returns up to limit refused events with IDs above after, oldest first.
+// ListRefused returns up to limit refused events in a state, "" for any, with IDs above
+// after, oldest first.
 func ListRefused(ctx context.Context, db *gorm.DB, state string, after int64, limit int) (found []Refused, err error) {
 	err = inState(db.WithContext(ctx), state).Where("id > ?", after).Order("id").Limit(limit).Find(&found).Error
 	if err != nil {
@@ -70,7 +71,7 @@ func ListRefused(ctx context.Context, db *gorm.DB, state string, after int64, li
 	return found, nil
 }
 
-// FindRefused returns one refused event, or a fault of kind NotFound.
+// FindRefused returns one refused event, or a NotFound fault.
 func FindRefused(ctx context.Context, db *gorm.DB, id int64) (Refused, error) {
 	var found []Refused
 	err := inState(db.WithContext(ctx), "").Where("id = ?", id).Limit(1).Find(&found).Error
@@ -83,13 +84,15 @@ func FindRefused(ctx context.Context, db *gorm.DB, id int64) (Refused, error) {
 	return found[0], nil
 }
 
-// RetryRefused has the relay publish a refused event again, a discarded one too. The
-// caller wakes the relay.
+// RetryRefused marks a refused event, open or discarded, as unsent, so that the relay
+// publishes it again. It returns a NotFound fault if there is none. The caller must wake the
+// relay.
 func RetryRefused(ctx context.Context, db *gorm.DB, id int64) error {
 	return change(ctx, db, id, "", "due = "+dueNow(db)+", refused_at = NULL, refusal = NULL, discarded_at = NULL, discard_reason = NULL")
 }
 
-// RetryAllRefused is RetryRefused of all that are open; it returns how many those are.
+// RetryAllRefused marks all open refused events as unsent and returns their number. The
+// caller must wake the relay.
 func RetryAllRefused(ctx context.Context, db *gorm.DB) (int64, error) {
 	res := db.WithContext(ctx).Exec("UPDATE outbox SET due = " + dueNow(db) + ", refused_at = NULL, refusal = NULL WHERE refused_at IS NOT NULL AND discarded_at IS NULL")
 	if res.Error != nil {
@@ -98,7 +101,8 @@ func RetryAllRefused(ctx context.Context, db *gorm.DB) (int64, error) {
 	return res.RowsAffected, nil
 }
 
-// DiscardRefused gives an open event up, for a reason that is kept with it.
+// DiscardRefused discards an open refused event and stores the reason. It returns a NotFound
+// fault if there is no such event, and a Conflict fault if it was discarded before.
 func DiscardRefused(ctx context.Context, db *gorm.DB, id int64, reason string) error {
 	return change(ctx, db, id, " AND discarded_at IS NULL", "discarded_at = ?, discard_reason = ?", time.Now().UTC(), reason)
 }

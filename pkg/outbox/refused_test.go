@@ -20,18 +20,18 @@ import (
 	"quadrille/test/harness/nodes"
 )
 
-func TestAppendRefusesWhatCannotBePublished(t *testing.T) {
+func TestAppendRefusesEventsBeyondLimits(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		for name, spoil := range map[string]func(*events.Event){
-			"a long subject":         func(e *events.Event) { e.Subject = strings.Repeat("x", outbox.MaxSubject+1) },
-			"a subject with a NUL":   func(e *events.Event) { e.Subject = "a\x00b" },
-			"a subject of no text":   func(e *events.Event) { e.Subject = "a\xff" },
-			"a long type":            func(e *events.Event) { e.Type = "inventory." + strings.Repeat("x", 200) },
-			"a long ID":              func(e *events.Event) { e.ID = strings.Repeat("x", 256) },
-			"a long correlation":     func(e *events.Event) { e.CorrelationID = strings.Repeat("x", 256) },
-			"a reference of no text": func(e *events.Event) { e.Data.Href = "/skus/\xff" },
-			"too much in all":        func(e *events.Event) { e.Data.Href = "/" + strings.Repeat("x", outbox.MaxEvent) },
-			"too much when escaped":  func(e *events.Event) { e.Data.Href = "/" + strings.Repeat("\x01", outbox.MaxEvent/5) },
+			"a long subject":       func(e *events.Event) { e.Subject = strings.Repeat("x", outbox.MaxSubject+1) },
+			"a subject with a NUL": func(e *events.Event) { e.Subject = "a\x00b" },
+			"an invalid subject":   func(e *events.Event) { e.Subject = "a\xff" },
+			"a long type":          func(e *events.Event) { e.Type = "inventory." + strings.Repeat("x", 200) },
+			"a long ID":            func(e *events.Event) { e.ID = strings.Repeat("x", 256) },
+			"a long correlation":   func(e *events.Event) { e.CorrelationID = strings.Repeat("x", 256) },
+			"an invalid reference": func(e *events.Event) { e.Data.Href = "/skus/\xff" },
+			"a large event":        func(e *events.Event) { e.Data.Href = "/" + strings.Repeat("x", outbox.MaxEvent) },
+			"large when escaped":   func(e *events.Event) { e.Data.Href = "/" + strings.Repeat("\x01", outbox.MaxEvent/5) },
 		} {
 			e := events.SkuProcessed("A", 1)
 			spoil(&e)
@@ -53,8 +53,8 @@ func TestAppendRefusesWhatCannotBePublished(t *testing.T) {
 	})
 }
 
-// picky refuses batches that hold one of the poisoned events, as a broker does: it
-// does not say which.
+// picky refuses batches that contain a poisoned event. Like a broker, it does not tell which
+// event caused the refusal.
 type picky struct {
 	fragile
 
@@ -76,14 +76,14 @@ func (p *picky) Publish(ctx context.Context, stream string, messages []bus.Messa
 		if p.poison[m.ID] {
 			p.broken = p.cut
 			p.mu.Unlock()
-			return fmt.Errorf("%w: it tastes bad", bus.ErrRefused)
+			return fmt.Errorf("%w: poisoned", bus.ErrRefused)
 		}
 	}
 	p.mu.Unlock()
 	return p.fragile.Publish(ctx, stream, messages)
 }
 
-// settle relays until nothing is left, whatever is unavailable in between.
+// settle relays until no event is due, and ignores errors in between.
 func settle(t *testing.T, conn *gorm.DB, relay *outbox.Relay) {
 	t.Helper()
 	for range 10_000 {
@@ -113,7 +113,7 @@ func refused(t *testing.T, conn *gorm.DB, state string) (eventIDs []string) {
 	return eventIDs
 }
 
-func TestRefusedEventsAreSetAsideAndTheRestProceeds(t *testing.T) {
+func TestRelayParksRefusedEventsAndSendsTheRest(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		for name, at := range map[string][]int{
 			"the first": {0}, "the last": {249}, "in the middle": {137}, "neighbours": {99, 100, 101},
@@ -122,7 +122,7 @@ func TestRefusedEventsAreSetAsideAndTheRestProceeds(t *testing.T) {
 			for _, cut := range []bool{false, true} {
 				log := &picky{poison: map[string]bool{}, cut: cut}
 				relay := newRelay(t, conn, log, 100)
-				all := say(t, conn, 0, 250)
+				all := commit(t, conn, 0, 250)
 				var good, bad []string
 				for _, i := range at {
 					log.poison[all[i]] = true
@@ -151,13 +151,13 @@ func TestRefusedEventsAreSetAsideAndTheRestProceeds(t *testing.T) {
 	})
 }
 
-// An outage sets nothing aside, however long it lasts and however it alternates with
-// refusals of another event.
-func TestAnOutageSetsNothingAside(t *testing.T) {
+// However long an outage lasts, and however it alternates with refusals of another event, no
+// event is parked because of it.
+func TestOutageParksNoEvent(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		log := &picky{}
 		relay := newRelay(t, conn, log, 4)
-		want := say(t, conn, 0, 10)
+		want := commit(t, conn, 0, 10)
 		for _, why := range []error{bus.ErrUnavailable, bus.ErrBlocked, context.DeadlineExceeded, errors.New("something else")} {
 			log.set(why, nil)
 			for range 20 {
@@ -173,14 +173,14 @@ func TestAnOutageSetsNothingAside(t *testing.T) {
 	})
 }
 
-func TestRefusedEventsAreDiscardedForAReason(t *testing.T) {
+func TestDiscardRefusedStoresReason(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
-		all := say(t, conn, 0, 3)
+		all := commit(t, conn, 0, 3)
 		log := &picky{poison: map[string]bool{all[0]: true, all[2]: true}}
 		relay := newRelay(t, conn, log, 10)
 		settle(t, conn, relay)
 		found, err := outbox.ListRefused(t.Context(), conn, outbox.RefusedOpen, 0, 10)
-		if err != nil || len(found) != 2 || found[0].State() != outbox.RefusedOpen || !strings.Contains(found[0].Refusal, "tastes bad") {
+		if err != nil || len(found) != 2 || found[0].State() != outbox.RefusedOpen || !strings.Contains(found[0].Refusal, "poisoned") {
 			t.Fatalf("found %+v, %v", found, err)
 		}
 		if err := outbox.DiscardRefused(t.Context(), conn, found[0].ID, "a test"); err != nil {
@@ -208,11 +208,11 @@ func TestRefusedEventsAreDiscardedForAReason(t *testing.T) {
 	})
 }
 
-// Rows of an older version that broke AMQP's limits: keys are shortened now; whatever
-// else cannot be sent is set aside.
-func TestRowsFromBeforeTheLimits(t *testing.T) {
+// Rows of older versions may exceed AMQP's limits. The relay shortens their keys, and parks
+// those that still cannot be sent.
+func TestRelayHandlesRowsFromBeforeTheLimits(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
-		all := say(t, conn, 0, 6)
+		all := commit(t, conn, 0, 6)
 		long := strings.Repeat("k", 300)
 		for i, set := range []string{"routing_key = ?", "type = ?", "event_id = ?"} {
 			if err := conn.Exec("UPDATE outbox SET "+set+" WHERE event_id = ?", long, all[i+1]).Error; err != nil {
@@ -226,8 +226,8 @@ func TestRowsFromBeforeTheLimits(t *testing.T) {
 	})
 }
 
-// A broker that is set to take less than the limits refuses one event, not the rest.
-func TestBrokerWithASmallerLimit(t *testing.T) {
+// A broker with a smaller size limit refuses one event; the others are sent.
+func TestRelayParksEventAboveBrokersLimit(t *testing.T) {
 	t.Parallel()
 	node := nodes.RabbitMQ(t)
 	if err := node.LimitMessages(20000); err != nil {
@@ -242,13 +242,13 @@ func TestBrokerWithASmallerLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
-	first := say(t, conn, 0, 400)
+	first := commit(t, conn, 0, 400)
 	big := events.SkuProcessed("BIG", 1)
 	big.Data.Href = "/" + strings.Repeat("x", 30_000)
 	if err := outbox.Append(t.Context(), conn, big); err != nil {
 		t.Fatal(err)
 	}
-	rest := say(t, conn, 400, 400)
+	rest := commit(t, conn, 400, 400)
 	relay := newRelay(t, conn, log, 1000)
 	began := time.Now()
 	settle(t, conn, relay)

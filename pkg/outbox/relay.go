@@ -15,49 +15,49 @@ import (
 	"quadrille/pkg/bus"
 )
 
-// RelayConfig says which outbox is relayed to which stream.
+// RelayConfig configures a Relay. DB, Bus, Stream and Log are required.
 type RelayConfig struct {
 	DB     *gorm.DB
 	Bus    bus.Bus
 	Stream string
-	Batch  int           // events published at a time; 1000 where 0
-	Poll   time.Duration // how often to look without being woken, jittered; 1 s where 0
-	Verify time.Duration // how often to verify that the history holds what was sent; 10 s where 0
+	Batch  int           // maximum number of events per batch; 0 means 1000
+	Poll   time.Duration // interval at which the outbox is read without Wake, jittered; 0 means 1 s
+	Verify time.Duration // interval of Verify; 0 means 10 s
 	Log    *slog.Logger
-	At     func(point string) // called at each point of the way, for tests of crashes; nil for none
+	At     func(point string) // called at AtClaimed and AtPublished, for crash tests; may be nil
 }
 
-// Relay publishes what is in the outbox, in order, and marks it sent once the
-// log has confirmed it. What it does not know to be confirmed stays unsent and
-// is published again, with the same event ID: at least once, never lost.
-// An event that the log refuses for its own sake is set aside, and later events proceed.
-// Each instance of a service has one; on PostgreSQL one of them works at a time.
+// Relay publishes the events of the outbox in order, and marks them sent when the log has
+// confirmed them. Events without a confirmation stay unsent and are published again with the
+// same ID: at least once, never lost. The relay parks an event that the log refuses because
+// of its content, and continues with later events. Each instance of a service has a relay;
+// on PostgreSQL one of them works at a time. A Relay is safe for concurrent use.
 type Relay struct {
-	cfg   RelayConfig
-	queue queue
-	wake  chan struct{} // of size 1
-	busy  sync.Mutex    // held while a batch is claimed, published and marked
-	aim   aim           // guarded by busy
+	cfg      RelayConfig
+	queue    queue
+	wake     chan struct{} // of size 1
+	busy     sync.Mutex    // held while a batch is claimed, published and marked
+	bisector bisector      // guarded by busy
 
 	seen verification
 
-	mu      sync.Mutex
-	status  Status
-	suspect bool  // verify before the next batch
-	problem error // what History returns
+	mu         sync.Mutex
+	status     Status
+	verifySoon bool  // verify before the next batch
+	problem    error // result of History
 }
 
-// Status is how the relay is doing.
+// Status describes what the relay did and why it waits.
 type Status struct {
-	Sent  int64 // since start
-	Err   string
-	Since time.Time // of Err
+	Sent  int64     // events since start
+	Err   string    // of the last batch; empty if it succeeded
+	Since time.Time // of the first of the consecutive errors
 }
 
-// NewRelay makes a relay. Run sets it going.
+// NewRelay returns a relay; Run starts it.
 func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if cfg.DB == nil || cfg.Bus == nil || cfg.Stream == "" || cfg.Log == nil {
-		return nil, errors.New("outbox relay: DB, Bus, Stream and Log are needed")
+		return nil, errors.New("outbox relay: DB, Bus, Stream and Log are required")
 	}
 	if cfg.Batch == 0 {
 		cfg.Batch = 1000
@@ -71,10 +71,11 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if cfg.At == nil {
 		cfg.At = func(string) {}
 	}
-	return &Relay{cfg: cfg, queue: newQueue(cfg.DB), wake: make(chan struct{}, 1), aim: aim{window: cfg.Batch, most: cfg.Batch}}, nil
+	return &Relay{cfg: cfg, queue: newQueue(cfg.DB), wake: make(chan struct{}, 1), bisector: bisector{size: cfg.Batch, max: cfg.Batch}}, nil
 }
 
-// Wake tells the relay that events were committed. It never blocks.
+// Wake makes the relay read the outbox at once. Call it after a commit with events. It never
+// blocks.
 func (r *Relay) Wake() {
 	select {
 	case r.wake <- struct{}{}:
@@ -82,10 +83,9 @@ func (r *Relay) Wake() {
 	}
 }
 
-// Run relays until ctx ends; then it returns nil. While the log is away it tries
-// again with growing, jittered pauses, without limit. It declares the stream
-// first, so that readers find it before the first event, and verifies the history now
-// and then.
+// Run relays until ctx ends, and returns nil. After an error it retries without limit, with
+// pauses that grow from 50 ms to 5 s, jittered. It declares the stream first, so that readers
+// find it before the first event, and verifies the history at intervals.
 func (r *Relay) Run(ctx context.Context) error {
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.MaxInterval = 50*time.Millisecond, 5*time.Second
@@ -106,11 +106,11 @@ func (r *Relay) Run(ctx context.Context) error {
 	return nil
 }
 
-// turn relays one batch. It verifies the history before, when it is time for that, and
-// before the first batch. drained is whether the last batch emptied the outbox; more
-// means that further events may wait.
+// turn relays one batch. Before the first batch, and when a verification is due, it verifies
+// the history. drained means that the last batch emptied the outbox; more means that further
+// events may wait.
 func (r *Relay) turn(ctx context.Context, drained bool) (more bool, err error) {
-	if r.verifyNow(drained) {
+	if r.verifyDue(drained) {
 		mine, err := r.Verify(ctx)
 		if err != nil {
 			r.note(ctx, 0, err)
@@ -123,25 +123,24 @@ func (r *Relay) turn(ctx context.Context, drained bool) (more bool, err error) {
 	_, more, err = r.relay(ctx)
 	switch {
 	case err != nil:
-		r.Suspect()
+		r.VerifySoon()
 	case !more:
 		r.restored()
 	}
 	return more, err
 }
 
-// turnWithin bounds one batch: a connection that hangs must not hold the relay up
-// for ever.
-const turnWithin = 20 * time.Second
+// batchTimeout bounds one batch, so that a hanging connection does not stop the relay.
+const batchTimeout = 20 * time.Second
 
-// RunOnce publishes one batch and returns how many events it sent: 0 where none wait,
-// or another relay is at work. Events that the log refuses are set aside on the way.
+// RunOnce publishes one batch and returns the number of sent events: 0 if none wait or
+// another relay is at work. It parks events that the log refuses.
 func (r *Relay) RunOnce(ctx context.Context) (sent int, err error) {
 	sent, _, err = r.relay(ctx)
 	return sent, err
 }
 
-// relay claims until a batch is sent, nothing is left, or the log is unavailable.
+// relay claims batches until one is sent, none is left, or the log is unavailable.
 func (r *Relay) relay(ctx context.Context) (sent int, more bool, err error) {
 	r.busy.Lock()
 	defer r.busy.Unlock()
@@ -159,13 +158,14 @@ func (r *Relay) relay(ctx context.Context) (sent int, more bool, err error) {
 	return sent, more, nil
 }
 
-// claim takes one batch of the present size. refused means that the log refused it,
-// and that the next claim is another one: of fewer events, or past the one refused.
+// claim publishes and marks one batch of the bisector's size. refused means that the log
+// refused the batch, and that the next claim differs: it has fewer events, or skips the
+// parked one.
 func (r *Relay) claim(ctx context.Context) (sent int, more, refused bool, err error) {
-	waiting, cancel := context.WithTimeout(ctx, turnWithin)
+	waiting, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	var batch []due
-	sent, more, err = r.queue.claim(waiting, r.aim.window, func(claimed []due) error {
+	sent, more, err = r.queue.claim(waiting, r.bisector.size, func(claimed []due) error {
 		batch = claimed
 		r.cfg.At(AtClaimed)
 		if err := r.publish(waiting, claimed); err != nil {
@@ -175,10 +175,10 @@ func (r *Relay) claim(ctx context.Context) (sent int, more, refused bool, err er
 		return nil
 	})
 	if errors.Is(err, bus.ErrRefused) && ctx.Err() == nil {
-		return 0, false, true, r.refuse(ctx, batch, err)
+		return 0, false, true, r.handleRefusal(ctx, batch, err)
 	}
 	if err == nil && sent > 0 {
-		r.aim.hit()
+		r.bisector.published()
 	}
 	return sent, more, false, err
 }
@@ -191,21 +191,21 @@ func (r *Relay) publish(ctx context.Context, batch []due) error {
 	return r.cfg.Bus.Publish(ctx, r.cfg.Stream, news)
 }
 
-// Waiting counts the events that are not sent yet, up to 1,000,000, and finds the
-// oldest. It costs the same whatever was sent before.
+// Waiting counts the unsent events, up to 1,000,000, and finds the oldest. Its cost does not
+// depend on the number of sent events.
 func (r *Relay) Waiting(ctx context.Context) (Waiting, error) { return r.queue.depth(ctx, maxCounted) }
 
-// oldestWithin is how many rows Oldest looks at.
-const oldestWithin = 1000
+// oldestRows bounds the rows that Oldest reads.
+const oldestRows = 1000
 
-// Oldest returns the ID of the oldest event that is not sent, 0 where there is none.
-// A relay that sends changes it.
+// Oldest returns the outbox ID of the oldest unsent event, or 0 if there is none. It changes
+// whenever a relay sends events.
 func (r *Relay) Oldest(ctx context.Context) (id int64, err error) {
-	w, err := r.queue.depth(ctx, oldestWithin)
+	w, err := r.queue.depth(ctx, oldestRows)
 	return w.OldestID, err
 }
 
-// note keeps the status and tells the log of a change in it, not of every try.
+// note updates the status. It logs the first error and the recovery, not every attempt.
 func (r *Relay) note(ctx context.Context, sent int, err error) {
 	if ctx.Err() != nil {
 		return
@@ -215,7 +215,7 @@ func (r *Relay) note(ctx context.Context, sent int, err error) {
 	r.status.Sent += int64(sent)
 	switch {
 	case err == nil && r.status.Err != "":
-		r.cfg.Log.Info("relay goes on", "stream", r.cfg.Stream, "after", time.Since(r.status.Since).Round(time.Millisecond).String())
+		r.cfg.Log.Info("relay continues", "stream", r.cfg.Stream, "after", time.Since(r.status.Since).Round(time.Millisecond).String())
 		r.status.Err, r.status.Since = "", time.Time{}
 	case err != nil && r.status.Err == "":
 		r.cfg.Log.Warn("relay waits; events stay in the outbox", "stream", r.cfg.Stream, "error", err)
@@ -226,14 +226,14 @@ func (r *Relay) note(ctx context.Context, sent int, err error) {
 	}
 }
 
-// Status returns the relay's status. It is safe for concurrent use.
+// Status returns the relay's status.
 func (r *Relay) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.status
 }
 
-// pause waits for d, for a wake-up, or for ctx.
+// pause waits for d, for a value on wake, or for the end of ctx.
 func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -244,7 +244,8 @@ func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	}
 }
 
-// jitter is d, more or less a fifth, so that relays do not all ask at once.
+// jitter returns d with a random deviation of up to a fifth, so that the relays of several
+// instances do not query at the same time.
 func jitter(d time.Duration) time.Duration {
 	return d - d/5 + rand.N(2*d/5+1)
 }

@@ -20,18 +20,17 @@ import (
 
 func ids(t *testing.T, conn *gorm.DB) (all []string) {
 	t.Helper()
-	for _, e := range outboxtest.Told(t, conn) {
+	for _, e := range outboxtest.Events(t, conn) {
 		all = append(all, e.ID)
 	}
 	return all
 }
 
-// What was sent long ago goes; what was sent lately, and what is not sent, stays.
-func TestPruneTakesOldSentEventsOnly(t *testing.T) {
+func TestPruneDeletesOnlyOldSentEvents(t *testing.T) {
 	dbtest.Each(t, "sales", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
-		old := say(t, conn, 0, 25)
-		lately := say(t, conn, 25, 5)
-		unsent := say(t, conn, 30, 3)
+		old := commit(t, conn, 0, 25)
+		lately := commit(t, conn, 25, 5)
+		unsent := commit(t, conn, 30, 3)
 		mark := func(first, last int, at time.Time) {
 			t.Helper()
 			if err := conn.Exec("UPDATE outbox SET sent_at = ? WHERE id BETWEEN ? AND ?", at.UTC(), first, last).Error; err != nil {
@@ -56,10 +55,9 @@ func TestPruneTakesOldSentEventsOnly(t *testing.T) {
 	})
 }
 
-// Writers go on while a long outbox is pruned.
-func TestPruneBlocksNoWriter(t *testing.T) {
+func TestPruneDoesNotBlockWriters(t *testing.T) {
 	conn := dbtest.Postgres(t, "sales", dbtest.NoTables())
-	say(t, conn, 0, 20_000)
+	commit(t, conn, 0, 20_000)
 	if err := conn.Exec("UPDATE outbox SET sent_at = '2020-01-01'").Error; err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +73,7 @@ func TestPruneBlocksNoWriter(t *testing.T) {
 		if err := conn.WithContext(ctx).Exec("SET lock_timeout = '500ms'").Error; err != nil {
 			t.Fatal(err)
 		}
-		say(t, conn.WithContext(ctx), 100_000+written, 1)
+		commit(t, conn.WithContext(ctx), 100_000+written, 1)
 		cancel()
 		select {
 		case err := <-pruned:
@@ -87,7 +85,7 @@ func TestPruneBlocksNoWriter(t *testing.T) {
 		}
 	}
 	if left := len(ids(t, conn)); left != written {
-		t.Errorf("%d rows are left, %d were written meanwhile", left, written)
+		t.Errorf("%d rows are left, %d were written during the run", left, written)
 	}
 }
 
@@ -115,9 +113,9 @@ func history(t *testing.T, log bus.Bus) (found []string) {
 	}
 }
 
-// The history holds again, in order, what the outbox holds, whatever was left of
-// it; events keep their IDs.
-func TestRebuild(t *testing.T) {
+// After a rebuild the history holds the events of the outbox in order, with the same IDs,
+// whatever was in it before.
+func TestRebuildPublishesWholeOutboxInOrder(t *testing.T) {
 	dbtest.Each(t, "sales", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		log, err := sqlitelog.Open(sqlitelog.Config{Path: filepath.Join(t.TempDir(), "log.db")})
 		if err != nil {
@@ -137,12 +135,12 @@ func TestRebuild(t *testing.T) {
 				}
 			}
 		}
-		all := say(t, conn, 0, 37)
+		all := commit(t, conn, 0, 37)
 		drain()
 		if err := log.Drop(t.Context(), "sales"); err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, say(t, conn, 37, 3)...)
+		all = append(all, commit(t, conn, 37, 3)...)
 		drain() // a new history, of the newest events alone
 		if n, err := relay.Rebuild(t.Context(), false); err != nil || n != 40 {
 			t.Fatalf("rebuilds %d events, %v", n, err)
@@ -150,7 +148,7 @@ func TestRebuild(t *testing.T) {
 		drain()
 		same(t, history(t, log), all)
 
-		// The outbox forgets its first events: now the history has more.
+		// Without its first events, the outbox has fewer than the history.
 		if err := conn.Exec("DELETE FROM outbox WHERE id <= 5").Error; err != nil {
 			t.Fatal(err)
 		}
@@ -166,10 +164,10 @@ func TestRebuild(t *testing.T) {
 	})
 }
 
-// A log that cannot delete the history leaves everything as it was.
-func TestRebuildFailsWhole(t *testing.T) {
+// If the log cannot delete the history, no event is marked unsent.
+func TestRebuildChangesNothingWhenDropFails(t *testing.T) {
 	dbtest.Each(t, "sales", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
-		say(t, conn, 0, 5)
+		commit(t, conn, 0, 5)
 		log := &undroppable{}
 		relay := newRelay(t, conn, log, 10)
 		if _, err := relay.RunOnce(t.Context()); err != nil {

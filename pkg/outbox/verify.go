@@ -13,24 +13,25 @@ import (
 )
 
 const (
-	// verifyWithin bounds one verification: millions of events may have to be marked.
-	verifyWithin = 10 * time.Minute
-	// verifyBacklog is how often the history is verified while the outbox does not drain.
-	verifyBacklog = 6
-	// sentApart is how far clocks of instances that mark events as sent may be apart.
-	sentApart = time.Minute
+	// verifyTimeout bounds one verification, which may have to mark millions of events.
+	verifyTimeout = 10 * time.Minute
+	// backlogFactor multiplies the interval of verifications while the outbox does not drain.
+	backlogFactor = 6
+	// maxClockSkew is the assumed difference between the clocks of instances that mark
+	// events as sent.
+	maxClockSkew = time.Minute
 )
 
-// verification is what a relay remembers of verifying its history.
+// verification records the results of verifying the history.
 type verification struct {
-	// Of the last one that found everything in order. Relay.busy guards these.
+	// Of the last verification that found no loss. Guarded by Relay.busy.
 	began  time.Time
 	known  bus.Position // of the newest event
 	newest sentRow
 
-	// Relay.mu guards these.
-	tried  time.Time
-	losses uint // in a row
+	// Guarded by Relay.mu.
+	tried  time.Time // begin of the last verification
+	losses uint      // consecutive verifications that found a loss
 }
 
 // sentRow is an event that is marked sent.
@@ -40,45 +41,46 @@ type sentRow struct {
 	SentAt  time.Time
 }
 
-// Suspect has the relay verify its history at once: somebody did not find it.
-func (r *Relay) Suspect() {
+// VerifySoon makes the relay verify its history before the next batch. Readers call it when
+// they do not find the history.
+func (r *Relay) VerifySoon() {
 	r.mu.Lock()
-	r.suspect = true
+	r.verifySoon = true
 	r.mu.Unlock()
 	r.Wake()
 }
 
-// History returns why consumers cannot rely on the history just now: the log is not set
-// up as it has to be, or the history was lost and is being published again. nil means
-// that nothing is known against it.
+// History returns the reason why consumers cannot rely on the history at the moment: the log
+// is misconfigured, or the history was lost and is being published again. It returns nil if
+// no such problem is known.
 func (r *Relay) History() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.problem
 }
 
-// verifyNow reports whether the history is to be verified before the next batch.
-// drained is whether the last one emptied the outbox.
-func (r *Relay) verifyNow(drained bool) bool {
+// verifyDue reports whether the history must be verified before the next batch. drained
+// means that the last batch emptied the outbox.
+func (r *Relay) verifyDue(drained bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	every := r.cfg.Verify << min(r.seen.losses, 6)
 	if !drained {
-		every *= verifyBacklog
+		every *= backlogFactor
 	}
-	return r.suspect || r.seen.tried.IsZero() || time.Since(r.seen.tried) >= every
+	return r.verifySoon || r.seen.tried.IsZero() || time.Since(r.seen.tried) >= every
 }
 
-// Verify checks that the history holds what the outbox has marked as sent, and that
-// what is published reaches it. Where it was deleted or replaced, all events of the
-// outbox are marked unsent; where the newest are missing, those sent since the last
-// verification. The relay then publishes them again, with the same IDs.
+// Verify checks that the history holds the events that the outbox has marked sent, and that
+// published events reach it. If the history was deleted or replaced, Verify marks all events
+// of the outbox unsent; if the newest events are missing, it marks those unsent that were
+// sent since the last verification. The relay then publishes them again with the same IDs.
 //
-// mine is false where another instance publishes just now: then nothing was verified.
+// mine is false if another instance is publishing; then Verify did nothing.
 func (r *Relay) Verify(ctx context.Context) (mine bool, err error) {
 	r.busy.Lock()
 	defer r.busy.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, verifyWithin)
+	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
 	began := time.Now()
 	var lost error
@@ -89,7 +91,7 @@ func (r *Relay) Verify(ctx context.Context) (mine bool, err error) {
 	})
 	if err == nil && mine && lost != nil {
 		r.seen.known = bus.Position{}
-		err = r.cfg.Bus.Publish(ctx, r.cfg.Stream, nil) // only now: who finds the history may rely on the marks
+		err = r.cfg.Bus.Publish(ctx, r.cfg.Stream, nil) // after the commit: whoever finds the history relies on the marks
 	}
 	if mine || err != nil {
 		r.verified(began, lost, again, err)
@@ -100,8 +102,8 @@ func (r *Relay) Verify(ctx context.Context) (mine bool, err error) {
 	return mine, nil
 }
 
-// compare asks the log for the newest sent event. lost says what is missing; again is
-// how many events were marked unsent for it.
+// compare looks for the newest sent event in the log. If events are missing, it returns the
+// reason in lost, and in again the number of events that it marked unsent.
 func (r *Relay) compare(ctx context.Context, db *gorm.DB, began time.Time) (lost error, again int64, err error) {
 	newest, err := newestSent(db)
 	if err != nil {
@@ -130,10 +132,11 @@ func (r *Relay) compare(ctx context.Context, db *gorm.DB, began time.Time) (lost
 	return lost, again, err
 }
 
-// lostSince is from when on sent events may be missing; the zero time stands for all.
+// lostSince returns the time since which sent events may be missing; the zero time means
+// that all may be missing.
 func (r *Relay) lostSince(ctx context.Context, db *gorm.DB) (time.Time, error) {
 	if !r.seen.began.IsZero() {
-		return r.seen.began.Add(-sentApart), nil
+		return r.seen.began.Add(-maxClockSkew), nil
 	}
 	end, err := r.cfg.Bus.End(ctx, r.cfg.Stream)
 	if err != nil || end.IsStart() {
@@ -146,15 +149,15 @@ func (r *Relay) lostSince(ctx context.Context, db *gorm.DB) (time.Time, error) {
 	if len(last) == 0 {
 		return time.Time{}, nil
 	}
-	return last[0].SentAt.Add(-sentApart), nil
+	return last[0].SentAt.Add(-maxClockSkew), nil
 }
 
-// alone calls do while no relay publishes from this outbox; mine is false where
-// another one is at it.
+// alone calls do while no relay publishes from this outbox. If another instance's relay is
+// publishing, it does nothing and returns false.
 func (r *Relay) alone(ctx context.Context, do func(db *gorm.DB) error) (mine bool, err error) {
 	db := r.cfg.DB.WithContext(ctx)
 	if db.Name() != "postgres" {
-		return true, do(db) // a file has one relay, which holds busy
+		return true, do(db) // a file has only this relay, and the caller holds busy
 	}
 	err = dbtx.Once(db, func(tx *gorm.DB) error {
 		if err := tx.Raw("SELECT pg_try_advisory_xact_lock(" + lockKey + ")").Row().Scan(&mine); err != nil || !mine {
@@ -165,8 +168,8 @@ func (r *Relay) alone(ctx context.Context, do func(db *gorm.DB) error) (mine boo
 	return mine, err
 }
 
-// newestSent returns the event that was marked sent last, or the zero sentRow where there is
-// none. It looks at the last rows alone: later rows may have older marks, but not many.
+// newestSent returns the event that was marked sent last, or the zero sentRow. It reads only
+// the last 2,000 rows: few later rows can have older marks.
 func newestSent(db *gorm.DB) (newest sentRow, err error) {
 	err = db.Raw(`SELECT id, event_id, sent_at FROM
 		(SELECT id, event_id, sent_at FROM outbox WHERE sent_at IS NOT NULL ORDER BY id DESC LIMIT 2000) AS newest
@@ -177,8 +180,9 @@ func newestSent(db *gorm.DB) (newest sentRow, err error) {
 	return newest, nil
 }
 
-// stillKnown returns the position of the last verification, unless another instance had
-// events published again since: then it belongs to an earlier history.
+// stillKnown returns the position of the last verification. It returns the zero position if
+// another instance has published events again since then, so that the position belongs to an
+// earlier history.
 func (r *Relay) stillKnown(db *gorm.DB) (bus.Position, error) {
 	var now []row
 	if err := db.Select("sent_at").Where("id = ?", r.seen.newest.ID).Find(&now).Error; err != nil {
@@ -190,11 +194,11 @@ func (r *Relay) stillKnown(db *gorm.DB) (bus.Position, error) {
 	return r.seen.known, nil
 }
 
-// verified keeps what a verification found, and logs a loss.
+// verified records the result of a verification and logs a loss.
 func (r *Relay) verified(began time.Time, lost error, again int64, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.suspect = err != nil
+	r.verifySoon = err != nil
 	if err == nil {
 		r.seen.tried = began
 	}
@@ -216,7 +220,7 @@ func (r *Relay) verified(began time.Time, lost error, again int64, err error) {
 	}
 }
 
-// restored notes that everything in the outbox is published.
+// restored records that the whole outbox is published again.
 func (r *Relay) restored() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

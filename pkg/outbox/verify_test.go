@@ -20,8 +20,8 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// losing is an outbox with its relays, on a broker on which somebody else has bound a
-// queue of their own to the exchange.
+// losing has an outbox with its relays. A foreign queue is bound to the exchange, so that the
+// broker confirms events although the history is missing.
 type losing struct {
 	t      *testing.T
 	conn   *gorm.DB
@@ -89,7 +89,7 @@ func (l *losing) start() *outbox.Relay {
 	return relay
 }
 
-// holds waits until the history holds all events.
+// holds waits until the history has all events.
 func (l *losing) holds(all []string) {
 	l.t.Helper()
 	var found []string
@@ -107,7 +107,7 @@ func (l *losing) holds(all []string) {
 	}
 }
 
-// sent waits until everything in the outbox was confirmed once.
+// sent waits until every event of the outbox was confirmed once.
 func (l *losing) sent() {
 	l.t.Helper()
 	for deadline := time.Now().Add(time.Minute); unsent(l.t, l.conn) > 0; time.Sleep(5 * time.Millisecond) {
@@ -122,8 +122,8 @@ func (l *losing) deleteHistory() {
 	l.must(err)
 }
 
-// However a history is lost, and although somebody else takes the events: what was
-// confirmed meanwhile is in the history again without an operator.
+// The relay detects a lost history even though a foreign queue receives the events, and
+// publishes the missing ones again without an operator.
 func TestLostHistoryIsPublishedAgain(t *testing.T) {
 	for name, lose := range map[string]func(l *losing){
 		"deleted": (*losing).deleteHistory,
@@ -148,7 +148,7 @@ func TestLostHistoryIsPublishedAgain(t *testing.T) {
 			l.must(l.ch.QueueBind(l.prefix+"sales.history", "", l.prefix+"sales", false, nil))
 			for deadline := time.Now().Add(time.Minute); l.relay.History() == nil || !strings.Contains(l.relay.History().Error(), "classic queue"); time.Sleep(5 * time.Millisecond) {
 				if time.Now().After(deadline) {
-					l.t.Fatalf("the relay says %v", l.relay.History())
+					l.t.Fatalf("History is %v", l.relay.History())
 				}
 			}
 			l.deleteHistory()
@@ -158,18 +158,18 @@ func TestLostHistoryIsPublishedAgain(t *testing.T) {
 			dbtest.Each(t, "sales", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 				l := newLosing(t, conn)
 				l.relay = l.start()
-				all := say(t, conn, 0, 30)
+				all := commit(t, conn, 0, 30)
 				l.holds(all)
 				lose(l)
-				for i := range 5 { // confirmed to the relay while there is nobody but somebody else
-					all = append(all, say(t, conn, 100+10*i, 10)...)
+				for i := range 5 { // the broker confirms them because of the foreign queue alone
+					all = append(all, commit(t, conn, 100+10*i, 10)...)
 					l.relay.Wake()
 				}
 				l.sent()
 				l.holds(all)
 				for deadline := time.Now().Add(time.Minute); l.relay.History() != nil; time.Sleep(5 * time.Millisecond) {
 					if time.Now().After(deadline) {
-						t.Fatalf("the relay still says %v", l.relay.History())
+						t.Fatalf("History is still %v", l.relay.History())
 					}
 				}
 			})
@@ -177,12 +177,12 @@ func TestLostHistoryIsPublishedAgain(t *testing.T) {
 	}
 }
 
-// A history that is lost while no relay runs is published again at the next start,
-// and two relays do not do it without end.
-func TestHistoryLostWhileStopped(t *testing.T) {
+// A history that is lost while no relay runs is published again at the next start. Two relays
+// do not publish it again and again.
+func TestHistoryLostWhileStoppedIsPublishedOnce(t *testing.T) {
 	conn := dbtest.Postgres(t, "sales", dbtest.NoTables())
 	l := newLosing(t, conn)
-	all := say(t, conn, 0, 45)
+	all := commit(t, conn, 0, 45)
 	relay := newRelay(t, conn, l.log, 10)
 	for n := 1; n > 0; {
 		var err error
@@ -205,13 +205,12 @@ func TestHistoryLostWhileStopped(t *testing.T) {
 	}
 }
 
-// Events that other programs publish to the exchange, and relays that take turns, are
-// no loss.
-func TestVerifyFindsTheNewestBehindOthers(t *testing.T) {
+// Verify finds the newest event although foreign events follow it and two relays take turns.
+func TestVerifyIgnoresForeignEvents(t *testing.T) {
 	conn := dbtest.SQLite(t, "sales", dbtest.NoTables())
 	l := newLosing(t, conn)
 	l.relay = l.start()
-	l.holds(say(t, conn, 0, 30))
+	l.holds(commit(t, conn, 0, 30))
 	for i := range 3 {
 		l.must(l.ch.PublishWithContext(t.Context(), l.prefix+"sales", "", true, false, amqp.Publishing{MessageId: fmt.Sprint("other", i), Body: []byte("{}")}))
 	}

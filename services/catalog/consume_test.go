@@ -39,7 +39,7 @@ func converge(t *rapid.T, conn *gorm.DB, inventory stocktest.Inventory, batches 
 	for _, p := range shown(t, s) {
 		state += fmt.Sprintf("%s shows %d at version %d; ", p.SKU, p.Quantity, p.Version)
 	}
-	return fmt.Sprint(state, len(outboxtest.Told(t, conn)), " events")
+	return fmt.Sprint(state, len(outboxtest.Events(t, conn)), " events")
 }
 
 func emptied(t *rapid.T, conn *gorm.DB) *Service {
@@ -124,7 +124,7 @@ func checkAccount(t *rapid.T, s *Service, account map[string]*Product) {
 
 func checkTold(t *rapid.T, s *Service, account map[string]*Product) {
 	last := map[string]events.Event{}
-	for _, e := range outboxtest.Told(t, s.store.db) {
+	for _, e := range outboxtest.Events(t, s.store.db) {
 		if e.Version != last[e.Subject].Version+1 {
 			t.Fatalf("%s was told at version %d after %d", e.Subject, e.Version, last[e.Subject].Version)
 		}

@@ -18,7 +18,7 @@ import (
 func news(t outboxtest.T, s *Service) (told string) {
 	t.Helper()
 	var b strings.Builder
-	for _, e := range outboxtest.Told(t, s.store.db) {
+	for _, e := range outboxtest.Events(t, s.store.db) {
 		fmt.Fprintf(&b, "%s %s@%d, ", strings.TrimPrefix(e.Type, "catalog.product_"), e.Subject, e.Version)
 	}
 	return b.String()
@@ -158,7 +158,7 @@ func TestStockIsPartOfAProduct(t *testing.T) {
 			t.Errorf("shown %+v, %v", p, err)
 		}
 		checkNews(t, s, "changed A@1, changed GONE@1, withdrawn GONE@2, changed A@2, ")
-		told := outboxtest.Told(t, s.store.db)
+		told := outboxtest.Events(t, s.store.db)
 		if last := told[len(told)-1]; last.CausationID != cause.ID || last.CorrelationID != cause.CorrelationID {
 			t.Errorf("%+v does not name %+v as its cause", last, cause)
 		}
@@ -219,7 +219,7 @@ func TestOfferedWhileStockChanges(t *testing.T) {
 			}
 		}
 		last := map[string]int64{}
-		for _, e := range outboxtest.Told(t, s.store.db) {
+		for _, e := range outboxtest.Events(t, s.store.db) {
 			if e.Version != last[e.Subject]+1 {
 				t.Errorf("%s was told at version %d after %d", e.Subject, e.Version, last[e.Subject])
 			}
@@ -251,7 +251,7 @@ func TestChangesThatMeet(t *testing.T) {
 			}
 		}
 		p, err := s.Product(t.Context(), "A")
-		if err != nil || firsts != 1 || p.Version != callers || len(outboxtest.Told(t, s.store.db)) != callers {
+		if err != nil || firsts != 1 || p.Version != callers || len(outboxtest.Events(t, s.store.db)) != callers {
 			t.Errorf("%d created it, it is at version %d, %v, told %s", firsts, p.Version, err, news(t, s))
 		}
 	})

@@ -40,7 +40,7 @@ func converge(t *rapid.T, conn *gorm.DB, inventory stocktest.Inventory, batches 
 	for _, batch := range batches {
 		follow(t, s, inventory, batch...)
 	}
-	return fmt.Sprint(shown(t, s), len(outboxtest.Told(t, conn)), " events")
+	return fmt.Sprint(shown(t, s), len(outboxtest.Events(t, conn)), " events")
 }
 
 func emptied(t *rapid.T, conn *gorm.DB) *Service {
@@ -136,7 +136,7 @@ func TestWishlistKeepsAccount(t *testing.T) {
 			}
 		}
 		got := ""
-		for _, e := range outboxtest.Told(t, conn) {
+		for _, e := range outboxtest.Events(t, conn) {
 			got += fmt.Sprintln(e.Type, e.Subject, e.Version)
 		}
 		if got != a.told {

@@ -18,7 +18,7 @@ import (
 func checkNews(t *testing.T, s *Service, want string) {
 	t.Helper()
 	var b strings.Builder
-	for _, e := range outboxtest.Told(t, s.store.db) {
+	for _, e := range outboxtest.Events(t, s.store.db) {
 		fmt.Fprintf(&b, "%s %s@%d, ", strings.TrimPrefix(e.Type, "wishlist.item_"), e.Subject, e.Version)
 	}
 	if got := b.String(); got != want {
@@ -105,7 +105,7 @@ func TestNotifiedOncePerChangeToAvailable(t *testing.T) {
 			t.Errorf("kept %+v", other)
 		}
 		checkNews(t, s, "wished ann/A@1, wished ann/B@1, available ann/A@2, available ann/A@4, ")
-		told := outboxtest.Told(t, s.store.db)
+		told := outboxtest.Events(t, s.store.db)
 		if last := told[len(told)-1]; last.CausationID != cause.ID || last.CorrelationID != cause.CorrelationID {
 			t.Errorf("%+v does not name %+v as its cause", last, cause)
 		}
@@ -145,7 +145,7 @@ func TestEverybodyWhoWaitsIsNotified(t *testing.T) {
 		inventory := stocktest.Inventory{}
 		follow(t, s, inventory, inventory.Set("A", 1))
 		told := map[string]bool{}
-		for _, e := range outboxtest.Told(t, s.store.db) {
+		for _, e := range outboxtest.Events(t, s.store.db) {
 			if e.Type != events.WishlistItemAvailable || e.Version != 2 || told[e.Subject] {
 				t.Errorf("told %+v", e)
 			}
@@ -192,7 +192,7 @@ func TestWishedWhileItBecomesAvailable(t *testing.T) {
 				}
 			}
 		}
-		told := len(outboxtest.Told(t, s.store.db)) - rounds*customers
+		told := len(outboxtest.Events(t, s.store.db)) - rounds*customers
 		if told != notifications {
 			t.Errorf("%d were notified, %d events told of it", notifications, told)
 		}

@@ -106,7 +106,7 @@ func holderName() string {
 // suspect has the relay of a stream, if it runs in this process, verify the history.
 func (s *Shop) suspect(stream string) {
 	if r, here := s.relays.Load(stream); here {
-		r.(*outbox.Relay).Suspect() //nolint:forcetypeassert // nothing else is stored
+		r.(*outbox.Relay).VerifySoon() //nolint:forcetypeassert // nothing else is stored
 	}
 }
 

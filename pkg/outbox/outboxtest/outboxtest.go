@@ -1,4 +1,4 @@
-// Package outboxtest looks into an outbox.
+// Package outboxtest reads an outbox in tests.
 package outboxtest
 
 import (
@@ -14,8 +14,8 @@ type T interface {
 	Fatal(args ...any)
 }
 
-// Told returns the events in the outbox, oldest first.
-func Told(t T, conn *gorm.DB) []events.Event {
+// Events returns the events in the outbox, oldest first.
+func Events(t T, conn *gorm.DB) []events.Event {
 	t.Helper()
 	var bodies []string
 	if err := conn.Table(outbox.Table).Order("id").Pluck("body", &bodies).Error; err != nil {
