@@ -12,7 +12,7 @@ import (
 	"quadrille/pkg/rpc"
 )
 
-// difference is why our answer is right where the peer's is another one.
+// difference gives the reason why this server's response is right although the peer's differs.
 type difference struct{ section, why string }
 
 var (
@@ -29,7 +29,7 @@ var (
 	noJSON      = &difference{"5.1", "a result that cannot be written is an internal error, -32603; the peer takes a code of the range left to servers"}
 )
 
-// choice is one way to write a part of a request. As members, it may be empty.
+// choice is one way to write a part of a request. A choice that is a member may be empty.
 type choice struct {
 	members string
 	wrong   bool   // what has it is no request
@@ -51,7 +51,7 @@ func versions() []choice {
 	}
 }
 
-// ids returns IDs that contain n, so that the requests of a batch have different ones.
+// ids returns IDs that contain n, so that the requests of a batch have different IDs.
 func ids(n int) []choice {
 	return []choice{
 		{},
@@ -131,15 +131,15 @@ func methodCalls() []choice {
 	}
 }
 
-// entry is a request, or what stands in a batch in place of one.
+// entry is a request, or an invalid element of a batch.
 type entry struct {
 	text    string
 	want    string // by the specification
 	differs []*difference
 }
 
-// compose makes a request of its parts, with its members in the order that shuffle
-// leaves them in, and says what the specification has it answered by.
+// compose builds a request from its parts, with its members in an order drawn by shuffle. It
+// also returns the response that the specification requires.
 func compose(version, id, call choice, shuffle func([]string)) entry {
 	var e entry
 	var members []string
@@ -170,8 +170,8 @@ func compose(version, id, call choice, shuffle func([]string)) entry {
 	return e
 }
 
-// Every version with every id and every call, alone.
-func TestRequestsAsAnotherImplementation(t *testing.T) {
+// Tests every version with every ID and every call, one request per message.
+func TestRequestsMatchPeer(t *testing.T) {
 	seen, asked := map[*difference]bool{}, 0
 	for _, version := range versions() {
 		for _, id := range ids(1) {
@@ -190,8 +190,8 @@ func TestRequestsAsAnotherImplementation(t *testing.T) {
 	t.Logf("%d requests", asked)
 }
 
-// compare wants of ours what the specification wants, and of the peer the same, or
-// a difference that was decided upon.
+// compare checks this server's response against the specification, and the peer's against the
+// same, unless a difference is listed.
 func compare(t *testing.T, e entry, seen map[*difference]bool) {
 	t.Helper()
 	if got := ask(t, e.text); got != e.want {
@@ -209,7 +209,7 @@ func compare(t *testing.T, e entry, seen map[*difference]bool) {
 	}
 }
 
-func TestMessagesAsAnotherImplementation(t *testing.T) {
+func TestMessagesMatchPeer(t *testing.T) {
 	one := func(id string) string { return `{"jsonrpc":"2.0","method":"sum","params":[1,2,4],"id":` + id + `}` }
 	const note, wrong = `{"jsonrpc":"2.0","method":"sum","params":[7]}`, `{"foo":"boo"}`
 	invalid, seven := refused("null", rpc.CodeInvalidRequest), func(id string) string { return answered(id, "7") }
@@ -246,7 +246,7 @@ func TestMessagesAsAnotherImplementation(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotJSONAsAnotherImplementation(t *testing.T) {
+func TestInvalidJSONMatchesPeer(t *testing.T) {
 	for _, text := range []string{
 		``, ` `, `{`, `}`, `[`, `]`, `{]`, `[}`, `{"`, `{"jsonrpc"}`, `{"jsonrpc":}`, `{"jsonrpc":"2.0",}`, `{,}`, `{a:1}`, `{'a':1}`,
 		`[,]`, `[1,]`, `[1 2]`, `[1,2`, `[{"jsonrpc":"2.0","method":"sum","params":[1],"id":1},{"jsonrpc":"2.0","method"]`,
@@ -259,7 +259,7 @@ func TestWhatIsNotJSONAsAnotherImplementation(t *testing.T) {
 	}
 }
 
-// anyEntry draws one of the requests above, or an invalid entry.
+// anyEntry draws one of the requests above, or an invalid element.
 func anyEntry(t *rapid.T, n int) entry {
 	if rapid.IntRange(0, 9).Draw(t, "kind") == 0 {
 		other := rapid.SampledFrom([]string{`1`, `"x"`, `[]`, `[1]`, `true`}).Draw(t, "no request")
@@ -295,9 +295,9 @@ func batchOf(entries []entry) (message, want string) {
 	return message, together(wanted...)
 }
 
-// Any batch is answered as the specification wants it, and what is left of it
-// without the differences as the peer answers it.
-func TestBatchesAsAnotherImplementation(t *testing.T) {
+// Any batch gets the response that the specification requires. Without the entries that have a
+// listed difference, it gets the peer's response, too.
+func TestBatchesMatchPeer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		entries := make([]entry, rapid.IntRange(0, 12).Draw(t, "length"))
 		for i := range entries {
@@ -315,9 +315,8 @@ func TestBatchesAsAnotherImplementation(t *testing.T) {
 	})
 }
 
-// A message that is damaged on its way is no JSON, to both, or it still has an
-// answer that is one.
-func TestDamagedMessagesAsAnotherImplementation(t *testing.T) {
+// To both servers a damaged message is either invalid JSON, or a request with the same response.
+func TestDamagedMessagesMatchPeer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		message, _ := batchOf([]entry{anyEntry(t, 1), anyEntry(t, 2)})
 		text := []byte(message)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The code of docs/rpc.md is that of Example, which runs.
-func TestDocumentedCode(t *testing.T) {
+// docs/rpc.md must show the code of Example, which is tested.
+func TestDocumentationShowsExample(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/rpc.md")
 	if err != nil {
 		t.Fatal(err)
@@ -21,6 +21,6 @@ func TestDocumentedCode(t *testing.T) {
 	indented := "\t" + strings.ReplaceAll(strings.TrimSpace(code), "\n", "\n\t")
 	indented = strings.ReplaceAll(indented, "\n\t\n", "\n\n")
 	if !found || !strings.Contains(string(example), indented) {
-		t.Error("docs/rpc.md shows other code than example_test.go runs")
+		t.Error("the code in docs/rpc.md differs from that of example_test.go")
 	}
 }

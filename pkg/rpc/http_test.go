@@ -10,9 +10,9 @@ import (
 	"quadrille/pkg/rpc"
 )
 
-// A page of another origin calls no method, not even by a request that a browser sends
-// without asking first; programs say neither Origin nor Sec-Fetch-Site.
-func TestPagesOfOtherOriginsCallNothing(t *testing.T) {
+// Browsers send some requests of foreign pages without a preflight. Programs send neither Origin
+// nor Sec-Fetch-Site.
+func TestForeignOriginCannotCallMethods(t *testing.T) {
 	t.Parallel()
 	called := 0
 	s := rpc.NewServer(rpc.ServerConfig{})

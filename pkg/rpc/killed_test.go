@@ -28,7 +28,7 @@ const (
 	workerQueue = "RPC_TEST_WORKER_QUEUE"
 )
 
-// work serves until it is killed. It never answers, and says when it could.
+// work serves until it is killed. It never responds, and reports when it has received a request.
 func work(url, name string) {
 	s := rpc.NewServer(rpc.ServerConfig{})
 	rpc.Register(s, "hold", func(context.Context, text) (string, error) {
@@ -69,11 +69,11 @@ func workRabbitMQ(url, name string, s *rpc.Server) error {
 	return server.Run(context.Background())
 }
 
-// workerAlive is how long a worker that was killed counts as alive, in Redis.
+// workerAlive is the time after which Redis considers a killed worker dead.
 const workerAlive = 2 * time.Second
 
-// worker starts a server in a process of its own. began waits until it holds a
-// request, kill is kill -9.
+// worker starts a server in another process. began waits until it has received a request; kill
+// sends SIGKILL.
 func worker(t *testing.T, url, name string) (began func(), kill func()) {
 	t.Helper()
 	program, err := os.Executable()
@@ -107,10 +107,10 @@ func worker(t *testing.T, url, name string) (began func(), kill func()) {
 	return func() { t.Helper(); said("began") }, kill
 }
 
-// A process that is killed over a call: another one that is there answers it, over
-// Redis within one and a half times of what counts as alive, and carries it out once.
-// Where there is none the caller is told before its deadline.
-func TestAServerIsKilledOverACall(t *testing.T) {
+// When a process is killed during a call, another one answers the call, over Redis within one and
+// a half times Alive, and runs the method once. Without another process the caller gets an error
+// before its deadline.
+func TestCallSurvivesKilledServer(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (url, queue string, d driver){
 		"rabbitmq": func(t *testing.T) (string, string, driver) {
 			url := parts.RabbitMQ(t)
@@ -131,7 +131,7 @@ func TestAServerIsKilledOverACall(t *testing.T) {
 				c := d.dial(t)
 				answered := make(chan error, 1)
 				go func() {
-					ctx, cancel := context.WithTimeout(t.Context(), patience)
+					ctx, cancel := context.WithTimeout(t.Context(), longDeadline)
 					defer cancel()
 					_, err := rpc.Call[string](ctx, c, "hold", text{"x"})
 					answered <- err
@@ -161,9 +161,9 @@ func TestAServerIsKilledOverACall(t *testing.T) {
 	}
 }
 
-// What Redis gave a server over a connection that broke is not lost while that
-// server lives: nobody else would take it back.
-func TestARequestIsLostOnItsWay(t *testing.T) {
+// A request that Redis sent over a connection that broke is requeued while the server lives; other
+// servers only requeue the requests of dead ones.
+func TestRequestLostInTransitIsRequeued(t *testing.T) {
 	t.Parallel()
 	url := parts.Redis(t)
 	r := connect(t, url)

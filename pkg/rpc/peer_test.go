@@ -17,8 +17,8 @@ import (
 	"quadrille/pkg/rpc"
 )
 
-// peer returns another implementation with the same methods. The test sends both the same
-// requests; where they differ, the specification decides.
+// peer starts another implementation with the same methods. The tests send the same requests to
+// both; where the responses differ, the specification decides.
 func peer() handler.Map {
 	badParams := jrpc2.Errorf(jrpc2.InvalidParams, "something is missing")
 	strict := func(f any) jrpc2.Handler {
@@ -53,7 +53,7 @@ func peer() handler.Map {
 	}
 }
 
-// askPeer has a new peer answer, since one remembers the IDs it was asked under.
+// askPeer sends a message to a new peer, since a peer remembers the IDs of earlier requests.
 func askPeer(t rapid.TB, message string) string {
 	t.Helper()
 	near, far := channel.Direct()
@@ -91,7 +91,7 @@ func askPeer(t rapid.TB, message string) string {
 	return nothing
 }
 
-// notificationsOnly: the peer will say nothing.
+// notificationsOnly reports whether the message has notifications only, so that no response comes.
 func notificationsOnly(message string) bool {
 	requests, err := jrpc2.ParseRequests([]byte(message))
 	return err == nil && len(requests) > 0 && !slices.ContainsFunc(requests, func(r *jrpc2.ParsedRequest) bool {
@@ -131,7 +131,7 @@ func meaning(t rapid.TB, reply []byte) string {
 	return together(meanings...)
 }
 
-// meaningOfOne wants exactly what sections 5 and 5.1 want of a response.
+// meaningOfOne checks that a response has the members that sections 5 and 5.1 require.
 func meaningOfOne(t rapid.TB, reply []byte) string {
 	t.Helper()
 	var members map[string]json.RawMessage

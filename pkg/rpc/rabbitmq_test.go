@@ -24,7 +24,7 @@ func session(t *testing.T, purpose, url string) *broker.Session {
 	return s
 }
 
-// queue returns the name of a queue of the test's own and deletes the queue afterwards.
+// queue returns the name of a new queue, which it deletes at the end of the test.
 func queue(t *testing.T, url string) string {
 	t.Helper()
 	name := "t" + uuid.NewString()
@@ -47,8 +47,8 @@ func queue(t *testing.T, url string) string {
 	return name
 }
 
-// serveRabbitMQ serves until end, or the end of the test. It returns when the queue
-// is served.
+// serveRabbitMQ serves until end is called or the test ends. It returns when the queue has a
+// consumer.
 func serveRabbitMQ(t *testing.T, cfg amqprpc.ServerConfig) (stop context.CancelFunc, ended <-chan struct{}) {
 	t.Helper()
 	serving := make(chan struct{})
@@ -62,7 +62,7 @@ func serveRabbitMQ(t *testing.T, cfg amqprpc.ServerConfig) (stop context.CancelF
 	return stop, ended
 }
 
-// run runs a server until stop, or the end of the test.
+// run runs a server until stop is called or the test ends.
 func run(t *testing.T, serve func(context.Context) error) (stop context.CancelFunc, ended <-chan struct{}) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -77,7 +77,7 @@ func run(t *testing.T, serve func(context.Context) error) (stop context.CancelFu
 	return stop, over
 }
 
-// ender has a server end, and waits for that unless it dies.
+// ender stops a server, and waits for it unless it is to die.
 func ender(stop context.CancelFunc, ended <-chan struct{}, die func()) func(dies bool) {
 	return func(dies bool) {
 		if dies {
@@ -115,9 +115,8 @@ func rabbitMQ(url, name string) driver {
 	}
 }
 
-// A queue is declared as the configuration says, and each time it is served that is
-// said.
-func TestRabbitMQQueueIsDeclared(t *testing.T) {
+// The server also calls Serving each time it starts to consume.
+func TestServerDeclaresQueueAsConfigured(t *testing.T) {
 	for what, transient := range map[string]bool{"durable": false, "transient": true} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

@@ -14,8 +14,8 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// order is a hook that lets a server wait with saying that it lives, and notes whether it
-// takes requests meanwhile.
+// order is a hook that delays the server's registration, and records whether the server takes
+// requests before it.
 type order struct {
 	mu        sync.Mutex
 	announced bool
@@ -29,7 +29,7 @@ func (o *order) see(command string) {
 	case strings.EqualFold(command, "sadd"):
 		select {
 		case <-o.taken:
-		case <-time.After(100 * time.Millisecond): // in which it must not take
+		case <-time.After(100 * time.Millisecond): // the server must not take a request in this time
 		}
 		o.mu.Lock()
 		o.announced = true
@@ -64,9 +64,8 @@ func (o *order) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	}
 }
 
-// What a server was at when it died is taken back only if the server is known: it says
-// that it lives before it takes anything.
-func TestAServerIsKnownBeforeItTakes(t *testing.T) {
+// Other servers requeue the requests of registered servers only.
+func TestServerRegistersBeforeItTakesRequests(t *testing.T) {
 	t.Parallel()
 	r := connect(t, parts.Redis(t))
 	o := &order{taken: make(chan struct{})}

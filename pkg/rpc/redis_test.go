@@ -28,7 +28,7 @@ func connect(t *testing.T, url string) *redis.Client {
 	return r
 }
 
-// list returns the name of a list of the test's own and deletes its keys afterwards.
+// list returns the name of a new list, whose keys it deletes at the end of the test.
 func list(t *testing.T, r *redis.Client) string {
 	t.Helper()
 	name := "t" + uuid.NewString()
@@ -40,7 +40,7 @@ func list(t *testing.T, r *redis.Client) string {
 	return name
 }
 
-// serveRedis serves until stop, or the end of the test.
+// serveRedis serves until stop is called or the test ends.
 func serveRedis(t *testing.T, cfg redisrpc.ServerConfig) (stop context.CancelFunc, ended <-chan struct{}) {
 	t.Helper()
 	cfg.Log = slog.New(slog.DiscardHandler)
@@ -76,9 +76,8 @@ func overRedisList(url, name string, perCall bool) driver {
 	}
 }
 
-// A reply that a request wants on the server's own list would be the next request,
-// and its reply the one after, for ever.
-func TestRedisRepliesAreNoRequests(t *testing.T) {
+// A reply to the server's own list would be its next request, and cause an endless loop.
+func TestServerSendsNoReplyToItsOwnList(t *testing.T) {
 	for _, member := range []string{"id", "reply_to"} {
 		t.Run(member, func(t *testing.T) {
 			t.Parallel()
@@ -101,9 +100,9 @@ func TestRedisRepliesAreNoRequests(t *testing.T) {
 	}
 }
 
-// A process that serves and calls six others needs four connections, as documented,
-// and calls are as fast as with any number.
-func TestRedisOnASmallPool(t *testing.T) {
+// A process that serves one service and calls six others needs four connections, as documented.
+// More connections do not make calls faster.
+func TestFourRedisConnectionsSuffice(t *testing.T) {
 	t.Parallel()
 	url := parts.Redis(t)
 	options, err := redis.ParseURL(url)

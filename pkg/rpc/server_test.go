@@ -28,7 +28,8 @@ type note struct {
 	Ratio float64 `json:"ratio,omitempty"`
 }
 
-// newServer has the methods of the specification's examples, and some that misbehave.
+// newServer returns a server with the methods of the specification's examples, and some faulty
+// ones.
 func newServer(cfg rpc.ServerConfig) *rpc.Server {
 	s := rpc.NewServer(cfg)
 	rpc.Register(s, "subtract", func(_ context.Context, p operands) (float64, error) { return p.Minuend - p.Subtrahend, nil })
@@ -52,7 +53,7 @@ func newServer(cfg rpc.ServerConfig) *rpc.Server {
 	return s
 }
 
-// same compares JSON, whatever the order of members.
+// same compares JSON regardless of the order of members.
 func same(t *testing.T, request string, got []byte, want string) {
 	t.Helper()
 	if want == "" {
@@ -74,8 +75,8 @@ func same(t *testing.T, request string, got []byte, want string) {
 	}
 }
 
-// The examples of the specification, section 7.
-func TestExamplesOfTheSpecification(t *testing.T) {
+// The examples are those of section 7.
+func TestExamplesOfSpecification(t *testing.T) {
 	s := newServer(rpc.ServerConfig{})
 	for request, want := range map[string]string{
 		`{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}`:                            `{"jsonrpc": "2.0", "result": 19, "id": 1}`,
@@ -106,7 +107,7 @@ func fault(code int, message, id string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","error":{"code":%d,"message":%q},"id":%s}`, code, message, id)
 }
 
-func TestRequestsThatAreNone(t *testing.T) {
+func TestInvalidRequestsAreRefused(t *testing.T) {
 	s := newServer(rpc.ServerConfig{})
 	invalid := func(id string) string { return fault(rpc.CodeInvalidRequest, "Invalid Request", id) }
 	for request, want := range map[string]string{
@@ -226,7 +227,7 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
-func TestNamesAreTakenOnce(t *testing.T) {
+func TestRegisterRefusesUsedNames(t *testing.T) {
 	for _, name := range []string{"sum", "rpc.sum"} {
 		func() {
 			defer func() {
@@ -239,7 +240,7 @@ func TestNamesAreTakenOnce(t *testing.T) {
 	}
 }
 
-// Whatever comes, the answer is none or JSON, and nothing panics.
+// For any input, Handle returns JSON or nothing, and does not panic.
 func FuzzHandle(f *testing.F) {
 	for _, seed := range []string{
 		`{"jsonrpc":"2.0","method":"subtract","params":[42,23],"id":1}`, `[1,{"jsonrpc":"2.0","method":"sum","params":[1],"id":"a"}]`,

@@ -12,7 +12,7 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// endings have a server that is told to end finish within half a second.
+// endings returns servers that must stop within half a second.
 func endings(t *testing.T, test func(t *testing.T, serve func(*rpc.Server) (stop context.CancelFunc, ended <-chan struct{}), d driver)) {
 	t.Helper()
 	const grace = 500 * time.Millisecond
@@ -34,16 +34,15 @@ func endings(t *testing.T, test func(t *testing.T, serve func(*rpc.Server) (stop
 	})
 }
 
-// A server that is told to end answers what it is at, and leaves what comes to
-// others.
-func TestAServerFinishesWhatItIsAt(t *testing.T) {
+// A stopping server answers the requests in progress, and leaves new ones to other servers.
+func TestStoppingServerFinishesRequestsInProgress(t *testing.T) {
 	endings(t, func(t *testing.T, serve func(*rpc.Server) (context.CancelFunc, <-chan struct{}), d driver) {
 		first, second := newEcho(), newEcho()
 		stop, ended := serve(first.Server)
 		c := d.dial(t)
 		answered := make(chan error, 2)
 		call := func(method string) {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), longDeadline)
 			defer cancel()
 			_, err := rpc.Call[string](ctx, c, method, text{"x"})
 			answered <- err
@@ -67,9 +66,9 @@ func TestAServerFinishesWhatItIsAt(t *testing.T) {
 	})
 }
 
-// What it cannot finish in time goes to another server at once, whether the method
-// minds its context or not; the server ends all the same.
-func TestAServerEndsInTime(t *testing.T) {
+// A request that does not finish within Grace goes to another server at once, whether or not its
+// method observes the context. The server stops in any case.
+func TestStoppingServerRequeuesUnfinishedRequests(t *testing.T) {
 	endings(t, func(t *testing.T, serve func(*rpc.Server) (context.CancelFunc, <-chan struct{}), d driver) {
 		let := make(chan struct{})
 		var first atomic.Bool
@@ -93,7 +92,7 @@ func TestAServerEndsInTime(t *testing.T) {
 			c := d.dial(t)
 			answered := make(chan string, 1)
 			go func() {
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				ctx, cancel := context.WithTimeout(t.Context(), longDeadline)
 				defer cancel()
 				got, err := rpc.Call[string](ctx, c, "long", text{how})
 				if err != nil {
@@ -118,8 +117,8 @@ func TestAServerEndsInTime(t *testing.T) {
 	})
 }
 
-// What has expired is not begun, although the queue was there all the time.
-func TestWhatExpiredIsNotBegun(t *testing.T) {
+// The queue existed all the time; the request is dropped because of its deadline.
+func TestExpiredRequestIsNotExecuted(t *testing.T) {
 	queued(t, func(t *testing.T, d driver) {
 		s := newAdder()
 		d.serve(t, s.Server)(false)
@@ -130,7 +129,7 @@ func TestWhatExpiredIsNotBegun(t *testing.T) {
 			}
 		}
 		d.serve(t, s.Server)
-		if !add(t, c, patience, 0) || s.done.Load() != 1 {
+		if !add(t, c, longDeadline, 0) || s.done.Load() != 1 {
 			t.Errorf("%d calls were carried out", s.done.Load())
 		}
 	})

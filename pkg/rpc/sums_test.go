@@ -12,14 +12,14 @@ import (
 	"quadrille/pkg/rpc"
 )
 
-// sum is a call whose answer its caller can check: no two are the same.
+// sum has the params of a call whose result the caller can check: no two sums are equal.
 type sum struct {
 	A    int64         `json:"a"`
 	B    int64         `json:"b"`
 	Wait time.Duration `json:"wait"` // before it is answered, however late that is
 }
 
-// adder adds, and counts.
+// adder adds numbers and counts the calls.
 type adder struct {
 	*rpc.Server
 
@@ -36,12 +36,11 @@ func newAdder() *adder {
 	return s
 }
 
-// numbers gives each call its own.
+// numbers gives each call different numbers.
 var numbers atomic.Int64
 
-// add calls once, within a deadline, and reports whether it was answered. Another's
-// answer, an error that does not say what is wrong, or one long after the deadline
-// fail the test.
+// add makes one call with a deadline and reports whether it succeeded. The test fails if add gets
+// another call's result, an unclear error, or a result long after the deadline.
 func add(t *testing.T, c *rpc.Client, within, wait time.Duration) bool {
 	t.Helper()
 	const slack = 5 * time.Second // of a machine that is busy
@@ -65,9 +64,9 @@ func add(t *testing.T, c *rpc.Client, within, wait time.Duration) bool {
 	return false
 }
 
-// Thousands of calls at a time over one client, half of which are answered too
-// late: nobody gets another's answer.
-func TestLateRepliesReachNobody(t *testing.T) {
+// Of thousands of concurrent calls over one client, half get their reply too late. No call gets
+// the reply of another.
+func TestLateRepliesAreDropped(t *testing.T) {
 	for name, open := range drivers(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -32,16 +32,16 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// driver is how the suite comes by a transport of one kind.
+// driver gives the suite access to one kind of transport.
 type driver struct {
-	// serve has one more server answer, until end, which waits for it unless it dies.
-	// A server that dies leaves what it is at as it is.
+	// serve starts another server. end stops it, and waits for that unless it dies.
+	// A server that dies leaves its requests in progress unfinished.
 	serve func(t *testing.T, s *rpc.Server) (end func(dies bool))
-	// dial makes one more client.
+	// dial returns another client.
 	dial func(t *testing.T) *rpc.Client
-	// takesBack: what a dead server was at is answered by another one.
+	// takesBack means that another server answers the requests of a dead one.
 	takesBack bool
-	// queues: requests wait for a server that comes later.
+	// queues means that requests wait for a server that starts later.
 	queues bool
 }
 
@@ -90,8 +90,8 @@ func overHTTP(t *testing.T) driver {
 	}
 }
 
-// echoServer answers with what it is given, and counts. Its method wait answers
-// when it is let go, or when the call's time is up.
+// echoServer returns its params and counts the calls. Its method wait returns when the test
+// releases it, or at the deadline of the call.
 type echoServer struct {
 	*rpc.Server
 
@@ -128,8 +128,7 @@ func newEcho() *echoServer {
 	return e
 }
 
-// One suite, which every transport passes.
-func TestTransports(t *testing.T) {
+func TestTransportsPassSuite(t *testing.T) {
 	for name, open := range drivers(t) {
 		for what, test := range map[string]func(*testing.T, driver){
 			"called, refused, notified": calls,

@@ -25,7 +25,7 @@ import (
 
 const mebibyte = 1 << 20
 
-// echoAPI answers with what it was asked, and does what its paths say.
+// echoAPI responds with the request that it got. Some of its paths have special effects.
 func echoAPI() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/echo/", func(w http.ResponseWriter, r *http.Request) {
@@ -67,9 +67,9 @@ func echoAPI() http.Handler {
 	return mux
 }
 
-// carried runs test with a client of echoAPI over each transport, and with one over plain
-// HTTP for comparison.
-func carried(t *testing.T, test func(t *testing.T, hc *http.Client, base string)) {
+// tunnelled runs test with a client of echoAPI over each transport, and over plain HTTP for
+// comparison.
+func tunnelled(t *testing.T, test func(t *testing.T, hc *http.Client, base string)) {
 	t.Helper()
 	t.Run("plain", func(t *testing.T) {
 		server := httptest.NewUnstartedServer(echoAPI())
@@ -88,14 +88,14 @@ func carried(t *testing.T, test func(t *testing.T, hc *http.Client, base string)
 			rt := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return client, nil })
 			t.Cleanup(func() { _ = rt.Close() })
 			hc := &http.Client{Transport: rt}
-			served(t, hc)
+			waitUntilServed(t, hc)
 			test(t, hc, "amqp://queue")
 		})
 	}
 }
 
-// served waits until the server's queue is there.
-func served(t *testing.T, hc *http.Client) {
+// waitUntilServed waits until the server's queue exists.
+func waitUntilServed(t *testing.T, hc *http.Client) {
 	t.Helper()
 	for {
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "amqp://queue/silent", nil)
@@ -110,7 +110,7 @@ func served(t *testing.T, hc *http.Client) {
 	}
 }
 
-// fetch sends a request and reads its answer.
+// fetch sends a request and reads the response.
 func fetch(t interface {
 	Helper()
 	Fatal(...any)
@@ -127,8 +127,8 @@ func fetch(t interface {
 	return answer, body
 }
 
-func TestRESTIsCarriedWhole(t *testing.T) {
-	carried(t, func(t *testing.T, hc *http.Client, base string) {
+func TestTunnelPassesRequestAndResponseUnchanged(t *testing.T) {
+	tunnelled(t, func(t *testing.T, hc *http.Client, base string) {
 		rapid.Check(t, func(rt *rapid.T) {
 			body := rapid.SliceOfN(rapid.Byte(), 0, 4000).Draw(rt, "body")
 			method := rapid.SampledFrom([]string{"GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"}).Draw(rt, "method")
@@ -154,8 +154,8 @@ func TestRESTIsCarriedWhole(t *testing.T) {
 	})
 }
 
-func TestRESTWhatIsTooLargeToCarry(t *testing.T) {
-	carried(t, func(t *testing.T, hc *http.Client, base string) {
+func TestTunnelRefusesLargeBodies(t *testing.T) {
+	tunnelled(t, func(t *testing.T, hc *http.Client, base string) {
 		if strings.HasPrefix(base, "http") {
 			return // it carries anything
 		}
@@ -184,8 +184,8 @@ func TestRESTWhatIsTooLargeToCarry(t *testing.T) {
 	})
 }
 
-func TestRESTDeadlineAndFailure(t *testing.T) {
-	carried(t, func(t *testing.T, hc *http.Client, base string) {
+func TestTunnelReportsDeadlineAndFailure(t *testing.T) {
+	tunnelled(t, func(t *testing.T, hc *http.Client, base string) {
 		overRPC := !strings.HasPrefix(base, "http")
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
@@ -215,12 +215,11 @@ func TestRESTDeadlineAndFailure(t *testing.T) {
 	})
 }
 
-// What a deadline is here, it is there, and no sooner: the handler's context ends
-// with the caller's, and not before; and the trace goes along. Without a deadline
-// there are 30 s.
-func TestRESTDeadlineAndTraceAreTheHandlersToo(t *testing.T) {
+// The handler's context ends at the caller's deadline, not earlier; without a deadline it has
+// 30 s. The trace context is passed on.
+func TestTunnelPassesDeadlineAndTrace(t *testing.T) {
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	carried(t, func(t *testing.T, hc *http.Client, base string) {
+	tunnelled(t, func(t *testing.T, hc *http.Client, base string) {
 		if strings.HasPrefix(base, "http") {
 			return // a deadline is not told; the connection is closed
 		}
@@ -253,8 +252,7 @@ func TestRESTDeadlineAndTraceAreTheHandlersToo(t *testing.T) {
 	})
 }
 
-// A handler whose time is over and that says nothing did not succeed.
-func TestRESTHandlerThatGivesUp(t *testing.T) {
+func TestHandlerWithoutResponseAtDeadlineIsAnError(t *testing.T) {
 	s := rpc.NewServer(rpc.ServerConfig{})
 	rpc.ServeHTTP(s, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	expires := time.Now().Add(50 * time.Millisecond).UnixMilli()
@@ -264,8 +262,7 @@ func TestRESTHandlerThatGivesUp(t *testing.T) {
 	}
 }
 
-// A status that is none is an error, not an answer.
-func TestRESTStatusThatIsNone(t *testing.T) {
+func TestInvalidStatusIsAnError(t *testing.T) {
 	for _, result := range []string{"{}", `{"status":99}`, `{"status":100}`, `{"status":-1}`, `{"status":1000}`} {
 		rt := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(fixed(result)), nil })
 		t.Cleanup(func() { _ = rt.Close() })
@@ -276,7 +273,7 @@ func TestRESTStatusThatIsNone(t *testing.T) {
 	}
 }
 
-// fixed is a transport on which every call has this result.
+// fixed is a transport on which every call has the same result.
 type fixed string
 
 func (f fixed) RoundTrip(_ context.Context, id string, _ []byte) ([]byte, error) {
@@ -284,8 +281,8 @@ func (f fixed) RoundTrip(_ context.Context, id string, _ []byte) ([]byte, error)
 }
 func (fixed) Close() error { return nil }
 
-// Whoever calls after Close, or while nothing can be dialled, is told so.
-func TestRESTRoundTripperDialsOnceAndCloses(t *testing.T) {
+// Calls after Close, and calls to a host that cannot be dialled, return an error.
+func TestRoundTripperDialsOnceAndCloses(t *testing.T) {
 	var mu sync.Mutex
 	dialled := 0
 	rt := rpc.NewRoundTripper(func(host string) (*rpc.Client, error) {
@@ -329,7 +326,7 @@ func TestRESTRoundTripperDialsOnceAndCloses(t *testing.T) {
 	}
 }
 
-// joint is a transport that is closed once all of them are being closed.
+// joint is a transport that closes only when all others are being closed.
 type joint struct {
 	direct
 
@@ -342,8 +339,8 @@ func (c joint) Close() error {
 	return nil
 }
 
-// Transports are closed all at once: each may take its time.
-func TestRESTRoundTripperClosesAllAtOnce(t *testing.T) {
+// Each transport may take a while to close.
+func TestRoundTripperClosesClientsConcurrently(t *testing.T) {
 	s := rpc.NewServer(rpc.ServerConfig{})
 	rpc.ServeHTTP(s, echoAPI())
 	var all sync.WaitGroup
@@ -365,7 +362,7 @@ func TestRESTRoundTripperClosesAllAtOnce(t *testing.T) {
 	}
 }
 
-// direct is a transport without a way.
+// direct is a transport that calls the server in the same process.
 type direct struct{ s *rpc.Server }
 
 func (d direct) RoundTrip(ctx context.Context, _ string, message []byte) ([]byte, error) {

@@ -24,12 +24,11 @@ func queued(t *testing.T, test func(t *testing.T, d driver)) {
 	}
 }
 
-// patience is the deadline of calls that are to end long before it.
-const patience = 25 * time.Second
+// longDeadline is for calls that must fail long before it.
+const longDeadline = 25 * time.Second
 
-// A queue that was served and is not any more: callers learn it long before their
-// deadlines, all of them, those that come later as well.
-func TestNobodyServesAnyMore(t *testing.T) {
+// After a queue has lost its servers, pending and new calls fail long before their deadlines.
+func TestCallFailsEarlyWhenServersAreGone(t *testing.T) {
 	queued(t, func(t *testing.T, d driver) {
 		e := newEcho()
 		d.serve(t, e.Server)(false)
@@ -38,11 +37,11 @@ func TestNobodyServesAnyMore(t *testing.T) {
 			var calling sync.WaitGroup
 			for range 50 {
 				calling.Go(func() {
-					ctx, cancel := context.WithTimeout(t.Context(), patience)
+					ctx, cancel := context.WithTimeout(t.Context(), longDeadline)
 					defer cancel()
 					began := time.Now()
 					_, err := rpc.Call[string](ctx, c, "echo", text{"x"})
-					if took := time.Since(began); !errors.Is(err, rpc.ErrUnavailable) || !strings.Contains(err.Error(), "nobody serves") || took > 8*time.Second {
+					if took := time.Since(began); !errors.Is(err, rpc.ErrUnavailable) || !strings.Contains(err.Error(), "no server") || took > 8*time.Second {
 						t.Errorf("after %s: %v", took, err)
 					}
 				})
@@ -50,7 +49,7 @@ func TestNobodyServesAnyMore(t *testing.T) {
 			calling.Wait()
 		}
 		d.serve(t, e.Server)
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), longDeadline)
 		defer cancel()
 		if got, err := rpc.Call[string](ctx, c, "echo", text{"again"}); err != nil || got != "again" {
 			t.Errorf("got %q, %v", got, err)
@@ -58,15 +57,15 @@ func TestNobodyServesAnyMore(t *testing.T) {
 	})
 }
 
-// A server that is started again within a second or so is not missed.
-func TestServerIsRestartedUnderACall(t *testing.T) {
+// A restart takes about a second.
+func TestCallSurvivesServerRestart(t *testing.T) {
 	queued(t, func(t *testing.T, d driver) {
 		e := newEcho()
 		d.serve(t, e.Server)(false)
 		c := d.dial(t)
 		answered := make(chan error, 1)
 		go func() {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), longDeadline)
 			defer cancel()
 			_, err := rpc.Call[string](ctx, c, "echo", text{"x"})
 			answered <- err
@@ -79,9 +78,8 @@ func TestServerIsRestartedUnderACall(t *testing.T) {
 	})
 }
 
-// A server that is busy, with calls queueing behind, is there, and so is one that
-// finishes the last of its calls before it ends.
-func TestABusyServerIsThere(t *testing.T) {
+// Neither a server with a queue of calls nor one that finishes its last calls is absent.
+func TestBusyServerCountsAsPresent(t *testing.T) {
 	queued(t, func(t *testing.T, d driver) {
 		e := newEcho()
 		end := d.serve(t, e.Server)
@@ -89,7 +87,7 @@ func TestABusyServerIsThere(t *testing.T) {
 		const atOnce = 64 // so many does a server work on
 		var calling sync.WaitGroup
 		call := func() {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), longDeadline)
 			defer cancel()
 			if _, err := rpc.Call[string](ctx, c, "wait", text{"x"}); err != nil {
 				t.Error(err)
@@ -119,8 +117,8 @@ func TestABusyServerIsThere(t *testing.T) {
 	})
 }
 
-// What one list's servers lack is no other's business, although they share a link.
-func TestAwayIsToldByList(t *testing.T) {
+// Lists without servers do not affect other lists of the same link.
+func TestAbsenceIsDetectedPerList(t *testing.T) {
 	t.Parallel()
 	url := parts.Redis(t)
 	r := connect(t, url)
@@ -134,7 +132,7 @@ func TestAwayIsToldByList(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), longDeadline)
 		defer cancel()
 		_, err = rpc.Call[string](ctx, rpc.NewClient(transport), "wait", text{"x"})
 		return err
@@ -143,7 +141,7 @@ func TestAwayIsToldByList(t *testing.T) {
 	go func() { answered <- call(served) }()
 	<-e.began
 	if err := call(away); !errors.Is(err, rpc.ErrUnavailable) {
-		t.Errorf("the one that nobody serves: %v", err)
+		t.Errorf("the list without servers: %v", err)
 	}
 	close(e.let)
 	if err := <-answered; err != nil {

@@ -66,5 +66,5 @@ func (t *transport) probe(conn *amqp.Connection, on *amqp.Channel) (next *amqp.C
 }
 
 func (t *transport) errUnserved() error {
-	return fmt.Errorf("%w: nobody serves the queue %s", rpc.ErrUnavailable, t.cfg.Queue)
+	return fmt.Errorf("%w: no server consumes the queue %s", rpc.ErrUnavailable, t.cfg.Queue)
 }

@@ -75,9 +75,9 @@ func (l *Link) send() {
 
 // drain returns first and whatever more delivers without waiting, up to 100.
 func drain[T any](first T, more <-chan T) []T {
-	const most = 100
+	const maxItems = 100
 	all := []T{first}
-	for len(all) < most {
+	for len(all) < maxItems {
 		select {
 		case next := <-more:
 			all = append(all, next)
@@ -119,7 +119,7 @@ func (l *Link) push(all []*outgoing) {
 // receive delivers replies until the link ends.
 func (l *Link) receive() {
 	for l.life.Err() == nil {
-		const most = 100
+		const maxMore = 100
 		reply, err := blockingPop(l.life, l.redis, l.replies)
 		if err != nil {
 			if !errors.Is(err, redis.Nil) {
@@ -131,7 +131,7 @@ func (l *Link) receive() {
 		if l.calls.Len() < 2 {
 			continue
 		}
-		more, _ := l.redis.RPopCount(l.life, l.replies, most).Result() // on an error the replies stay for the next pop
+		more, _ := l.redis.RPopCount(l.life, l.replies, maxMore).Result() // on an error the replies stay for the next pop
 		for _, reply := range more {
 			l.deliver([]byte(reply))
 		}

@@ -129,3 +129,16 @@ func (s *Server) requeue(ctx context.Context, request string) {
 	move := redis.NewScript(`if redis.call("LREM", KEYS[1], -1, ARGV[1]) == 1 then redis.call("RPUSH", KEYS[2], ARGV[1]) end`)
 	_ = move.Run(ctx, s.cfg.Redis, []string{s.keys.working(s.instance), s.cfg.List}, request).Err() // the next run tries again
 }
+
+// keys returns the names of the keys that the servers of a list use in Redis.
+type keys struct{ list string }
+
+// workers returns the set of the registered servers, dead ones included until another
+// server has requeued their requests.
+func (k keys) workers() string { return k.list + ".workers" }
+
+// alive returns the key that a server's heartbeat renews.
+func (k keys) alive(instance string) string { return k.list + ".alive." + instance }
+
+// working returns the list of the requests that a server has taken and not answered.
+func (k keys) working(instance string) string { return k.list + ".working." + instance }

@@ -68,8 +68,8 @@ func (s *Server) next(ctx context.Context) (request string, more int, err error)
 
 // takeMore takes up to n requests in one round trip, as far as there are free slots.
 func (s *Server) takeMore(ctx context.Context, n int, start func(request string)) {
-	const most = 32
-	n = s.acquire(min(n, most))
+	const maxMore = 32
+	n = s.acquire(min(n, maxMore))
 	if n == 0 {
 		return
 	}

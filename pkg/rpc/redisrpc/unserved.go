@@ -30,7 +30,7 @@ func (l *Link) checkServed() {
 			if !l.absent(list) {
 				delete(unserved, list)
 			} else if unserved[list]++; unserved[list] > 1 {
-				l.calls.FailWaiting(list, fmt.Errorf("%w: nobody serves the list %s", rpc.ErrUnavailable, list))
+				l.calls.FailWaiting(list, fmt.Errorf("%w: no server takes requests from the list %s", rpc.ErrUnavailable, list))
 			}
 		}
 	}
