@@ -4,40 +4,39 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// What a body in JSON may consist of. Its size alone does not bound what it costs to
-// check: of a megabyte of empty objects, each one is wrong in several ways.
+// Limits of a JSON body. Its size alone does not bound the cost of its validation: in a
+// megabyte of empty objects, each one breaks several rules.
 const (
-	maxDepth    = 32     // of objects and arrays in each other
+	maxDepth    = 32     // nesting of objects and arrays
 	maxValues   = 25_000 // in the whole body
 	maxElements = 5_000  // of one array
 	maxNumber   = 100    // characters of one number
 )
 
-// checkComplexity refuses JSON that is nested deeper, or has more parts, than is taken.
-// It looks at each byte once, before anything is made of the body, and does not mind
-// what is no JSON.
+// checkComplexity returns a Malformed fault for JSON that exceeds a limit. It reads each
+// byte once, before the body is decoded, and accepts invalid JSON.
 func checkComplexity(body []byte) error {
 	s := complexity{}
 	for i := 0; i < len(body); {
 		i += s.take(body[i:])
 		if s.broken != "" {
-			return fault.New(fault.Malformed, "json_too_complex", "the body is refused unread: it has "+s.broken, s.limit).
+			return fault.New(fault.Malformed, "json_too_complex", "the body is too complex to be read: it has "+s.broken, s.limit).
 				With("", s.broken, s.limit)
 		}
 	}
 	return nil
 }
 
-// complexity is what was seen of a body.
+// complexity counts the parts of a body.
 type complexity struct {
 	depth, values int
 	elements      [maxDepth + 1]int // of each open object or array; 0: outermost
 	array         [maxDepth + 1]bool
-	broken        string // which limit is exceeded, as a format of it
+	broken        string // message about the exceeded limit, a format for limit
 	limit         int
 }
 
-// take looks at the token that text begins with, and returns its length.
+// take counts the token at the start of text and returns its length.
 func (s *complexity) take(text []byte) int {
 	switch c := text[0]; c {
 	case '"':
@@ -68,8 +67,7 @@ func (s *complexity) open(array bool) {
 	s.count()
 }
 
-// count counts a value, or a member of an object: one for the first and one for each
-// comma.
+// count counts one value or member: the first one, and one for each comma.
 func (s *complexity) count() {
 	s.values++
 	s.elements[s.depth]++
@@ -83,8 +81,8 @@ func (s *complexity) count() {
 
 func (s *complexity) exceed(what string, limit int) { s.broken, s.limit = what, limit }
 
-// stringLength returns the length of the string that text begins with; all of it where the
-// string does not end.
+// stringLength returns the length of the string at the start of text, or the length of text
+// if the string does not end.
 func stringLength(text []byte) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -97,7 +95,7 @@ func stringLength(text []byte) int {
 	return len(text)
 }
 
-// numberLength returns the length of the number that text begins with.
+// numberLength returns the length of the number at the start of text.
 func numberLength(text []byte) int {
 	for i, c := range text {
 		if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {

@@ -20,7 +20,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// ordering returns a server by the document of sales, which takes orders and lists them.
+// ordering returns a server with the document of sales, whose operations place and list orders.
 func ordering(t testing.TB) http.Handler {
 	t.Helper()
 	spec, err := os.ReadFile("../../../services/sales/openapi.yaml")
@@ -56,7 +56,7 @@ func send(t testing.TB, h http.Handler, method, target, body string) (int, fault
 	return w.Code, p
 }
 
-// unknownKeys returns an order with n members that no order has.
+// unknownKeys returns an order with n unknown members.
 func unknownKeys(n int) string {
 	var b strings.Builder
 	b.WriteString(`{"customer":"ann"`)
@@ -70,8 +70,8 @@ func list(element string, n int) string {
 	return `{"customer":"ann","lines":[` + strings.TrimSuffix(strings.Repeat(element+",", n), ",") + `]}`
 }
 
-// hostileBodies returns bodies that are made to cost, with the code of their answer and how
-// many findings there are in all; 0: few.
+// hostileBodies returns bodies that are expensive to validate, with the code of the response and
+// the total number of findings, 0 for few.
 func hostileBodies() map[string]struct {
 	body, code string
 	findings   int
@@ -109,9 +109,8 @@ func hostileBodies() map[string]struct {
 	}
 }
 
-// A body that is made to cost is answered with 100 findings at the most, and with how
-// many there are.
-func TestHostileBodies(t *testing.T) {
+// The response also has the total number of findings.
+func TestHostileBodiesGetAtMost100Findings(t *testing.T) {
 	t.Parallel()
 	h := ordering(t)
 	for what, c := range hostileBodies() {
@@ -126,7 +125,7 @@ func TestHostileBodies(t *testing.T) {
 	}
 }
 
-func TestHostileQueries(t *testing.T) {
+func TestHostileQueriesAreRefused(t *testing.T) {
 	t.Parallel()
 	h := ordering(t)
 	for what, c := range map[string]struct{ query, code string }{
@@ -147,8 +146,8 @@ func TestHostileQueries(t *testing.T) {
 	}
 }
 
-// The largest order that the document allows passes, and is far from every bound.
-func TestLargeBodiesPass(t *testing.T) {
+// The largest order that the document allows is far from every limit.
+func TestLargestOrderPasses(t *testing.T) {
 	t.Parallel()
 	if status, p := send(t, ordering(t), http.MethodPost, "/orders", list(`{"sku":"A","quantity":1}`, 1_000)); status != http.StatusCreated {
 		t.Errorf("a thousand lines: %d %+v", status, p)
@@ -171,10 +170,9 @@ func TestLargeBodiesPass(t *testing.T) {
 	}
 }
 
-// Four times as many findings cost four times as much. What is measured is memory, which
-// is the same on a busy machine: whoever copies all of them for each one, allocates its
-// square.
-func TestFindingsCostInProportion(t *testing.T) {
+// Four times as many findings must cost four times as much memory, not sixteen times. Memory is
+// measured because it does not depend on the load of the machine.
+func TestCostOfFindingsIsLinear(t *testing.T) {
 	h := ordering(t)
 	cost := func(n int) uint64 {
 		body := unknownKeys(n)
@@ -203,7 +201,7 @@ func BenchmarkHostileBodies(b *testing.B) {
 	}
 }
 
-// measured returns the measures of a JSON document, as encoding/json reads it.
+// measured returns the measures of a JSON document as decoded by encoding/json.
 func measured(body []byte) (depth, elements, number int, err error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -238,8 +236,8 @@ func measured(body []byte) (depth, elements, number int, err error) {
 	}
 }
 
-// FuzzComplexity compares the bounds with what encoding/json finds, and has every body
-// answered.
+// FuzzComplexity compares the limits with what encoding/json finds, and checks that every body
+// gets a response.
 func FuzzComplexity(f *testing.F) {
 	for _, c := range hostileBodies() {
 		if len(c.body) < 100_000 {

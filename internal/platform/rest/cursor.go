@@ -12,18 +12,19 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// checkBytes is how much of its checksum a cursor carries.
+// checkBytes is the length of a cursor's checksum in bytes.
 const checkBytes = 6
 
-// EncodeCursor makes the cursor that goes on after key in lists of kind. Its
-// checksum finds mistakes and tampering by hand; it keeps no secret and needs
-// none, since a cursor opens nothing that the list does not show.
+// EncodeCursor returns the cursor of the page after key in lists of kind. Its checksum
+// detects mistakes and manual changes. It needs no secret, since a cursor gives access to
+// nothing but the list.
 func EncodeCursor(kind, key string) string {
 	sum := checksum(kind, key)
 	return base64.RawURLEncoding.EncodeToString(append(sum, key...))
 }
 
-// DecodeCursor reads a cursor back. nil is the start of the list.
+// DecodeCursor returns the key of a cursor, or "" for nil or "", the start of the list. It
+// returns a Malformed fault for any other text that EncodeCursor did not make for kind.
 func DecodeCursor(kind string, cursor *string) (key string, err error) {
 	if cursor == nil || *cursor == "" {
 		return "", nil
@@ -35,8 +36,8 @@ func DecodeCursor(kind string, cursor *string) (key string, err error) {
 			return key, nil
 		}
 	}
-	return "", fault.New(fault.Malformed, "cursor_invalid", "this is no cursor of this list; take it from the answer's next as it is").
-		With("#/query/after", "is no cursor of this list")
+	return "", fault.New(fault.Malformed, "cursor_invalid", "the parameter after is not a cursor of this list; copy it unchanged from next of the previous page").
+		With("#/query/after", "is not a cursor of this list")
 }
 
 func checksum(kind, key string) []byte {
@@ -44,8 +45,8 @@ func checksum(kind, key string) []byte {
 	return sum[:checkBytes]
 }
 
-// Page cuts rows, of which one more than limit was asked for, to limit, and makes
-// the cursor that goes on after the last one; nil where there is no more.
+// Page cuts rows to limit. If there are more than limit rows, next is the cursor of the
+// next page; else it is nil. Callers therefore query limit+1 rows.
 func Page[T any](kind string, rows []T, limit int, key func(T) string) (page []T, next *string) {
 	if len(rows) <= limit {
 		return rows, nil
@@ -54,7 +55,7 @@ func Page[T any](kind string, rows []T, limit int, key func(T) string) (page []T
 	return rows[:limit], &cursor
 }
 
-// DefaultLimit is how long a page is where the caller does not say.
+// DefaultLimit is the page length without the parameter limit.
 const DefaultLimit = 50
 
 // List describes a list of the API: rows R in the order of Key, shown as models M.
@@ -62,8 +63,7 @@ type List[R, M any] struct {
 	Name  string         // names the list in its cursors; a cursor of another list is refused
 	Key   func(R) string // the sort key, which a cursor holds
 	Model func(R) M
-	// Read returns up to limit rows after the row whose key is after, from the first one
-	// where after is empty.
+	// Read returns up to limit rows with keys above after. An empty after means the start.
 	Read func(ctx context.Context, after string, limit int) ([]R, error)
 }
 
@@ -94,7 +94,7 @@ func (l List[R, M]) Page(ctx context.Context, after *string, limit *int) (ListPa
 
 type urlKey struct{}
 
-// rememberURL keeps what was asked for, for Link.
+// rememberURL stores the request's URL in its context, for Link.
 func rememberURL(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -103,15 +103,15 @@ func rememberURL(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// Link returns the Link header of a page (RFC 8288): the request that ctx belongs to,
-// going on after next. nil where there is no more.
+// Link returns the Link header of the next page (RFC 8288): the URL of the request in ctx
+// with next as the cursor. It returns nil if next is nil.
 func Link(ctx context.Context, next *string) *string {
-	asked, ok := ctx.Value(urlKey{}).(*url.URL)
+	requested, ok := ctx.Value(urlKey{}).(*url.URL)
 	if next == nil || !ok {
 		return nil
 	}
-	query := asked.Query()
+	query := requested.Query()
 	query.Set("after", *next)
-	link := "<" + asked.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
+	link := "<" + requested.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
 	return &link
 }

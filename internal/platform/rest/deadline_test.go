@@ -23,7 +23,7 @@ const uploadSpec = tinySpec + `
       responses: { "201": { description: Created. } }
 `
 
-// uploads returns a server that takes files at /files, within a short time.
+// uploads returns a server that accepts files at /files, with short time limits.
 func uploads(t *testing.T) string {
 	t.Helper()
 	e, err := New(Config{
@@ -50,7 +50,7 @@ func uploads(t *testing.T) string {
 	return server.URL
 }
 
-func TestOnlyAnUploadMayBeLong(t *testing.T) {
+func TestOnlyUploadsMayTakeLong(t *testing.T) {
 	url := uploads(t)
 	for path, want := range map[string]int{"/files": http.StatusCreated, "/things": http.StatusRequestEntityTooLarge} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, bytes.NewReader(make([]byte, 2<<20)))
@@ -58,7 +58,7 @@ func TestOnlyAnUploadMayBeLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Content-Type", "Text/CSV; charset=utf-8")
-		r.Header.Set("Expect", "100-continue") // what is refused unread is cut off else
+		r.Header.Set("Expect", "100-continue") // else the server closes the connection while the client sends
 		answer, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestOnlyAnUploadMayBeLong(t *testing.T) {
 	}
 }
 
-func TestWhoeverTakesTooLongIsTold(t *testing.T) {
+func TestSlowRequestsGetTimeout(t *testing.T) {
 	url := uploads(t)
 	for what, c := range map[string]struct{ request, want string }{
 		"a file that stalls":  {"POST /files HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 9\r\nConnection: close\r\n\r\na", "408"},
@@ -93,9 +93,8 @@ func TestWhoeverTakesTooLongIsTold(t *testing.T) {
 	}
 }
 
-// Who sends too much is hung up on only after there was time to read why: the connection
-// ends, and is not torn.
-func TestWhoSendsTooMuchReadsWhy(t *testing.T) {
+// The server closes the connection only after the sender had time to read the response.
+func TestSenderOfTooLargeBodyReadsResponse(t *testing.T) {
 	url := uploads(t)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {

@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
 )
 
 //go:embed assets/docs.html
@@ -21,15 +24,15 @@ var docsTemplate string
 //go:embed assets/docs.css
 var docsStyle string
 
-// docsPolicy returns all that the page is allowed: its own style, by its digest
-// (Content-Security-Policy level 3, section 8.4).
+// docsPolicy returns the Content-Security-Policy of the page. It allows only the page's own
+// style, by its digest (Content Security Policy Level 3, section 8.4).
 func docsPolicy() string {
 	digest := sha256.Sum256([]byte(docsStyle))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) +
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-// docsPage is what the page shows of a document.
+// docsPage has the data of the page's template.
 type docsPage struct {
 	Title, Version, Description string
 	Style                       template.CSS
@@ -58,8 +61,7 @@ type docsAnswer struct{ Status, Description, Headers, Schema, Example string }
 
 type docsSchema struct{ Name, Text string }
 
-// renderDocs makes the page that /docs serves. It needs no script and nothing
-// from elsewhere.
+// renderDocs renders the page at /docs. The page needs no script and no other resource.
 func renderDocs(document *openapi3.T) ([]byte, error) {
 	page := docsPage{
 		Title: document.Info.Title, Version: document.Info.Version, Description: document.Info.Description,
@@ -105,10 +107,10 @@ func renderDocs(document *openapi3.T) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// paragraphs returns a description's, as YAML folds them.
+// paragraphs splits a description at the line breaks that YAML's folding leaves.
 func paragraphs(text string) []string { return strings.Split(text, "\n") }
 
-// tagOf returns the group an operation is shown in.
+// tagOf returns the name of the group that shows an operation.
 func tagOf(op *openapi3.Operation) string {
 	if len(op.Tags) == 0 {
 		return "other"
@@ -150,7 +152,7 @@ func contentOf(content openapi3.Content) string {
 	return strings.Join(kinds, ", ")
 }
 
-// exampleOf returns an answer that is text, where the document shows one.
+// exampleOf returns the document's example of a text response, or "".
 func exampleOf(content openapi3.Content) string {
 	for _, media := range content {
 		if text, is := media.Example.(string); is {
@@ -160,7 +162,7 @@ func exampleOf(content openapi3.Content) string {
 	return ""
 }
 
-// typeOf returns a schema in a few words.
+// typeOf describes a schema in a few words.
 func typeOf(ref *openapi3.SchemaRef) string {
 	switch {
 	case ref == nil || ref.Value == nil:
@@ -174,4 +176,52 @@ func typeOf(ref *openapi3.SchemaRef) string {
 	default:
 		return ""
 	}
+}
+
+// published is an OpenAPI document in the two forms that are served: YAML, and an HTML page.
+type published struct{ text, page []byte }
+
+// Publish serves an OpenAPI 3.0 document below prefix, as openapi.yaml and as docs. The page
+// links to the document beside it, and replaces the Content-Security-Policy of any
+// middleware. The document is parsed at the first request, to save time at start; if it is
+// invalid, requests fail.
+func Publish(e *echo.Echo, prefix string, spec []byte) {
+	register(e, prefix, sync.OnceValues(func() (*published, error) {
+		document, err := parseDocument(spec)
+		if err != nil {
+			return nil, err
+		}
+		return publish(document)
+	}))
+}
+
+func publish(document *openapi3.T) (*published, error) {
+	text, err := marshalYAML(document)
+	if err != nil {
+		return nil, err
+	}
+	page, err := renderDocs(document)
+	if err != nil {
+		return nil, err
+	}
+	return &published{text, page}, nil
+}
+
+func register(e *echo.Echo, prefix string, get func() (*published, error)) {
+	reads, policy := []string{http.MethodGet, http.MethodHead}, docsPolicy()
+	e.Match(reads, prefix+"/openapi.yaml", func(c echo.Context) error {
+		p, err := get()
+		if err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, "application/yaml", p.text)
+	})
+	e.Match(reads, prefix+"/docs", func(c echo.Context) error {
+		p, err := get()
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set("Content-Security-Policy", policy)
+		return c.HTMLBlob(http.StatusOK, p.page)
+	})
 }

@@ -9,7 +9,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-func TestIfMatch(t *testing.T) {
+func TestIfMatchComparesStrongly(t *testing.T) {
 	for header, matches := range map[string]bool{
 		`"7"`: true, `"6"`: false, `W/"7"`: false, `*`: true, ` * `: true, `"1", "7"`: true, `"1","2"`: false, `7`: false, ``: false, `"7`: false, `""`: false,
 	} {
@@ -38,7 +38,7 @@ func FuzzIfMatch(f *testing.F) {
 	})
 }
 
-func TestCursors(t *testing.T) {
+func TestCursorsAreBoundToTheirList(t *testing.T) {
 	cursor := EncodeCursor("skus", "85123A")
 	if key, err := DecodeCursor("skus", &cursor); err != nil || key != "85123A" {
 		t.Errorf("came back as %q, %v", key, err)
@@ -71,7 +71,7 @@ func FuzzDecodeCursor(f *testing.F) {
 	})
 }
 
-func TestPagesLinkToTheNext(t *testing.T) {
+func TestPageLinksToNextPage(t *testing.T) {
 	rows, next := Page("n", []string{"a", "b", "c"}, 2, func(s string) string { return s })
 	if len(rows) != 2 || next == nil {
 		t.Fatalf("page is %v, %v", rows, next)

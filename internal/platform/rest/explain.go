@@ -10,22 +10,22 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// finding is one thing that is wrong with a request. Unparsed means that it
-// cannot be read at all (400); otherwise it breaks a rule (422).
+// finding is one error of a request. unparsed means that a part cannot be parsed (400);
+// otherwise it breaks a rule (422).
 type finding struct {
 	pointer  string
 	detail   string
 	unparsed bool
 }
 
-// findings are the first of what is wrong with a request, and how many more there are.
+// findings has the first errors of a request and the number of further ones.
 type findings struct {
 	first    []finding
 	more     int
-	unparsed bool // one of them all is
+	unparsed bool // whether any of them is
 }
 
-// full reports whether what comes is only counted, so that its text need not be made.
+// full reports whether further findings are only counted, so that they need no text.
 func (f *findings) full() bool { return len(f.first) >= fault.MaxFields }
 
 func (f *findings) add(one finding) {
@@ -37,17 +37,17 @@ func (f *findings) add(one finding) {
 	f.first = append(f.first, one)
 }
 
-// explain turns what the validator found into one fault, with a field for each of the
-// first findings. Its cost grows with their number alone, not with its square.
+// explain converts the validator's error to one fault, with a field for each of the first
+// findings. Its cost is linear in the number of findings.
 func explain(err error) error {
 	found := &findings{}
 	found.collect(err, "#")
 	if len(found.first) == 0 {
 		return fault.New(fault.Malformed, "request_malformed", "%.300s", firstLine(err.Error()))
 	}
-	f := fault.New(fault.Invalid, "request_invalid", "the request breaks the rules of this API; errors says where")
+	f := fault.New(fault.Invalid, "request_invalid", "the request breaks rules of this API; see errors")
 	if found.unparsed {
-		f = fault.New(fault.Malformed, "request_malformed", "the request cannot be read; errors says where")
+		f = fault.New(fault.Malformed, "request_malformed", "the request cannot be parsed; see errors")
 	}
 	for _, x := range found.first {
 		f.Fields = append(f.Fields, fault.Field{Pointer: x.pointer, Detail: x.detail})
@@ -56,7 +56,7 @@ func explain(err error) error {
 	return f
 }
 
-// collect walks the validator's errors. at is where in the request it is.
+// collect adds the validator's errors. at is the pointer to the part of the request.
 func (f *findings) collect(err error, at string) {
 	var many openapi3.MultiError
 	var request *openapi3filter.RequestError
@@ -75,7 +75,7 @@ func (f *findings) collect(err error, at string) {
 	}
 }
 
-// unreadable returns a part of the request that cannot be read.
+// unreadable returns the finding for a part of the request that cannot be parsed.
 func (f *findings) unreadable(at string, err error) finding {
 	if f.full() {
 		return finding{unparsed: true}
@@ -83,8 +83,8 @@ func (f *findings) unreadable(at string, err error) finding {
 	return finding{pointer: at, detail: firstLine(err.Error()), unparsed: true}
 }
 
-// as is errors.As for exactly this error: a request error wraps a list of schema
-// errors, which must not be taken for the first of them.
+// as is errors.As without unwrapping: a request error wraps a list of schema errors, and
+// errors.As would return the first of them.
 func as[T error](err error, target *T) bool {
 	t, ok := err.(T) //nolint:errorlint // see above
 	if ok {
@@ -108,8 +108,8 @@ func (f *findings) collectRequest(e *openapi3filter.RequestError) {
 	}
 }
 
-// ofSchema says what is wrong at one place. Of another type, or not known at
-// all, is unreadable; the rest breaks a rule.
+// ofSchema converts a schema error. A value of another type and an unknown property count
+// as unparsed; other errors break a rule.
 func (f *findings) ofSchema(e *openapi3.SchemaError, at string) finding {
 	var inner *openapi3.SchemaError
 	if e.Origin != nil && errors.As(e.Origin, &inner) {

@@ -10,25 +10,25 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// GuardConfig says which requests of browsers a listener takes.
+// GuardConfig configures a Guard.
 type GuardConfig struct {
-	Log *slog.Logger // nil: nothing is logged
-	// Loopback is whether only this machine reaches the listener. Nothing else may keep
-	// requests out there, so that their Host is always checked.
+	Log *slog.Logger // may be nil
+	// Loopback means that only this machine reaches the listener. The guard then always
+	// checks the Host, since there may be no other protection such as a token.
 	Loopback bool
-	// Origins are the pages that may change things, as CORS_ORIGINS lists them.
+	// Origins lists the origins that may change state, from CORS_ORIGINS.
 	Origins []string
-	// AllowedHosts are the names that the listener goes by, as ALLOWED_HOSTS lists them.
-	// Where there are any, the Host is checked whatever the listener's address.
+	// AllowedHosts lists the host names of the listener, from ALLOWED_HOSTS. If there are
+	// any, the guard checks the Host whatever the listener's address.
 	AllowedHosts []string
-	// OwnHosts are further names, by which the configuration has others call.
+	// OwnHosts lists further host names, from the configured URLs of the service.
 	OwnHosts []string
 }
 
-// Guard keeps web pages from using a listener behind the back of who looks at them:
-// a page of another origin changes nothing (cross-site request forgery), and a page
-// that has its own name resolve to this machine reaches nothing (DNS rebinding).
-// Programs that send neither Origin nor Sec-Fetch-Site are no pages.
+// Guard refuses requests that web pages make without the user's knowledge: a page of another
+// origin cannot change state (cross-site request forgery), and a page whose name resolves to
+// this machine cannot reach the listener (DNS rebinding). Requests with neither Origin nor
+// Sec-Fetch-Site do not come from pages.
 type Guard struct {
 	cfg          GuardConfig
 	trusted      *trusted
@@ -36,7 +36,8 @@ type Guard struct {
 	refusals     http.Handler
 }
 
-// NewGuard checks the configuration. Its errors name the variable.
+// NewGuard returns a guard. The error for an invalid configuration names the environment
+// variable.
 func NewGuard(cfg GuardConfig) (*Guard, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -59,7 +60,7 @@ func NewGuard(cfg GuardConfig) (*Guard, error) {
 	return g, nil
 }
 
-// Before has the guard look at each request before next does.
+// Before returns a handler that checks each request and passes allowed ones to next.
 func (g *Guard) Before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := g.check(r); err != nil {
@@ -73,16 +74,16 @@ func (g *Guard) Before(next http.Handler) http.Handler {
 func (g *Guard) check(r *http.Request) error {
 	if !g.knows(r) {
 		return fault.New(fault.Misdirected, "host_not_allowed",
-			"this listener does not go by the name %.100q; call it as localhost or by its own address, or have ALLOWED_HOSTS list the name", r.Host)
+			"this listener does not serve the host %.100q; use localhost or its own address, or add the name to ALLOWED_HOSTS", r.Host)
 	}
 	if err := g.trusted.check(r); err != nil {
 		return fault.New(fault.Forbidden, "cross_origin",
-			"a page of another origin (%.100q) must not send this; CORS_ORIGINS lists the origins that may", r.Header.Get("Origin"))
+			"pages of the origin %.100q must not send this request; CORS_ORIGINS lists the origins that may", r.Header.Get("Origin"))
 	}
 	return nil
 }
 
-// knows reports whether the request is for this listener, by its Host.
+// knows reports whether the listener serves the request's Host.
 func (g *Guard) knows(r *http.Request) bool {
 	switch {
 	case !g.cfg.Loopback && g.allowed.empty():
@@ -90,19 +91,19 @@ func (g *Guard) knows(r *http.Request) bool {
 	case isLoopbackName(r.Host), g.allowed.has(r.Host), g.own.has(r.Host):
 		return true
 	case r.Host == "" && !r.ProtoAtLeast(1, 1):
-		return true // HTTP/1.0 does without, and no browser speaks it
+		return true // HTTP/1.0 does not require Host, and no browser uses it
 	default:
-		// Probes of a platform call by address, under which no page of another is found.
+		// Probes of a platform use an address, which is the origin of no foreign page.
 		name, _ := splitHost(r.Host)
 		return !g.cfg.Loopback && open(r.URL.Path) && isAddress(name)
 	}
 }
 
-// refusalKey is why a request is refused, in its context.
+// refusalKey is the context key of the fault of a refused request.
 type refusalKey struct{}
 
-// refusals answers requests with the fault in their context, and logs each like any
-// other request.
+// refusals responds with the fault in the request's context, and logs the request like any
+// other.
 func refusals(log *slog.Logger) http.Handler {
 	e := NewBare(log, AccessLog{
 		Level: func(echo.Context) slog.Level { return slog.LevelInfo },

@@ -12,7 +12,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// asked returns the status that a guard answers a request with, 204 where it lets it pass.
+// asked returns the guard's status for a request, 204 if it passes.
 func asked(t *testing.T, cfg GuardConfig, method, path, host string, header ...string) (int, fault.Problem) {
 	t.Helper()
 	g, err := NewGuard(cfg)
@@ -38,9 +38,8 @@ func asked(t *testing.T, cfg GuardConfig, method, path, host string, header ...s
 	return w.Code, p
 }
 
-// A page of another origin changes nothing, by whatever method; a program that is no
-// browser does as before.
-func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
+// The method does not matter. Programs that are no browsers pass.
+func TestForeignOriginCannotChangeState(t *testing.T) {
 	const own = "localhost:8084"
 	named := []string{"https://shop.example", "https://*.shop.example", "http://*.dev.example:3000", "*"}
 	for _, c := range []struct {
@@ -95,9 +94,9 @@ func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
 	}
 }
 
-// On loopback a name that leads here by somebody else's DNS reaches nothing, not even
-// health or metrics.
-func TestOtherNamesReachNothingOnLoopback(t *testing.T) {
+// A foreign name may resolve to this machine (DNS rebinding). It reaches no path, not even health
+// and metrics.
+func TestLoopbackRefusesForeignHosts(t *testing.T) {
 	cfg := GuardConfig{Loopback: true, AllowedHosts: []string{"Shop.example", "till.example:8443", "*.below.example", "192.0.2.7"}, OwnHosts: []string{"sales.test"}}
 	for host, want := range map[string]int{
 		"localhost": 204, "LocalHost:8084": 204, "localhost.": 204, "shop.localhost": 204, "127.0.0.1": 204, "127.9.9.9:1": 204, "[::1]": 204, "[::1]:8084": 204,
@@ -118,9 +117,9 @@ func TestOtherNamesReachNothingOnLoopback(t *testing.T) {
 	}
 }
 
-// Elsewhere the name counts only where it is said which ones there are; then probes that
-// call by address are answered still.
-func TestOtherNamesElsewhere(t *testing.T) {
+// On other addresses the guard checks the Host only if ALLOWED_HOSTS is set. Probes by address
+// still pass.
+func TestHostIsCheckedOnlyWithAllowedHosts(t *testing.T) {
 	for host, want := range map[string]int{"evil.example": 204, "192.0.2.1:8080": 204, "": 204} {
 		if got, _ := asked(t, GuardConfig{}, "GET", "/orders", host); got != want {
 			t.Errorf("nothing is said, host %q: %d", host, got)
@@ -139,8 +138,8 @@ func TestOtherNamesElsewhere(t *testing.T) {
 	}
 }
 
-// A request of HTTP/1.0 names no host, and no browser sends one.
-func TestRequestsWithoutAHost(t *testing.T) {
+// HTTP/1.0 does not require a Host, and no browser uses it.
+func TestRequestWithoutHostPassesInHTTP10(t *testing.T) {
 	g, err := NewGuard(GuardConfig{Loopback: true})
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +154,7 @@ func TestRequestsWithoutAHost(t *testing.T) {
 	}
 }
 
-func TestHostsThatAreNone(t *testing.T) {
+func TestInvalidHostsAreRefused(t *testing.T) {
 	for host, good := range map[string]bool{
 		"shop.example": true, " shop.example ": true, "shop.example:8443": true, "sales": true, "sales_1:80": true, "192.0.2.1": true, "2001:db8::1": true, "[2001:db8::1]:80": true, "*.shop.example": true, "": true,
 		"*": false, "*:80": false, "**.example": false, "*.": false, "a.*.example": false, "http://shop.example": false, "shop.example/": false, "shop.example:": false, "shop.example:0": false,
@@ -168,8 +167,8 @@ func TestHostsThatAreNone(t *testing.T) {
 	}
 }
 
-// What is refused is in the log, with who asked, and no query.
-func TestRefusalsAreLogged(t *testing.T) {
+// The message has the host and the origin, and no query.
+func TestRefusalIsLoggedWithOrigin(t *testing.T) {
 	var log bytes.Buffer
 	cfg := GuardConfig{Loopback: true, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	asked(t, cfg, "POST", "/orders?secret=1", "localhost", "Origin", "https://evil.example")
@@ -178,7 +177,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 	}
 }
 
-// FuzzHost looks for a Host that passes as this machine's and is another's.
+// FuzzHost searches for a foreign Host that passes as this machine's.
 func FuzzHost(f *testing.F) {
 	for _, host := range []string{"localhost", "127.0.0.1:80", "[::1]:80", "localhost.evil.example", "evil.example:80", "[::1%25lo]", "", "[", ":", "a.localhost."} {
 		f.Add(host)

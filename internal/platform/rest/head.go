@@ -9,12 +9,11 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// asHead marks in a context that what is answered as a GET was asked as a HEAD.
+// asHead is the context key that marks a HEAD request which is handled as a GET.
 type asHead struct{}
 
-// Heads answers a HEAD as the GET it is about (RFC 9110, section 9.3.2). The body
-// that h writes gets no further than the server around it, which looks at its own
-// request. h must end by itself: a stream would not.
+// Heads passes HEAD requests to h as GET (RFC 9110, section 9.3.2). The server around it
+// knows the original method and drops the body. h must end by itself, so it must not stream.
 func Heads(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
@@ -25,7 +24,7 @@ func Heads(h http.Handler) http.Handler {
 	})
 }
 
-// methodOf returns the request's method as the caller said it.
+// methodOf returns the original method of the request.
 func methodOf(c echo.Context) string {
 	if c.Request().Context().Value(asHead{}) != nil {
 		return http.MethodHead
@@ -33,7 +32,7 @@ func methodOf(c echo.Context) string {
 	return c.Request().Method
 }
 
-// allowHead has an Allow header that names GET name HEAD, too.
+// allowHead adds HEAD to Allow headers that have GET.
 func allowHead(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()

@@ -28,9 +28,9 @@ paths:
       responses: { "200": { description: All. } }
 `
 
-// HEAD tells what GET would, without the body, and is checked and logged like any
-// other request; a method that is none names both.
-func TestHeadIsGetWithoutTheBody(t *testing.T) {
+// HEAD has the headers of GET without the body, and is validated and logged like any other
+// request. The response to an unsupported method lists both in Allow.
+func TestHeadEqualsGetWithoutBody(t *testing.T) {
 	var log bytes.Buffer
 	e, err := rest.New(rest.Config{
 		Service: "tiny", Spec: []byte(headSpec), Common: ops.Spec, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -10,11 +10,12 @@ import (
 // hosts is a set of names and addresses, with or without ports.
 type hosts struct {
 	exact map[string]bool
-	below []string // .shop.example, of *.shop.example
+	below []string // .shop.example for *.shop.example
 }
 
-// parseHosts reads what variable lists: shop.example, shop.example:8443, an IP address,
-// or *.shop.example for all names below. An entry without a port holds for every port.
+// parseHosts parses the entries of an environment variable: shop.example, shop.example:8443,
+// an IP address, or *.shop.example for all names below. An entry without a port matches
+// every port.
 func parseHosts(variable string, named []string) (hosts, error) {
 	h := hosts{exact: map[string]bool{}}
 	for _, text := range named {
@@ -27,7 +28,7 @@ func parseHosts(variable string, named []string) (hosts, error) {
 			continue
 		case plain == "" || strings.ContainsFunc(plain, unusual) || strings.ContainsAny(plain, "/[]") || !isAddress(plain) && strings.Contains(plain, ":"),
 			port == "" && strings.HasSuffix(text, ":"), port != "" && !isPort(port), wild && (port != "" || isAddress(plain)):
-			return h, fmt.Errorf("%s names %q, which is no host: shop.example, shop.example:8443, 192.0.2.1 or *.shop.example; no scheme, no path, and not * alone", variable, text)
+			return h, fmt.Errorf("%s: %q is not a host: write shop.example, shop.example:8443, 192.0.2.1 or *.shop.example, without scheme and path, and not * alone", variable, text)
 		case wild:
 			h.below = append(h.below, "."+plain)
 		case port != "":
@@ -39,10 +40,10 @@ func parseHosts(variable string, named []string) (hosts, error) {
 	return h, nil
 }
 
-// empty reports whether nothing is listed.
+// empty reports whether the set has no entry.
 func (h hosts) empty() bool { return len(h.exact) == 0 && len(h.below) == 0 }
 
-// has reports whether the Host of a request is listed.
+// has reports whether an entry matches the Host of a request.
 func (h hosts) has(hostport string) bool {
 	name, port := splitHost(strings.ToLower(hostport))
 	if h.exact[name] || port != "" && h.exact[net.JoinHostPort(name, port)] {

@@ -6,14 +6,14 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// InFlight is the requests that are being worked on, by idempotency key. The
-// zero InFlight is ready to use; it is safe for concurrent use.
+// InFlight has the idempotency keys of the requests in progress. The zero InFlight is empty.
+// It is safe for concurrent use.
 type InFlight struct {
 	keys sync.Map
 }
 
-// Begin takes the key, until done is called. While another request has it, it is
-// a Conflict.
+// Begin reserves the key until done is called. It returns a Conflict fault while another
+// request has the key.
 func (f *InFlight) Begin(key string) (done func(), err error) {
 	if _, taken := f.keys.LoadOrStore(key, struct{}{}); taken {
 		return nil, ErrInFlight()
@@ -21,7 +21,7 @@ func (f *InFlight) Begin(key string) (done func(), err error) {
 	return func() { f.keys.Delete(key) }, nil
 }
 
-// ErrInFlight returns the fault of a request whose twin is not answered yet.
+// ErrInFlight returns the fault for a request whose idempotency key is in use.
 func ErrInFlight() error {
-	return fault.New(fault.Conflict, "request_in_flight", "a request with this idempotency key is being worked on; ask again in a moment")
+	return fault.New(fault.Conflict, "request_in_flight", "a request with this idempotency key is in progress; try again in a moment")
 }

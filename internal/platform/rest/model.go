@@ -1,6 +1,6 @@
 package rest
 
-// Map returns rows turned into models; never nil, so that an empty list is [].
+// Map converts rows to models. It never returns nil, so that an empty list is [] in JSON.
 func Map[R, M any](rows []R, model func(R) M) []M {
 	models := make([]M, len(rows))
 	for i, r := range rows {
@@ -9,7 +9,7 @@ func Map[R, M any](rows []R, model func(R) M) []M {
 	return models
 }
 
-// Values returns the values of an optional, repeated parameter.
+// Values returns the values of an optional, repeated parameter, or nil.
 func Values(list *[]string) []string {
 	if list == nil {
 		return nil
@@ -17,7 +17,7 @@ func Values(list *[]string) []string {
 	return *list
 }
 
-// NonZero returns n where it says something, and absent otherwise.
+// NonZero returns n for an optional field of a model, or nil if n is 0.
 func NonZero(n int64) *int64 {
 	if n == 0 {
 		return nil
@@ -33,7 +33,7 @@ func Value(s *string) string {
 	return *s
 }
 
-// NonEmpty returns a text for an optional field of a model, left out where it is empty.
+// NonEmpty returns s for an optional field of a model, or nil if s is empty.
 func NonEmpty(s string) *string {
 	if s == "" {
 		return nil

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// anyOrigin lets the pages of every origin read. It is never trusted with more.
+// anyOrigin lets the pages of every origin read. It allows no changes of state.
 const anyOrigin = "*"
 
-// ParseOrigins checks the origins that CORS_ORIGINS names, and trims them. It refuses
-// what no browser sends as an origin (RFC 6454, section 6.2): such an entry opens
-// nothing, and nobody would find out why. Beside origins there are * and, for all names
-// below one of two labels or more, https://*.shop.example.
+// ParseOrigins validates and trims the entries of CORS_ORIGINS: origins, * for any, and
+// https://*.shop.example for all names below a name of at least two labels. It refuses an
+// entry that no browser sends as an origin (RFC 6454, section 6.2), since that would never
+// match.
 func ParseOrigins(named []string) (all []string, err error) {
 	for _, origin := range named {
 		origin = strings.TrimSpace(origin)
 		if !isOrigin(origin) {
-			return nil, fmt.Errorf("CORS_ORIGINS names %q, which is no origin as a browser says it: https://shop.example, with a port that is not the usual one, and nothing behind it; or https://*.shop.example for all names below; or *", origin)
+			return nil, fmt.Errorf("CORS_ORIGINS: %q is not an origin as browsers send it: write https://shop.example, with a port only if it is not the scheme's default, without a path; https://*.shop.example for all names below; or *", origin)
 		}
 		all = append(all, origin)
 	}
@@ -33,7 +33,7 @@ func isOrigin(text string) bool {
 	plain := text
 	if scheme, host, below := strings.Cut(text, "://*."); below {
 		if name, _ := splitHost(host); !strings.Contains(strings.TrimSuffix(name, "."), ".") {
-			return false // all names of a top-level domain are anybody's
+			return false // anyone can register a name below a top-level domain
 		}
 		plain = scheme + "://any." + host
 	}
@@ -46,7 +46,7 @@ func isOrigin(text string) bool {
 	return known && (u.Port() == "" && !strings.HasSuffix(u.Host, ":") || isPort(u.Port()) && u.Port() != port)
 }
 
-// unusual are characters that an origin or the name of a host does not have.
+// unusual reports whether an origin or host name cannot contain r.
 func unusual(r rune) bool {
 	return r != '-' && r != '.' && r != '_' && r != ':' && r != '/' && r != '[' && r != ']' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
 }
@@ -57,13 +57,13 @@ func isPort(text string) bool {
 	return err == nil && n > 0 && strconv.FormatUint(n, 10) == text
 }
 
-// trusted is the origins whose pages may change things.
+// trusted has the origins whose pages may change state.
 type trusted struct {
 	protection *http.CrossOriginProtection
 	below      []originsBelow // https://*.shop.example
 }
 
-// originsBelow are the origins of all names below a host.
+// originsBelow matches the origins of all names below a host.
 type originsBelow struct{ prefix, suffix string } // https:// and .shop.example:8443
 
 func newTrusted(origins []string) (*trusted, error) {
@@ -83,8 +83,8 @@ func newTrusted(origins []string) (*trusted, error) {
 	return t, nil
 }
 
-// check returns an error for a request that changes something and was made by a page of
-// another origin, unless that is trusted.
+// check returns an error for a state-changing request by a page of another origin, unless
+// that origin is trusted.
 func (t *trusted) check(r *http.Request) error {
 	err := t.protection.Check(r)
 	if err == nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestARequestOutlivesItsCallerOnly(t *testing.T) {
+func TestOutliveEndsWithProcessNotWithCaller(t *testing.T) {
 	stop, stopped := context.WithCancelCause(t.Context())
 	caller, leave := context.WithTimeout(context.WithValue(t.Context(), stopKey{}, "of another"), time.Hour)
 	ctx, end := WithStop(caller, stop)

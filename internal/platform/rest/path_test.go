@@ -22,8 +22,8 @@ paths:
       responses: { "204": { description: There. } }
 `
 
-// Clients encode what they like in a path: encodeURIComponent writes @ as %40.
-func TestValidatesPathParametersDecoded(t *testing.T) {
+// Clients may encode any character in a path: encodeURIComponent writes @ as %40.
+func TestPathParametersAreDecodedBeforeValidation(t *testing.T) {
 	e, err := New(Config{
 		Service: "paths", Spec: []byte(pathSpec), Log: slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),

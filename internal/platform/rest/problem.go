@@ -13,9 +13,9 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// problems writes every error as a problem document. The log gets the cause of an
-// internal error, of which the caller learns the request's ID, and of a database that
-// does not do its part: the caller is only told to ask again.
+// problems writes every error as a problem document. It logs the cause of an internal
+// error, for which the caller gets the request's ID, and of a database error, for which the
+// caller is only asked to try again.
 func problems(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {
@@ -27,11 +27,11 @@ func problems(log *slog.Logger) echo.HTTPErrorHandler {
 		}
 		if f.Kind == fault.Internal {
 			log.Error("request failed", "request_id", requestID(c), "method", methodOf(c), "path", c.Path(), "error", err)
-			f = fault.New(fault.Internal, "internal", "something went wrong on our side; the log knows more under request %s", requestID(c))
+			f = fault.New(fault.Internal, "internal", "internal error; the log has details for request %s", requestID(c))
 		}
 		switch dberr.Of(err) {
 		case dberr.Unavailable, dberr.Conflict:
-			log.Warn("request not answered: the database is away", "request_id", requestID(c), "method", methodOf(c), "path", c.Path(), "error", err)
+			log.Warn("request not answered: the database is unavailable", "request_id", requestID(c), "method", methodOf(c), "path", c.Path(), "error", err)
 		case dberr.Unfit:
 			log.Error("request not answered: the database lacks what this version needs", "request_id", requestID(c), "method", methodOf(c), "path", c.Path(), "error", err)
 		case dberr.Other:
@@ -45,7 +45,7 @@ func problems(log *slog.Logger) echo.HTTPErrorHandler {
 			c.Response().Header().Set("Retry-After", "1")
 		}
 		if err := write(c, f.Problem(status)); err != nil {
-			log.Debug("answer not delivered", "request_id", requestID(c), "error", err)
+			log.Debug("cannot send response", "request_id", requestID(c), "error", err)
 		}
 	}
 }
@@ -59,12 +59,12 @@ func write(c echo.Context, p fault.Problem) error {
 	return c.Echo().JSONSerializer.Serialize(c, p, "")
 }
 
-// Draining returns the fault of a request that was called off since the process stops.
+// Draining returns the fault of a request that was cancelled because the process stops.
 func Draining() *fault.Fault {
-	return fault.New(fault.Unavailable, "draining", "this instance stops, and another one answers; what was asked may have been done: ask again with the same Idempotency-Key or external_id")
+	return fault.New(fault.Unavailable, "draining", "this instance is stopping; the request may have taken effect: repeat it with the same Idempotency-Key or external_id")
 }
 
-// faultOf returns the fault in err, or the one that err comes to.
+// faultOf returns the fault in the chain of err, or converts err to one.
 func faultOf(err error) *fault.Fault {
 	var f *fault.Fault
 	var he *echo.HTTPError
@@ -73,11 +73,11 @@ func faultOf(err error) *fault.Fault {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &tooLarge):
-		return fault.New(fault.TooLarge, "body_too_large", "the body is larger than the %d bytes that are taken here", tooLarge.Limit)
+		return fault.New(fault.TooLarge, "body_too_large", "the body has more than the allowed %d bytes", tooLarge.Limit)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return fault.New(fault.Unavailable, "timeout", "the answer was not ready in time")
+		return fault.New(fault.Unavailable, "timeout", "the response was not ready in time")
 	case dberr.Transient(err):
-		return fault.New(fault.Unavailable, "database_away", "the database does not answer just now; try again in a moment")
+		return fault.New(fault.Unavailable, "database_away", "the database is unavailable; try again in a moment")
 	case errors.As(err, &he):
 		return ofEcho(he)
 	default:
@@ -88,9 +88,9 @@ func faultOf(err error) *fault.Fault {
 func ofEcho(he *echo.HTTPError) *fault.Fault {
 	switch {
 	case he.Code == http.StatusNotFound:
-		return fault.New(fault.NotFound, "path_unknown", "there is nothing at this path; the service's /docs shows what there is")
+		return fault.New(fault.NotFound, "path_unknown", "there is no such path; see the service's /docs")
 	case he.Code == http.StatusMethodNotAllowed:
-		return fault.New(fault.Malformed, "method_not_allowed", "this path does not take this method; the Allow header names those it takes")
+		return fault.New(fault.Malformed, "method_not_allowed", "this path does not support this method; see the Allow header")
 	case he.Code == http.StatusRequestTimeout:
 		return fault.New(fault.Malformed, "body_late", "%s", fmt.Sprint(he.Message))
 	case he.Code == http.StatusUnsupportedMediaType:

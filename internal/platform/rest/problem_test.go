@@ -16,9 +16,8 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// A database that is away is nobody's mistake: who asks is told to ask again, and the
-// log why.
-func TestADatabaseThatIsAway(t *testing.T) {
+// The caller is asked to try again; the log has the cause.
+func TestUnavailableDatabaseIsTransientFault(t *testing.T) {
 	t.Parallel()
 	away := fmt.Errorf("read key: %w: %w", db.ErrUnavailable, errors.New("connection refused"))
 	for what, c := range map[string]struct {
@@ -40,10 +39,10 @@ func TestADatabaseThatIsAway(t *testing.T) {
 			t.Errorf("%s is answered with %d %v %s", what, answer.Code, answer.Header(), answer.Body)
 		}
 		if strings.Contains(answer.Body.String(), "refused") {
-			t.Errorf("%s tells outside what is inside: %s", what, answer.Body)
+			t.Errorf("the response for %s exposes the cause: %s", what, answer.Body)
 		}
-		if said := log.String(); strings.Contains(said, "the database is away") != c.noted || strings.Contains(said, "request failed") {
-			t.Errorf("%s has the log say %q", what, said)
+		if said := log.String(); strings.Contains(said, "the database is unavailable") != c.noted || strings.Contains(said, "request failed") {
+			t.Errorf("the log for %s is %q", what, said)
 		}
 	}
 }

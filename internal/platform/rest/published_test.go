@@ -35,9 +35,8 @@ func ask(t *testing.T, spec, prefix, method, path string) *httptest.ResponseReco
 	return w
 }
 
-// A browser is allowed the page's style and nothing else: the digest is of what
-// stands in the page, to the byte.
-func TestDocsAreAllowedTheirStyleAlone(t *testing.T) {
+// The digest in the policy must match the style in the page to the byte.
+func TestDocsPolicyAllowsOnlyOwnStyle(t *testing.T) {
 	w := ask(t, small, "", http.MethodGet, "/docs")
 	style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(w.Body.String())
 	if style == nil {
@@ -56,8 +55,7 @@ func TestDocsAreAllowedTheirStyleAlone(t *testing.T) {
 	}
 }
 
-// The page shows an answer's headers and what text looks like.
-func TestDocsShowAnswers(t *testing.T) {
+func TestDocsShowResponseHeadersAndExamples(t *testing.T) {
 	page := ask(t, small, "", http.MethodGet, "/docs").Body.String()
 	for _, want := range []string{"<p>One &lt;b&gt;line&lt;/b&gt;.</p>", "<p>Another.</p>", `<td role="cell" data-name="Headers">X-Tick</td>`, "<pre>data: 1 &lt; 2\n\n</pre>", "text/event-stream string"} {
 		if !strings.Contains(page, want) {
@@ -66,8 +64,8 @@ func TestDocsShowAnswers(t *testing.T) {
 	}
 }
 
-// Wherever it is served, the page links to the document beside it.
-func TestADocumentBelowAPrefix(t *testing.T) {
+// The link must work below any prefix.
+func TestDocsLinkToDocumentBesideThem(t *testing.T) {
 	page := ask(t, small, "/api/v1", http.MethodGet, "/docs")
 	if !strings.Contains(page.Body.String(), `href="openapi.yaml"`) {
 		t.Errorf("the page does not link to its document: %s", page.Body)
@@ -77,14 +75,14 @@ func TestADocumentBelowAPrefix(t *testing.T) {
 		t.Errorf("the document is %v", document.Header())
 	}
 	if _, err := parseDocument(document.Body.Bytes()); err != nil {
-		t.Errorf("what is served is no document: %v", err)
+		t.Errorf("the served document is invalid: %v", err)
 	}
 	if head := ask(t, small, "/api/v1", http.MethodHead, "/docs"); head.Code != http.StatusOK {
 		t.Errorf("HEAD gives %d", head.Code)
 	}
 }
 
-func TestWhatIsNoDocument(t *testing.T) {
+func TestInvalidDocumentsFailRequests(t *testing.T) {
 	for _, spec := range []string{"", "}", "openapi: 3.0.3", "{openapi: 3.0.3, info: {title: t, version: v}, paths: {/a: {get: {}}}}"} {
 		for _, path := range []string{"/docs", "/openapi.yaml"} {
 			if w := ask(t, spec, "", http.MethodGet, path); w.Code != http.StatusInternalServerError {

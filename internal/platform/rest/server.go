@@ -1,3 +1,7 @@
+// Package rest has the common parts of all REST APIs of Quadrille: it validates requests
+// against the OpenAPI document, converts faults to problem documents (RFC 9457), and has
+// entity tags (RFC 9110), cursors for lists, limits for requests, and the guard against
+// foreign web pages.
 package rest
 
 import (
@@ -16,16 +20,16 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Config says what a server answers for.
+// Config configures a server. Service, Spec, Log and Metrics are required.
 type Config struct {
 	Service   string
 	Spec      []byte // openapi.yaml
 	Common    []byte // document of the endpoints that every service has; nil for none
 	Log       *slog.Logger
-	Token     string                // demanded as a bearer token where set, but for health and metrics
-	BodyLimit int64                 // bytes of a JSON body; 1 MiB where 0
-	CSVLimit  int64                 // bytes of a CSV body; 64 MiB where 0
-	Timeout   time.Duration         // of one request, and of an upload from its end on; 30 s where 0
+	Token     string                // required bearer token, except for health and metrics; none if ""
+	BodyLimit int64                 // bytes of a JSON body; 0 means 1 MiB
+	CSVLimit  int64                 // bytes of a CSV body; 0 means 64 MiB
+	Timeout   time.Duration         // of one request, for an upload from the end of its body; 0 means 30 s
 	Metrics   prometheus.Registerer // request metrics are registered here
 }
 
@@ -65,8 +69,8 @@ func New(cfg Config) (*echo.Echo, error) {
 	return e, nil
 }
 
-// NewBare makes a server without any endpoint: it logs requests, and every error
-// and every panic becomes a problem document.
+// NewBare returns a server without endpoints. It logs requests, and converts every error and
+// panic to a problem document.
 func NewBare(log *slog.Logger, access AccessLog) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -80,7 +84,7 @@ func NewBare(log *slog.Logger, access AccessLog) *echo.Echo {
 	return e
 }
 
-// open are the paths that need no token: a load balancer and a scraper have none.
+// open reports whether a path needs no token, because load balancers and scrapers use it.
 func open(path string) bool { return path == "/healthz" || path == "/readyz" || path == "/metrics" }
 
 func authorize(token string) echo.MiddlewareFunc {
@@ -91,13 +95,13 @@ func authorize(token string) echo.MiddlewareFunc {
 				return next(c)
 			}
 			c.Response().Header().Set("WWW-Authenticate", "Bearer")
-			return fault.New(fault.Unauthorized, "token_required", "this API demands the bearer token that INTERNAL_TOKEN names")
+			return fault.New(fault.Unauthorized, "token_required", "this API requires the bearer token in INTERNAL_TOKEN")
 		}
 	}
 }
 
-// cause takes over from the caller why the request is made, for the events that
-// come of it.
+// cause stores the caller's correlation ID and trace context in the request's context, for
+// the events that the request causes.
 func cause(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -109,7 +113,7 @@ func cause(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// short drops what is too long to be an identifier.
+// short returns id, or "" if it has more than 128 bytes.
 func short(id string) string {
 	if len(id) > 128 {
 		return ""

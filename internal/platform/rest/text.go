@@ -12,12 +12,12 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// checkText refuses a URL whose path or query is not storable as text.
+// checkText returns a Malformed fault if the path or query of u is not storable as text.
 func checkText(u *url.URL) error {
 	if !plaintext.Storable(u.Path) {
 		return unstorable("path", "#/path")
 	}
-	query, _ := url.ParseQuery(u.RawQuery) // what is no query is refused where it is read
+	query, _ := url.ParseQuery(u.RawQuery) // checkQuery refuses invalid queries
 	for name, values := range query {
 		if !plaintext.Storable(name + strings.Join(values, "")) {
 			return unstorable("query", "#/query")
@@ -26,7 +26,8 @@ func checkText(u *url.URL) error {
 	return nil
 }
 
-// Text refuses what no database keeps alike, before anything is made of it.
+// Text refuses URLs with text that the databases cannot store (see checkText), before any
+// handler uses them.
 func Text(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := checkText(c.Request().URL); err != nil {
@@ -36,7 +37,8 @@ func Text(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// CheckJSON refuses the same in a body that is JSON, and one of too many parts.
+// CheckJSON returns a Malformed fault for a JSON body that is too complex or has text that
+// the databases cannot store.
 func CheckJSON(body []byte) error {
 	if err := checkComplexity(body); err != nil {
 		return err
@@ -48,12 +50,12 @@ func CheckJSON(body []byte) error {
 }
 
 func unstorable(part, pointer string) error {
-	return fault.New(fault.Malformed, "text_malformed", "the %s holds the character U+0000, or bytes that are no UTF-8", part).
-		With(pointer, "holds the character U+0000, or bytes that are no UTF-8")
+	return fault.New(fault.Malformed, "text_malformed", "the %s contains the character U+0000 or invalid UTF-8", part).
+		With(pointer, "contains the character U+0000 or invalid UTF-8")
 }
 
-// holdsNUL reports whether a string in valid JSON holds U+0000, which can be
-// written there as an escape alone.
+// holdsNUL reports whether a string in valid JSON contains U+0000, which JSON can only write
+// as an escape.
 func holdsNUL(json []byte) bool {
 	for {
 		at := bytes.IndexByte(json, '\\')
@@ -63,6 +65,6 @@ func holdsNUL(json []byte) bool {
 		if bytes.HasPrefix(json[at:], []byte(`\u0000`)) {
 			return true
 		}
-		json = json[at+2:] // whatever is escaped, a backslash too
+		json = json[at+2:] // skip the escaped character, which may be a backslash
 	}
 }

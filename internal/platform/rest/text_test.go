@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestTextThatNoDatabaseKeeps(t *testing.T) {
+func TestUnstorableTextIsRefused(t *testing.T) {
 	for raw, want := range map[string]bool{
 		"/orders/1?customer=a": true, "/orders/%C3%BC": true, "/orders/%00": false, "/orders/%ff": false,
 		"/orders?customer=%00": false, "/orders?customer=%ff": false, "/orders?a%00=b": false, "/orders?a=%zz": false,
@@ -55,6 +55,6 @@ func text(value any) (all string) {
 	return all
 }
 
-// repeats reports whether a member may have been overwritten by a later one, so
-// that the value holds less than the body.
+// repeats reports whether an object may have a duplicate member, so that the decoded value has
+// less than the body.
 func repeats(body []byte) bool { return strings.Count(string(body), ":") > 1 }

@@ -20,8 +20,8 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// newValidator checks each request against the document before any handler sees
-// it. A path or method that the document does not know is left to the router.
+// newValidator returns a middleware that checks each request against the document. Requests
+// with an unknown path or method pass, and are refused by the router.
 func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error) {
 	router, err := gorillamux.NewRouter(document)
 	if err != nil {
@@ -53,9 +53,8 @@ func newValidator(document *openapi3.T, cfg Config) (echo.MiddlewareFunc, error)
 	}, nil
 }
 
-// unescape decodes the path parameters where the router matched the escaped path,
-// which it does when the client encoded more than it had to. The URL is parsed, so
-// each escape in it is valid.
+// unescape decodes the path parameters if the router matched the escaped path. It does so
+// when the client has encoded more characters than necessary.
 func unescape(params map[string]string, u *url.URL) map[string]string {
 	if u.RawPath == "" {
 		return params
@@ -71,66 +70,17 @@ func unescape(params map[string]string, u *url.URL) map[string]string {
 	return plain
 }
 
-// maxParameters is how many parameters a query may have: more than any list that an
-// operation takes.
+// maxParameters bounds the parameters of a query. It is more than any operation accepts.
 const maxParameters = 2_000
 
 func checkQuery(u *url.URL) error {
 	if n := 1 + strings.Count(u.RawQuery, "&"); n > maxParameters {
-		return fault.New(fault.Malformed, "query_too_long", "the query has %d parameters; %d are taken", n, maxParameters).
-			With("#/query", "has %d parameters; %d are taken", n, maxParameters)
+		return fault.New(fault.Malformed, "query_too_long", "the query has %d parameters, at most %d are allowed", n, maxParameters).
+			With("#/query", "has %d parameters, at most %d are allowed", n, maxParameters)
 	}
 	if _, err := url.ParseQuery(u.RawQuery); err != nil {
-		return fault.New(fault.Malformed, "query_malformed", "the query is not percent-encoded as it must be").
-			With("#/query", "is not percent-encoded as it must be")
-	}
-	return nil
-}
-
-// BodyLimits is how many bytes bodies may have.
-type BodyLimits struct {
-	Body   int64
-	CSV    int64 // of uploads
-	Upload Upload
-}
-
-// Middleware caps bodies without looking into them.
-func (l BodyLimits) Middleware() echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			sent := c.Request().Body
-			if err := l.on(c); err != nil {
-				return err
-			}
-			err := next(c)
-			var tooLarge *http.MaxBytesError
-			if errors.As(err, &tooLarge) {
-				drain(sent)
-			}
-			return err
-		}
-	}
-}
-
-// drain takes some of what is still being sent: a sender that is cut off in the
-// middle of it often does not see the answer.
-func drain(body io.Reader) {
-	const patience = 8 << 20
-	_, _ = io.CopyN(io.Discard, body, patience) // the answer is the same either way
-}
-
-// on caps the body. One that says it is too large is refused unread.
-func (l BodyLimits) on(c echo.Context) error {
-	r, limit := c.Request(), l.Body
-	if l.Upload(r) {
-		limit = l.CSV
-	}
-	if r.ContentLength > limit {
-		c.Response().Header().Set("Connection", "close")
-		return &http.MaxBytesError{Limit: limit}
-	}
-	if r.Body != nil {
-		r.Body = http.MaxBytesReader(c.Response(), wholeBody{r.Body}, limit)
+		return fault.New(fault.Malformed, "query_malformed", "the query is not percent-encoded correctly").
+			With("#/query", "is not percent-encoded correctly")
 	}
 	return nil
 }
@@ -159,8 +109,8 @@ func validate(r *http.Request, route *routers.Route, params map[string]string) e
 	return explain(err)
 }
 
-// checkBody makes sure that the body is of a type that the operation takes and,
-// where that is JSON, that it is JSON and nothing after it.
+// checkBody checks that the body has a media type that the operation accepts and, for JSON,
+// that the whole body is valid.
 func checkBody(r *http.Request, op *openapi3.Operation) error {
 	if op.RequestBody == nil || op.RequestBody.Value == nil {
 		return nil
@@ -191,7 +141,8 @@ func firstType(content openapi3.Content) string {
 	return "none"
 }
 
-// syntax says where JSON breaks off.
+// syntax returns a Malformed fault for an empty, invalid or too complex JSON body. The
+// fault has the line and column of a syntax error.
 func syntax(body []byte) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return fault.New(fault.Malformed, "body_missing", "the body is empty; it must be a JSON object")
@@ -205,7 +156,7 @@ func syntax(body []byte) error {
 	if errors.As(err, &at) {
 		before := body[:min(int(at.Offset), len(body))]
 		line := 1 + bytes.Count(before, []byte("\n"))
-		return fault.New(fault.Malformed, "json_malformed", "the body is no JSON: %s at line %d, column %d",
+		return fault.New(fault.Malformed, "json_malformed", "the body is not valid JSON: %s at line %d, column %d",
 			at.Error(), line, len(before)-bytes.LastIndexByte(before, '\n')-1)
 	}
 	return CheckJSON(body)

@@ -23,9 +23,9 @@ paths:
       responses: { "201": { description: Created. } }
 `
 
-// A body without a length that turns out to be too large is refused in the middle
-// of it, and the sender still gets to see why.
-func TestEndlessBodyIsRefusedWithAnAnswer(t *testing.T) {
+// A body without Content-Length is refused while it is being read, and the sender still gets the
+// response.
+func TestEndlessBodyIsRefusedWithResponse(t *testing.T) {
 	e, err := New(Config{
 		Service: "tiny", Spec: []byte(tinySpec), Log: slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),

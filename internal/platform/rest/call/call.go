@@ -9,16 +9,15 @@ import (
 	"quadrille/pkg/events"
 )
 
-// Config says how calls are made.
+// Config configures a client.
 type Config struct {
-	Token   string        // sent as a bearer token where set
-	Timeout time.Duration // of one call, answer included; 10 s where 0
-	// Schemes carry what is not HTTP, by the scheme of the URL.
-	Schemes map[string]http.RoundTripper
+	Token   string                       // bearer token; none if ""
+	Timeout time.Duration                // of one call, including the response; 0 means 10 s
+	Schemes map[string]http.RoundTripper // transports for URL schemes other than http and https
 }
 
-// New makes the client. What caused a call goes along with it, from the
-// request's context: correlation and trace.
+// New returns a client. It sends the correlation ID and trace context in the request's
+// context with each call.
 func New(cfg Config) *http.Client {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 10 * time.Second
@@ -34,7 +33,7 @@ func New(cfg Config) *http.Client {
 	return &http.Client{Timeout: cfg.Timeout, Transport: &annotate{token: cfg.Token, next: transport}}
 }
 
-// Headers that tell why a call is made.
+// Headers with the cause of a call.
 const (
 	CorrelationHeader = "X-Correlation-ID"
 	TraceHeader       = "Traceparent"
@@ -61,7 +60,7 @@ func (a *annotate) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(r)
 }
 
-// CloseIdleConnections lets http.Client close what is idle.
+// CloseIdleConnections is called by http.Client.CloseIdleConnections.
 func (a *annotate) CloseIdleConnections() {
 	if t, ok := a.next.(*http.Transport); ok {
 		t.CloseIdleConnections()

@@ -22,7 +22,7 @@ const brokenSpec = tinySpec + `
       responses: { "201": { description: Created. } }
 `
 
-func TestRefusesABodyThatBreaksOff(t *testing.T) {
+func TestRefusesIncompleteBody(t *testing.T) {
 	e, err := New(Config{
 		Service: "tiny", Spec: []byte(brokenSpec), Log: slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
