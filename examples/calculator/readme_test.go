@@ -18,7 +18,7 @@ type section struct {
 	byHand           []string
 }
 
-// sections returns those of the README that export a variable, by their headings.
+// sections returns the README's sections that export a variable, by heading.
 func sections(t *testing.T) map[string]section {
 	t.Helper()
 	text, err := os.ReadFile("README.md")

@@ -155,7 +155,7 @@ func saveOrders(tx *gorm.DB, changed []Order) error {
 	return db.Wrap(tx.Clauses(upsert).CreateInBatches(short, 500).Error, "save order lines")
 }
 
-// stillPlaced returns those of the orders that wait for inventory.
+// stillPlaced returns the orders that still wait for inventory.
 func (s *store) stillPlaced(ctx context.Context, ids []string) (placed []string, err error) {
 	err = s.db.WithContext(ctx).Model(&Order{}).Where("id IN ? AND status = ?", ids, Placed).Order("id").Pluck("id", &placed).Error
 	return placed, db.Wrap(err, "find placed orders")

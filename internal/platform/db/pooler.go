@@ -94,8 +94,7 @@ func backend(ctx context.Context, conn *pgx.Conn) (pid uint32, err error) {
 	return pid, err
 }
 
-// enterSchema returns what is done on each new connection so that it works in schema,
-// and nowhere else. The schema is not a parameter of the connection's start, which
+// enterSchema returns the hook that makes each new connection use schema and no other. The schema is not a parameter of the connection's start, which
 // PgBouncer refuses or drops. In transaction mode nothing can be set for a session:
 // the role has to bring the schema along. It takes no longer than within: a pooler lets
 // clients in whose statements then wait for a server connection.

@@ -54,7 +54,8 @@ func Assortment() []Good {
 	}
 }
 
-// customers returns those who order, including those of the development sign-in.
+// customers returns the customers that place orders, including those of the development
+// sign-in.
 func customers() []string {
 	return []string{"ann", "bob", "ottoline", "jasper", "wren", "cosmo", "marigold", "thaddeus", "isolde", "barnaby"}
 }

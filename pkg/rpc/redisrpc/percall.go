@@ -80,7 +80,7 @@ func (t *perCall) Close() error {
 	return nil
 }
 
-// blockFor returns how long one command blocks in Redis, as a Redis argument. It stays
+// blockFor returns the time that one command blocks in Redis, as a Redis argument. It stays
 // well below the client's read time-out, which detects connections that hang: the
 // client adds ten seconds to that time-out for commands that it knows to block.
 func blockFor(r *redis.Client) string {

@@ -34,7 +34,7 @@ func ParseRate(text string) (Rate, error) {
 // Off reports whether there is no limit.
 func (r Rate) Off() bool { return r.PerSecond == 0 }
 
-// Window returns how long an empty bucket takes to fill.
+// Window returns the time to fill an empty bucket.
 func (r Rate) Window() time.Duration {
 	return time.Duration(r.Burst) * time.Second / time.Duration(r.PerSecond)
 }
