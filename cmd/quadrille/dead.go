@@ -16,17 +16,17 @@ func newDead() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dead",
 		Short: "See, retry and discard events that a service could not handle",
-		Long: `An event that a service cannot handle, after five tries alone, is set aside as a
-dead letter, so that what comes after it goes on. dead shows them and what is wrong,
-has them handled again when the cause is mended, or discards them for a reason, which
-is kept. To retry and discard the service must be running; list and show look into
-the database of one that is not.`,
+		Long: `A service stores an event that it could not handle in five attempts as a dead letter
+and continues with later events. dead lists dead letters with their errors, retries them
+after the cause has been fixed, or discards them and records the reason. For retry and
+discard the service must be running; list and show also read the database of a stopped
+service.`,
 	}
 	cmd.AddCommand(newDeadList(), newDeadShow(), newDeadRetry(), newDeadDiscard())
 	return cmd
 }
 
-// deadFlags are those that pick letters.
+// deadFlags are the flags that select letters.
 type deadFlags struct {
 	filter ops.DeadFilter
 	all    bool
@@ -35,20 +35,20 @@ type deadFlags struct {
 
 func (f *deadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.filter.Type, "type", "", "only events of this type")
-	cmd.Flags().StringVar(&f.filter.Error, "error", "", "only those whose error holds this, or has this cause")
-	cmd.Flags().StringVar(&f.filter.Stream, "stream", "", "only those from this stream")
+	cmd.Flags().StringVar(&f.filter.Error, "error", "", "only letters whose error contains this text, or has this cause")
+	cmd.Flags().StringVar(&f.filter.Stream, "stream", "", "only events of this stream")
 	portFlag(cmd, &f.port)
 }
 
-// picked returns the IDs given, or none if the flags select a group or --all. Giving
-// neither is an error: nobody means everything by accident.
+// picked returns the IDs in args, or none if the flags select a group or --all. It returns an
+// error if neither is given, so that nobody selects all letters by accident.
 func (f *deadFlags) picked(args []string) (ids []int64, err error) {
 	group := f.all || f.filter != (ops.DeadFilter{})
 	switch {
 	case len(args) > 0 && group:
-		return nil, errors.New("give either IDs or what picks a group, not both")
+		return nil, errors.New("give either IDs or flags that select a group, not both")
 	case len(args) == 0 && !group:
-		return nil, errors.New("say which: IDs, or --type, --error, --stream, or --all")
+		return nil, errors.New("nothing is selected: give IDs, --type, --error, --stream, or --all")
 	}
 	return parseIDs(args, "a dead letter", "dead list")
 }
@@ -157,7 +157,7 @@ func showDead(l ops.DeadLetter, out io.Writer) {
 func newDeadRetry() *cobra.Command {
 	var f deadFlags
 	cmd := &cobra.Command{
-		Use: "retry SERVICE [ID...]", Short: "Have events handled again, in the normal way", Args: cobra.MinimumNArgs(1),
+		Use: "retry SERVICE [ID...]", Short: "Handle the events of dead letters again", Args: cobra.MinimumNArgs(1),
 		Example: "  quadrille dead retry sales 17 18\n  quadrille dead retry sales --type inventory.order_allocated\n  quadrille dead retry sales --all",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return closeDead(cmd, args, &f, "handled",
@@ -176,7 +176,7 @@ func newDeadDiscard() *cobra.Command {
 	var f deadFlags
 	var reason string
 	cmd := &cobra.Command{
-		Use: "discard SERVICE [ID...] --reason TEXT", Short: "Give events up, for a reason that is kept", Args: cobra.MinimumNArgs(1),
+		Use: "discard SERVICE [ID...] --reason TEXT", Short: "Discard dead letters and record the reason", Args: cobra.MinimumNArgs(1),
 		Example: "  quadrille dead discard sales 17 --reason \"a test order of last week\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return closeDead(cmd, args, &f, "discarded",
@@ -196,8 +196,8 @@ func newDeadDiscard() *cobra.Command {
 	return cmd
 }
 
-// closeDead does one thing to the letters named, or to a group, and says what
-// became of them; any that failed make the exit code.
+// closeDead applies one action to the given letters, or to a group, and prints the results.
+// It returns an error if any of them failed.
 func closeDead(cmd *cobra.Command, args []string, f *deadFlags, did string,
 	one func(context.Context, *ops.Client, int64) error, group func(context.Context, *ops.Client, func(ops.GroupResult)) error,
 ) error {
@@ -215,7 +215,7 @@ func closeDead(cmd *cobra.Command, args []string, f *deadFlags, did string,
 		return err
 	}
 	if !online {
-		return fmt.Errorf("%s is not running; it must be, for this", r.service.Name)
+		return fmt.Errorf("%s is not running; start it first", r.service.Name)
 	}
 	var done, failed int64
 	for _, id := range ids {

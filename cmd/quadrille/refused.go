@@ -17,11 +17,11 @@ func newRefused() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "refused",
 		Short: "See, retry and discard events that the log refuses",
-		Long: `An event that the log refuses for its own sake, because the broker takes no message
-of its size for example, is set aside in the outbox of its service, and later events
-proceed. refused shows such events and the log's reason, has them published when the
-cause is removed, or discards them for a reason, which is kept. It works whether or
-not the service runs.`,
+		Long: `If the log refuses an event because of its content, for example because the broker does
+not accept messages of its size, the service parks the event in its outbox and publishes
+later events. refused lists parked events with the log's reasons, publishes them again
+after the cause has been fixed, or discards them and records the reason. It works whether
+or not the service is running.`,
 	}
 	cmd.AddCommand(newRefusedList(), newRefusedShow(), newRefusedRetry(), newRefusedDiscard())
 	return cmd
@@ -54,7 +54,7 @@ func newRefusedList() *cobra.Command {
 		Example: "  quadrille refused list wishlist",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains([]string{"open", "discarded", "all"}, state) {
-				return fmt.Errorf("--state is open, discarded or all, not %q", state)
+				return fmt.Errorf("--state must be open, discarded or all, not %q", state)
 			}
 			if limit < 1 || limit > 500 {
 				return errors.New("--limit is 1 to 500")
@@ -134,7 +134,7 @@ func newRefusedRetry() *cobra.Command {
 				return err
 			}
 			if all == (len(ids) > 0) {
-				return errors.New("say which: either IDs or --all")
+				return errors.New("nothing is selected: give either IDs or --all")
 			}
 			return withRefused(cmd.Context(), args[0], port, func(events refusedEvents) error {
 				if all {
@@ -155,7 +155,7 @@ func newRefusedDiscard() *cobra.Command {
 	var port int
 	var reason string
 	cmd := &cobra.Command{
-		Use: "discard SERVICE ID... --reason TEXT", Short: "Give refused events up, for a reason that is kept", Args: cobra.MinimumNArgs(2),
+		Use: "discard SERVICE ID... --reason TEXT", Short: "Discard refused events and record the reason", Args: cobra.MinimumNArgs(2),
 		Example: "  quadrille refused discard wishlist 17 --reason \"a test wish\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids, err := parseIDs(args[1:], "a refused event", "refused list")
@@ -173,8 +173,8 @@ func newRefusedDiscard() *cobra.Command {
 	return cmd
 }
 
-// eachRefused does one thing to each event, and reports what became of them; any that
-// failed make the exit code.
+// eachRefused applies one action to each event and prints the results. It returns an error if
+// any of them failed.
 func eachRefused(cmd *cobra.Command, ids []int64, did string, do func(id int64) error) error {
 	failed := 0
 	for _, id := range ids {

@@ -25,15 +25,15 @@ func newReplay() *cobra.Command {
 	var port int
 	cmd := &cobra.Command{
 		Use:   "replay SERVICE",
-		Short: "Have a service read history again",
-		Long: `replay sets a service's position back, so that it reads history again: all of it,
-or what was told since an offset or a time. A service that runs begins at once, and
-replay shows how far it is until it has caught up; one that is stopped begins when
-it is started.
+		Short: "Read history again",
+		Long: `replay sets a service's position back, so that it reads the history again: all events, or
+those since an offset or a time. A running service starts at once, and replay shows its
+progress until it has caught up; a stopped service starts the replay when it is started.
 
-It is safe: rows are kept by their owner's ID and version, so nothing doubles, and
-what has effects outside (mail, webhooks, notifications) knows what was handled
-before and leaves it out. Interrupting replay stops nothing but the display.`,
+A replay is safe: rows are stored by their owner's ID and version, so nothing is
+duplicated, and consumers with effects outside the database (mail, webhooks,
+notifications) skip the events that they have handled before. Interrupting replay stops
+only the display.`,
 		Example: "  quadrille replay stats\n  quadrille replay sales --from inventory --since 2026-01-02T00:00:00Z\n  quadrille replay catalog --from inventory --since 12000 --dry-run",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

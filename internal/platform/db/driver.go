@@ -12,9 +12,9 @@ import (
 	"quadrille/pkg/dbtx"
 )
 
-// classifying wraps a driver: it has every error of its connections classified, and
-// drops the connections that an error spoiled. It sits below database/sql, so nothing
-// that uses the database passes it by.
+// classifying wraps a driver. It classifies every error of the connections and closes the
+// connections that an error has spoiled. It works below database/sql, so that it sees every
+// use of the database.
 type classifying struct {
 	driver.Connector
 
@@ -55,8 +55,8 @@ type conn struct {
 	spoiled bool
 }
 
-// young is the age up to which a connection that is spoiled says nothing about the
-// others: what it was spoiled by is true of new ones, too.
+// young is the age up to which a spoiled connection is no evidence against the others: the
+// cause affects new connections, too.
 const young = time.Second
 
 // seen classifies an error of this connection. After one that spoils it, the connection
@@ -75,8 +75,8 @@ func (c *conn) seen(ctx context.Context, err error) error {
 	return dberr.Mark(ctx, err)
 }
 
-// alone runs one statement. Outside a transaction it is run again after a conflict,
-// which undid it.
+// alone runs one statement. Outside a transaction, alone repeats a statement that failed with
+// a conflict, since the conflict rolled it back.
 func (c *conn) alone(ctx context.Context, do func() error) error {
 	if c.inTx {
 		return c.seen(ctx, do())
@@ -198,7 +198,7 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 	return s.conn.rows(ctx, found, err)
 }
 
-// rows passes on what the driver knows of its columns, and classifies its errors.
+// rows classifies the errors of the driver's rows and passes the column types on.
 type rows struct {
 	driver.Rows
 
@@ -206,7 +206,7 @@ type rows struct {
 	ctx  context.Context //nolint:containedctx // Next has no other
 }
 
-// Next is driver.Rows'.
+// Next implements driver.Rows.
 func (r *rows) Next(dest []driver.Value) error {
 	err := r.Rows.Next(dest)
 	if err == io.EOF { //nolint:errorlint // the end of rows is bare
@@ -215,7 +215,7 @@ func (r *rows) Next(dest []driver.Value) error {
 	return r.conn.seen(r.ctx, err)
 }
 
-// Close is driver.Rows'.
+// Close implements driver.Rows.
 func (r *rows) Close() error { return r.conn.seen(r.ctx, r.Rows.Close()) }
 
 // ColumnTypeDatabaseTypeName implements driver.RowsColumnTypeDatabaseTypeName.

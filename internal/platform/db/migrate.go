@@ -17,9 +17,9 @@ import (
 //go:embed migrations
 var common embed.FS
 
-// Migrate brings the tables that every service has, and then the service's own,
-// to the newest version. own holds migrations/postgres/NNNNN_name.sql
-// and migrations/sqlite/NNNNN_name.sql. Two processes at once are safe: one waits for the other.
+// Migrate migrates the common tables and then the service's own to the newest version. own
+// has migrations/postgres/NNNNN_name.sql and migrations/sqlite/NNNNN_name.sql. Concurrent
+// processes wait for each other.
 func Migrate(ctx context.Context, db *gorm.DB, service string, own fs.FS) error {
 	return alone(ctx, db, func() error {
 		if err := migrate(ctx, db, "schema_common", common); err != nil {
@@ -32,9 +32,9 @@ func Migrate(ctx context.Context, db *gorm.DB, service string, own fs.FS) error 
 	})
 }
 
-// migrate runs the migrations that belong to the database's
-// dialect. Their versions are kept in a table of their own, so that common and
-// own numbers never clash.
+// migrate runs the migrations for the database's dialect and records their versions in
+// table. The common and the service's own migrations use different tables, so that their
+// numbers do not clash.
 func migrate(ctx context.Context, db *gorm.DB, table string, files fs.FS) (err error) {
 	dialect := db.Name()
 	scripts, err := fs.Sub(files, "migrations/"+dialect)
@@ -59,10 +59,10 @@ func migrate(ctx context.Context, db *gorm.DB, table string, files fs.FS) (err e
 	return nil
 }
 
-// alone runs work while no other process migrates the same schema. On PostgreSQL it
-// holds an advisory lock in a transaction, which a pooler in transaction mode keeps
-// on one server connection; work uses another one. It asks for the lock again and again
-// rather than waiting in the server, so that those who wait occupy no connection.
+// alone runs work while no other process migrates the same schema. On PostgreSQL it holds an
+// advisory lock in a transaction, which a pooler in transaction mode keeps on one server
+// connection; work uses another one. It polls for the lock instead of waiting in the server,
+// so that waiting processes occupy no connection.
 func alone(ctx context.Context, db *gorm.DB, work func() error) error {
 	if db.Name() != "postgres" {
 		return work()
@@ -83,8 +83,7 @@ func alone(ctx context.Context, db *gorm.DB, work func() error) error {
 			if err := tx.Exec("SET LOCAL idle_in_transaction_session_timeout = '1h'").Error; err != nil {
 				return Wrap(err, "prepare migration lock")
 			}
-			// A lock of each schema's own: services that share a server need not wait for
-			// each other.
+			// The lock is per schema: services that share a server do not wait for each other.
 			err := tx.Raw("SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.migrate', 0))").Row().Scan(&mine)
 			if err != nil || !mine {
 				return Wrap(err, "take migration lock")

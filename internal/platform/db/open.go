@@ -16,22 +16,22 @@ import (
 	"quadrille/pkg/dberr"
 )
 
-// ErrBadURL is wrapped by errors of a database URL that no other try will mend.
+// ErrBadURL is wrapped by the errors of an invalid database URL. A retry does not help.
 var ErrBadURL = errors.New("not a database URL")
 
-// Config says which database to open.
+// Config configures a database.
 type Config struct {
 	URL    string // postgres://… or sqlite:/path/to/file.db
-	Schema string // PostgreSQL schema, created where missing; SQLite has none
-	Pool   int    // PostgreSQL connections at the most; 10 where 0
-	// MaxLife is after how long a connection to PostgreSQL is replaced; 30 minutes where 0.
-	// MaxIdle is after how long one that nobody uses is closed; 5 minutes where 0.
+	Schema string // PostgreSQL schema, created if missing; SQLite has none
+	Pool   int    // maximum number of PostgreSQL connections; 0 means 10
+	// MaxLife is the age at which a connection to PostgreSQL is replaced; 0 means 30 minutes.
+	// MaxIdle is the idle time after which one is closed; 0 means 5 minutes.
 	MaxLife, MaxIdle time.Duration
 	Log              *slog.Logger
 }
 
-// Open tries once to open the database. Its error names host, port and database,
-// never a password.
+// Open opens the database with one attempt. Its error has host, port and database, never a
+// password.
 func Open(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	if cfg.Pool == 0 {
 		cfg.Pool = 10
@@ -49,19 +49,19 @@ func Open(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	case "sqlite":
 		return openSQLite(ctx, rest)
 	default:
-		return nil, fmt.Errorf("%w: neither postgres:// nor sqlite: stands at its beginning", ErrBadURL)
+		return nil, fmt.Errorf("%w: it must begin with postgres:// or sqlite:", ErrBadURL)
 	}
 }
 
-// OpenRetry is Open, tried until it succeeds or ctx ends. Each failure goes to the log:
-// what cannot be reached, why, and when the next try comes. What another try does not
-// mend is returned at once: see permanent.
+// OpenRetry retries Open until it succeeds or ctx ends. It logs each failure with its cause
+// and the time of the next attempt. It returns errors that a retry cannot fix at once: see
+// permanent.
 func OpenRetry(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	return retry(ctx, cfg, Open)
 }
 
-// OpenMigrated is OpenRetry and Migrate, tried together: a server that goes away during
-// a migration is waited for, too.
+// OpenMigrated opens and migrates the database. Like OpenRetry it retries, also if the server
+// becomes unavailable during a migration.
 func OpenMigrated(ctx context.Context, cfg Config, service string, own fs.FS) (*gorm.DB, error) {
 	return retry(ctx, cfg, func(ctx context.Context, cfg Config) (*gorm.DB, error) {
 		conn, err := Open(ctx, cfg)
@@ -89,9 +89,9 @@ func retry(ctx context.Context, cfg Config, open func(context.Context, Config) (
 	}))
 }
 
-// permanent reports whether a start fails for good: the URL is none, the file is in
-// use, the pooler does not fit, the server refuses the password, the role or the name
-// of the database, the role lacks a right, or a migration fails for its own sake.
+// permanent reports whether a retry cannot help: the URL is invalid, the file is in use, the
+// pooler is in an unsupported mode, the server refuses the password, the role or the database
+// name, the role lacks a right, or a migration is faulty.
 func permanent(err error) bool {
 	for _, known := range []error{ErrBadURL, ErrInUse, ErrPooler} {
 		if errors.Is(err, known) {
@@ -112,7 +112,7 @@ func (e *migrateError) Error() string { return "migrate: " + e.cause.Error() }
 // Unwrap returns the cause.
 func (e *migrateError) Unwrap() error { return e.cause }
 
-// Ping asks whether the database answers, within two seconds.
+// Ping returns an error if the database does not respond within two seconds.
 func Ping(ctx context.Context, db *gorm.DB) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -126,7 +126,7 @@ func Ping(ctx context.Context, db *gorm.DB) error {
 	return nil
 }
 
-// Close lets go of the database.
+// Close closes the database's connections.
 func Close(db *gorm.DB) error {
 	conn, err := db.DB()
 	if err != nil {
@@ -139,10 +139,10 @@ func Close(db *gorm.DB) error {
 	return err
 }
 
-// Now returns the time as both databases keep it: UTC, in microseconds.
+// Now returns the time with the precision of both databases: UTC, in microseconds.
 func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// Wrap says what was being done when a query failed; nil stays nil.
+// Wrap prefixes a query's error with the action that failed. It returns nil for nil.
 func Wrap(err error, doing string) error {
 	if err == nil {
 		return nil
@@ -150,9 +150,9 @@ func Wrap(err error, doing string) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// settings are gorm's, alike for both databases. Statements are not prepared by
-// gorm: that slows those first used inside a transaction. Errors go to the
-// caller and nowhere else.
+// settings returns the gorm configuration of both databases. gorm does not prepare
+// statements, since that slows those first used inside a transaction. It does not log errors,
+// since callers get them.
 func settings() *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,

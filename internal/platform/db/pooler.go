@@ -14,16 +14,17 @@ import (
 	"quadrille/pkg/dberr"
 )
 
-// ErrPooler is wrapped by errors of a connection pooler, such as PgBouncer, whose mode
-// the service cannot work with. It is of the kind dberr.Unfit.
-var ErrPooler error = poolerError("a connection pooler (PgBouncer?) stands before PostgreSQL in a mode that does not fit")
+// ErrPooler is wrapped by the errors of a connection pooler, such as PgBouncer, in a mode
+// that the service does not support. Its kind is dberr.Unfit.
+var ErrPooler error = poolerError("the connection pooler (PgBouncer?) in front of PostgreSQL has an unsupported mode")
 
 type poolerError string
 
 // Error returns the text.
 func (e poolerError) Error() string { return string(e) }
 
-// Is matches dberr.ErrUnfit, so that no event is blamed for a pooler that was put in place later.
+// Is matches dberr.ErrUnfit, so that events do not fail because of a pooler that was added
+// later.
 func (e poolerError) Is(target error) bool { return target == dberr.ErrUnfit }
 
 // pooling is the mode in which server connections are assigned to clients.
@@ -35,16 +36,17 @@ const (
 	perTransaction                // each transaction may get another server connection
 )
 
-// errPooled is the error of a connection that was to reach the server itself and does not.
+// errPooled is the error of a connection that should reach the server directly and reaches a
+// pooler.
 var errPooled = errors.New("a connection pooler answers")
 
-// poolingWithin bounds the detection: a session pooler without a second connection to
-// give has the client wait.
+// poolingWithin bounds the detection: a session pooler without a second free connection makes
+// the client wait.
 const poolingWithin = 5 * time.Second
 
-// detectPooling finds out how the pooler behind cfg hands out connections. A second
-// client opens transactions: in transaction mode it gets the backend of the first one,
-// or the first one gets another backend.
+// detectPooling detects the mode of the pooler behind cfg. A second client opens
+// transactions: in transaction mode it gets the backend of the first client, or the first one
+// gets another backend.
 func detectPooling(ctx context.Context, cfg *pgx.ConnConfig) (pooling, error) {
 	ctx, cancel := context.WithTimeout(ctx, poolingWithin)
 	defer cancel()
@@ -79,8 +81,8 @@ func detectPooling(ctx context.Context, cfg *pgx.ConnConfig) (pooling, error) {
 	return perSession, nil
 }
 
-// noTransaction returns the error of a transaction that could not be begun. In statement
-// mode none ever can.
+// noTransaction returns the error of a transaction that did not start. In statement mode no
+// transaction can start.
 func noTransaction(ctx context.Context, err error) error {
 	var said *pgconn.PgError
 	if errors.As(err, &said) && strings.Contains(said.Message, "statement pooling") {
@@ -94,14 +96,15 @@ func backend(ctx context.Context, conn *pgx.Conn) (pid uint32, err error) {
 	return pid, err
 }
 
-// enterSchema returns the hook that makes each new connection use schema and no other. The schema is not a parameter of the connection's start, which
-// PgBouncer refuses or drops. In transaction mode nothing can be set for a session:
-// the role has to bring the schema along. It takes no longer than within: a pooler lets
-// clients in whose statements then wait for a server connection.
+// enterSchema returns the hook that makes each new connection use schema and no other. It
+// does not pass the schema as a startup parameter, which PgBouncer refuses or drops. In
+// transaction mode no session setting is possible, so the role must have the schema in its
+// search_path. The hook takes at most within: a pooler accepts clients whose statements then
+// wait for a server connection.
 func enterSchema(schema, user string, mode pooling, within time.Duration) func(context.Context, *pgx.Conn) error {
 	const look = "SELECT '', '', coalesce(current_schema(), '')"
-	// A process that is stopped in the middle of a transaction must not hold its locks
-	// for ever. The longest that is idle on purpose is a relay's, while the log confirms.
+	// A process that is stopped in the middle of a transaction must not keep its locks. The
+	// longest intended idle time is a relay's, while the log confirms events.
 	const set = "SELECT set_config('search_path', $1, false), set_config('idle_in_transaction_session_timeout', '30s', false), coalesce(current_schema(), '')"
 	return func(caller context.Context, conn *pgx.Conn) error {
 		ctx, cancel := context.WithTimeout(caller, within)
@@ -131,8 +134,8 @@ func enterSchema(schema, user string, mode pooling, within time.Duration) func(c
 	}
 }
 
-// reached is errPooled where a pooler answers: it announces a process ID that is not
-// the backend's.
+// reached returns errPooled if conn leads to a pooler, which announces another process ID
+// than the backend's.
 func reached(ctx context.Context, conn *pgx.Conn) error {
 	pid, err := backend(ctx, conn)
 	if err == nil && pid != conn.PgConn().PID() {
@@ -154,8 +157,8 @@ func wrongSchema(found, want, user string, mode pooling) error {
 	return fmt.Errorf("%w: current_schema() is %q instead of %q although it was set; with PgBouncer, set pool_mode = session", ErrPooler, found, want)
 }
 
-// fitExecMode has statements sent in a way that survives a change of the server
-// connection: without prepared statements that outlive a transaction.
+// fitExecMode selects an exec mode that works although the server connection may change: one
+// without prepared statements that outlive a transaction.
 func fitExecMode(cfg *pgx.ConnConfig, mode pooling) {
 	fit := []pgx.QueryExecMode{pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol}
 	if mode == perTransaction && !slices.Contains(fit, cfg.DefaultQueryExecMode) {

@@ -21,7 +21,7 @@ import (
 func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	pg, err := pgx.ParseConfig(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("%w: it does not parse as a PostgreSQL URL (postgres://user@host:port/database)", ErrBadURL)
+		return nil, fmt.Errorf("%w: it is not a valid PostgreSQL URL (postgres://user@host:port/database)", ErrBadURL)
 	}
 	delete(pg.RuntimeParams, "search_path")
 	pg.RuntimeParams["application_name"] = "quadrille " + cfg.Schema
@@ -41,8 +41,9 @@ func openPostgres(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	return db, nil
 }
 
-// openSchema opens a pool whose connections work in the schema, creating it where it is
-// missing. It is errPooled, with nothing written, where mode is noPooler and there is one.
+// openSchema opens a pool whose connections use the schema, which it creates if it is
+// missing. It returns errPooled, without having written, if mode is noPooler and there is a
+// pooler.
 func openSchema(ctx context.Context, cfg Config, pg *pgx.ConnConfig, mode pooling) (*gorm.DB, error) {
 	fitExecMode(pg, mode)
 	connector := stdlib.GetConnector(*pg, stdlib.OptionShouldPing(deaf), stdlib.OptionAfterConnect(enterSchema(cfg.Schema, pg.User, mode, pg.ConnectTimeout)))
@@ -64,11 +65,11 @@ func openSchema(ctx context.Context, cfg Config, pg *pgx.ConnConfig, mode poolin
 	return db, nil
 }
 
-// inSchema checks that tables would be made in the schema.
+// inSchema checks that new tables would be created in the schema.
 func inSchema(ctx context.Context, db *gorm.DB, schema, user string, mode pooling) error {
 	var found string
 	if err := db.WithContext(ctx).Raw("SELECT coalesce(current_schema(), '')").Scan(&found).Error; err != nil {
-		return Wrap(err, "look where tables would be made")
+		return Wrap(err, "read the current schema")
 	}
 	if found != schema {
 		return wrongSchema(found, schema, user, mode)
@@ -87,11 +88,10 @@ func hosts(pg *pgx.ConnConfig) string {
 	return strings.Join(all, ", ")
 }
 
-// deaf reports whether a connection from the pool is of no more use. One that was
-// idle is asked, and not for longer than an instant: after a network that dropped
-// everything without a word, all of them are deaf, and whoever took one would wait
-// until its own time is up. pgx asks again where the answer is yes, finds the
-// connection closed, and another one is taken.
+// deaf reports whether an idle connection no longer responds. It waits only briefly: after a
+// network failure that drops packets silently, all connections are dead, and a caller would
+// otherwise wait until its own deadline. If deaf returns true, pgx pings again, finds the
+// connection closed, and the pool uses another one.
 func deaf(ctx context.Context, c stdlib.ShouldPingParams) bool {
 	const fresh, instant = time.Second, 2 * time.Second
 	if c.IdleDuration < fresh {
@@ -102,8 +102,8 @@ func deaf(ctx context.Context, c stdlib.ShouldPingParams) bool {
 	return c.Conn.PgConn().Ping(ctx) != nil
 }
 
-// createSchema creates the schema where it is missing. Without the lock two
-// processes that start together can both find it missing, and one fails.
+// createSchema creates the schema if it is missing. Without the lock, two processes that
+// start at the same time could both try, and one would fail.
 func createSchema(ctx context.Context, db *gorm.DB, schema string) error {
 	return dbtx.Run(db.WithContext(ctx), func(tx *gorm.DB) error {
 		var found bool

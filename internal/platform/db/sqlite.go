@@ -17,15 +17,15 @@ import (
 	"quadrille/internal/platform/db/sqlitedialect"
 )
 
-// ErrInUse: another process has the SQLite file open. Each service's file has
-// one writer.
+// ErrInUse means that another process has the SQLite file open. Only one process may open a
+// file.
 var ErrInUse = errors.New("in use by another process")
 
-// openSQLite opens a file with one connection: SQLite has one writer anyway, and
-// a second connection would only find it busy.
+// openSQLite opens a file with one connection. SQLite has one writer at a time, so a second
+// connection would often find the file busy.
 func openSQLite(ctx context.Context, path string) (*gorm.DB, error) {
 	if path == "" {
-		return nil, fmt.Errorf("%w: sqlite: wants a file, sqlite:/path/to/file.db", ErrBadURL)
+		return nil, fmt.Errorf("%w: sqlite: needs a file, as in sqlite:/path/to/file.db", ErrBadURL)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadURL, err)
@@ -51,23 +51,23 @@ func openSQLite(ctx context.Context, path string) (*gorm.DB, error) {
 	return db, nil
 }
 
-// DSN opens path with a write-ahead log, a busy timeout, transactions that take
-// the write lock at once, foreign keys, and times kept as sortable UTC text.
+// DSN returns the data source name for path: write-ahead log, busy timeout, transactions that
+// take the write lock at once, foreign keys, and times stored as sortable UTC text.
 func DSN(path string) string {
 	const options = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)" +
 		"&_pragma=foreign_keys(1)&_txlock=immediate&_texttotime=1&_time_format=sqlite&_timezone=UTC"
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options
 }
 
-// sqliteDialect adds to the dialect the pure Go driver's error codes and the lock on
-// the file.
+// sqliteDialect extends the dialect by the pure Go driver's error codes and the lock on the
+// file.
 type sqliteDialect struct {
 	sqlitedialect.Dialector
 
 	lock *os.File
 }
 
-// Translate turns a broken unique or primary key into gorm's own error.
+// Translate converts a violated unique or primary key to gorm.ErrDuplicatedKey.
 func (d *sqliteDialect) Translate(err error) error {
 	var code *sqlite.Error
 	if errors.As(err, &code) && (code.Code() == sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY || code.Code() == sqlitelib.SQLITE_CONSTRAINT_UNIQUE) {
@@ -78,8 +78,8 @@ func (d *sqliteDialect) Translate(err error) error {
 
 func (d *sqliteDialect) unlock() error { return d.lock.Close() }
 
-// lockFile takes the advisory lock that keeps a second process out. It goes with
-// the process, however that ends.
+// lockFile takes the advisory lock that excludes other processes. The lock ends with the
+// process, even if it is killed.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -13,19 +13,18 @@ import (
 	"quadrille/pkg/dbtx"
 )
 
-// Statement is SQL that both databases understand, with a ? for each argument
-// and none elsewhere.
+// Statement is SQL for both databases. It has a ? for each argument and no other ?.
 type Statement struct {
 	SQL  string
 	Args []any
 }
 
-// rowsAtOnce is how many rows one statement of Insert holds at the most.
+// rowsAtOnce bounds the rows of one INSERT.
 const rowsAtOnce = 256
 
-// Insert returns the statements that insert rows, each with a value for each of the
-// columns. They hold 256, 128, 64 … rows, so that whatever the number of rows,
-// few different statements come up and the server has them prepared.
+// Insert returns the statements that insert rows, with one value per column. They have 256,
+// 128, 64 … rows, so that there are few different statements and the server has them
+// prepared.
 func Insert(table string, columns []string, rows [][]any) []Statement {
 	var all []Statement
 	for len(rows) > 0 {
@@ -44,9 +43,9 @@ func places(rows, columns int) string {
 	return row + strings.Repeat(", "+row, rows-1)
 }
 
-// Commit carries out statements in a transaction of their own: all of them, or
-// none and an error. On PostgreSQL they go out together and cost one round trip,
-// the commit included. Broken keys are gorm.ErrDuplicatedKey, as everywhere.
+// Commit executes statements in one transaction. On PostgreSQL it sends them together, so
+// that they cost one round trip including the commit. A violated key is
+// gorm.ErrDuplicatedKey.
 func Commit(ctx context.Context, conn *gorm.DB, statements []Statement) error {
 	if conn.Name() == "postgres" {
 		return commitTogether(ctx, conn, statements)
@@ -61,9 +60,8 @@ func Commit(ctx context.Context, conn *gorm.DB, statements []Statement) error {
 	})
 }
 
-// commitTogether sends the statements without waiting between them. PostgreSQL
-// takes what comes up to the end of such a series as one transaction. After a conflict
-// it sends them again.
+// commitTogether sends the statements as one pipeline, which PostgreSQL executes as one
+// transaction. After a conflict it sends them again.
 func commitTogether(ctx context.Context, db *gorm.DB, statements []Statement) error {
 	pool, err := db.DB()
 	if err != nil {
@@ -86,8 +84,8 @@ func commitTogether(ctx context.Context, db *gorm.DB, statements []Statement) er
 	return err
 }
 
-// Pgx returns the connection below one of PostgreSQL's that sql.Conn.Raw hands out. Its
-// errors are not classified.
+// Pgx returns the pgx connection of a connection from sql.Conn.Raw. Its errors are not
+// classified.
 func Pgx(driverConn any) *pgx.Conn {
 	return driverConn.(*conn).driverConn.(*stdlib.Conn).Conn() //nolint:forcetypeassert // see above
 }
@@ -107,7 +105,7 @@ func carryOut(ctx context.Context, conn *pgx.Conn, statements []Statement) error
 	return results.Close()
 }
 
-// numbered writes $1, $2 and so on for each ?, as PostgreSQL wants it.
+// numbered replaces each ? by PostgreSQL's $1, $2 and so on.
 func numbered(sql string) string {
 	var b strings.Builder
 	b.Grow(len(sql) + 2*strings.Count(sql, "?"))

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Check is one thing that a service needs to get its work done.
+// Check describes one condition that a service needs for its work.
 type Check struct {
 	Name string
 	// Probe looks once. It must not change anything, and should end with its context.
@@ -17,15 +17,15 @@ type Check struct {
 	// Patience is the time that trouble lasts before the check fails; the registry's
 	// if 0.
 	Patience time.Duration
-	// Needed has trouble count at once until the check was well for the first time: a
-	// service that never reached its database is not ready.
+	// Needed makes the check fail at once until it has passed for the first time: a service
+	// that has never reached its database is not ready.
 	Needed bool
-	// Advisory has the check reported, but never makes the service unready.
+	// Advisory means that the check is reported but never makes the service unready.
 	Advisory bool
 	Remedy   string // tells a person what to do about it
 }
 
-// Finding is what one probe found.
+// Finding is the result of one probe.
 type Finding struct {
 	Detail string // what there is to know while all is well, such as "standby; X reads"
 	Err    error  // what is wrong, and where; nil while all is well
@@ -37,7 +37,7 @@ type Finding struct {
 	Remedy string
 }
 
-// State is how a check is.
+// State is the state of a check.
 type State string
 
 // The states of a check.
@@ -49,7 +49,7 @@ const (
 	Unknown State = "unknown" // not probed yet
 )
 
-// Result is how a check is, as /readyz and /subscriptions tell it.
+// Result is the state of a check, as in the responses of /readyz and /subscriptions.
 type Result struct {
 	Name   string     `json:"name"`
 	OK     bool       `json:"ok"` // false makes the service unready
@@ -69,7 +69,7 @@ func Ready(results []Result) bool {
 	return true
 }
 
-// Reason tells a person what is wrong and what to do about it.
+// Reason returns the trouble and its remedy in one line.
 func (r Result) Reason() string {
 	text := r.Name
 	if r.Detail != "" {

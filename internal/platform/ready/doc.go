@@ -1,6 +1,5 @@
-// Package ready keeps the checks by which a service tells whether its work gets done:
-// a database that takes writes, a relay that sends, readers that move. Registry runs
-// the checks in the background, so that asking for the results costs nothing, whatever
-// hangs and however many ask. A check fails only when its trouble has lasted for a
-// while, so that a busy machine does not make it flap.
+// Package ready runs the readiness checks of a service: whether the database accepts writes,
+// the relay sends and the readers move. A Registry probes in the background, so results cost
+// nothing even if a probe hangs. A check fails only after its trouble has lasted for a while,
+// so that it does not flap on a busy machine.
 package ready

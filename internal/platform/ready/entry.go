@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// settleAfter is how many probes in a row must find a failed check well before it
-// counts as well again.
+// settleAfter is the number of consecutive good probes after which a failed check passes
+// again.
 const settleAfter = 2
 
-// entry is a check with what its probes found.
+// entry is a check with the results of its probes.
 type entry struct {
 	check Check
 	now   func() time.Time
@@ -27,7 +27,7 @@ type entry struct {
 	failed  bool      // as the log was told
 }
 
-// probe looks once and keeps what was found.
+// probe runs the check's probe once and records the finding.
 func (e *entry) probe(ctx context.Context) {
 	e.mu.Lock()
 	e.began = e.now()
@@ -45,7 +45,7 @@ func (e *entry) probe(ctx context.Context) {
 	e.tell()
 }
 
-// keep notes what was found. It wants e.mu.
+// keep records a finding. The caller holds e.mu.
 func (e *entry) keep(found Finding) {
 	switch {
 	case found.Err != nil:
@@ -66,7 +66,7 @@ func (e *entry) keep(found Finding) {
 	e.last, e.trouble, e.once = found, time.Time{}, true
 }
 
-// tell logs when the check begins or ceases to fail. It wants e.mu.
+// tell logs when the check starts to fail or passes again. The caller holds e.mu.
 func (e *entry) tell() {
 	state := e.state(e.last, e.trouble)
 	failed := state == Failing || state == Warning
@@ -74,7 +74,7 @@ func (e *entry) tell() {
 	case failed && !e.failed:
 		e.log.Warn("readiness check fails", "check", e.check.Name, "error", e.last.Err, "since", e.trouble.UTC())
 	case !failed && e.failed:
-		e.log.Info("readiness check is well again", "check", e.check.Name)
+		e.log.Info("readiness check passes again", "check", e.check.Name)
 	}
 	e.failed = failed
 }
@@ -128,6 +128,5 @@ func (e *entry) result() Result {
 	return r
 }
 
-// hangsAfter is how much longer than Within a probe may run on a busy machine before
-// it counts as hanging.
+// hangsAfter is added to Within before a probe counts as hanging, for busy machines.
 const hangsAfter = time.Second

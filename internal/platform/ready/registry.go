@@ -8,18 +8,17 @@ import (
 	"time"
 )
 
-// DefaultPatience is how long trouble has to last before a check fails, where nothing
-// else was said.
+// DefaultPatience is the default time that trouble must last before a check fails.
 const DefaultPatience = 20 * time.Second
 
-// Config says how a registry treats checks that do not say it themselves.
+// Config has the defaults for the checks of a registry.
 type Config struct {
 	Patience time.Duration // DefaultPatience where 0
 	Log      *slog.Logger
 	Now      func() time.Time // time.Now where nil; tests bring a clock of their own
 }
 
-// Registry runs checks in the background and keeps what they found. It is safe for
+// Registry runs checks in the background and records their results. It is safe for
 // concurrent use.
 type Registry struct {
 	cfg     Config
@@ -27,7 +26,7 @@ type Registry struct {
 	probed  chan struct{} // closed when each check was probed once
 }
 
-// New makes a registry of checks. Their order is kept.
+// New returns a registry that keeps the order of checks.
 func New(cfg Config, checks ...Check) (*Registry, error) {
 	if cfg.Log == nil {
 		return nil, errors.New("readiness: Log is needed")
@@ -57,8 +56,8 @@ func New(cfg Config, checks ...Check) (*Registry, error) {
 	return r, nil
 }
 
-// Run probes each check again and again until ctx ends; then it returns nil. A probe
-// that hangs holds up no other check.
+// Run probes each check at its interval until ctx ends, and returns nil. A hanging probe does
+// not delay other checks.
 func (r *Registry) Run(ctx context.Context) error {
 	var first, running sync.WaitGroup
 	first.Add(len(r.entries))
@@ -97,7 +96,7 @@ func (r *Registry) Results(ctx context.Context) []Result {
 	return r.Known()
 }
 
-// firstWithin is how long Results waits for the first probes.
+// firstWithin bounds the time that Results waits for the first probes.
 const firstWithin = 2 * time.Second
 
 // Known returns the result of each check. It never waits.
