@@ -13,10 +13,11 @@ import (
 type comments struct{ all, states, riddles int }
 
 // states matches "X is …", which describes a result instead of naming the action.
-// riddles matches "X is what …" and the like, which readers have to decode.
+// riddles matches "X is what …", "X returns those of …" and the like, which readers have to
+// decode.
 var (
 	states  = regexp.MustCompile(`^\w+ (is|are) `)
-	riddles = regexp.MustCompile(`^\w+ (is|are) (what|who|whose|whom|how|where|when|whether|why)\b`)
+	riddles = regexp.MustCompile(`^\w+ (is|are|returns|return) (what|who|whose|whom|how|where|when|whether|why)\b|^\w+ (returns|return) (all )?those\b`)
 )
 
 func (c *comments) add(name, text string) {
@@ -64,7 +65,7 @@ func TestFunctionCommentsBeginWithAVerb(t *testing.T) {
 	}
 	slices.SortFunc(names, func(a, b string) int { return folders[b].states - folders[a].states })
 	for _, folder := range names {
-		if c := folders[folder]; c.states > 0 {
+		if c := folders[folder]; c.states+c.riddles > 0 {
 			t.Logf("%4d of %4d, %3d riddles: %s", c.states, c.all, c.riddles, folder)
 		}
 	}
