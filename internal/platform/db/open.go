@@ -49,7 +49,7 @@ func Open(ctx context.Context, cfg Config) (*gorm.DB, error) {
 	case "sqlite":
 		return openSQLite(ctx, rest)
 	default:
-		return nil, fmt.Errorf("%w: it must begin with postgres:// or sqlite:", ErrBadURL)
+		return nil, fmt.Errorf("%w: it must begin with sqlite: or postgres://", ErrBadURL)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -160,35 +159,5 @@ func withCustomer(members map[string]json.RawMessage, body []byte, caller auth.C
 		return body, nil
 	default:
 		return nil, fault.New(fault.Forbidden, "not_yours", "you may order only for yourself").With("/customer", "must be absent or your own name")
-	}
-}
-
-// toOwnWishlist rewrites /wishlist to the path of the caller's wishlist.
-func toOwnWishlist(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		u := c.Request().URL
-		own := prefix + "/customers/" + url.PathEscape(callerOf(c).Subject)
-		rest := u.EscapedPath()[len(prefix):]
-		u.RawPath = own + rest
-		path, err := url.PathUnescape(u.RawPath)
-		if err != nil {
-			return errPathUnknown()
-		}
-		u.Path = path
-		return next(c)
-	}
-}
-
-// requireOwnWishlist refuses paths below another customer's name as not found.
-func requireOwnWishlist(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		a, err := resourceOf(c.Request())
-		if err != nil {
-			return err
-		}
-		if a.at(1) != callerOf(c).Subject {
-			return fault.New(fault.NotFound, "customer_unknown", "there is no customer %s, or you are not that customer", a.at(1))
-		}
-		return next(c)
 	}
 }

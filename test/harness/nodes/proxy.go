@@ -215,12 +215,12 @@ func pieces(from io.Reader) func() ([]byte, error) {
 func frames(from io.Reader) func() ([]byte, error) {
 	const header, end = 7, 1 // type, channel and size; and the mark of the end
 	return func() ([]byte, error) {
-		frame := make([]byte, header)
-		if n, err := io.ReadFull(from, frame); err != nil {
-			return frame[:n], err
+		var start [header]byte
+		if n, err := io.ReadFull(from, start[:]); err != nil {
+			return start[:n], err
 		}
-		size := int(binary.BigEndian.Uint32(frame[3:]))
-		frame = append(frame, make([]byte, size+end)...)
+		frame := make([]byte, header+int(binary.BigEndian.Uint32(start[3:]))+end)
+		copy(frame, start[:])
 		n, err := io.ReadFull(from, frame[header:])
 		return frame[:header+n], err
 	}
