@@ -80,7 +80,7 @@ func TestAStartThatCannotSucceedEnds(t *testing.T) {
 		"no right":             {strings.Replace(node.URL(), "postgres@", "poor@", 1), "c", "permission denied", slowTables()},
 		"no right to a schema": {strings.Replace(node.URL(), "postgres@", "poor@", 1), "theirs", "may not use the schema", slowTables()},
 		"a broken migration":   {node.URL(), "d", "division by zero", broken},
-		"not a URL":            {"postgres://127.0.0.1:port/x", "e", "does not parse", slowTables()},
+		"not a URL":            {"postgres://127.0.0.1:port/x", "e", "not a valid PostgreSQL URL", slowTables()},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		_, err := db.OpenMigrated(ctx, db.Config{URL: c.url, Schema: c.schema, Log: slog.New(slog.DiscardHandler)}, "shop", c.tables)
