@@ -19,7 +19,7 @@ func serve(t *testing.T, s *Service) resttest.API {
 
 const holder = `{"title":"White hanging heart","description":"T-light holder","price":{"amount":"2.55","currency":"GBP"}}`
 
-func TestAProductsLifeOverREST(t *testing.T) {
+func TestProductLifecycleOverREST(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
 		a := serve(t, s)
@@ -58,7 +58,7 @@ func TestAProductsLifeOverREST(t *testing.T) {
 	})
 }
 
-func TestRefusalsAreProblems(t *testing.T) {
+func TestRefusedRequestsGetAProblemDocument(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		a := serve(t, s)
 		put(t, s, "A", terms("A", 1))
@@ -89,7 +89,7 @@ func TestRefusalsAreProblems(t *testing.T) {
 	})
 }
 
-func TestListsArePagedThrough(t *testing.T) {
+func TestPagesListEveryItemOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		a, inventory := serve(t, s), stocktest.Inventory{}
 		for _, code := range []string{"C", "A", "E", "B", "D"} {

@@ -61,7 +61,7 @@ func shown(t *rapid.T, s *Service) []Product {
 
 // Whatever happens to products and stock, in whatever order: catalog shows what
 // the simplest account of it says, and tells of every version once, in order.
-func TestCatalogKeepsAccount(t *testing.T) {
+func TestCatalogMatchesAModel(t *testing.T) {
 	conn := dbtest.SQLite(t, Name, migrations)
 	rapid.Check(t, func(t *rapid.T) {
 		s, inventory, account := emptied(t, conn), stocktest.Inventory{}, map[string]*Product{}

@@ -15,7 +15,7 @@ func terms(title string, minor int64) Terms {
 	return Terms{Title: title, Price: money.Money{Minor: minor, Currency: "GBP"}}
 }
 
-func TestOfferMovesTheVersionWhereItChanges(t *testing.T) {
+func TestOfferRaisesTheVersionOnlyWhenSomethingChanges(t *testing.T) {
 	then, now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC)
 	before := func() Product {
 		p := Product{SKU: "85123A"}
@@ -46,7 +46,7 @@ func TestOfferMovesTheVersionWhereItChanges(t *testing.T) {
 	}
 }
 
-func TestWithdrawnAndOfferedAgain(t *testing.T) {
+func TestWithdrawAndOfferAgain(t *testing.T) {
 	then, now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC)
 	p := Product{SKU: "A"}
 	if err := p.Withdraw(now); !fault.Is(err, fault.NotFound) || p.Version != 0 {
@@ -67,7 +67,7 @@ func TestWithdrawnAndOfferedAgain(t *testing.T) {
 
 // Whatever is done to a product, its version rises by one where it changes and
 // stands where it does not.
-func TestVersionsRiseByOne(t *testing.T) {
+func TestVersionRisesByOneWithEachChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, now := Product{SKU: "A"}, time.Now()
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
@@ -106,7 +106,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-func TestFoldedTwiceIsTheSame(t *testing.T) {
+func TestFoldIsIdempotent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		once := Fold(rapid.String().Draw(t, "text"))
 		if twice := Fold(once); twice != once {

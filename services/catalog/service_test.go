@@ -39,7 +39,7 @@ func checkCode(t *testing.T, err error, kind fault.Kind, code string) {
 	}
 }
 
-func TestOfferedIsKeptAndTold(t *testing.T) {
+func TestPutStoresTheProductAndItsEvent(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		woken := 0
 		s.wake = func() { woken++ }
@@ -63,7 +63,7 @@ func TestOfferedIsKeptAndTold(t *testing.T) {
 
 // What a change answers is what is kept, to the last field: both carry the same
 // version, and so the same ETag.
-func TestWhatIsAnsweredIsWhatIsKept(t *testing.T) {
+func TestPutReturnsTheStoredProduct(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		clock := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 		s.store.now = func() time.Time { return clock }
@@ -85,7 +85,7 @@ func TestWhatIsAnsweredIsWhatIsKept(t *testing.T) {
 	})
 }
 
-func TestWithdrawnIsNotShownAndComesBackAtTheNextVersion(t *testing.T) {
+func TestWithdrawHidesTheProductUntilItIsOfferedAgain(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		put(t, s, "A", terms("A", 1))
 		if err := s.Withdraw(t.Context(), "a", always); err != nil {
@@ -105,7 +105,7 @@ func TestWithdrawnIsNotShownAndComesBackAtTheNextVersion(t *testing.T) {
 }
 
 // A change that its caller would not make if it knew leaves everything as it is.
-func TestARefusedChangeChangesNothing(t *testing.T) {
+func TestRefusedChangeWritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		put(t, s, "A", terms("A", 1))
 		s.wake = func() { t.Error("there is nothing to relay") }
@@ -137,7 +137,7 @@ func TestARefusedChangeChangesNothing(t *testing.T) {
 	})
 }
 
-func TestStockIsPartOfAProduct(t *testing.T) {
+func TestProductShowsItsStock(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
 		follow(t, s, inventory, inventory.Set("A", 7), inventory.Set("B", 1)) // before there are products
@@ -174,7 +174,7 @@ func TestStockIsPartOfAProduct(t *testing.T) {
 
 // A movement that leaves what can be promised as it was (a reservation that is
 // shipped) is no news of a product.
-func TestTheSameQuantityIsNoNews(t *testing.T) {
+func TestUnchangedQuantityPublishesNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
 		put(t, s, "A", terms("A", 1))
@@ -187,7 +187,7 @@ func TestTheSameQuantityIsNoNews(t *testing.T) {
 
 // While products are offered, stock changes. No version of a product may show two
 // quantities, and what was told last is what is kept.
-func TestOfferedWhileStockChanges(t *testing.T) {
+func TestConcurrentOffersAndStockChanges(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		const rounds, products = 10, 6
 		inventory := stocktest.Inventory{}
@@ -232,7 +232,7 @@ func TestOfferedWhileStockChanges(t *testing.T) {
 }
 
 // Of changes that meet, one comes after the other.
-func TestChangesThatMeet(t *testing.T) {
+func TestConcurrentPutsAreSerialized(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		const callers = 8
 		created, errs := make([]bool, callers), make([]error, callers)

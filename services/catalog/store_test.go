@@ -15,7 +15,7 @@ import (
 	"quadrille/pkg/restclient"
 )
 
-func TestProductsAreFound(t *testing.T) {
+func TestSearchesAndPagesProducts(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		for code, title := range map[string]string{
 			"10001": "Crème Brûlée Dish", "10002": "100% Wool", "10003": "1000 Wools", "10004": "under_score",
@@ -70,7 +70,7 @@ func TestProductsAreFound(t *testing.T) {
 }
 
 // More products at once than one statement of anything holds.
-func TestManyProductsMoveTogether(t *testing.T) {
+func TestStockOfManyProductsChangesAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
 		var codes []string
@@ -95,7 +95,7 @@ func TestManyProductsMoveTogether(t *testing.T) {
 	})
 }
 
-func TestTheDatabaseKeepsTheRulesToo(t *testing.T) {
+func TestDatabaseConstraintsRefuseInvalidRows(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		product := func(sku string, price, version int64) error {
 			return conn.Create(&Product{SKU: sku, Title: sku, PriceMinor: price, Currency: "GBP", Version: version, CreatedAt: db.Now(), UpdatedAt: db.Now()}).Error

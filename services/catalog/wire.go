@@ -12,21 +12,21 @@ import (
 	inventoryclient "quadrille/services/inventory/client"
 )
 
-// Name is what the service is called, and its stream.
+// Name names the service and its stream.
 const Name = "catalog"
 
 //go:embed openapi.yaml
 var spec []byte
 
 //go:embed migrations
-var migrations embed.FS // the tables, for both dialects; there are no down migrations
+var migrations embed.FS // for both dialects; there are no down migrations
 
 // New describes the service to the runtime.
 func New() app.Service {
 	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"inventory"}, Public: public(), Build: build}
 }
 
-// public returns the paths that the gateway forwards, and who may use them.
+// public returns the paths that the gateway forwards, with the roles allowed to use them.
 func public() []app.Route {
 	return []app.Route{{Path: "/products", Read: []app.Role{app.Everybody}, Write: []app.Role{app.Staff}}}
 }

@@ -10,7 +10,7 @@ import (
 	"quadrille/services/sales/api"
 )
 
-// handlers is the REST contract on top of the service.
+// handlers implements the REST API on top of the service.
 type handlers struct{ service *Service }
 
 func routes(e *echo.Echo, s *Service) {

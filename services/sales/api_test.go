@@ -17,7 +17,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// serve returns the service's API, ready for requests.
+// serve returns an Echo that serves the API of s.
 func serve(t testing.TB, s *Service) *echo.Echo {
 	t.Helper()
 	e, err := rest.New(rest.Config{
@@ -30,7 +30,7 @@ func serve(t testing.TB, s *Service) *echo.Echo {
 	return e
 }
 
-// ask makes a request. header holds names and values in turn.
+// ask sends a request. header alternates names and values.
 func ask(t *testing.T, e *echo.Echo, method, path, body string, header ...string) *http.Response {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
@@ -64,26 +64,26 @@ func decode[T any](t *testing.T, resp *http.Response) (v T) {
 
 const wish = `{"customer":"17850","external_id":"536365","lines":[{"sku":"a","quantity":2},{"sku":"B","quantity":1}]}`
 
-func TestAReplayIsTheSameByteForByte(t *testing.T) {
+func TestReplayRepeatsTheResponseByteForByte(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
 		e := serve(t, s)
 		first := ask(t, e, http.MethodPost, "/orders", wish, "Idempotency-Key", "k1")
 		body := bodyOf(t, first)
 		o := unmarshal(t, body)
 		if first.StatusCode != 201 || first.Header.Get("ETag") != `"1"` || first.Header.Get("Location") != "/orders/"+o.ID || first.Header.Get("Idempotency-Replayed") != "" {
-			t.Fatalf("answer %d %v %s", first.StatusCode, first.Header, body)
+			t.Fatalf("got %d %v %s", first.StatusCode, first.Header, body)
 		}
 		if resp := ask(t, e, http.MethodPost, "/orders/"+o.ID+"/cancel", ""); resp.StatusCode != 200 || resp.Header.Get("ETag") != `"2"` {
 			t.Fatalf("cancel: %d %v", resp.StatusCode, resp.Header)
 		}
-		catalog.setAway(true)
+		catalog.setDown(true)
 		withdraw(t, s, "A")
 		again := ask(t, e, http.MethodPost, "/orders", strings.ReplaceAll(wish, ",", " , "), "Idempotency-Key", "k1")
 		if got := bodyOf(t, again); got != body {
-			t.Errorf("the body is\n%s\nwas\n%s", got, body)
+			t.Errorf("got body\n%s\nwant\n%s", got, body)
 		}
 		if again.Header.Get("Idempotency-Replayed") != "true" {
-			t.Error("the replay is not marked")
+			t.Error("the replay lacks Idempotency-Replayed: true")
 		}
 		again.Header.Del("Idempotency-Replayed")
 		for _, name := range []string{"X-Request-Id", "Date"} {
@@ -91,7 +91,7 @@ func TestAReplayIsTheSameByteForByte(t *testing.T) {
 			again.Header.Del(name)
 		}
 		if again.StatusCode != 201 || len(first.Header) != len(again.Header) || again.Header.Get("ETag") != `"1"` || again.Header.Get("Location") != "/orders/"+o.ID {
-			t.Errorf("answer %d %v, was %v", again.StatusCode, again.Header, first.Header)
+			t.Errorf("got %d %v, was %v", again.StatusCode, again.Header, first.Header)
 		}
 	})
 }
@@ -109,7 +109,7 @@ func unmarshal(t *testing.T, body string) (o orderJSON) {
 	return o
 }
 
-func TestRefusalsAreProblems(t *testing.T) {
+func TestRefusedRequestsGetAProblemDocument(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		e := serve(t, s)
 		o := unmarshal(t, bodyOf(t, ask(t, e, http.MethodPost, "/orders", wish)))
@@ -119,21 +119,21 @@ func TestRefusalsAreProblems(t *testing.T) {
 			status             int
 			code, pointer      string
 		}{
-			"unknown SKUs":     {"POST", "/orders", `{"customer":"c","lines":[{"sku":"A","quantity":1},{"sku":"nope","quantity":1}]}`, nil, 422, "sku_unknown", "/lines/1/sku"},
-			"too many":         {"POST", "/orders", `{"customer":"c","lines":[{"sku":"A","quantity":1000000000},{"sku":"a","quantity":1}]}`, nil, 422, "quantity_invalid", "/lines/1/quantity"},
-			"no lines":         {"POST", "/orders", `{"customer":"c","lines":[]}`, nil, 422, "request_invalid", "/lines"},
-			"external ID":      {"POST", "/orders", `{"customer":"c","external_id":"a\tb","lines":[{"sku":"A","quantity":1}]}`, nil, 422, "external_id_invalid", "/external_id"},
-			"NUL":              {"POST", "/orders", `{"customer":"c","external_id":"a\u0000b","lines":[{"sku":"A","quantity":1}]}`, nil, 400, "text_malformed", ""},
-			"key":              {"POST", "/orders", wish, []string{"Idempotency-Key", "a\xff"}, 422, "idempotency_key_invalid", "#/header/Idempotency-Key"},
-			"reused":           {"POST", "/orders", strings.Replace(wish, "17850", "1", 1), nil, 422, "idempotency_key_reused", "/external_id"},
-			"unknown order":    {"GET", "/orders/none", "", nil, 404, "order_unknown", ""},
-			"unprintable":      {"GET", "/orders/%00", "", nil, 400, "text_malformed", "#/path"},
-			"unknown status":   {"GET", "/orders?status=lost", "", nil, 422, "request_invalid", "#/query/status"},
-			"bad cursor":       {"GET", "/orders?after=bm9uZQ", "", nil, 400, "cursor_invalid", "#/query/after"},
-			"not confirmed":    {"POST", "/orders/" + o.ID + "/ship", "", nil, 409, "order_not_confirmed", ""},
-			"stale":            {"POST", "/orders/" + o.ID + "/cancel", "", []string{"If-Match", `"7"`}, 412, "version_stale", "#/header/If-Match"},
-			"cancel of no one": {"POST", "/orders/none/cancel", "", nil, 404, "order_unknown", ""},
-			"wrong method":     {"DELETE", "/orders/" + o.ID, "", nil, 405, "method_not_allowed", ""},
+			"unknown SKUs":   {"POST", "/orders", `{"customer":"c","lines":[{"sku":"A","quantity":1},{"sku":"nope","quantity":1}]}`, nil, 422, "sku_unknown", "/lines/1/sku"},
+			"too many":       {"POST", "/orders", `{"customer":"c","lines":[{"sku":"A","quantity":1000000000},{"sku":"a","quantity":1}]}`, nil, 422, "quantity_invalid", "/lines/1/quantity"},
+			"no lines":       {"POST", "/orders", `{"customer":"c","lines":[]}`, nil, 422, "request_invalid", "/lines"},
+			"external ID":    {"POST", "/orders", `{"customer":"c","external_id":"a\tb","lines":[{"sku":"A","quantity":1}]}`, nil, 422, "external_id_invalid", "/external_id"},
+			"NUL":            {"POST", "/orders", `{"customer":"c","external_id":"a\u0000b","lines":[{"sku":"A","quantity":1}]}`, nil, 400, "text_malformed", ""},
+			"key":            {"POST", "/orders", wish, []string{"Idempotency-Key", "a\xff"}, 422, "idempotency_key_invalid", "#/header/Idempotency-Key"},
+			"reused":         {"POST", "/orders", strings.Replace(wish, "17850", "1", 1), nil, 422, "idempotency_key_reused", "/external_id"},
+			"unknown order":  {"GET", "/orders/none", "", nil, 404, "order_unknown", ""},
+			"unprintable":    {"GET", "/orders/%00", "", nil, 400, "text_malformed", "#/path"},
+			"unknown status": {"GET", "/orders?status=lost", "", nil, 422, "request_invalid", "#/query/status"},
+			"bad cursor":     {"GET", "/orders?after=bm9uZQ", "", nil, 400, "cursor_invalid", "#/query/after"},
+			"not confirmed":  {"POST", "/orders/" + o.ID + "/ship", "", nil, 409, "order_not_confirmed", ""},
+			"stale":          {"POST", "/orders/" + o.ID + "/cancel", "", []string{"If-Match", `"7"`}, 412, "version_stale", "#/header/If-Match"},
+			"cancel unknown": {"POST", "/orders/none/cancel", "", nil, 404, "order_unknown", ""},
+			"wrong method":   {"DELETE", "/orders/" + o.ID, "", nil, 405, "method_not_allowed", ""},
 		} {
 			resp := ask(t, e, tc.method, tc.path, tc.body, tc.header...)
 			p := decode[fault.Problem](t, resp)
@@ -143,12 +143,12 @@ func TestRefusalsAreProblems(t *testing.T) {
 			}
 		}
 		if n := count(t, s, "orders"); n != 1 {
-			t.Errorf("there are %d orders", n)
+			t.Errorf("got %d orders", n)
 		}
 	})
 }
 
-func TestOrdersArePagedThrough(t *testing.T) {
+func TestPagesListEveryOrderOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		e := serve(t, s)
 		want := []string{place(t, s, one("A")).ID, place(t, s, one("A")).ID, place(t, s, one("A")).ID}
@@ -163,7 +163,7 @@ func TestOrdersArePagedThrough(t *testing.T) {
 			page := decode[struct{ Next string }](t, ask(t, e, http.MethodGet, "/orders?limit=2&"+from, ""))
 			other := ask(t, e, http.MethodGet, "/orders?limit=2&"+to+"&after="+page.Next, "")
 			if other.StatusCode != http.StatusBadRequest {
-				t.Errorf("a cursor of %s with %s gives %d", from, to, other.StatusCode)
+				t.Errorf("a cursor of %s used with %s: got status %d", from, to, other.StatusCode)
 			}
 		}
 	})
@@ -190,15 +190,15 @@ func paged(t *testing.T, e *echo.Echo, path string) (ids []string) {
 	return ids
 }
 
-func TestAnOrderNotChangedIsNotSentAgain(t *testing.T) {
+func TestReturnsNotModifiedWhenTheOrderIsUnchanged(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		e := serve(t, s)
 		path := "/orders/" + place(t, s, one("A")).ID
 		if resp := ask(t, e, http.MethodGet, path, "", "If-None-Match", `W/"1"`); resp.StatusCode != 304 || resp.Header.Get("ETag") != `"1"` {
-			t.Errorf("answer %d %v", resp.StatusCode, resp.Header)
+			t.Errorf("got %d %v", resp.StatusCode, resp.Header)
 		}
 		if resp := ask(t, e, http.MethodGet, path, "", "If-None-Match", `"2"`); resp.StatusCode != 200 {
-			t.Errorf("answer %d", resp.StatusCode)
+			t.Errorf("got %d", resp.StatusCode)
 		}
 	})
 }

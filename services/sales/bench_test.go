@@ -53,7 +53,7 @@ func benchDraft(n int64) Draft {
 	return d
 }
 
-// together runs work b.N times on benchClients goroutines.
+// together runs work b.N times on benchClients goroutines in total.
 func together(b *testing.B, work func(n int64) error) {
 	b.Helper()
 	var n atomic.Int64
@@ -70,7 +70,7 @@ func together(b *testing.B, work func(n int64) error) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
 }
 
-// BenchmarkPlace is the service alone, without HTTP.
+// BenchmarkPlace measures Service.Place without HTTP.
 func BenchmarkPlace(b *testing.B) {
 	s := benchService(b)
 	together(b, func(n int64) error {
@@ -130,8 +130,7 @@ func placeInTransaction(s *store, ctx context.Context, o Order, keys []idempoten
 	}))
 }
 
-// BenchmarkPostOrders is the whole of POST /orders, with the client in the same
-// process.
+// BenchmarkPostOrders measures POST /orders over HTTP, with the client in the same process.
 func BenchmarkPostOrders(b *testing.B) {
 	s := benchService(b)
 	server := httptest.NewServer(serve(b, s))
@@ -146,14 +145,14 @@ func BenchmarkPostOrders(b *testing.B) {
 		}
 		answer, err := io.ReadAll(resp.Body)
 		if err == nil && resp.StatusCode != http.StatusCreated {
-			err = fmt.Errorf("answer %d: %s", resp.StatusCode, answer)
+			err = fmt.Errorf("got status %d: %s", resp.StatusCode, answer)
 		}
 		return err
 	})
 }
 
-// BenchmarkBareCommits writes the rows of the same orders through pgx and
-// nothing else: in one transaction of a statement each, and in one round trip.
+// BenchmarkBareCommits writes the rows of the same orders with pgx alone: in a transaction
+// with a round trip for each statement, and in one round trip.
 func BenchmarkBareCommits(b *testing.B) {
 	for name, commit := range map[string]func(b *testing.B, conn *pgx.Conn, n int64) error{
 		"statements": commitStatements, "one_trip": commitBatch,

@@ -13,12 +13,12 @@ import (
 	inventoryclient "quadrille/services/inventory/client"
 )
 
-// allocationSource is what sales asks inventory for.
+// allocationSource returns allocations of orders; inventory's client implements it.
 type allocationSource interface {
 	Allocations(ctx context.Context, orders []string) ([]inventoryclient.Allocation, error)
 }
 
-// allocationFollower confirms and rejects orders by what inventory did for them.
+// allocationFollower consumes inventory's events and confirms or rejects orders.
 type allocationFollower struct {
 	store     *store
 	inventory allocationSource
@@ -28,8 +28,8 @@ func allocationEvents() []string {
 	return []string{events.InventoryOrderAllocated, events.InventoryOrderRejected}
 }
 
-// Fetch asks inventory what it did. An order that waits for it no longer needs
-// no call.
+// Fetch reads the allocations from inventory. It skips orders that no longer wait for
+// inventory.
 func (f *allocationFollower) Fetch(ctx context.Context, batch []events.Event) (map[string]Allocation, error) {
 	waiting, err := f.store.stillPlaced(ctx, consumer.Subjects(consumer.Newest(batch)))
 	if err != nil {
@@ -46,13 +46,13 @@ func (f *allocationFollower) Fetch(ctx context.Context, batch []events.Event) (m
 	return allocations, nil
 }
 
-// Apply settles the orders.
+// Apply confirms or rejects the orders by their allocations.
 func (f *allocationFollower) Apply(ctx context.Context, tx consumer.Tx, batch []events.Event, allocations map[string]Allocation) error {
 	return f.store.settle(ctx, tx, allocations, consumer.Newest(batch))
 }
 
-// List names the orders that still wait for inventory: what it did for any other
-// is known.
+// List returns an event for each order that still waits for inventory. The result of all
+// other orders is known.
 func (f *allocationFollower) List(ctx context.Context) iter.Seq2[events.Event, error] {
 	return consumer.Named(f.store.everyPlaced(ctx), func(o Order) events.Event {
 		return events.OrderAllocated(o.ID, 1)
@@ -69,7 +69,7 @@ func allocationOf(a inventoryclient.Allocation) Allocation {
 	return Allocation{OrderID: a.Order, Status: string(a.Status), Short: short}
 }
 
-// productOwner is a productSource that can name all it has.
+// productOwner is a productSource that also iterates over all products.
 type productOwner interface {
 	productSource
 	AllProducts(ctx context.Context) iter.Seq2[catalogclient.Product, error]
@@ -79,8 +79,8 @@ func priceEvents() []string {
 	return []string{events.CatalogProductChanged, events.CatalogProductWithdrawn}
 }
 
-// priceCopies keeps copies of catalog's products. One that catalog no longer offers is kept
-// as withdrawn.
+// priceCopies keeps copies of catalog's products. It marks a product that catalog no longer
+// offers as withdrawn.
 func priceCopies(s *store, catalog productOwner) *copies.Copies[catalogclient.Product, Price] {
 	return &copies.Copies[catalogclient.Product, Price]{
 		Get: catalog.Products, All: catalog.AllProducts, Copy: priceOf, Store: s, Gone: events.ProductWithdrawn,

@@ -17,7 +17,7 @@ import (
 	inventoryclient "quadrille/services/inventory/client"
 )
 
-// deliver hands a batch to a handler as a reader does.
+// deliver calls a handler with a batch, as a consumer does.
 func deliver[F any](ctx context.Context, conn *gorm.DB, h consumer.Handler[F], batch []events.Event) error {
 	fetched, err := h.Fetch(ctx, batch)
 	if err != nil {
@@ -26,8 +26,8 @@ func deliver[F any](ctx context.Context, conn *gorm.DB, h consumer.Handler[F], b
 	return conn.Transaction(func(tx *gorm.DB) error { return h.Apply(ctx, tx, batch, fetched) })
 }
 
-// inAnyWay returns the history in any order, with any of it again, in batches of any
-// size. Each event comes at least once.
+// inAnyWay returns the history in random order and in batches of random size. Each event
+// comes at least once, and some come again.
 func inAnyWay(t *rapid.T, history []events.Event) (batches [][]events.Event) {
 	again := rapid.SliceOfN(rapid.SampledFrom(history), 0, 2*len(history)).Draw(t, "again")
 	all := rapid.Permutation(append(slices.Clone(history), again...)).Draw(t, "order")
@@ -38,7 +38,7 @@ func inAnyWay(t *rapid.T, history []events.Event) (batches [][]events.Event) {
 	return batches
 }
 
-// wipe empties the tables, so that one database serves many histories.
+// wipe empties the tables, so that many histories can use one database.
 func wipe(t *rapid.T, conn *gorm.DB) {
 	for _, table := range []string{"order_lines", "orders", "prices", "outbox", "idempotency_keys"} {
 		if err := conn.Exec("DELETE FROM " + table).Error; err != nil {
@@ -54,18 +54,18 @@ func noError(t *rapid.T, err error) {
 	}
 }
 
-// product is what became of a product. An order may have had sales keep a copy of
-// it before any event came.
+// product is the history of a product. before holds the copy that an order made sales fetch
+// before the first event, if any.
 type product struct {
 	history []events.Event
-	before  []Price // none or one
+	before  []Price // at most one
 }
 
-// end returns the event that tells of the state at the end.
+// end returns the event of the final state.
 func (p product) end() events.Event { return p.history[len(p.history)-1] }
 
-// productHistory makes up a product. Catalog answers with its state at the end,
-// however far the reader is.
+// productHistory draws the history of a product. Catalog always answers with the final
+// state, whatever the position of the consumer.
 func productHistory(t *rapid.T, code string, catalog *fakeCatalog) (p product) {
 	versions := rapid.IntRange(1, 5).Draw(t, "versions of "+code)
 	for v := int64(1); v <= int64(versions); v++ {
@@ -76,7 +76,7 @@ func productHistory(t *rapid.T, code string, catalog *fakeCatalog) (p product) {
 		}
 		catalog.offer(code, v*100, v)
 		p.history = append(p.history, events.ProductChanged(code, v))
-		if rapid.IntRange(0, 3).Draw(t, "asked by an order") == 0 {
+		if rapid.IntRange(0, 3).Draw(t, "fetched for an order") == 0 {
 			p.before = []Price{{SKU: code, Title: "Title of " + code, PriceMinor: v * 100, Currency: "GBP", Version: v}}
 		}
 	}
@@ -106,20 +106,20 @@ func TestPricesConverge(t *testing.T) {
 		}
 		want := follow([][]events.Event{history})
 		if got := follow(inAnyWay(rt, history)); got != want {
-			rt.Fatalf("came to\n%swant\n%s", got, want)
+			rt.Fatalf("got\n%swant\n%s", got, want)
 		}
 		checkCopies(rt, s, all, catalog)
 		resynchronised(rt, s, catalog)
 		for _, p := range all {
 			if got := s.store.mustPrice(rt, p.end().Subject); got.Withdrawn == (p.end().Type == events.CatalogProductChanged) {
-				rt.Fatalf("resynchronised, the copy is %+v after %+v", got, p.end())
+				rt.Fatalf("after the resync, the copy is %+v; the last event is %+v", got, p.end())
 			}
 		}
 	})
 }
 
-// resynchronised loses every event: the copies are of the first version or not
-// there, and what List names is all that comes.
+// resynchronised delivers only the events of List: every other event is lost, and each copy
+// is at the first version or absent.
 func resynchronised(t *rapid.T, s *Service, catalog *fakeCatalog) {
 	wipe(t, s.store.db)
 	for _, code := range []string{"A", "B", "C"} {
@@ -134,7 +134,7 @@ func resynchronised(t *rapid.T, s *Service, catalog *fakeCatalog) {
 	}
 }
 
-// mustPrice returns a copy; one that is not there counts as withdrawn.
+// mustPrice returns a copy, or a withdrawn one if it is absent.
 func (s *store) mustPrice(t *rapid.T, code string) Price {
 	kept, err := s.Prices(t.Context(), []string{code})
 	noError(t, err)
@@ -143,7 +143,7 @@ func (s *store) mustPrice(t *rapid.T, code string) Price {
 	return p
 }
 
-// checkCopies wants every copy to be at the end of its product's history.
+// checkCopies fails unless every copy has the final state of its product.
 func checkCopies(t *rapid.T, s *Service, all []product, catalog *fakeCatalog) {
 	t.Helper()
 	for _, p := range all {
@@ -153,7 +153,7 @@ func checkCopies(t *rapid.T, s *Service, all []product, catalog *fakeCatalog) {
 		withdrawn := end.Type == events.CatalogProductWithdrawn
 		got := kept[end.Subject]
 		if got.Version != end.Version || got.Withdrawn != withdrawn || !withdrawn && got.PriceMinor != end.Version*100 {
-			t.Fatalf("the copy is %+v, catalog says %+v after %+v", got, catalog.offers[end.Subject], end)
+			t.Fatalf("the copy is %+v, catalog has %+v, the last event is %+v", got, catalog.offers[end.Subject], end)
 		}
 	}
 }
@@ -167,8 +167,8 @@ func prices(t *rapid.T, s *Service) (state string) {
 	return state
 }
 
-// orderHistory places an order, cancelled or not before inventory is heard of,
-// and makes up what inventory did for it, as it says at the end.
+// orderHistory draws inventory's events for the order o, and stores the final allocation in
+// inventory.
 func orderHistory(t *rapid.T, inventory *fakeInventory, o Order) (history []events.Event) {
 	status := rapid.SampledFrom([]string{"allocated", "rejected", "released", "shipped"}).Draw(t, "status")
 	first := events.OrderAllocated(o.ID, 1)
@@ -214,19 +214,19 @@ func TestOrdersConverge(t *testing.T) {
 		}
 		want := follow([][]events.Event{history})
 		if got := follow(inAnyWay(rt, history)); got != want {
-			rt.Fatalf("came to\n%swant\n%s", got, want)
+			rt.Fatalf("got\n%swant\n%s", got, want)
 		}
 		checkSettled(rt, s, inventory)
 	})
 }
 
-// strangers are events of an order that is not here.
+// strangers returns events of an order that sales does not have.
 func strangers(inventory *fakeInventory) []events.Event {
 	inventory.allocations["elsewhere"] = inventoryclient.Allocation{Order: "elsewhere", Version: 1, Status: "allocated"}
 	return []events.Event{events.OrderAllocated("elsewhere", 1)}
 }
 
-// checkSettled wants no order to wait that inventory has spoken of.
+// checkSettled fails unless every order follows inventory's final allocation.
 func checkSettled(t *rapid.T, s *Service, inventory *fakeInventory) {
 	t.Helper()
 	rows, err := s.Orders(t.Context(), Query{}, "", 500)
@@ -235,10 +235,10 @@ func checkSettled(t *rapid.T, s *Service, inventory *fakeInventory) {
 	for _, o := range rows {
 		a := inventory.allocations[o.ID]
 		if want := become[string(a.Status)]; o.Status != Cancelled && o.Status != want {
-			t.Fatalf("order is %s, inventory says %s", o.Status, a.Status)
+			t.Fatalf("the order is %s, the allocation %s", o.Status, a.Status)
 		}
 		if short := a.Lines[0].Short; o.Status == Rejected && o.Lines[0].Short != *short {
-			t.Fatalf("short are %d, inventory says %d", o.Lines[0].Short, *short)
+			t.Fatalf("got short %d, the allocation has %d", o.Lines[0].Short, *short)
 		}
 	}
 }
@@ -254,13 +254,13 @@ func orders(t *rapid.T, s *Service) (state string) {
 
 // news returns the events in the outbox as text, sorted.
 func news(t *rapid.T, conn *gorm.DB) string {
-	var told []string
-	noError(t, conn.Table("outbox").Pluck("type || ' ' || subject", &told).Error)
-	slices.Sort(told)
-	return fmt.Sprintln(told)
+	var published []string
+	noError(t, conn.Table("outbox").Pluck("type || ' ' || subject", &published).Error)
+	slices.Sort(published)
+	return fmt.Sprintln(published)
 }
 
-// state is rows as they are before the events come.
+// state holds the rows before any event is consumed.
 type state struct {
 	orders []Order
 	lines  []Line
@@ -278,7 +278,7 @@ func restore(t *rapid.T, conn *gorm.DB, s state) {
 	noError(t, conn.Create(&s.lines).Error)
 }
 
-func TestNoCallForWhatIsKnown(t *testing.T) {
+func TestFetchSkipsSettledOrdersAndCurrentCopies(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
 		o := place(t, s, one("A"))
 		inventory := &fakeInventory{allocations: map[string]inventoryclient.Allocation{o.ID: {Order: o.ID, Status: "allocated", Version: 1}}}
@@ -288,23 +288,22 @@ func TestNoCallForWhatIsKnown(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := fmt.Sprint(inventory.asked); got != fmt.Sprint([][]string{{o.ID}}) {
-			t.Errorf("inventory was asked for %v", got)
+		if got := fmt.Sprint(inventory.calls); got != fmt.Sprint([][]string{{o.ID}}) {
+			t.Errorf("inventory was called for %v", got)
 		}
-		before := catalog.calls()
+		before := catalog.callCount()
 		follow := priceCopies(s.store, catalog)
 		if err := deliver(t.Context(), s.store.db, follow, []events.Event{events.ProductChanged("A", 1)}); err != nil {
 			t.Fatal(err)
 		}
-		if catalog.calls() != before {
-			t.Error("catalog was asked for a copy that is not behind")
+		if catalog.callCount() != before {
+			t.Error("catalog was called for a copy that is current")
 		}
 	})
 }
 
-// The orders that wait are all that inventory is asked about after the events were
-// lost.
-func TestListNamesWhatWaits(t *testing.T) {
+// After events were lost, a resync asks inventory for the waiting orders only.
+func TestListReturnsOrdersThatWaitForInventory(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		waits, done, unheard := place(t, s, one("A")), place(t, s, one("A")), place(t, s, one("A"))
 		inventory := &fakeInventory{allocations: map[string]inventoryclient.Allocation{
@@ -326,24 +325,24 @@ func TestListNamesWhatWaits(t *testing.T) {
 		}
 		for id, want := range map[string]string{waits.ID: Confirmed, done.ID: Confirmed, unheard.ID: Placed} {
 			if o, err := s.store.Order(t.Context(), id); err != nil || o.Status != want {
-				t.Errorf("order is %s, %v; want %s", o.Status, err, want)
+				t.Errorf("the order is %s, %v; want %s", o.Status, err, want)
 			}
 		}
 		if len(listed) != 2 {
-			t.Errorf("%d orders are named, want the two that wait", len(listed))
+			t.Errorf("List returned %d orders, want the two that wait", len(listed))
 		}
 	})
 }
 
-func TestAnOwnerThatIsAwayStopsTheBatch(t *testing.T) {
+func TestBatchFailsWhenCatalogIsUnavailable(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
-		catalog.setAway(true)
+		catalog.setDown(true)
 		follow := priceCopies(s.store, catalog)
 		if err := deliver(t.Context(), s.store.db, follow, []events.Event{events.ProductWithdrawn("A", 2)}); err == nil {
-			t.Error("a product was taken for withdrawn because catalog did not answer")
+			t.Error("the batch succeeded although catalog is unavailable")
 		}
 		if n := count(t, s, "prices"); n != 0 {
-			t.Errorf("there are %d copies", n)
+			t.Errorf("got %d copies", n)
 		}
 	})
 }

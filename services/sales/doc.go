@@ -1,8 +1,8 @@
-// Package sales takes orders: it prices them from its own copy of catalog's
-// products, keeps them, and follows what inventory does for them.
+// Package sales takes orders, prices them from its own copy of catalog's products, and
+// keeps the status of each.
 //
-// It says what becomes of each order; it follows inventory, which allocates, and
-// catalog, whose prices it copies. The way of one event through it: api.go,
-// service.go, order.go, store.go, then the outbox; and the other way round from
-// consume.go.
+// It publishes each change of an order's status. It consumes the events of inventory, to
+// confirm or reject orders, and those of catalog, to copy prices. One request passes
+// through api.go, service.go, order.go and store.go to the outbox; one consumed event
+// starts in consume.go.
 package sales

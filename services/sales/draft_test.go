@@ -26,7 +26,7 @@ func pricesOf(all ...Price) map[string]Price {
 	return prices
 }
 
-func TestEqualSKUsAreMerged(t *testing.T) {
+func TestMergesLinesOfTheSameSKU(t *testing.T) {
 	d, err := draft(DraftLine{SKU: "85123a", Quantity: 2}, DraftLine{SKU: "B", Quantity: 1}, DraftLine{SKU: "85123A", Quantity: 3}).Normalize()
 	want := []DraftLine{{SKU: "85123A", Quantity: 5, At: 0}, {SKU: "B", Quantity: 1, At: 1}}
 	if err != nil || !slices.Equal(d.Lines, want) {
@@ -34,7 +34,7 @@ func TestEqualSKUsAreMerged(t *testing.T) {
 	}
 }
 
-func TestDraftsThatBreakARule(t *testing.T) {
+func TestRefusesInvalidDrafts(t *testing.T) {
 	unprintable := "a\x00b"
 	named := draft(DraftLine{SKU: "A", Quantity: 1})
 	named.ExternalID = &unprintable
@@ -51,16 +51,16 @@ func TestDraftsThatBreakARule(t *testing.T) {
 		pointers []string
 	}{
 		"too many together": {draft(DraftLine{SKU: "A", Quantity: MaxQuantity}, DraftLine{SKU: "a", Quantity: 1}), "quantity_invalid", []string{"/lines/1/quantity"}},
-		"no SKU code":       {draft(DraftLine{SKU: "A", Quantity: 1}, DraftLine{SKU: "a/b", Quantity: 1}), "sku_invalid", []string{"/lines/1/sku"}},
+		"invalid SKU":       {draft(DraftLine{SKU: "A", Quantity: 1}, DraftLine{SKU: "a/b", Quantity: 1}), "sku_invalid", []string{"/lines/1/sku"}},
 		"external ID":       {named, "external_id_invalid", []string{"/external_id"}},
 		"not on offer": {
 			draft(DraftLine{SKU: "A", Quantity: 1}, DraftLine{SKU: "a", Quantity: 1}, DraftLine{SKU: "NONE", Quantity: 1}, DraftLine{SKU: "gone", Quantity: 1}),
 			"sku_unknown", []string{"/lines/2/sku", "/lines/3/sku"},
 		},
-		"two currencies":     {draft(DraftLine{SKU: "A", Quantity: 1}, DraftLine{SKU: "EUR", Quantity: 1}), "currencies_mixed", []string{"/lines/1/sku"}},
-		"product too large":  {draft(DraftLine{SKU: "A", Quantity: 1}, DraftLine{SKU: "DEAR", Quantity: 3}), "total_too_large", []string{"/lines/1/quantity"}},
-		"sum too large":      {draft(DraftLine{SKU: "DEAR", Quantity: 1}, DraftLine{SKU: "DEAR2", Quantity: 1}, DraftLine{SKU: "DEAR3", Quantity: 1}), "total_too_large", []string{"/lines/2/quantity"}},
-		"as large as can be": {draft(DraftLine{SKU: "DEAR", Quantity: 2}), "", nil},
+		"two currencies":    {draft(DraftLine{SKU: "A", Quantity: 1}, DraftLine{SKU: "EUR", Quantity: 1}), "currencies_mixed", []string{"/lines/1/sku"}},
+		"product too large": {draft(DraftLine{SKU: "A", Quantity: 1}, DraftLine{SKU: "DEAR", Quantity: 3}), "total_too_large", []string{"/lines/1/quantity"}},
+		"sum too large":     {draft(DraftLine{SKU: "DEAR", Quantity: 1}, DraftLine{SKU: "DEAR2", Quantity: 1}, DraftLine{SKU: "DEAR3", Quantity: 1}), "total_too_large", []string{"/lines/2/quantity"}},
+		"largest total":     {draft(DraftLine{SKU: "DEAR", Quantity: 2}), "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := tc.draft.Normalize()
@@ -76,13 +76,13 @@ func TestDraftsThatBreakARule(t *testing.T) {
 				}
 			}
 			if !slices.Equal(pointers, tc.pointers) {
-				t.Errorf("points at %v, want %v", pointers, tc.pointers)
+				t.Errorf("got pointers %v, want %v", pointers, tc.pointers)
 			}
 		})
 	}
 }
 
-func TestPlacedAtThePricesOfTheMoment(t *testing.T) {
+func TestPlacesAtTheCurrentPrices(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	d, err := draft(DraftLine{SKU: "b", Quantity: 3}, DraftLine{SKU: "A", Quantity: 2}).Normalize()
 	if err != nil {
@@ -104,7 +104,7 @@ func TestPlacedAtThePricesOfTheMoment(t *testing.T) {
 	}
 }
 
-func TestFingerprintTellsDraftsApart(t *testing.T) {
+func TestFingerprintDiffersForDifferentDrafts(t *testing.T) {
 	id := "x"
 	base := draft(DraftLine{SKU: "A", Quantity: 1}, DraftLine{SKU: "B", Quantity: 2})
 	others := map[string]Draft{
@@ -119,7 +119,7 @@ func TestFingerprintTellsDraftsApart(t *testing.T) {
 	}
 	same := draft(DraftLine{SKU: "a", Quantity: 1}, DraftLine{SKU: "B", Quantity: 1}, DraftLine{SKU: "b", Quantity: 1})
 	if fingerprint(t, base) != fingerprint(t, same) {
-		t.Error("the same wish has another fingerprint when written otherwise")
+		t.Error("an equivalent draft has another fingerprint")
 	}
 }
 
@@ -142,7 +142,7 @@ func TestPrintable(t *testing.T) {
 		"a\nb": false, "a\x00": false, "\xff": false, strings.Repeat("x", 200): true,
 	} {
 		if printable(s) != want {
-			t.Errorf("printable(%q) is %v", s, !want)
+			t.Errorf("printable(%q): got %v", s, !want)
 		}
 	}
 }

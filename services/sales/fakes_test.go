@@ -17,12 +17,12 @@ import (
 	inventoryclient "quadrille/services/inventory/client"
 )
 
-// fakeCatalog offers what it is given. It is at the border of the process.
+// fakeCatalog replaces catalog, which is another process, and returns the products in offers.
 type fakeCatalog struct {
 	mu     sync.Mutex
 	offers map[string]catalogclient.Product
-	away   bool
-	asked  [][]string
+	down   bool
+	calls  [][]string // the SKUs of each call
 }
 
 func (f *fakeCatalog) offer(code string, minor, version int64) {
@@ -37,26 +37,26 @@ func (f *fakeCatalog) offer(code string, minor, version int64) {
 	}
 }
 
-func (f *fakeCatalog) setAway(away bool) {
+func (f *fakeCatalog) setDown(down bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.away = away
+	f.down = down
 }
 
-func (f *fakeCatalog) calls() int {
+func (f *fakeCatalog) callCount() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.asked)
+	return len(f.calls)
 }
 
 func (f *fakeCatalog) Products(_ context.Context, skus []string) ([]catalogclient.Product, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(skus) > 0 { // the client makes no call for nothing
-		f.asked = append(f.asked, skus)
+	if len(skus) > 0 { // the real client makes no call without SKUs
+		f.calls = append(f.calls, skus)
 	}
-	if f.away {
-		return nil, fault.New(fault.Unavailable, "unreachable", "no answer: catalog is away")
+	if f.down {
+		return nil, fault.New(fault.Unavailable, "unreachable", "catalog is down")
 	}
 	var found []catalogclient.Product
 	for _, code := range skus {
@@ -84,15 +84,15 @@ func (f *fakeCatalog) AllProducts(ctx context.Context) iter.Seq2[catalogclient.P
 	}
 }
 
-// fakeInventory is what inventory did, by order.
+// fakeInventory replaces inventory. It holds an allocation for each order ID.
 type fakeInventory struct {
 	allocations map[string]inventoryclient.Allocation
-	asked       [][]string
+	calls       [][]string // the order IDs of each call
 }
 
 func (f *fakeInventory) Allocations(_ context.Context, orders []string) ([]inventoryclient.Allocation, error) {
 	if len(orders) > 0 {
-		f.asked = append(f.asked, orders)
+		f.calls = append(f.calls, orders)
 	}
 	var found []inventoryclient.Allocation
 	for _, id := range orders {

@@ -6,4 +6,6 @@ import (
 	"quadrille/internal/platform/db/dbtest"
 )
 
-func TestBothDatabasesEndAlike(t *testing.T) { dbtest.SameSchema(t, Name, migrations) }
+func TestMigrationsGiveTheSameSchemaOnBothDatabases(t *testing.T) {
+	dbtest.SameSchema(t, Name, migrations)
+}

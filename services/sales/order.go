@@ -8,8 +8,8 @@ import (
 	"quadrille/pkg/money"
 )
 
-// The life of an order: placed, then confirmed or rejected by what inventory
-// finds; placed or confirmed, then cancelled; confirmed, then shipped.
+// The statuses of an order. A placed order is confirmed or rejected by inventory's
+// allocation. A placed or confirmed order can be cancelled, a confirmed one shipped.
 const (
 	Placed    = "placed"
 	Confirmed = "confirmed"
@@ -18,7 +18,7 @@ const (
 	Shipped   = "shipped"
 )
 
-// Order is what a customer ordered, at the prices of that moment.
+// Order is a customer's order, at the prices when it was placed.
 type Order struct {
 	ID         string `gorm:"primaryKey"` // UUIDv7: sorts by the time of placing
 	ExternalID *string
@@ -32,7 +32,7 @@ type Order struct {
 	Lines      []Line `gorm:"foreignKey:OrderID;references:ID"`
 }
 
-// Line is one SKU of an order. Short is how many were missing when the order was
+// Line is one SKU of an order. Short is the quantity that was missing when the order was
 // rejected.
 type Line struct {
 	OrderID    string `gorm:"primaryKey"`
@@ -50,15 +50,15 @@ func (Line) TableName() string { return "order_lines" }
 // Total returns the price of the order.
 func (o *Order) Total() money.Money { return money.Money{Minor: o.TotalMinor, Currency: o.Currency} }
 
-// Allocation is what inventory did for an order. Short is by SKU.
+// Allocation is inventory's result for an order. Short maps SKUs to missing quantities.
 type Allocation struct {
 	OrderID string
-	Status  string // inventory's own: allocated, rejected, released, shipped
+	Status  string // inventory's status: allocated, rejected, released, shipped
 	Short   map[string]int64
 }
 
-// Settle takes in what inventory did, which matters to a placed order only, and
-// reports whether the order changed.
+// Settle confirms or rejects a placed order by its allocation and reports whether the
+// order changed. Orders in other statuses stay as they are.
 func (o *Order) Settle(a Allocation, now time.Time) bool {
 	if o.Status != Placed {
 		return false
@@ -86,7 +86,7 @@ func (o *Order) Cancel(now time.Time) (bool, error) {
 		o.move(Cancelled, now)
 		return true, nil
 	default:
-		return false, fault.New(fault.Conflict, "order_not_cancellable", "the order is %s; only one that is placed or confirmed can be cancelled", o.Status)
+		return false, fault.New(fault.Conflict, "order_not_cancellable", "the order is %s; only a placed or confirmed order can be cancelled", o.Status)
 	}
 }
 
@@ -99,7 +99,7 @@ func (o *Order) Ship(now time.Time) (bool, error) {
 		o.move(Shipped, now)
 		return true, nil
 	default:
-		return false, fault.New(fault.Conflict, "order_not_confirmed", "the order is %s; only one that is confirmed can be shipped", o.Status)
+		return false, fault.New(fault.Conflict, "order_not_confirmed", "the order is %s; only a confirmed order can be shipped", o.Status)
 	}
 }
 
@@ -108,7 +108,7 @@ func (o *Order) move(status string, now time.Time) {
 	o.Version++
 }
 
-// News returns the event that tells of the status the order is in.
+// News returns the event for the present status of the order.
 func (o *Order) News() events.Event {
 	return events.OrderChanged("sales.order_"+o.Status, o.ID, o.Version)
 }

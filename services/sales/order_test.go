@@ -18,7 +18,7 @@ func orderIn(status string) Order {
 
 func statuses() []string { return []string{Placed, Confirmed, Rejected, Cancelled, Shipped} }
 
-func TestStepsOfAnOrder(t *testing.T) {
+func TestStatusTransitions(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	steps := map[string]func(o *Order) (bool, error){
 		"cancel":    func(o *Order) (bool, error) { return o.Cancel(now) },
@@ -28,7 +28,7 @@ func TestStepsOfAnOrder(t *testing.T) {
 		"short":     func(o *Order) (bool, error) { return o.Settle(Allocation{Status: "rejected"}, now), nil },
 		"released":  func(o *Order) (bool, error) { return o.Settle(Allocation{Status: "released"}, now), nil },
 	}
-	// What becomes of an order; a step that is not listed leaves it as it is.
+	// The status after each step. Steps that are not listed change nothing.
 	become := map[string]map[string]string{
 		"cancel":    {Placed: Cancelled, Confirmed: Cancelled},
 		"ship":      {Confirmed: Shipped},
@@ -50,10 +50,10 @@ func TestStepsOfAnOrder(t *testing.T) {
 					want, version = next, 4
 				}
 				if o.Status != want || o.Version != version || changed != (version == 4) {
-					t.Errorf("is %s at version %d (changed %v), want %s at %d", o.Status, o.Version, changed, want, version)
+					t.Errorf("got %s at version %d (changed %v), want %s at %d", o.Status, o.Version, changed, want, version)
 				}
 				if changed && o.UpdatedAt != now {
-					t.Errorf("updated at %v, want %v", o.UpdatedAt, now)
+					t.Errorf("got updated at %v, want %v", o.UpdatedAt, now)
 				}
 				checkCode(t, err, fault.Conflict, refused[name][status])
 			})
@@ -61,7 +61,8 @@ func TestStepsOfAnOrder(t *testing.T) {
 	}
 }
 
-// checkCode wants a fault of a kind with a code, or none where code is "".
+// checkCode fails unless err is a fault with kind and code. With an empty code, it fails
+// unless err is nil.
 func checkCode(t *testing.T, err error, kind fault.Kind, code string) {
 	t.Helper()
 	var f *fault.Fault
@@ -74,27 +75,27 @@ func checkCode(t *testing.T, err error, kind fault.Kind, code string) {
 	}
 }
 
-func TestRejectedOrderSaysWhatWasShort(t *testing.T) {
+func TestRejectedOrderKeepsMissingQuantities(t *testing.T) {
 	o := orderIn(Placed)
 	o.Settle(Allocation{OrderID: "o1", Status: "rejected", Short: map[string]int64{"B": 4}}, time.Now())
 	if o.Lines[0].Short != 0 || o.Lines[1].Short != 4 {
-		t.Errorf("short are %d and %d, want 0 and 4", o.Lines[0].Short, o.Lines[1].Short)
+		t.Errorf("got short %d and %d, want 0 and 4", o.Lines[0].Short, o.Lines[1].Short)
 	}
 }
 
-func TestNewsNameTheStatus(t *testing.T) {
+func TestEventTypeNamesTheStatus(t *testing.T) {
 	for _, status := range statuses() {
 		o := orderIn(status)
 		e := o.News()
 		if err := e.Validate(); err != nil || e.Type != "sales.order_"+status || e.Subject != "o1" || e.Version != 3 {
-			t.Errorf("%s gives %+v (%v)", status, e, err)
+			t.Errorf("%s: got %+v (%v)", status, e, err)
 		}
 	}
 }
 
-// Whatever is asked of an order, its version counts the changes and a final
-// state stays.
-func TestVersionsCountChanges(t *testing.T) {
+// Any sequence of operations raises the version by one with each change, and leaves final
+// statuses as they are.
+func TestVersionRisesByOneWithEachChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := orderIn(Placed)
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {

@@ -10,26 +10,26 @@ import (
 	catalogclient "quadrille/services/catalog/client"
 )
 
-// productSource is what sales asks catalog for.
+// productSource returns products by SKU; catalog's client implements it.
 type productSource interface {
 	Products(ctx context.Context, skus []string) ([]catalogclient.Product, error)
 }
 
-// Service is what sales can be asked to do. Its methods are safe for concurrent
-// use; their errors are faults, or failures of the database.
+// Service implements the operations of sales. Its methods are safe for concurrent use. They
+// return faults, or errors of the database.
 type Service struct {
 	store    *store
 	catalog  productSource
-	wake     func() // there is something to relay
+	wake     func() // wakes the relay after a commit
 	inFlight rest.InFlight
 }
 
-// Place places an order. With an idempotency key or an external ID it may be
-// asked again: then replayed is true and the order the one answered first.
+// Place places an order. A call with an idempotency key or an external ID can be repeated
+// safely: it returns the order of the first response, and replayed is true.
 func (s *Service) Place(ctx context.Context, key *string, d Draft) (o Order, replayed bool, err error) {
 	if key != nil && !printable(*key) {
-		return o, false, fault.New(fault.Invalid, "idempotency_key_invalid", "the Idempotency-Key holds characters that cannot be printed").
-			With("#/header/Idempotency-Key", "holds characters that cannot be printed")
+		return o, false, fault.New(fault.Invalid, "idempotency_key_invalid", "the Idempotency-Key contains unprintable characters").
+			With("#/header/Idempotency-Key", "contains unprintable characters")
 	}
 	if d, err = d.Normalize(); err != nil {
 		return o, false, err
@@ -53,9 +53,9 @@ func (s *Service) Place(ctx context.Context, key *string, d Draft) (o Order, rep
 	return s.replay(ctx, keys, fingerprint, err)
 }
 
-// replay returns the answer that was given under one of keys before, whatever failed
-// now: a product may have been withdrawn since, or catalog be away. Most orders
-// are new, so it is looked for only here.
+// replay returns the response stored under one of keys, whatever failed now: a product may
+// have been withdrawn since, or catalog may be unavailable. Place looks for a stored response
+// only after a failure, because most orders are new.
 func (s *Service) replay(ctx context.Context, keys []idempotencyKey, fingerprint string, failed error) (o Order, replayed bool, err error) {
 	o, found, err := s.store.Answer(ctx, keys, fingerprint)
 	switch {
@@ -63,7 +63,7 @@ func (s *Service) replay(ctx context.Context, keys []idempotencyKey, fingerprint
 		return o, found, err
 	case errors.Is(failed, errInFlight):
 		return o, false, rest.ErrInFlight()
-	case errors.Is(failed, errAnswered): // and the answer is gone: the order's own external ID was in the way
+	case errors.Is(failed, errAnswered): // without a stored response: the order's external ID is taken
 		return o, false, keys[len(keys)-1].reused()
 	default:
 		return o, false, failed
@@ -92,8 +92,8 @@ func (s *Service) place(ctx context.Context, d Draft, keys []idempotencyKey, fin
 	return o, s.store.Place(ctx, o, keys, fingerprint)
 }
 
-// prices returns the prices of the SKUs from the copies. It asks catalog for SKUs without
-// a copy, and keeps the copy.
+// prices returns the copied prices of the SKUs. It fetches missing ones from catalog and
+// stores their copies.
 func (s *Service) prices(ctx context.Context, skus []string) (map[string]Price, error) {
 	prices, err := s.store.Prices(ctx, skus)
 	if err != nil {
@@ -109,20 +109,20 @@ func (s *Service) prices(ctx context.Context, skus []string) (map[string]Price, 
 		return prices, nil
 	}
 	found, err := s.catalog.Products(ctx, missing)
-	if err != nil { // whatever is between catalog and sales, the customer can only ask again
-		return nil, errors.Join(fault.New(fault.Unavailable, "catalog_unavailable", "the prices cannot be asked of catalog just now"), err)
+	if err != nil { // whatever failed between sales and catalog, the caller can only retry
+		return nil, errors.Join(fault.New(fault.Unavailable, "catalog_unavailable", "catalog, which has the prices, is unavailable; try again"), err)
 	}
-	asked := make([]Price, len(found))
+	fetched := make([]Price, len(found))
 	for i, p := range found {
-		if asked[i], err = priceOf(p); err != nil {
+		if fetched[i], err = priceOf(p); err != nil {
 			return nil, err
 		}
-		prices[p.Sku] = asked[i]
+		prices[p.Sku] = fetched[i]
 	}
-	return prices, s.store.KeepPrices(ctx, asked)
+	return prices, s.store.KeepPrices(ctx, fetched)
 }
 
-// match refuses a change of an order that is not at the version the caller knew.
+// match returns an error if the order's version is not the one that the caller expects.
 type match func(version int64) error
 
 // Cancel cancels an order.
@@ -148,10 +148,10 @@ func (s *Service) change(ctx context.Context, id string, match match, change fun
 	return o, err
 }
 
-// Order returns one order.
+// Order returns one order by its ID.
 func (s *Service) Order(ctx context.Context, id string) (Order, error) { return s.store.Order(ctx, id) }
 
-// Orders lists up to limit orders, oldest first, after the ID after.
+// Orders lists up to limit orders that follow the ID after, in the direction of q.
 func (s *Service) Orders(ctx context.Context, q Query, after string, limit int) ([]Order, error) {
 	return s.store.Orders(ctx, q, after, limit)
 }

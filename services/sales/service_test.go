@@ -39,8 +39,8 @@ func place(t *testing.T, s *Service, d Draft) Order {
 	return o
 }
 
-// told returns the events in the outbox, oldest first.
-func told(t *testing.T, s *Service) []events.Event {
+// published returns the events in the outbox, oldest first.
+func published(t *testing.T, s *Service) []events.Event {
 	t.Helper()
 	var bodies []string
 	if err := s.store.db.Table(outbox.Table).Order("id").Pluck("body", &bodies).Error; err != nil {
@@ -64,7 +64,7 @@ func count(t *testing.T, s *Service, table string) (n int64) {
 	return n
 }
 
-func TestPlacedOrderIsKeptAndTold(t *testing.T) {
+func TestPlaceStoresTheOrderAndItsEvent(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		var woken atomic.Int64
 		s.wake = func() { woken.Add(1) }
@@ -78,26 +78,26 @@ func TestPlacedOrderIsKeptAndTold(t *testing.T) {
 		if fmt.Sprint(kept.Lines) != fmt.Sprint(o.Lines) || len(o.Lines) != 2 || kept.TotalMinor != 455 || !kept.PlacedAt.Equal(o.PlacedAt) || *kept.ExternalID != "536365" {
 			t.Errorf("placed %+v, kept %+v", o, kept)
 		}
-		news := told(t, s)
+		news := published(t, s)
 		if len(news) != 1 || news[0].Type != events.SalesOrderPlaced || news[0].Subject != o.ID || news[0].Version != 1 || woken.Load() != 1 {
-			t.Errorf("told %+v, woken %d times", news, woken.Load())
+			t.Errorf("got events %+v, woken %d times", news, woken.Load())
 		}
 	})
 }
 
-func TestPriceIsAskedOnceAndKept(t *testing.T) {
+func TestPlaceFetchesAMissingPriceOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
 		place(t, s, one("A"))
-		catalog.setAway(true)
-		if o := place(t, s, one("a")); o.TotalMinor != 255 || catalog.calls() != 1 {
-			t.Errorf("total is %d after %d calls, want 255 after one", o.TotalMinor, catalog.calls())
+		catalog.setDown(true)
+		if o := place(t, s, one("a")); o.TotalMinor != 255 || catalog.callCount() != 1 {
+			t.Errorf("total is %d after %d calls, want 255 after one", o.TotalMinor, catalog.callCount())
 		}
 		_, _, err := s.Place(t.Context(), nil, one("B"))
 		checkCode(t, err, fault.Unavailable, "catalog_unavailable")
 	})
 }
 
-func TestWithdrawnIsRefusedWithoutACall(t *testing.T) {
+func TestRefusesAWithdrawnProductWithoutACall(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
 		err := s.store.KeepPrices(t.Context(), []Price{{SKU: "A", PriceMinor: 255, Currency: "GBP", Version: 9, Withdrawn: true}})
 		if err != nil {
@@ -105,13 +105,13 @@ func TestWithdrawnIsRefusedWithoutACall(t *testing.T) {
 		}
 		_, _, err = s.Place(t.Context(), nil, one("A"))
 		checkCode(t, err, fault.Invalid, "sku_unknown")
-		if catalog.calls() != 0 || count(t, s, "orders") != 0 {
-			t.Errorf("%d calls, %d orders", catalog.calls(), count(t, s, "orders"))
+		if catalog.callCount() != 0 || count(t, s, "orders") != 0 {
+			t.Errorf("%d calls, %d orders", catalog.callCount(), count(t, s, "orders"))
 		}
 	})
 }
 
-func TestTheSameRequestGetsTheSameAnswer(t *testing.T) {
+func TestRepeatedRequestReplaysTheResponse(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
 		d := one("A")
 		d.ExternalID = restclient.Ptr("536365")
@@ -123,7 +123,7 @@ func TestTheSameRequestGetsTheSameAnswer(t *testing.T) {
 		if _, err := s.Cancel(t.Context(), first.ID, always); err != nil {
 			t.Fatal(err)
 		}
-		catalog.setAway(true)
+		catalog.setDown(true)
 		withdraw(t, s, "A")
 		for name, k := range map[string]*string{"both": &key, "external ID": nil, "another key": restclient.Ptr("k2")} {
 			again, replayed, err := s.Place(t.Context(), k, d)
@@ -132,7 +132,7 @@ func TestTheSameRequestGetsTheSameAnswer(t *testing.T) {
 			}
 		}
 		if n := count(t, s, "orders"); n != 1 {
-			t.Errorf("there are %d orders", n)
+			t.Errorf("got %d orders", n)
 		}
 	})
 }
@@ -146,7 +146,7 @@ func withdraw(t *testing.T, s *Service, code string) {
 
 func always(int64) error { return nil }
 
-func TestAKeyBelongsToOneRequest(t *testing.T) {
+func TestRefusesAReusedKey(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		d := one("A")
 		d.ExternalID = restclient.Ptr("536365")
@@ -161,24 +161,24 @@ func TestAKeyBelongsToOneRequest(t *testing.T) {
 		_, _, err = s.Place(t.Context(), nil, other)
 		checkCode(t, err, fault.Invalid, "idempotency_key_reused")
 		if n := count(t, s, "orders"); n != 1 {
-			t.Errorf("there are %d orders", n)
+			t.Errorf("got %d orders", n)
 		}
 	})
 }
 
-func TestARefusedRequestMayBeMended(t *testing.T) {
+func TestKeyStaysFreeAfterARefusedRequest(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		key := "k1"
 		_, _, err := s.Place(t.Context(), &key, one("NONE"))
 		checkCode(t, err, fault.Invalid, "sku_unknown")
 		if _, replayed, err := s.Place(t.Context(), &key, one("A")); err != nil || replayed {
-			t.Errorf("mended: %v, replayed %v", err, replayed)
+			t.Errorf("corrected request: %v, replayed %v", err, replayed)
 		}
 	})
 }
 
-// An external ID stays the order's even when the answer that was kept is gone.
-func TestExternalIDOutlivesTheAnswer(t *testing.T) {
+// The unique external ID of the order protects it even without its stored response.
+func TestExternalIDStaysTakenWhenTheStoredResponseIsDeleted(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		d := one("A")
 		d.ExternalID = restclient.Ptr("536365")
@@ -194,8 +194,8 @@ func TestExternalIDOutlivesTheAnswer(t *testing.T) {
 	})
 }
 
-// Two services on one database are two processes that share it.
-func TestManyAtOnceWithOneKeyPlaceOneOrder(t *testing.T) {
+// Two services on one database stand for two processes that share it.
+func TestConcurrentRequestsWithOneKeyPlaceOneOrder(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
 		services := []*Service{s, serviceOn(t, s.store.db, catalog)}
 		key := "k1"
@@ -226,15 +226,15 @@ func TestManyAtOnceWithOneKeyPlaceOneOrder(t *testing.T) {
 		distinct := 0
 		ids.Range(func(any, any) bool { distinct++; return true })
 		if distinct != 1 {
-			t.Errorf("%d different orders were answered", distinct)
+			t.Errorf("the responses name %d different orders", distinct)
 		}
-		if len(told(t, s)) != 1 {
-			t.Errorf("told %d events", len(told(t, s)))
+		if len(published(t, s)) != 1 {
+			t.Errorf("got %d events", len(published(t, s)))
 		}
 	})
 }
 
-func TestAnotherProcessInFlight(t *testing.T) {
+func TestRefusesAKeyInFlightInAnotherProcess(t *testing.T) {
 	t.Parallel()
 	catalog := &fakeCatalog{}
 	catalog.offer("A", 255, 1)
@@ -248,7 +248,7 @@ func TestAnotherProcessInFlight(t *testing.T) {
 		_, _, err := s.Place(t.Context(), &key, one("A"))
 		checkCode(t, err, fault.Conflict, "request_in_flight")
 		if n := count(t, s, "orders"); n != 0 {
-			t.Errorf("there are %d orders", n)
+			t.Errorf("got %d orders", n)
 		}
 		return nil
 	})
@@ -277,15 +277,16 @@ func TestCancelAndShip(t *testing.T) {
 		if err != nil || kept.Status != Cancelled || kept.Version != 2 {
 			t.Errorf("kept %+v (%v)", kept, err)
 		}
-		if news := told(t, s); len(news) != 2 || news[1].Type != events.SalesOrderCancelled || news[1].Version != 2 {
-			t.Errorf("told %+v", news)
+		if news := published(t, s); len(news) != 2 || news[1].Type != events.SalesOrderCancelled || news[1].Version != 2 {
+			t.Errorf("got events %+v", news)
 		}
 		_, err = s.Cancel(t.Context(), "none", always)
 		checkCode(t, err, fault.NotFound, "order_unknown")
 	})
 }
 
-// However an order is pulled at, it takes one way and tells each step once.
+// Concurrent cancellations and allocations give one valid sequence of statuses, with one
+// event for each.
 func TestCancelRacesTheAllocation(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		for range 20 {
@@ -305,7 +306,7 @@ func TestCancelRacesTheAllocation(t *testing.T) {
 				})
 			}
 			wait.Wait()
-			checkTold(t, s, o.ID)
+			checkEvents(t, s, o.ID)
 		}
 	})
 }
@@ -317,25 +318,25 @@ func settle(t *testing.T, s *Service, a Allocation) error {
 	})
 }
 
-// checkTold wants an event for each version of an order, in order, the last one
-// of the state it is in.
-func checkTold(t *testing.T, s *Service, id string) {
+// checkEvents fails unless the outbox has an event for each version of an order, in order,
+// and the last one has the order's status.
+func checkEvents(t *testing.T, s *Service, id string) {
 	t.Helper()
 	o, err := s.Order(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
 	version, last := int64(0), ""
-	for _, e := range told(t, s) {
+	for _, e := range published(t, s) {
 		if e.Subject == id {
 			version++
 			last = e.Type
 			if e.Version != version {
-				t.Errorf("event %d is of version %d", version, e.Version)
+				t.Errorf("event %d has version %d", version, e.Version)
 			}
 		}
 	}
 	if version != o.Version || last != "sales.order_"+o.Status {
-		t.Errorf("order is %s at %d, told last %s of %d", o.Status, o.Version, last, version)
+		t.Errorf("the order is %s at version %d, the last event is %s at version %d", o.Status, o.Version, last, version)
 	}
 }

@@ -16,19 +16,19 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// store keeps sales' rows. Its exported methods own the transaction; what
-// changes an order writes the outbox row in the same one.
+// store accesses sales' tables. Its exported methods run their own transaction. Changes of
+// an order and their outbox rows share a transaction.
 type store struct {
 	db  *gorm.DB
 	now func() time.Time
 }
 
-// Place writes a new order, with the answer under its idempotency keys and its event, in one
+// Place writes a new order, its event, and the response under its idempotency keys, in one
 // round trip (docs/decisions/0018-an-order-in-one-round-trip.md). It writes nothing and
-// returns errAnswered where one of the keys is taken, and errInFlight where another process
-// works on a request with one of them.
+// returns errAnswered if one of the keys is taken, or errInFlight if another process is
+// handling a request with one of them.
 func (s *store) Place(ctx context.Context, o Order, keys []idempotencyKey, fingerprint string) error {
-	// The keys go first: nothing else is worth writing where one is taken.
+	// Keys first: a taken key fails the transaction before anything else is written.
 	statements, err := claim(keys, fingerprint, o, s.db.Name())
 	if err != nil {
 		return err
@@ -63,8 +63,8 @@ func (o *Order) lineValues() [][]any {
 	return values
 }
 
-// Change has change work on an order, and keeps it with the news of it if it
-// says that it changed.
+// Change locks an order and calls change with it. If change returns true, Change writes the
+// order and its event.
 func (s *store) Change(ctx context.Context, id string, change func(*Order) (bool, error)) (o Order, changed bool, err error) {
 	err = dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		rows, err := lockOrders(tx, []string{id})
@@ -91,8 +91,8 @@ func unknown(id string) error {
 	return fault.New(fault.NotFound, "order_unknown", "there is no order %s", id)
 }
 
-// settle takes in what inventory did for orders, inside the reader's
-// transaction. causes names, by order, the event that told of it.
+// settle applies allocations to their orders within tx, the consumer's transaction. causes
+// maps order IDs to the events that caused the change.
 func (s *store) settle(ctx context.Context, tx *gorm.DB, allocations map[string]Allocation, causes map[string]events.Event) error {
 	if len(allocations) == 0 {
 		return nil
@@ -119,7 +119,8 @@ func (s *store) settle(ctx context.Context, tx *gorm.DB, allocations map[string]
 	return outbox.Append(ctx, tx, news...)
 }
 
-// lockOrders reads orders for change, in the order of their IDs.
+// lockOrders reads and locks orders in the order of their IDs, so that concurrent changes
+// cannot deadlock.
 func lockOrders(tx *gorm.DB, ids []string) ([]Order, error) {
 	var rows []Order
 	err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
@@ -127,7 +128,8 @@ func lockOrders(tx *gorm.DB, ids []string) ([]Order, error) {
 	return rows, db.Wrap(err, "lock orders")
 }
 
-// saveOrders writes changed orders. Of lines only those of rejected ones change.
+// saveOrders writes changed orders. It writes lines of rejected orders only; others do not
+// change.
 func saveOrders(tx *gorm.DB, changed []Order) error {
 	if len(changed) == 0 {
 		return nil
@@ -155,13 +157,13 @@ func saveOrders(tx *gorm.DB, changed []Order) error {
 	return db.Wrap(tx.Clauses(upsert).CreateInBatches(short, 500).Error, "save order lines")
 }
 
-// stillPlaced returns the orders that still wait for inventory.
+// stillPlaced returns the IDs of those orders that still wait for inventory.
 func (s *store) stillPlaced(ctx context.Context, ids []string) (placed []string, err error) {
 	err = s.db.WithContext(ctx).Model(&Order{}).Where("id IN ? AND status = ?", ids, Placed).Order("id").Pluck("id", &placed).Error
 	return placed, db.Wrap(err, "find placed orders")
 }
 
-// everyPlaced returns every order that waits for inventory, by ID.
+// everyPlaced iterates over all orders that wait for inventory, sorted by ID.
 func (s *store) everyPlaced(ctx context.Context) iter.Seq2[Order, error] {
 	return func(yield func(Order, error) bool) {
 		const page = 500
@@ -193,15 +195,15 @@ func (s *store) Order(ctx context.Context, id string) (Order, error) {
 	return o, db.Wrap(err, "read order")
 }
 
-// Query says which orders to list; empty parts do not narrow it.
+// Query selects orders. Empty fields do not filter.
 type Query struct {
 	Customer, Status, ExternalID string
 	IDs                          []string
-	Newest                       bool // first; else the oldest
+	Newest                       bool // newest first; otherwise oldest first
 }
 
-// Orders lists up to limit orders from the one after the ID after on, which is empty
-// at the start.
+// Orders lists up to limit orders that follow the ID after. An empty after starts at the
+// first order.
 func (s *store) Orders(ctx context.Context, query Query, after string, limit int) ([]Order, error) {
 	q := s.db.WithContext(ctx).Preload("Lines", inOrder).Order(clause.OrderByColumn{Column: clause.Column{Name: "id"}, Desc: query.Newest})
 	switch {

@@ -14,53 +14,54 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// What can be in the way of a new order.
+// Errors of Place: one of the keys was used before.
 var (
-	errAnswered = errors.New("the request was answered before")
-	errInFlight = errors.New("the request is being worked on")
+	errAnswered = errors.New("a request with this key was completed before")
+	errInFlight = errors.New("a request with this key is in progress")
 )
 
-// The scopes of idempotency keys; each has keys of its own.
+// Scopes of idempotency keys. Equal keys in different scopes are independent.
 const (
-	scopeHeader     = "POST /orders" // the Idempotency-Key header of that request
+	scopeHeader     = "POST /orders" // the Idempotency-Key header
 	scopeExternalID = "external_id"
 )
 
-// idempotencyKey names a request: the Idempotency-Key that came with it, or the
-// caller's own ID of the order.
+// idempotencyKey identifies a request by its Idempotency-Key header or by the caller's
+// external ID of the order.
 type idempotencyKey struct{ Scope, Key string }
 
-// reused returns the fault of a key that comes with another request than before.
+// reused returns the fault (Invalid) for a key that was used for a different request before.
 func (k idempotencyKey) reused() error {
 	const code = "idempotency_key_reused"
 	if k.Scope == scopeHeader {
-		return fault.New(fault.Invalid, code, "the Idempotency-Key %.200q came with another order before", k.Key).
-			With("#/header/Idempotency-Key", "came with another order before")
+		return fault.New(fault.Invalid, code, "the Idempotency-Key %.200q was used for another order before", k.Key).
+			With("#/header/Idempotency-Key", "was used for another order before")
 	}
 	return fault.New(fault.Invalid, code, "the external_id %.200q belongs to another order", k.Key).
 		With("/external_id", "belongs to another order")
 }
 
-// answerRow is the answer to a request, kept with what it did.
+// answerRow is a stored response, written in the transaction of its request.
 type answerRow struct {
 	Scope       string `gorm:"primaryKey"`
 	Key         string `gorm:"primaryKey"`
 	Fingerprint string
-	Answer      string // the order as it was answered, as JSON
+	Answer      string // the order in the response, as JSON
 	CreatedAt   time.Time
 }
 
 // TableName implements gorm's Tabler.
 func (answerRow) TableName() string { return "idempotency_keys" }
 
-// claim returns the statement that keeps the answer o under keys; none without keys.
+// claim returns the statement that stores o as the response under keys, or none if there
+// are no keys.
 func claim(keys []idempotencyKey, fingerprint string, o Order, dialect string) ([]db.Statement, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
 	answer, err := json.Marshal(o)
 	if err != nil {
-		return nil, fmt.Errorf("keep answer: %w", err)
+		return nil, fmt.Errorf("encode response: %w", err)
 	}
 	s := db.Statement{SQL: "INSERT INTO idempotency_keys (scope, key, fingerprint, answer, created_at) VALUES "}
 	for i, k := range keys {
@@ -68,21 +69,21 @@ func claim(keys []idempotencyKey, fingerprint string, o Order, dialect string) (
 			s.SQL += ", "
 		}
 		if dialect == "postgres" {
-			// Where another process is at it with this key, the fingerprint is NULL and
-			// refused, at once: waiting for the other one would hold a connection.
+			// While another process handles a request with this key, the fingerprint is NULL
+			// and the insert fails at once. Waiting would hold a connection.
 			s.SQL += "(?, ?, CASE WHEN pg_try_advisory_xact_lock(hashtextextended(current_schema()::text || ?, 0)) THEN ? END, ?, ?)"
 			s.Args = append(s.Args, k.Scope, k.Key, "/"+k.Scope+"/"+k.Key, fingerprint, string(answer), o.PlacedAt)
 			continue
 		}
-		s.SQL += "(?, ?, ?, ?, ?)" // a file has one process, which knows what it is at
+		s.SQL += "(?, ?, ?, ?, ?)" // only one process uses a SQLite file; Service.inFlight guards its keys
 		s.Args = append(s.Args, k.Scope, k.Key, fingerprint, string(answer), o.PlacedAt)
 	}
 	return []db.Statement{s}, nil
 }
 
-// placed tells from the error of a new order what was in its way.
+// placed translates the error of the statements of Place.
 func placed(err error) error {
-	const notNull = "23502" // PostgreSQL's code of a NULL where none may be
+	const notNull = "23502" // PostgreSQL's code of a NULL in a NOT NULL column
 	var refused *pgconn.PgError
 	switch {
 	case errors.Is(err, gorm.ErrDuplicatedKey):
@@ -94,14 +95,14 @@ func placed(err error) error {
 	}
 }
 
-// Answer returns the order that was answered under one of keys, if there is one. The
-// same key with another request is Invalid.
+// Answer returns the order stored as the response under one of keys; found is false if
+// there is none. A key that was used for a different request gives a fault (Invalid).
 func (s *store) Answer(ctx context.Context, keys []idempotencyKey, fingerprint string) (o Order, found bool, err error) {
 	for _, k := range keys {
 		var rows []answerRow
 		err := s.db.WithContext(ctx).Where("scope = ? AND key = ?", k.Scope, k.Key).Limit(1).Find(&rows).Error
 		if err != nil {
-			return o, false, db.Wrap(err, "find answer")
+			return o, false, db.Wrap(err, "find response")
 		}
 		if len(rows) == 0 {
 			continue
@@ -110,7 +111,7 @@ func (s *store) Answer(ctx context.Context, keys []idempotencyKey, fingerprint s
 			return o, false, k.reused()
 		}
 		if err := json.Unmarshal([]byte(rows[0].Answer), &o); err != nil {
-			return o, false, fmt.Errorf("read answer: %w", err)
+			return o, false, fmt.Errorf("decode response: %w", err)
 		}
 		return o, true, nil
 	}

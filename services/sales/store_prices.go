@@ -12,7 +12,7 @@ import (
 	"quadrille/pkg/dbtx"
 )
 
-// Prices returns the copies that are kept of the SKUs, by SKU.
+// Prices returns the copies of the SKUs, keyed by SKU. SKUs without a copy are absent.
 func (s *store) Prices(ctx context.Context, skus []string) (map[string]Price, error) {
 	return pricesIn(s.db.WithContext(ctx), skus)
 }
@@ -27,8 +27,8 @@ func pricesIn(tx *gorm.DB, skus []string) (map[string]Price, error) {
 	return prices, db.Wrap(err, "read prices")
 }
 
-// Versions implements copies.Store. Without skus it returns those of the copies that are on
-// offer.
+// Versions implements copies.Store. If skus is nil, it returns the versions of all copies
+// that are on offer.
 func (s *store) Versions(ctx context.Context, skus []string) (map[string]int64, error) {
 	q := s.db
 	if skus == nil {
@@ -37,7 +37,7 @@ func (s *store) Versions(ctx context.Context, skus []string) (map[string]int64, 
 	return copies.Table[Price]{DB: q}.Versions(ctx, skus)
 }
 
-// ListPrices lists up to limit copies after the SKU after; with skus, only theirs.
+// ListPrices lists up to limit copies after the SKU after, of skus only where given.
 func (s *store) ListPrices(ctx context.Context, skus []string, after string, limit int) ([]Price, error) {
 	q := s.db.WithContext(ctx).Where("sku > ?", after)
 	if len(skus) > 0 {
@@ -47,7 +47,7 @@ func (s *store) ListPrices(ctx context.Context, skus []string, after string, lim
 	return rows, db.Wrap(q.Order("sku").Limit(limit).Find(&rows).Error, "list prices")
 }
 
-// Keep implements copies.Store: it keeps a product that is gone as withdrawn.
+// Keep implements copies.Store. It marks products that are gone as withdrawn.
 func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Price]) error {
 	rows := news.Found
 	if len(news.Gone) > 0 {
@@ -65,12 +65,13 @@ func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Price]) 
 	return s.keepPrices(ctx, tx, rows)
 }
 
-// KeepPrices keeps copies, outside of any reader.
+// KeepPrices writes copies in a transaction of its own. Consumers use Keep.
 func (s *store) KeepPrices(ctx context.Context, rows []Price) error {
 	return dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error { return s.keepPrices(ctx, tx, rows) })
 }
 
-// keepPrices writes the copies that are newer than what is kept, in SKU order.
+// keepPrices writes the copies that are newer than the stored ones, in the order of their
+// SKUs, so that concurrent writers cannot deadlock.
 func (s *store) keepPrices(ctx context.Context, tx *gorm.DB, rows []Price) error {
 	slices.SortFunc(rows, func(a, b Price) int { return strings.Compare(a.SKU, b.SKU) })
 	for i := range rows {

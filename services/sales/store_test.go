@@ -16,7 +16,7 @@ import (
 	"quadrille/pkg/restclient"
 )
 
-func TestListsAreCutAndNarrowed(t *testing.T) {
+func TestOrdersAreFilteredAndPaged(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		var all []string
 		for i := range 7 {
@@ -44,7 +44,7 @@ func TestListsAreCutAndNarrowed(t *testing.T) {
 			"by external ID":   {Query{ExternalID: "x4"}, "", 50, all[4:5]},
 			"after the last":   {Query{}, all[6], 50, nil},
 			"newest first":     {Query{Newest: true}, "", 3, []string{all[6], all[5], all[4]}},
-			"the next of it":   {Query{Newest: true}, all[4], 3, []string{all[3], all[2], all[1]}},
+			"its next page":    {Query{Newest: true}, all[4], 3, []string{all[3], all[2], all[1]}},
 			"newest of one":    {Query{Newest: true, Customer: "bob"}, all[3], 50, all[1:2]},
 			"unknown customer": {Query{Customer: "eve"}, "", 50, nil},
 		} {
@@ -53,7 +53,7 @@ func TestListsAreCutAndNarrowed(t *testing.T) {
 			for _, o := range rows {
 				got = append(got, o.ID)
 				if len(o.Lines) != 1 {
-					t.Errorf("%s: %s has %d lines", name, o.ID, len(o.Lines))
+					t.Errorf("%s: order %s has %d lines", name, o.ID, len(o.Lines))
 				}
 			}
 			if err != nil || !slices.Equal(got, tc.want) {
@@ -65,7 +65,7 @@ func TestListsAreCutAndNarrowed(t *testing.T) {
 	})
 }
 
-func TestLongOrdersComeBackWhole(t *testing.T) {
+func TestStoresOrdersWithManyLines(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
 		var lines []DraftLine
 		for i := range 1000 {
@@ -76,7 +76,7 @@ func TestLongOrdersComeBackWhole(t *testing.T) {
 		o := place(t, s, draft(lines...))
 		kept, err := s.Order(t.Context(), o.ID)
 		if err != nil || !slices.Equal(kept.Lines, o.Lines) || kept.TotalMinor != 500500 {
-			t.Errorf("%d lines came back as %d, total %d (%v)", len(o.Lines), len(kept.Lines), kept.TotalMinor, err)
+			t.Errorf("stored %d lines, got %d, total %d (%v)", len(o.Lines), len(kept.Lines), kept.TotalMinor, err)
 		}
 	})
 }
@@ -103,7 +103,7 @@ func TestAnOlderPriceNeverOverwritesANewerOne(t *testing.T) {
 	})
 }
 
-func TestSettledByTheEventThatToldOfIt(t *testing.T) {
+func TestSettleNamesTheCausingEvent(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		first, second := place(t, s, one("A")), place(t, s, draft(DraftLine{SKU: "A", Quantity: 1}, DraftLine{SKU: "B", Quantity: 9}))
 		causes := map[string]events.Event{
@@ -112,22 +112,22 @@ func TestSettledByTheEventThatToldOfIt(t *testing.T) {
 		done := map[string]Allocation{
 			first.ID:  {OrderID: first.ID, Status: "allocated"},
 			second.ID: {OrderID: second.ID, Status: "rejected", Short: map[string]int64{"B": 4}},
-			"nobody":  {OrderID: "nobody", Status: "allocated"},
+			"unknown": {OrderID: "unknown", Status: "allocated"},
 		}
-		for range 2 { // the second time changes nothing
+		for range 2 { // a repetition changes nothing
 			err := s.store.db.Transaction(func(tx *gorm.DB) error { return s.store.settle(t.Context(), tx, done, causes) })
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		news := told(t, s)[2:]
+		news := published(t, s)[2:]
 		if len(news) != 2 || news[0].Type != events.SalesOrderConfirmed || news[1].Type != events.SalesOrderRejected {
-			t.Fatalf("told %+v", news)
+			t.Fatalf("got events %+v", news)
 		}
 		for _, e := range news {
 			cause := causes[e.Subject]
 			if e.CausationID != cause.ID || e.CorrelationID != cause.CorrelationID || e.Version != 2 {
-				t.Errorf("%+v does not name %+v as its cause", e, cause)
+				t.Errorf("the causation ID of %+v is not that of %+v", e, cause)
 			}
 		}
 		kept, err := s.Order(t.Context(), second.ID)
@@ -137,7 +137,7 @@ func TestSettledByTheEventThatToldOfIt(t *testing.T) {
 	})
 }
 
-func TestTheDatabaseKeepsTheRulesToo(t *testing.T) {
+func TestDatabaseConstraintsRefuseInvalidRows(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		insert := func(id, status string, total int64) error {
 			o := Order{ID: id, Customer: "c", Status: status, Currency: "GBP", TotalMinor: total, Version: 1, PlacedAt: db.Now(), UpdatedAt: db.Now()}
@@ -147,21 +147,21 @@ func TestTheDatabaseKeepsTheRulesToo(t *testing.T) {
 			t.Fatal(err)
 		}
 		if insert("o2", "lost", 1) == nil || insert("o3", Placed, -1) == nil {
-			t.Error("an order outside of its life, or below nothing, was taken")
+			t.Error("an order with an unknown status or a negative total was stored")
 		}
 		for name, line := range map[string]Line{
-			"of nothing": {OrderID: "o1", N: 1, SKU: "A", Quantity: 0}, "of no order": {OrderID: "o9", N: 1, SKU: "A", Quantity: 1},
-			"below nothing": {OrderID: "o1", N: 2, SKU: "A", Quantity: 1, PriceMinor: -1}, "short of less than nothing": {OrderID: "o1", N: 3, SKU: "A", Quantity: 1, Short: -1},
+			"with quantity 0": {OrderID: "o1", N: 1, SKU: "A", Quantity: 0}, "of an unknown order": {OrderID: "o9", N: 1, SKU: "A", Quantity: 1},
+			"with a negative price": {OrderID: "o1", N: 2, SKU: "A", Quantity: 1, PriceMinor: -1}, "with a negative shortage": {OrderID: "o1", N: 3, SKU: "A", Quantity: 1, Short: -1},
 		} {
 			if conn.Create(&line).Error == nil {
-				t.Errorf("a line %s was taken", name)
+				t.Errorf("a line %s was stored", name)
 			}
 		}
 	})
 }
 
-// A place that fails in its last statement leaves nothing of the others.
-func TestAllOfAnOrderOrNothing(t *testing.T) {
+// Place writes nothing when its last statement fails.
+func TestFailedPlaceWritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
 		o := orderIn(Placed)
 		o.Customer, o.Currency, o.PlacedAt, o.UpdatedAt = "c", "GBP", time.Now(), time.Now()

@@ -12,7 +12,7 @@ import (
 	"quadrille/services/stats/api"
 )
 
-// handlers is the REST contract on top of the service.
+// handlers implements the REST API on top of the service.
 type handlers struct{ service *Service }
 
 func routes(e *echo.Echo, s *Service) {

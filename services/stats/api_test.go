@@ -54,7 +54,7 @@ func cursorAfter(t *testing.T, s *Service) string {
 	return *page.Next
 }
 
-func TestNoSalesOverREST(t *testing.T) {
+func TestEmptyFiguresOverREST(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeSales) {
 		checkAnswers(t, s, map[string]string{
 			"/sales/summary": `{"cancelled":0,"confirmed":0,"orders":0,"rejected":0,"revenue":{"amount":"0.00","currency":"GBP"},"revenues":[],"shipped":0,"units":0}`,
@@ -67,7 +67,7 @@ func TestNoSalesOverREST(t *testing.T) {
 
 // The revenue is that of the largest currency; of the pound where two are alike,
 // else of the first by name.
-func TestTheRevenueOfSeveralCurrencies(t *testing.T) {
+func TestRevenueUsesTheLargestCurrency(t *testing.T) {
 	for _, tc := range []struct {
 		revenue        Revenue
 		main, currency string
@@ -85,7 +85,7 @@ func TestTheRevenueOfSeveralCurrencies(t *testing.T) {
 	}
 }
 
-func TestTenAreTheBestUnlessSaid(t *testing.T) {
+func TestTopReturnsTenByDefault(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		follow(t, s, sales, shop(sales, 20)...)
 		a := serve(t, s)
@@ -97,7 +97,7 @@ func TestTenAreTheBestUnlessSaid(t *testing.T) {
 	})
 }
 
-func TestRefusalsAreProblems(t *testing.T) {
+func TestRefusedRequestsGetAProblemDocument(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeSales) {
 		a := serve(t, s)
 		for path, want := range map[string]resttest.Refusal{
@@ -118,7 +118,7 @@ func TestRefusalsAreProblems(t *testing.T) {
 	})
 }
 
-func TestCopiesArePagedThrough(t *testing.T) {
+func TestPagesListEveryCopyOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		follow(t, s, sales, shop(sales, 5)...)
 		got := ""

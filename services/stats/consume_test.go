@@ -120,7 +120,7 @@ func TestListBringsFiguresUpToDate(t *testing.T) {
 	})
 }
 
-func TestAListThatBreaksOffSaysSo(t *testing.T) {
+func TestListReturnsTheErrorOfSales(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		follow(t, s, sales, sales.place("o1", "2010-12-01", "GBP", ordered{"A", 1, 255}))
 		sales.away = errors.New("away")
@@ -138,7 +138,7 @@ func TestAListThatBreaksOffSaysSo(t *testing.T) {
 	})
 }
 
-func TestNothingIsAskedWhenNothingIsBehind(t *testing.T) {
+func TestFetchSkipsCurrentCopies(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		one, other := sales.place("o1", "2010-12-01", "GBP", ordered{"A", 1, 255}), sales.place("o2", "2010-12-01", "GBP", ordered{"A", 1, 255})
 		last := sales.move("o1", Confirmed)
@@ -163,7 +163,7 @@ func TestNothingIsAskedWhenNothingIsBehind(t *testing.T) {
 }
 
 // An order that sales does not have any more is gone here, too, with its lines.
-func TestGoneIsAFact(t *testing.T) {
+func TestRemovesCopiesOfDeletedOrders(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		for _, id := range []string{"o1", "o2"} {
 			follow(t, s, sales, sales.place(id, "2010-12-01", "GBP", ordered{"A", 2, 255}), sales.move(id, Confirmed))
@@ -182,7 +182,7 @@ func TestGoneIsAFact(t *testing.T) {
 }
 
 // The day is that of UTC, wherever sales says the customer was.
-func TestADayIsOneOfUTC(t *testing.T) {
+func TestDaysAreInUTC(t *testing.T) {
 	west := time.FixedZone("west", -5*60*60)
 	for at, want := range map[time.Time]string{
 		time.Date(2010, 12, 1, 18, 59, 59, 0, west):      "2010-12-01",
@@ -197,7 +197,7 @@ func TestADayIsOneOfUTC(t *testing.T) {
 }
 
 // An answer that makes no sense is not kept as something else.
-func TestUnreadableMoneyIsRefused(t *testing.T) {
+func TestRefusesInvalidMoney(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		told := sales.place("o1", "2010-12-01", "pounds", ordered{"A", 1, 255})
 		if err := deliver(s, sales, told); err == nil {

@@ -33,7 +33,7 @@ func december(t *testing.T, s *Service, sales *fakeSales) {
 	}
 }
 
-func TestTheSummaryOfDecember(t *testing.T) {
+func TestSummary(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		december(t, s, sales)
 		got, err := s.Summary(t.Context())
@@ -49,7 +49,7 @@ func TestTheSummaryOfDecember(t *testing.T) {
 	})
 }
 
-func TestTheDaysOfDecember(t *testing.T) {
+func TestDaily(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		december(t, s, sales)
 		euros, first := Daily{"2010-12-01", "EUR", 1, 4, 4000}, Daily{"2010-12-01", "GBP", 1, 3, 610}
@@ -72,7 +72,7 @@ func TestTheDaysOfDecember(t *testing.T) {
 	})
 }
 
-func TestTheBestOfDecember(t *testing.T) {
+func TestTop(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		december(t, s, sales)
 		want := []Top{
@@ -91,7 +91,7 @@ func TestTheBestOfDecember(t *testing.T) {
 }
 
 // Sums come back as they are, however the database widens them.
-func TestLargeSumsComeBackWhole(t *testing.T) {
+func TestLargeSumsStayExact(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		const million, billion = 1_000_000, 1_000_000_000
 		for i := range 4 {
@@ -106,7 +106,7 @@ func TestLargeSumsComeBackWhole(t *testing.T) {
 	})
 }
 
-func TestNoFiguresWithoutOrders(t *testing.T) {
+func TestNoFiguresWithoutConfirmedOrders(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		checkFigures(t, s, sales)
 		follow(t, s, sales, sales.place("o1", "2010-12-01", "GBP", ordered{"A", 1, 255}))
@@ -117,7 +117,7 @@ func TestNoFiguresWithoutOrders(t *testing.T) {
 	})
 }
 
-func TestEveryDayThatIsNoneIsNamed(t *testing.T) {
+func TestRefusesInvalidDays(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, _ *fakeSales) {
 		for bounds, want := range map[[2]string]string{
 			{"2010-02-30", ""}:           "day_invalid [#/query/from]",

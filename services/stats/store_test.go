@@ -36,7 +36,7 @@ func TestAnOlderVersionNeverOverwritesANewerOne(t *testing.T) {
 
 // A copy is what its version says in every part, also in those that sales does not
 // change today.
-func TestANewerVersionReplacesAllOfACopy(t *testing.T) {
+func TestNewerVersionReplacesTheWholeCopy(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		sales.place("o1", "2010-12-01", "GBP", ordered{"A", 1, 255}, ordered{"B", 7, 100})
 		follow(t, s, sales, sales.move("o1", Confirmed))
@@ -68,7 +68,7 @@ func shop(sales *fakeSales, orders int) (told []events.Event) {
 	return told
 }
 
-func TestABatchMayBeLargerThanAStatement(t *testing.T) {
+func TestKeepsABatchLargerThanOneStatement(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		follow(t, s, sales, shop(sales, copies.RowsAtOnce+1)...)
 		var lines int64
@@ -94,7 +94,7 @@ type statements struct {
 func (s *statements) Trace(context.Context, time.Time, func() (string, int64), error) { s.n++ }
 
 // A batch costs as many statements as another, however many orders it tells of.
-func TestABatchTakesFewStatements(t *testing.T) {
+func TestStatementsPerBatchAreConstant(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		told := shop(sales, 151)
 		counted := &statements{Interface: logger.Discard}

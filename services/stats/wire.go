@@ -10,21 +10,21 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// Name is what the service is called.
+// Name names the service.
 const Name = "stats"
 
 //go:embed openapi.yaml
 var spec []byte
 
 //go:embed migrations
-var migrations embed.FS // the tables, for both dialects; there are no down migrations
+var migrations embed.FS // for both dialects; there are no down migrations
 
 // New describes the service to the runtime. It has no events of its own.
 func New() app.Service {
 	return app.Service{Name: Name, Migrations: migrations, Spec: spec, ConsumerOnly: true, Reads: []string{"sales"}, Public: public(), Build: build}
 }
 
-// public returns the paths that the gateway forwards, and who may use them.
+// public returns the paths that the gateway forwards, with the roles allowed to use them.
 func public() []app.Route {
 	return []app.Route{{Path: "/stats/sales", Inner: "/sales"}, {Path: "/stats", Inner: "/sales"}}
 }

@@ -17,7 +17,7 @@ func serve(t *testing.T, s *Service) resttest.API {
 	return resttest.Serve(t, Name, spec, func(e *echo.Echo) { routes(e, s) })
 }
 
-func TestAWishsLifeOverREST(t *testing.T) {
+func TestWishLifecycleOverREST(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
 		a := serve(t, s)
@@ -53,7 +53,7 @@ func TestAWishsLifeOverREST(t *testing.T) {
 	})
 }
 
-func TestRefusalsAreProblems(t *testing.T) {
+func TestRefusedRequestsGetAProblemDocument(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		a := serve(t, s)
 		for name, tc := range map[string]struct {
@@ -77,7 +77,7 @@ func TestRefusalsAreProblems(t *testing.T) {
 	})
 }
 
-func TestListsArePagedThrough(t *testing.T) {
+func TestPagesListEveryItemOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		a, inventory := serve(t, s), stocktest.Inventory{}
 		for _, code := range []string{"C", "A", "E", "B", "D"} {

@@ -124,7 +124,7 @@ func (a *account) shown() (state string) {
 
 // Whatever happens to wishes and stock, in whatever order: the lists show, and the
 // customers are told, what the simplest account of it says.
-func TestWishlistKeepsAccount(t *testing.T) {
+func TestWishlistMatchesAModel(t *testing.T) {
 	conn := dbtest.SQLite(t, Name, migrations)
 	rapid.Check(t, func(t *rapid.T) {
 		s, inventory := emptied(t, conn), stocktest.Inventory{}

@@ -9,7 +9,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-func TestAWishOnAndOffTheList(t *testing.T) {
+func TestWishAndRemove(t *testing.T) {
 	then, now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC)
 	i := Item{Customer: "Ann", SKU: "A"}
 	if err := i.Remove(); !fault.Is(err, fault.NotFound) || i.Version != 0 {
@@ -35,7 +35,7 @@ func TestAWishOnAndOffTheList(t *testing.T) {
 
 // Whatever is done to a wish, its version rises by one where it changes and
 // stands where it does not.
-func TestVersionsRiseByOne(t *testing.T) {
+func TestVersionRisesByOneWithEachChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		i, now := Item{Customer: "ann", SKU: "A"}, time.Now()
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {

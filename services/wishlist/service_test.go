@@ -43,7 +43,7 @@ func item(t *testing.T, s *Service, customer, code string) Item {
 	return i
 }
 
-func TestWishedIsKeptAndTold(t *testing.T) {
+func TestWishStoresTheItemAndItsEvent(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		woken := 0
 		s.wake = func() { woken++ }
@@ -66,7 +66,7 @@ func TestWishedIsKeptAndTold(t *testing.T) {
 	})
 }
 
-func TestRemovedAndWishedAgain(t *testing.T) {
+func TestRemoveAndWishAgain(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		checkCode(t, s.Remove(t.Context(), "ann", "A"), fault.NotFound, "wish_unknown")
 		inventory := stocktest.Inventory{}
@@ -85,7 +85,7 @@ func TestRemovedAndWishedAgain(t *testing.T) {
 	})
 }
 
-func TestNotifiedOncePerChangeToAvailable(t *testing.T) {
+func TestNotifiesOncePerChangeToAvailable(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
 		wish(t, s, "ann", "A")
@@ -114,7 +114,7 @@ func TestNotifiedOncePerChangeToAvailable(t *testing.T) {
 
 // Who wishes for what is there is not told that it is; but is when it was gone
 // and came back.
-func TestWishedWhileAvailable(t *testing.T) {
+func TestNotifiesOnlyWhenAvailabilityReturns(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
 		follow(t, s, inventory, inventory.Set("A", 1))
@@ -132,7 +132,7 @@ func TestWishedWhileAvailable(t *testing.T) {
 	})
 }
 
-func TestEverybodyWhoWaitsIsNotified(t *testing.T) {
+func TestNotifiesEveryWaitingCustomer(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		const customers = 1200 // more than one statement of the outbox holds
 		rows := make([]Item, customers)
@@ -159,7 +159,7 @@ func TestEverybodyWhoWaitsIsNotified(t *testing.T) {
 
 // Wishes come in while their SKU becomes available: each is either notified or
 // saw that it is there, and never both.
-func TestWishedWhileItBecomesAvailable(t *testing.T) {
+func TestConcurrentWishesAndStockChanges(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		const rounds, customers = 25, 6
 		inventory := stocktest.Inventory{}

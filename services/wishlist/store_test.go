@@ -12,7 +12,7 @@ import (
 	"quadrille/internal/shop/stockcopy/stocktest"
 )
 
-func TestWishesAreListed(t *testing.T) {
+func TestWishesAreSortedAndPaged(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
 		for _, code := range []string{"C", "A", "E", "B", "D"} {
@@ -51,7 +51,7 @@ func TestWishesAreListed(t *testing.T) {
 	})
 }
 
-func TestTheDatabaseKeepsTheRulesToo(t *testing.T) {
+func TestDatabaseConstraintsRefuseInvalidRows(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		wished := func(customer, sku string, version int64) error {
 			return conn.Create(&Item{Customer: customer, SKU: sku, WishedAt: db.Now(), Version: version}).Error

@@ -1,5 +1,5 @@
-// Package client calls catalog's REST API. What is generated from its
-// openapi.yaml is wrapped here: answers are plain models, errors are faults.
+// Package client calls catalog's REST API. It wraps the code generated from openapi.yaml: it
+// returns plain models, and faults as errors.
 package client
 
 import (
@@ -12,10 +12,10 @@ import (
 
 //go:generate go tool oapi-codegen -config codegen.yaml ../openapi.yaml
 
-// Client calls one catalog. It is safe for concurrent use.
+// Client calls one instance of catalog. It is safe for concurrent use.
 type Client struct{ raw *rawClient }
 
-// New makes a client of the catalog at baseURL.
+// New returns a client of the catalog at baseURL.
 func New(baseURL string, hc *http.Client) (*Client, error) {
 	raw, err := NewClient(baseURL, WithHTTPClient(hc))
 	return &Client{raw: raw}, err

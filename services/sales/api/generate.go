@@ -1,4 +1,4 @@
-// Package api is sales's REST contract in Go, generated from openapi.yaml: the
+// Package api is sales' REST contract in Go, generated from openapi.yaml: the
 // models, and the interface that the service implements.
 package api
 

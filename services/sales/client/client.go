@@ -1,5 +1,5 @@
-// Package client calls sales' REST API. What is generated from its openapi.yaml
-// is wrapped here: answers are plain models, errors are faults.
+// Package client calls sales' REST API. It wraps the code generated from openapi.yaml: it
+// returns plain models, and faults as errors.
 package client
 
 import (
@@ -12,17 +12,17 @@ import (
 
 //go:generate go tool oapi-codegen -config codegen.yaml ../openapi.yaml
 
-// Client calls one sales. It is safe for concurrent use.
+// Client calls one instance of sales. It is safe for concurrent use.
 type Client struct{ raw *rawClient }
 
-// New makes a client of the sales at baseURL.
+// New returns a client of the sales at baseURL.
 func New(baseURL string, hc *http.Client) (*Client, error) {
 	raw, err := NewClient(baseURL, WithHTTPClient(hc))
 	return &Client{raw: raw}, err
 }
 
-// Place places an order. With an idempotency key, or an external ID in the order,
-// it may be called again: then replayed is true and the order the one placed first.
+// Place places an order. A call with an idempotency key, or an external ID in the order,
+// can be repeated safely: it returns the order placed first, and replayed is true.
 func (c *Client) Place(ctx context.Context, idempotencyKey string, o NewOrder) (order Order, replayed bool, err error) {
 	params := &PlaceOrderParams{}
 	if idempotencyKey != "" {
@@ -38,7 +38,7 @@ func (c *Client) Order(ctx context.Context, id string) (Order, error) {
 	return a.Value, err
 }
 
-// Orders returns the orders named, as far as they exist.
+// Orders returns those of the orders ids that exist.
 func (c *Client) Orders(ctx context.Context, ids []string) ([]Order, error) {
 	return rc.ByKeys[Order](ids, func(ids []string) (*http.Response, error) {
 		return c.raw.ListOrders(ctx, &ListOrdersParams{Id: &ids, Limit: rc.Ptr(rc.PageSize)})

@@ -29,7 +29,7 @@ CREATE TABLE order_lines (
     CONSTRAINT order_lines_short CHECK (short >= 0)
 );
 
--- Catalog's products, as far as sales has been told.
+-- Copies of catalog's products.
 CREATE TABLE prices (
     sku         text        NOT NULL PRIMARY KEY,
     title       text        NOT NULL,
