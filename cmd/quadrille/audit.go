@@ -20,17 +20,17 @@ func newAuditCommand() *cobra.Command {
 	var port int
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Compare what the services know of each other",
-		Long: `audit asks every service for everything it knows and compares: stock with
-receipts, adjustments, allocations and shipments; every copy with its owner; every
-order with its allocation; and it looks for events unsent and readers behind. Each
-difference is a line. It exits with 0 only if all agree.
+		Short: "Check that the services' data agree",
+		Long: `audit reads all data of every service over REST and compares it: stock with
+receipts, adjustments, allocations and shipments; every copy with its owner's data;
+every order with its allocation. It also reports unsent events and readers that are
+behind. It prints one line for each difference, and exits with 0 only if there is none.
 
-Ask it of a shop at rest: while orders are on their way, notes differ. With --wait
-it first waits until nothing is on its way.
+Run it while no orders are being processed: until all events are consumed, services
+differ. With --wait it first waits until all events are consumed.
 
-The services are found by INVENTORY_URL, SALES_URL and so on, else on this machine
-from PORT on, as up lays them out.`,
+INVENTORY_URL, SALES_URL and so on say where the services are. Without them audit
+expects the services on this machine, on the ports that up uses (PORT and following).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			env, err := fromEnvironment()
@@ -44,7 +44,7 @@ from PORT on, as up lays them out.`,
 			if err != nil {
 				return err
 			}
-			defer connections.Close() //nolint:errcheck // it has been asked
+			defer connections.Close() //nolint:errcheck // all responses have been read
 			cfg := audit.Config{URL: env.URL, Services: services.Names(), HTTP: connections.HTTP(0)}
 			report, err := audit.AtRest(cmd.Context(), cfg, wait)
 			if err != nil {
@@ -53,9 +53,9 @@ from PORT on, as up lays them out.`,
 			return printAudit(cmd.OutOrStdout(), report, asJSON)
 		},
 	}
-	cmd.Flags().DurationVar(&wait, "wait", 0, "first wait this long for the dance to come to rest")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "first wait up to this long until all events are consumed")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
-	cmd.Flags().IntVar(&port, "port", 8080, "the gateway's port; the services are on the ones after it (PORT)")
+	cmd.Flags().IntVar(&port, "port", 8080, "the gateway's port; the services use the following ports (PORT)")
 	return cmd
 }
 
@@ -75,7 +75,7 @@ func printAudit(out io.Writer, r audit.Report, asJSON bool) error {
 	return nil
 }
 
-// shownDifferences is how many differences fit to read.
+// shownDifferences limits the differences that are printed as text.
 const shownDifferences = 40
 
 func printAuditText(out io.Writer, r audit.Report) {
@@ -90,10 +90,10 @@ func printAuditText(out io.Writer, r audit.Report) {
 	fmt.Fprintf(out, "allocations  %d\nSKUs         %d (%d pieces on hand, %d reserved)\nproducts     %d\n\n",
 		r.Allocations, r.SKUs, r.OnHand, r.Reserved, r.Products)
 	for _, service := range r.Absent {
-		fmt.Fprintf(out, "%s does not run and was left out.\n", service)
+		fmt.Fprintf(out, "%s is not running and was not checked.\n", service)
 	}
 	if r.Clean() {
-		fmt.Fprintln(out, "All notes agree.")
+		fmt.Fprintln(out, "No differences: the services agree.")
 		return
 	}
 	fmt.Fprintf(out, "%d differences:\n", len(r.Differences))

@@ -9,17 +9,18 @@ import (
 	"quadrille/internal/platform/app"
 )
 
-// banner prints where each service listens, by its listener, and who reaches it.
+// banner prints the address of each service's listener, and which services other machines
+// can reach.
 func banner(out io.Writer, cfg app.Config, shop *app.Shop, services []app.Service) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nThe shop is up, %s.\n\n", cfg.Backends())
+	fmt.Fprintf(&b, "\nThe shop is running, %s.\n\n", cfg.Backends())
 	var exposed []string
 	for _, s := range services {
 		at := shop.Listening(s.Name)
 		url := urlHere(at)
 		docs := "docs: " + url + "/docs"
 		if s.Name == app.Gateway {
-			docs = "the shop's pages; docs of its API: " + url + "/api/v1/docs"
+			docs = "web pages; API docs: " + url + "/api/v1/docs"
 		}
 		if onAllAddresses(at) {
 			docs = "on every address of this machine (" + cfg.Address(s.Name) + "); " + docs
@@ -29,17 +30,17 @@ func banner(out io.Writer, cfg app.Config, shop *app.Shop, services []app.Servic
 			exposed = append(exposed, s.Name)
 		}
 		if reached := shop.URL(s.Name); !strings.HasPrefix(reached, url) && reached != cfg.LocalURL(s.Name) {
-			fmt.Fprintf(&b, "  %-10s others call it at %s\n", "", reached)
+			fmt.Fprintf(&b, "  %-10s other services use %s\n", "", reached)
 		}
 	}
 	if len(exposed) > 0 {
-		fmt.Fprintf(&b, "\nOther machines reach %s.\nThe services take requests that show INTERNAL_TOKEN.\n", strings.Join(exposed, ", "))
+		fmt.Fprintf(&b, "\nOther machines can reach %s.\nThe services accept only requests with INTERNAL_TOKEN.\n", strings.Join(exposed, ", "))
 	}
 	b.WriteString("\nStop it with Ctrl-C.\n\n")
 	fmt.Fprint(out, b.String())
 }
 
-// urlHere returns the URL at which this machine reaches a listener.
+// urlHere returns the URL of a listener for callers on this machine.
 func urlHere(at net.Addr) string {
 	if tcp, is := at.(*net.TCPAddr); is && tcp.IP.IsUnspecified() {
 		return fmt.Sprintf("http://127.0.0.1:%d", tcp.Port)

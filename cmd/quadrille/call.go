@@ -26,10 +26,10 @@ func newCall() *cobra.Command {
 
   amqp:QUEUE       a queue on AMQP_URL (amqp://guest:guest@localhost where not set)
   redis:LIST       a list on REDIS_URL (redis://localhost where not set)
-  http://...       an HTTP address that takes POST
+  http://...       an HTTP address that accepts POST
 
-PARAMS is a JSON array (by position) or object (by name). What the method answers
-instead of a result goes to stderr, with its code, and makes the exit code 1.`,
+PARAMS is a JSON array (by position) or object (by name). If the method returns an
+error, call prints it with its code to stderr and exits with 1.`,
 		Example: "  quadrille call amqp:calc add '[1, 5.1]'\n  quadrille call redis:calc subtract '{\"a\": 42, \"b\": 23}'\n  quadrille call http://localhost:8080/calc add '[1, 2]'",
 		Args:    cobra.RangeArgs(2, 3),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,13 +59,13 @@ instead of a result goes to stderr, with its code, and makes the exit code 1.`,
 			return nil
 		},
 	}
-	cmd.Flags().DurationVar(&flags.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
-	cmd.Flags().BoolVar(&flags.idempotent, "idempotent", false, "the method may run twice: send again while nothing answers")
-	cmd.Flags().BoolVar(&flags.notify, "notify", false, "send a notification: nobody answers")
+	cmd.Flags().DurationVar(&flags.timeout, "timeout", 10*time.Second, "how long to wait for the response")
+	cmd.Flags().BoolVar(&flags.idempotent, "idempotent", false, "the method may run twice: send the request again if there is no response")
+	cmd.Flags().BoolVar(&flags.notify, "notify", false, "send a notification, which has no response")
 	return cmd
 }
 
-// readParams parses the params of a call, if there are any.
+// readParams parses PARAMS. It returns nil if args is empty.
 func readParams(args []string) (any, error) {
 	if len(args) == 0 {
 		return nil, nil
@@ -76,9 +76,9 @@ func readParams(args []string) (any, error) {
 	err := json.Unmarshal([]byte(text), &params)
 	switch {
 	case errors.As(err, &syntax):
-		return nil, fmt.Errorf("PARAMS is no JSON: byte %d: %w", syntax.Offset, err)
+		return nil, fmt.Errorf("PARAMS is not JSON: byte %d: %w", syntax.Offset, err)
 	case err != nil:
-		return nil, fmt.Errorf("PARAMS is no JSON: %w", err)
+		return nil, fmt.Errorf("PARAMS is not JSON: %w", err)
 	case text[0] != '[' && text[0] != '{':
 		return nil, fmt.Errorf("PARAMS must be an array or an object, not %.40s", text)
 	}

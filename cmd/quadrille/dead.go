@@ -15,7 +15,7 @@ import (
 func newDead() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dead",
-		Short: "See, retry and discard events that a service could not handle",
+		Short: "Show, retry and discard events that a service could not handle",
 		Long: `A service stores an event that it could not handle in five attempts as a dead letter
 and continues with later events. dead lists dead letters with their errors, retries them
 after the cause has been fixed, or discards them and records the reason. For retry and
@@ -26,7 +26,7 @@ service.`,
 	return cmd
 }
 
-// deadFlags are the flags that select letters.
+// deadFlags has the flags that select letters.
 type deadFlags struct {
 	filter ops.DeadFilter
 	all    bool
@@ -35,7 +35,7 @@ type deadFlags struct {
 
 func (f *deadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.filter.Type, "type", "", "only events of this type")
-	cmd.Flags().StringVar(&f.filter.Error, "error", "", "only letters whose error contains this text, or has this cause")
+	cmd.Flags().StringVar(&f.filter.Error, "error", "", "only letters with this text in the error, or with this cause")
 	cmd.Flags().StringVar(&f.filter.Stream, "stream", "", "only events of this stream")
 	portFlag(cmd, &f.port)
 }
@@ -50,14 +50,14 @@ func (f *deadFlags) picked(args []string) (ids []int64, err error) {
 	case len(args) == 0 && !group:
 		return nil, errors.New("nothing is selected: give IDs, --type, --error, --stream, or --all")
 	}
-	return parseIDs(args, "a dead letter", "dead list")
+	return parseIDs(args, "dead letter", "dead list")
 }
 
 func newDeadList() *cobra.Command {
 	var f deadFlags
 	var limit int
 	cmd := &cobra.Command{
-		Use: "list SERVICE", Short: "List dead letters, and how many there are of each kind", Args: cobra.ExactArgs(1),
+		Use: "list SERVICE", Short: "List dead letters and count them by type and cause", Args: cobra.ExactArgs(1),
 		Example: "  quadrille dead list sales\n  quadrille dead list sales --type inventory.order_allocated --error 422\n  quadrille dead list sales --state discarded",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := newRemote(args[0], f.port)
@@ -72,11 +72,11 @@ func newDeadList() *cobra.Command {
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.filter.State, "state", "open", "open, retried, discarded or all")
-	cmd.Flags().IntVar(&limit, "limit", 50, "letters shown, 1 to 500")
+	cmd.Flags().IntVar(&limit, "limit", 50, "number of letters to show, 1 to 500")
 	return cmd
 }
 
-// deadReader reads a service's dead letters, whether it runs or not.
+// deadReader reads the dead letters of a service that is running or stopped.
 type deadReader interface {
 	DeadLetters(ctx context.Context, f ops.DeadFilter, limit int, after *string) (ops.DeadPage, error)
 	DeadLetter(ctx context.Context, id int64) (ops.DeadLetter, error)
@@ -112,7 +112,7 @@ func listDead(ctx context.Context, c deadReader, f ops.DeadFilter, limit int, ou
 func newDeadShow() *cobra.Command {
 	var port int
 	cmd := &cobra.Command{
-		Use: "show SERVICE ID", Short: "Show a dead letter, with its event", Args: cobra.ExactArgs(2),
+		Use: "show SERVICE ID", Short: "Show a dead letter with its event", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := newRemote(args[0], port)
 			if err != nil {
@@ -146,7 +146,7 @@ func showDead(l ops.DeadLetter, out io.Writer) {
 		fmt.Fprintf(out, "closed       %s\n", l.ClosedAt.Format(time.RFC3339))
 	}
 	fmt.Fprintf(out, "from         %s at offset %d\nevent        %s %s %s\n", l.Stream, l.Position, l.EventID, l.Type, l.Subject)
-	fmt.Fprintf(out, "tries        %d, from %s to %s\nerror        %s\n\n", l.Attempts, l.FirstAt.Format(time.RFC3339), l.LastAt.Format(time.RFC3339), l.Error)
+	fmt.Fprintf(out, "attempts     %d, from %s to %s\nerror        %s\n\n", l.Attempts, l.FirstAt.Format(time.RFC3339), l.LastAt.Format(time.RFC3339), l.Error)
 	if event, ok := indented(l.Event); ok {
 		fmt.Fprintln(out, event)
 		return

@@ -1,4 +1,4 @@
-// Command quadrille is the whole shop in one binary: it runs the services
-// (up, serve), prepares their databases (migrate), and drives and checks a
-// running shop (traffic, audit). quadrille help says more.
+// Command quadrille is the whole shop in one binary. It runs the services (up, serve),
+// migrates their databases (migrate), sends orders to a running shop (traffic), checks its
+// data (audit), and operates it. quadrille help lists all commands.
 package main

@@ -11,17 +11,19 @@ import (
 	"quadrille/internal/platform/app"
 )
 
-// internalAPI is the internal API of a gateway on this machine, which commands call.
+// internalAPI has the result of the search for the internal API of a gateway on this
+// machine.
 type internalAPI struct {
 	url  string // …/internal
 	runs bool
-	why  error // where it runs: why it does not let this command in; nil: it does
+	err  error // why the running gateway rejects this command; nil if it accepts it
 }
 
-// probeWithin is how long a gateway has to say that it is there.
+// probeWithin bounds the wait for a gateway's response.
 const probeWithin = 5 * time.Second
 
-// findInternalAPI finds the internal API of the gateway that runs on this machine.
+// findInternalAPI finds the internal API of a gateway on this machine. If no gateway
+// responds, runs is false and url is the first URL that was tried.
 func findInternalAPI(ctx context.Context, cfg app.Config, hc *http.Client) (found internalAPI) {
 	for _, url := range internalURLs(cfg) {
 		if found = probeInternalAPI(ctx, url, hc); found.runs {
@@ -31,12 +33,12 @@ func findInternalAPI(ctx context.Context, cfg app.Config, hc *http.Client) (foun
 	return internalAPI{url: internalURLs(cfg)[0]}
 }
 
-// internalURLs returns the URLs at which the internal API may be: a gateway with the
-// development sign-in listens on loopback only, whatever HOST says.
+// internalURLs returns the URLs to try. There may be two, since a gateway with the
+// development sign-in listens on loopback only and ignores HOST.
 func internalURLs(cfg app.Config) []string {
-	alone := cfg
-	alone.Dev = true
-	return slices.Compact([]string{cfg.LocalURL(app.Gateway) + "/internal", alone.LocalURL(app.Gateway) + "/internal"})
+	loopback := cfg
+	loopback.Dev = true
+	return slices.Compact([]string{cfg.LocalURL(app.Gateway) + "/internal", loopback.LocalURL(app.Gateway) + "/internal"})
 }
 
 func probeInternalAPI(ctx context.Context, url string, hc *http.Client) internalAPI {
@@ -46,18 +48,18 @@ func probeInternalAPI(ctx context.Context, url string, hc *http.Client) internal
 	if err != nil {
 		return internalAPI{url: url}
 	}
-	answer, err := hc.Do(r)
+	response, err := hc.Do(r)
 	if err != nil {
 		return internalAPI{url: url}
 	}
-	_ = answer.Body.Close()
+	_ = response.Body.Close()
 	at := strings.TrimSuffix(url, "/internal")
-	switch answer.StatusCode {
+	switch response.StatusCode {
 	case http.StatusOK:
 		return internalAPI{url: url, runs: true}
 	case http.StatusServiceUnavailable:
-		return internalAPI{url: url, runs: true, why: fmt.Errorf("the gateway at %s is not ready yet; try again in a moment", at)}
+		return internalAPI{url: url, runs: true, err: fmt.Errorf("the gateway at %s is not ready yet; try again in a moment", at)}
 	default:
-		return internalAPI{url: url, runs: true, why: fmt.Errorf("what answers at %s does not let this command in (%s): show it the INTERNAL_TOKEN that the gateway was started with, or, where it keeps files and has none, name their folder (QUADRILLE_DATA); or is it no gateway? (PORT or --port)", at, answer.Status)}
+		return internalAPI{url: url, runs: true, err: fmt.Errorf("the server at %s rejected this command (%s): set INTERNAL_TOKEN to the gateway's value or, if the gateway has none and uses SQLite files, set QUADRILLE_DATA to their folder; if the server is not the gateway, set PORT or --port", at, response.Status)}
 	}
 }

@@ -23,19 +23,19 @@ import (
 func newKeysCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
-		Short: "Make, list and revoke the gateway's API keys",
-		Long: `An API key lets a machine use the public API: it is sent as
-Authorization: Bearer qk_.... Keys are kept in the gateway's database, as hashes, and
-these commands work there, whether or not the gateway runs. A SQLite file belongs to
-one process: while a gateway runs on one, it is asked to do it, on this machine's PORT
-and with INTERNAL_TOKEN where it has one, else with the local token that it left beside its
-database.
+		Short: "Create, list and revoke the gateway's API keys",
+		Long: `A machine uses the public API with an API key, which it sends as
+Authorization: Bearer qk_.... The gateway's database has the hashes of the keys. These
+commands work on the database, whether or not the gateway is running. Only one process
+can open a SQLite file: if a running gateway has it open, the commands call the gateway
+on this machine's PORT. They authenticate with INTERNAL_TOKEN or, if the gateway has
+none, with the local token that it stores next to its database.
 
-A key has roles: warehouse (receive, adjust, ship), staff (everything that is to be
-seen, products, dead letters, replay), customer (orders and wishes of the customer
-named by --subject).
+A key has roles: warehouse (receive, adjust, ship), staff (read everything; manage
+products, dead letters and replay), customer (orders and wishes of the customer in
+--subject).
 
-What goes wrong is said on standard error, and the exit code is 1.`,
+Errors are printed to standard error, and the exit code is 1.`,
 	}
 	cmd.AddCommand(newKeysCreate(), newKeysList(), newKeysRevoke())
 	return cmd
@@ -47,8 +47,8 @@ func newKeysCreate() *cobra.Command {
 	var port int
 	cmd := &cobra.Command{
 		Use:     "create",
-		Short:   "Make a key; it is shown once",
-		Long:    "create makes a key and prints it alone on standard output: nobody can show it again.",
+		Short:   "Create a key; it is shown once",
+		Long:    "create creates a key and prints only the key to standard output. The key cannot be shown again.",
 		Example: "  quadrille keys create --name scanner-3 --role warehouse\n  quadrille keys create --name shop-app --role customer --subject ann --expires 720h",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,16 +65,16 @@ func newKeysCreate() *cobra.Command {
 				if err != nil {
 					return explainFault(err)
 				}
-				fmt.Fprintf(cmd.ErrOrStderr(), "The key %s is made. Keep what follows: it is not shown again.\n", made.ID)
+				fmt.Fprintf(cmd.ErrOrStderr(), "Created key %s. Store the following secret: it is not shown again.\n", made.ID)
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), made.Key)
 				return err
 			})
 		},
 	}
-	cmd.Flags().StringVar(&n.Name, "name", "", "what it is for")
-	cmd.Flags().StringSliceVar(&n.Roles, "role", nil, "customer, warehouse or staff; several are separated by commas")
-	cmd.Flags().StringVar(&n.Subject, "subject", "", "the customer that it acts for; goes with the role customer")
-	cmd.Flags().DurationVar(&lasts, "expires", 0, "how long it is good, such as 720h; for ever where not given")
+	cmd.Flags().StringVar(&n.Name, "name", "", "name that says what the key is for")
+	cmd.Flags().StringSliceVar(&n.Roles, "role", nil, "customer, warehouse or staff; separate several with commas")
+	cmd.Flags().StringVar(&n.Subject, "subject", "", "ID of the customer whose orders and wishes the key gives access to; needs the role customer")
+	cmd.Flags().DurationVar(&lasts, "expires", 0, "validity, such as 720h (default: the key does not expire)")
 	portFlag(cmd, &port)
 	_ = cmd.MarkFlagRequired("name")
 	_ = cmd.MarkFlagRequired("role")
@@ -87,14 +87,14 @@ func newKeysList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List all keys, without their secrets",
-		Long: `list shows all keys, oldest first, those that were revoked too. With --json it
-prints what GET /api/v1/ops/keys answers:
+		Long: `list shows all keys, oldest first, including revoked ones. With --json it prints
+the response of GET /api/v1/ops/keys:
 
   {"items":[{"id":"…","name":"scanner-3","roles":["warehouse"],"subject":"ann",
     "created_at":"2026-01-02T03:04:05Z","expires_at":…,"revoked_at":…,"last_used_at":…}]}
 
-subject, expires_at, revoked_at and last_used_at (to the minute) are left out where
-there is none.`,
+subject, expires_at, revoked_at and last_used_at (to the minute) are missing if they
+have no value.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withKeys(cmd.Context(), port, func(keys auth.Keyring) error {
@@ -109,7 +109,7 @@ there is none.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print them as the API does")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the JSON of the API")
 	portFlag(cmd, &port)
 	return cmd
 }
@@ -122,14 +122,14 @@ func printKeys(cmd *cobra.Command, keys []auth.Key) error {
 	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "ID\tNAME\tROLES\tSUBJECT\tSTATE\tLAST USED")
 	for _, k := range keys {
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, shown(k.Name), strings.Join(k.Roles, ","), orDash(k.Subject), keyState(k), day(k.LastUsedAt, "never"))
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, printable(k.Name), strings.Join(k.Roles, ","), orDash(k.Subject), keyState(k), day(k.LastUsedAt, "never"))
 	}
 	return out.Flush()
 }
 
-// shown returns a name, escaped if it has characters that control a terminal: keys from
-// before names were checked may have them.
-func shown(name string) string {
+// printable returns a name, escaped if it has control characters, which would change the
+// terminal. Keys that are older than the check of names may have them.
+func printable(name string) string {
 	if auth.Visible(name) {
 		return name
 	}
@@ -145,7 +145,7 @@ func keyState(k auth.Key) string {
 	case k.ExpiresAt != nil:
 		return "until " + day(k.ExpiresAt, "")
 	default:
-		return "good"
+		return "valid"
 	}
 }
 
@@ -167,10 +167,10 @@ func newKeysRevoke() *cobra.Command {
 	var port int
 	cmd := &cobra.Command{
 		Use:   "revoke ID...",
-		Short: "Revoke keys: they are refused from then on",
-		Long: `revoke ends the keys of these IDs (keys list shows them); streams that are open by
-one end within seconds. The exit code is 0 only if all are revoked; one that was
-revoked before is.`,
+		Short: "Revoke keys: the gateway rejects them from then on",
+		Long: `revoke revokes the keys with these IDs (keys list shows them). Open event streams of a
+revoked key end within seconds. The exit code is 0 only if all of the keys are revoked,
+now or earlier.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return withKeys(cmd.Context(), port, func(keys auth.Keyring) error {
@@ -182,7 +182,7 @@ revoked before is.`,
 						failed = errReported
 						continue
 					}
-					fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) is revoked.\n", key.ID, shown(key.Name))
+					fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) is revoked.\n", key.ID, printable(key.Name))
 				}
 				return failed
 			})
@@ -192,8 +192,8 @@ revoked before is.`,
 	return cmd
 }
 
-// withKeys finds the gateway's keys, for as long as work takes: in its database, or,
-// where that is a file that a running gateway has open, by asking the gateway.
+// withKeys calls work with the gateway's keys: in its database or, if the database is a
+// file that a running gateway has open, through the gateway.
 func withKeys(ctx context.Context, port int, work func(auth.Keyring) error) error {
 	r, err := newRemote(app.Gateway, port)
 	if err != nil {
@@ -202,25 +202,25 @@ func withKeys(ctx context.Context, port int, work func(auth.Keyring) error) erro
 	defer r.close()
 	file, embedded := strings.CutPrefix(r.cfg.Database(app.Gateway), "sqlite:")
 	if !embedded {
-		return r.withKept(ctx, work)
+		return r.withLocalKeys(ctx, work)
 	}
 	running := findInternalAPI(ctx, r.cfg, r.http)
-	if running.runs && running.why == nil {
+	if running.runs && running.err == nil {
 		return work(auth.RemoteKeys{URL: running.url, HTTP: r.http})
 	}
-	err = r.withKept(ctx, work)
+	err = r.withLocalKeys(ctx, work)
 	switch {
 	case !errors.Is(err, db.ErrInUse):
 		return err
-	case running.why != nil:
-		return fmt.Errorf("%s is in use by another process, and %w", file, running.why)
+	case running.err != nil:
+		return fmt.Errorf("%s is in use by another process, and %w", file, running.err)
 	default:
-		return fmt.Errorf("%s is in use by another process, and no gateway answers at %s: on which port does it run? (PORT or --port)", file, r.cfg.LocalURL(app.Gateway))
+		return fmt.Errorf("%s is in use by another process, and no gateway answers at %s: set PORT or --port to the port of the gateway", file, r.cfg.LocalURL(app.Gateway))
 	}
 }
 
-// withKept opens the gateway's database for as long as work takes.
-func (r *remote) withKept(ctx context.Context, work func(auth.Keyring) error) error {
+// withLocalKeys opens the gateway's database, calls work with its keys, and closes it.
+func (r *remote) withLocalKeys(ctx context.Context, work func(auth.Keyring) error) error {
 	log, err := app.NewLog(os.Stderr, slog.LevelWarn.String(), "text")
 	if err != nil {
 		return err
@@ -229,11 +229,11 @@ func (r *remote) withKept(ctx context.Context, work func(auth.Keyring) error) er
 	if err != nil {
 		return fmt.Errorf("open the gateway's database: %w", err)
 	}
-	defer db.Close(conn) //nolint:errcheck // what was written is committed
+	defer db.Close(conn) //nolint:errcheck // every write has been committed
 	return work(auth.LocalKeys{Store: &auth.KeyStore{DB: conn, Log: log}})
 }
 
-// explainFault adds the fault of each field to an error.
+// explainFault appends the detail of each invalid field to the text of err.
 func explainFault(err error) error {
 	var f *fault.Fault
 	if !errors.As(err, &f) {

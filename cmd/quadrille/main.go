@@ -22,19 +22,20 @@ func main() {
 	}
 }
 
-// errReported: what went wrong was told already; only the exit code is left.
+// errReported ends the program with exit code 1 after a command has printed its error.
 var errReported = errors.New("reported")
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "quadrille",
-		Short: "A shop's back end as a dance that nobody conducts",
-		Long: `Quadrille runs a shop's back end: inventory, catalog, wishlist and sales, each
-with its own database and REST API, which tell each other what changed by events.
+		Short: "An event-driven back end for a shop",
+		Long: `Quadrille runs a shop's back end: services such as inventory, catalog, wishlist
+and sales. Each has its own database and REST API, publishes events about its changes,
+and reacts to the events of the others.
 
-Without any configuration everything runs in one process on SQLite files. The
-environment puts it on real parts: DATABASE_URL (PostgreSQL), AMQP_URL (RabbitMQ);
-docs/operations.md lists every variable.`,
+Without configuration all services run in one process and use SQLite files. Environment
+variables select servers instead: DATABASE_URL (PostgreSQL), AMQP_URL (RabbitMQ).
+docs/operations.md lists all variables.`,
 		Version:       thisBuild(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -13,10 +13,10 @@ import (
 func newMigrate() *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate [NAME...]",
-		Short: "Bring the services' databases to this version",
-		Long: `migrate creates or upgrades the tables of every service, or of those named, and
-exits. up and serve do the same by themselves; it is for deployments that want it
-done before. Two at once are safe: one waits for the other.`,
+		Short: "Migrate the services' databases to this version",
+		Long: `migrate creates or upgrades the tables of the named services, or of all, and exits.
+up and serve also do this when they start; use migrate in deployments that migrate in a
+separate step. Several may run at the same time: one waits for the other.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			cfg, err := fromEnvironment()
 			if err != nil {

@@ -11,26 +11,26 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress shows a bar with rate and time left on a terminal, and a line now and
-// then elsewhere.
+// progress shows a bar with rate and remaining time on a terminal. On any other output it
+// prints a line every few seconds. It is safe for concurrent use, except end.
 type progress struct {
 	out     io.Writer
 	what    string
-	bar     *progressbar.ProgressBar // nil where there is no terminal
+	bar     *progressbar.ProgressBar // nil if out is not a terminal
 	started time.Time
 
-	mu     sync.Mutex
-	done   int
-	total  int
-	told   time.Time
-	waited time.Time
+	mu      sync.Mutex
+	done    int
+	total   int
+	printed time.Time // when the last line with progress was printed
+	waited  time.Time // when the last line with a reason to wait was printed
 }
 
-// tellEvery is how often a line tells how far it is.
-const tellEvery = 5 * time.Second
+// printEvery limits the lines: one per this time.
+const printEvery = 5 * time.Second
 
 func newProgress(out io.Writer, what string, total int) *progress {
-	p := &progress{out: out, what: what, total: total, started: time.Now(), told: time.Now()}
+	p := &progress{out: out, what: what, total: total, started: time.Now(), printed: time.Now()}
 	if file, ok := out.(*os.File); ok && isatty.IsTerminal(file.Fd()) {
 		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionShowCount(),
 			progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true), progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish())
@@ -41,30 +41,32 @@ func newProgress(out io.Writer, what string, total int) *progress {
 func (p *progress) step() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tell(p.done + 1)
+	p.show(p.done + 1)
 }
 
-// set says how much is done of all.
+// set sets the number of items done, limited to 0 … total.
 func (p *progress) set(done int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tell(min(max(done, 0), p.total))
+	p.show(min(max(done, 0), p.total))
 }
 
-func (p *progress) tell(done int) {
+// show sets done and updates the output. The caller holds the lock.
+func (p *progress) show(done int) {
 	p.done = done
 	if p.bar != nil {
-		_ = p.bar.Set(done) // a bar that cannot be drawn stops nothing
+		_ = p.bar.Set(done) // the work continues without the bar
 		return
 	}
-	if time.Since(p.told) < tellEvery {
+	if time.Since(p.printed) < printEvery {
 		return
 	}
-	p.told = time.Now()
+	p.printed = time.Now()
 	fmt.Fprintf(p.out, "%d of %d %s%s\n", done, p.total, p.what, p.pace())
 }
 
-// pace returns the rate so far, and the time that the rest takes at that rate.
+// pace returns the rate so far and the remaining time at that rate. It returns an empty
+// string below one item a second.
 func (p *progress) pace() string {
 	rate := float64(p.done) / time.Since(p.started).Seconds()
 	if rate < 1 {
@@ -74,11 +76,11 @@ func (p *progress) pace() string {
 	return fmt.Sprintf(", %.0f/s, %s left", rate, left.Round(time.Second))
 }
 
-// waiting tells what does not go on, every few seconds at most.
+// waiting prints err as the reason for no progress, at most every few seconds.
 func (p *progress) waiting(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if time.Since(p.waited) > tellEvery {
+	if time.Since(p.waited) > printEvery {
 		p.waited = time.Now()
 		fmt.Fprintf(p.out, "\nwaiting: %v\n", err)
 	}
@@ -86,6 +88,6 @@ func (p *progress) waiting(err error) {
 
 func (p *progress) end() {
 	if p.bar != nil {
-		_ = p.bar.Finish() // likewise
+		_ = p.bar.Finish() // as in show
 	}
 }

@@ -20,15 +20,15 @@ func newRebuild() *cobra.Command {
 	var port int
 	cmd := &cobra.Command{
 		Use:   "rebuild SERVICE",
-		Short: "Publish a service's outbox anew, after the broker lost its history",
-		Long: `rebuild deletes what is left of a service's history and has everything that its
-outbox still holds (OUTBOX_KEEP) published again, in order. Whoever reads the service
-notices that the history is another one, asks the service for what it has, and then
-reads the new history; copies and effects do not double.
+		Short: "Publish a service's outbox again after the broker lost its history",
+		Long: `rebuild deletes the rest of a service's history and publishes all events that its
+outbox still has (OUTBOX_KEEP) again, in order. Consumers of the service notice that the
+history was replaced, fetch the current state from the service, and then read the new
+history. No copy and no effect is duplicated.
 
-It refuses while the history begins with an event that the outbox does not hold any
-more, since that event would be lost to whoever joins later; --force overrides it.
-Interrupted, it is to be run again.`,
+rebuild refuses if the history begins with an event that the outbox no longer has, since
+later consumers would miss that event; --force overrides it. If rebuild is interrupted,
+run it again.`,
 		Example: "  quadrille rebuild inventory",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -38,7 +38,7 @@ Interrupted, it is to be run again.`,
 			}
 			defer r.close()
 			if r.service.ConsumerOnly {
-				return fmt.Errorf("%s has no events of its own", r.service.Name)
+				return fmt.Errorf("%s publishes no events", r.service.Name)
 			}
 			ctx := cmd.Context()
 			online, err := r.running(ctx)
@@ -53,12 +53,13 @@ Interrupted, it is to be run again.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "rebuild although the history holds more than the outbox")
+	cmd.Flags().BoolVar(&force, "force", false, "rebuild although the history has events that the outbox no longer has")
 	portFlag(cmd, &port)
 	return cmd
 }
 
-// rebuild has a running service do it, and watches its outbox drain.
+// rebuild makes a running service rebuild its history, and shows progress until the outbox
+// is empty. It stops showing when ctx ends; the service continues.
 func (r *remote) rebuild(ctx context.Context, force bool, out, progress io.Writer) error {
 	total, err := r.Rebuild(ctx, force)
 	if err != nil {
@@ -70,13 +71,13 @@ func (r *remote) rebuild(ctx context.Context, force bool, out, progress io.Write
 		at, err := r.Subscriptions(ctx)
 		switch {
 		case ctx.Err() != nil:
-			fmt.Fprintf(out, "\n%s goes on publishing; only the display was stopped.\n", r.service.Name)
+			fmt.Fprintf(out, "\n%s continues to publish; only the progress display was stopped.\n", r.service.Name)
 			return nil
 		case err != nil:
 			bar.waiting(err)
 		case at.Outbox.Unsent == 0:
 			bar.end()
-			fmt.Fprintf(out, "%s has published %d events anew.\n", r.service.Name, total)
+			fmt.Fprintf(out, "%s has published %d events again.\n", r.service.Name, total)
 			return nil
 		default:
 			bar.set(int(total - at.Outbox.Unsent))
@@ -91,7 +92,7 @@ func (r *remote) rebuild(ctx context.Context, force bool, out, progress io.Write
 	}
 }
 
-// rebuildStopped does it in the place of a service that does not run.
+// rebuildStopped rebuilds the history of a service that is not running.
 func (r *remote) rebuildStopped(ctx context.Context, conn *gorm.DB, b bus.Bus, force bool, out, progress io.Writer) error {
 	relay, err := outbox.NewRelay(outbox.RelayConfig{DB: conn, Bus: b, Stream: r.service.Name, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -99,7 +100,7 @@ func (r *remote) rebuildStopped(ctx context.Context, conn *gorm.DB, b bus.Bus, f
 	}
 	total, err := relay.Rebuild(ctx, force)
 	if errors.Is(err, outbox.ErrHistoryHoldsMore) {
-		return fmt.Errorf("%w: whoever comes later would miss them; --force rebuilds nevertheless", err)
+		return fmt.Errorf("%w: later consumers would miss them; use --force to rebuild nevertheless", err)
 	}
 	if err != nil {
 		return err
@@ -109,13 +110,13 @@ func (r *remote) rebuildStopped(ctx context.Context, conn *gorm.DB, b bus.Bus, f
 	for published := 0; published < int(total); bar.set(published) {
 		n, err := relay.RunOnce(ctx)
 		if err != nil {
-			return fmt.Errorf("%d of %d events are published, the others follow when %s is started: %w", published, total, r.service.Name, err)
+			return fmt.Errorf("published %d of %d events; %s publishes the others when it is started: %w", published, total, r.service.Name, err)
 		}
 		if published += n; n == 0 {
 			break
 		}
 	}
 	bar.end()
-	fmt.Fprintf(out, "%s's outbox was published anew: %d events.\n", r.service.Name, total)
+	fmt.Fprintf(out, "Published the outbox of %s again: %d events.\n", r.service.Name, total)
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 func newRefused() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "refused",
-		Short: "See, retry and discard events that the log refuses",
+		Short: "Show, retry and discard events that the log refuses",
 		Long: `If the log refuses an event because of its content, for example because the broker does
 not accept messages of its size, the service parks the event in its outbox and publishes
 later events. refused lists parked events with the log's reasons, publishes them again
@@ -27,7 +27,8 @@ or not the service is running.`,
 	return cmd
 }
 
-// refusedEvents gives access to a service's refused events, whether it runs or not.
+// refusedEvents reads and changes the refused events of a service that is running or
+// stopped.
 type refusedEvents interface {
 	RefusedEvents(ctx context.Context, state string, limit int) (ops.RefusedPage, error)
 	RefusedEvent(ctx context.Context, id int64) (ops.RefusedEvent, error)
@@ -50,14 +51,14 @@ func newRefusedList() *cobra.Command {
 	var port, limit int
 	var state string
 	cmd := &cobra.Command{
-		Use: "list SERVICE", Short: "List refused events, with the log's reasons", Args: cobra.ExactArgs(1),
+		Use: "list SERVICE", Short: "List refused events with the log's reasons", Args: cobra.ExactArgs(1),
 		Example: "  quadrille refused list wishlist",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains([]string{"open", "discarded", "all"}, state) {
 				return fmt.Errorf("--state must be open, discarded or all, not %q", state)
 			}
 			if limit < 1 || limit > 500 {
-				return errors.New("--limit is 1 to 500")
+				return errors.New("--limit must be 1 to 500")
 			}
 			return withRefused(cmd.Context(), args[0], port, func(events refusedEvents) error {
 				page, err := events.RefusedEvents(cmd.Context(), state, limit)
@@ -70,7 +71,7 @@ func newRefusedList() *cobra.Command {
 	}
 	portFlag(cmd, &port)
 	cmd.Flags().StringVar(&state, "state", "open", "open, discarded or all")
-	cmd.Flags().IntVar(&limit, "limit", 50, "events shown, 1 to 500")
+	cmd.Flags().IntVar(&limit, "limit", 50, "number of events to show, 1 to 500")
 	return cmd
 }
 
@@ -93,7 +94,7 @@ func newRefusedShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show SERVICE ID", Short: "Show a refused event", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := parseIDs(args[1:], "a refused event", "refused list")
+			ids, err := parseIDs(args[1:], "refused event", "refused list")
 			if err != nil {
 				return err
 			}
@@ -129,7 +130,7 @@ func newRefusedRetry() *cobra.Command {
 		Use: "retry SERVICE [ID...]", Short: "Publish refused events again", Args: cobra.MinimumNArgs(1),
 		Example: "  quadrille refused retry wishlist 17 18\n  quadrille refused retry wishlist --all",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := parseIDs(args[1:], "a refused event", "refused list")
+			ids, err := parseIDs(args[1:], "refused event", "refused list")
 			if err != nil {
 				return err
 			}
@@ -158,7 +159,7 @@ func newRefusedDiscard() *cobra.Command {
 		Use: "discard SERVICE ID... --reason TEXT", Short: "Discard refused events and record the reason", Args: cobra.MinimumNArgs(2),
 		Example: "  quadrille refused discard wishlist 17 --reason \"a test wish\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := parseIDs(args[1:], "a refused event", "refused list")
+			ids, err := parseIDs(args[1:], "refused event", "refused list")
 			if err != nil {
 				return err
 			}

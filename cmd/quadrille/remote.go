@@ -20,7 +20,7 @@ import (
 	"quadrille/pkg/bus/rabbitmq"
 )
 
-// remote is a service that a command works on, running or not.
+// remote gives a command access to a service that is running or stopped.
 type remote struct {
 	cfg         app.Config
 	service     app.Service
@@ -52,24 +52,25 @@ func newRemote(name string, port int) (*remote, error) {
 	return &remote{cfg: cfg, service: service, connections: connections, http: hc, Client: ops.New(cfg.URL(name), hc)}, nil
 }
 
-// running reports whether the service runs, and from then on has the client ask
-// where it is. A gateway has its common endpoints in its internal API.
+// running reports whether the service is running. For the gateway it also points the client
+// to the internal API, which has the gateway's operations endpoints.
 func (r *remote) running(ctx context.Context) (bool, error) {
 	if r.service.Name != app.Gateway {
 		return r.Alive(ctx), nil
 	}
 	found := findInternalAPI(ctx, r.cfg, r.http)
 	r.Client = ops.New(found.url, r.http)
-	return found.runs, found.why
+	return found.runs, found.err
 }
 
-// operations gives access to what a service keeps, whether it runs or not.
+// operations gives access to dead letters and refused events of a service that is running
+// or stopped.
 type operations interface {
 	deadReader
 	refusedEvents
 }
 
-// runningOrStopped calls work with the service's API if it runs, and with its database
+// runningOrStopped calls work with the service's API if it is running, and with its database
 // otherwise.
 func (r *remote) runningOrStopped(ctx context.Context, work func(operations) error) error {
 	online, err := r.running(ctx)
@@ -83,18 +84,18 @@ func (r *remote) runningOrStopped(ctx context.Context, work func(operations) err
 	}
 }
 
-// portFlag adds --port to a command that looks for a gateway.
+// portFlag adds --port to cmd.
 func portFlag(cmd *cobra.Command, port *int) {
-	cmd.Flags().IntVar(port, "port", 0, "the gateway's port; the services are on the ones after it (PORT)")
+	cmd.Flags().IntVar(port, "port", 0, "the gateway's port; the services use the following ports (PORT)")
 }
 
-// parseIDs parses the IDs of what a command works on; list names the command that shows
-// them.
+// parseIDs parses the IDs of dead letters or refused events. Its error names them with what,
+// and the command that shows them with list.
 func parseIDs(args []string, what, list string) (ids []int64, err error) {
 	for _, a := range args {
 		id, err := strconv.ParseInt(a, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no ID of %s; %s shows them", a, what, list)
+			return nil, fmt.Errorf("%q is not the ID of a %s; quadrille %s shows the IDs", a, what, list)
 		}
 		ids = append(ids, id)
 	}
@@ -119,17 +120,17 @@ func newConnections(cfg app.Config) (*app.Connections, error) {
 	return app.NewConnections(cfg, log), nil
 }
 
-// close lets go of every connection.
 func (r *remote) close() { _ = r.connections.Close() }
 
-// offline opens what a stopped service keeps, for as long as work takes.
+// offline opens the database and the event log of a stopped service, calls work, and closes
+// both.
 func (r *remote) offline(ctx context.Context, work func(*gorm.DB, bus.Bus) error) error {
 	return r.withDatabase(ctx, func(conn *gorm.DB) error {
 		return r.withLog(ctx, func(b bus.Bus) error { return work(conn, b) })
 	})
 }
 
-// withDatabase opens a stopped service's database for as long as work takes.
+// withDatabase opens the database of a stopped service, calls work, and closes it.
 func (r *remote) withDatabase(ctx context.Context, work func(*gorm.DB) error) error {
 	log, err := app.NewLog(os.Stderr, slog.LevelWarn.String(), "text")
 	if err != nil {
@@ -139,17 +140,17 @@ func (r *remote) withDatabase(ctx context.Context, work func(*gorm.DB) error) er
 	if err != nil {
 		return fmt.Errorf("%s does not answer at %s, and its database cannot be opened: %w", r.service.Name, r.cfg.URL(r.service.Name), err)
 	}
-	defer db.Close(conn) //nolint:errcheck // what was written is committed
+	defer db.Close(conn) //nolint:errcheck // every write has been committed
 	return work(conn)
 }
 
-// withLog opens the event log for as long as work takes.
+// withLog opens the event log, calls work, and closes it.
 func (r *remote) withLog(ctx context.Context, work func(bus.Bus) error) error {
 	b, err := r.connections.OpenBus()
 	if err != nil {
 		return err
 	}
-	defer b.Close() //nolint:errcheck // nothing is on its way
+	defer b.Close() //nolint:errcheck // every publish has been confirmed
 	if broker, remote := b.(*rabbitmq.Log); remote {
 		if err := broker.Ready(ctx); err != nil {
 			return fmt.Errorf("reach the event log: %w", err)

@@ -16,7 +16,7 @@ import (
 	"quadrille/pkg/consumer"
 )
 
-// callTimeout bounds a call of a command; deleting a long history takes a while.
+// callTimeout bounds each call of a command. Deleting a long history can take many seconds.
 const callTimeout = time.Minute
 
 func newReplay() *cobra.Command {
@@ -60,7 +60,7 @@ type replay struct {
 
 func (r *replay) run(ctx context.Context, dryRun bool) error {
 	if _, err := strconv.ParseInt(r.since, 10, 64); err == nil && r.from == "" {
-		return errors.New("--since with an offset needs --from: offsets of different streams have nothing to do with each other")
+		return errors.New("--since with an offset needs --from: each stream has its own offsets")
 	}
 	online, err := r.running(ctx)
 	if err != nil {
@@ -71,13 +71,13 @@ func (r *replay) run(ctx context.Context, dryRun bool) error {
 	}
 	all, err := r.Subscriptions(ctx)
 	if err != nil {
-		return fmt.Errorf("ask %s what it reads: %w", r.service.Name, err)
+		return fmt.Errorf("list the streams that %s reads: %w", r.service.Name, err)
 	}
 	var streams []string
 	for _, s := range all.Items {
 		streams = append(streams, s.Stream)
 	}
-	if streams, err = r.chosen(streams); err != nil {
+	if streams, err = r.selected(streams); err != nil {
 		return err
 	}
 	if dryRun {
@@ -95,8 +95,8 @@ func (r *replay) run(ctx context.Context, dryRun bool) error {
 	return nil
 }
 
-// chosen returns the stream of --from, or all.
-func (r *replay) chosen(streams []string) ([]string, error) {
+// selected returns the stream of --from, or all streams without --from.
+func (r *replay) selected(streams []string) ([]string, error) {
 	if r.from == "" {
 		return streams, nil
 	}
@@ -108,11 +108,11 @@ func (r *replay) chosen(streams []string) ([]string, error) {
 	return nil, fmt.Errorf("%s does not read %q; it reads %v", r.service.Name, r.from, streams)
 }
 
-// stopped sets the positions of a service that does not run.
+// stopped sets the positions of a service that is not running.
 func (r *replay) stopped(ctx context.Context, conn *gorm.DB, b bus.Bus, dryRun bool) error {
 	streams, err := consumer.Streams(ctx, conn, r.service.Name)
 	if err == nil {
-		streams, err = r.chosen(streams)
+		streams, err = r.selected(streams)
 	}
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (r *replay) stopped(ctx context.Context, conn *gorm.DB, b bus.Bus, dryRun b
 		return r.count(ctx, b, streams)
 	}
 	if len(streams) == 0 {
-		fmt.Fprintf(r.out, "%s has read nothing yet: it begins at the first event anyway.\n", r.service.Name)
+		fmt.Fprintf(r.out, "%s has not read any events yet; it will begin at the first event.\n", r.service.Name)
 	}
 	for _, stream := range streams {
 		plan, err := ops.PlanReplay(ctx, b, stream, r.since)
@@ -136,7 +136,7 @@ func (r *replay) stopped(ctx context.Context, conn *gorm.DB, b bus.Bus, dryRun b
 	return nil
 }
 
-// count reads what would be read, and says how many events that are.
+// count reads the range of each replay and prints the number of events in it.
 func (r *replay) count(ctx context.Context, b bus.Bus, streams []string) error {
 	for _, stream := range streams {
 		plan, err := ops.PlanReplay(ctx, b, stream, r.since)
@@ -154,11 +154,11 @@ func (r *replay) count(ctx context.Context, b bus.Bus, streams []string) error {
 	return nil
 }
 
-// watchEvery is how often the service is asked how far it is.
+// watchEvery is the interval at which commands poll a service's progress.
 const watchEvery = 200 * time.Millisecond
 
-// watch shows how far the service is until it has caught up with the end. When ctx
-// ends it stops watching; the service goes on.
+// watch shows the service's progress until it has caught up with the end of the stream. It
+// stops showing when ctx ends; the service continues.
 func (r *replay) watch(ctx context.Context, plan ops.Plan) error {
 	total := int(plan.End - plan.From + 1)
 	bar := newProgress(r.progress, "offsets of "+plan.Stream, total)
@@ -167,7 +167,7 @@ func (r *replay) watch(ctx context.Context, plan ops.Plan) error {
 		at, err := r.reader(ctx, plan.Stream)
 		switch {
 		case ctx.Err() != nil:
-			fmt.Fprintf(r.out, "\n%s goes on reading %s; only the display was stopped.\n", r.service.Name, plan.Stream)
+			fmt.Fprintf(r.out, "\n%s continues to read %s; only the progress display was stopped.\n", r.service.Name, plan.Stream)
 			return nil
 		case err != nil:
 			bar.waiting(err)
@@ -189,6 +189,7 @@ func (r *replay) watch(ctx context.Context, plan ops.Plan) error {
 	}
 }
 
+// reader returns the progress of the service's reader of stream.
 func (r *replay) reader(ctx context.Context, stream string) (ops.Subscription, error) {
 	all, err := r.Subscriptions(ctx)
 	if err != nil {
@@ -199,5 +200,5 @@ func (r *replay) reader(ctx context.Context, stream string) (ops.Subscription, e
 			return s, nil
 		}
 	}
-	return ops.Subscription{}, fmt.Errorf("%s does not read %s any more", r.service.Name, stream)
+	return ops.Subscription{}, fmt.Errorf("%s no longer reads %s", r.service.Name, stream)
 }

@@ -13,7 +13,7 @@ import (
 // fromEnvironment reads the configuration of the shop.
 func fromEnvironment() (app.Config, error) { return app.FromEnvironment(services.Names()) }
 
-// servicesNamed picks services by name; no names means all of them.
+// servicesNamed returns the services with these names, or all without names.
 func servicesNamed(cfg app.Config, names []string) ([]app.Service, error) {
 	all, err := gateway.InFrontOf(services.All(), cfg)
 	if err != nil || len(names) == 0 {
@@ -39,6 +39,6 @@ func serviceNamed(cfg app.Config, name string) (app.Service, error) {
 	return found[0], nil
 }
 
-func unknownService(name string, there []string) error {
-	return fmt.Errorf("there is no service %q; there are %s", name, strings.Join(there, ", "))
+func unknownService(name string, known []string) error {
+	return fmt.Errorf("there is no service %q; the services are %s", name, strings.Join(known, ", "))
 }

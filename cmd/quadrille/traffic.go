@@ -18,19 +18,19 @@ func newTrafficCommand() *cobra.Command {
 	var concurrency, port int
 	cmd := &cobra.Command{
 		Use:   "traffic FILE.csv",
-		Short: "Drive a running shop with real orders",
+		Short: "Send the orders of a CSV file to a running shop",
 		Long: `traffic sends the invoices of a file in the Online Retail format (columns
 InvoiceNo, StockCode, Description, Quantity, InvoiceDate, UnitPrice, CustomerID,
 Country) to a running shop: products to catalog, orders to sales, and returns
 (invoices that begin with C) to inventory as receipts.
 
-A file that is broken is refused whole, with the line. A request that gets no
-answer is sent again until it has one, so the shop may be stopped and started
-meanwhile; and since everything has an ID of its own, the same file may be sent
-again: what is there already is counted as such and not doubled.
+traffic sends nothing if the file has an error, and reports the line of the error. It
+repeats each request until there is a response, so the shop may be restarted meanwhile.
+Each request has its own ID, so the same file can be sent again: traffic counts what
+already exists, and nothing is duplicated.
 
-The shop is found by INVENTORY_URL, CATALOG_URL and SALES_URL, else on this
-machine from PORT on, as up lays it out.`,
+INVENTORY_URL, CATALOG_URL and SALES_URL say where the shop is. Without them traffic
+expects it on this machine, on the ports that up uses (PORT and following).`,
 		Example: "  quadrille traffic retail.csv --stock 500",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,7 +49,7 @@ machine from PORT on, as up lays it out.`,
 			if err != nil {
 				return err
 			}
-			defer connections.Close() //nolint:errcheck // everything was answered
+			defer connections.Close() //nolint:errcheck // all responses have been read
 			bar := newProgress(cmd.ErrOrStderr(), "requests", plan.Requests(stock))
 			started := time.Now()
 			report, err := traffic.Drive(cmd.Context(), traffic.Config{
@@ -63,13 +63,13 @@ machine from PORT on, as up lays it out.`,
 			return err
 		},
 	}
-	cmd.Flags().Int64Var(&stock, "stock", 0, "first receive this many of each SKU")
-	cmd.Flags().IntVar(&concurrency, "concurrency", 16, "requests at a time")
-	cmd.Flags().IntVar(&port, "port", 8080, "the gateway's port; the services are on the ones after it (PORT)")
+	cmd.Flags().Int64Var(&stock, "stock", 0, "first receive this many pieces of each SKU")
+	cmd.Flags().IntVar(&concurrency, "concurrency", 16, "number of concurrent requests")
+	cmd.Flags().IntVar(&port, "port", 8080, "the gateway's port; the services use the following ports (PORT)")
 	return cmd
 }
 
-// requestTimeout is how long one request may take before it is sent again.
+// requestTimeout bounds one request. After it the request is sent again.
 const requestTimeout = 30 * time.Second
 
 func readPlan(path string) (*traffic.Plan, error) {
@@ -77,7 +77,7 @@ func readPlan(path string) (*traffic.Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open file: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // it was read
+	defer file.Close() //nolint:errcheck // only read
 	plan, err := traffic.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -88,7 +88,7 @@ func readPlan(path string) (*traffic.Plan, error) {
 func printReport(out io.Writer, plan *traffic.Plan, report *traffic.Report, took time.Duration) {
 	fmt.Fprintf(out, "\n%d lines: %d SKUs, %d of them priced; %d orders, %d returns\n\n",
 		plan.Lines, len(plan.SKUs), len(plan.Products), len(plan.Orders), len(plan.Returns))
-	fmt.Fprintf(out, "  %-14s %8s %14s %8s\n", "", "sent", "already there", "refused")
+	fmt.Fprintf(out, "  %-14s %8s %14s %8s\n", "", "sent", "existing", "refused")
 	sent, refusals := 0, map[string]int{}
 	for _, kind := range traffic.Kinds() {
 		r := report.Results[kind]
@@ -106,13 +106,13 @@ func printReport(out io.Writer, plan *traffic.Plan, report *traffic.Report, took
 	printReasons(out, "Refused by the shop", refusals)
 	printReasons(out, "Lines skipped", plan.Skipped)
 	if unpriced := len(plan.SKUs) - len(plan.Products); unpriced > 0 {
-		fmt.Fprintf(out, "\n%d SKUs never have a price: stocked, not offered.\n", unpriced)
+		fmt.Fprintf(out, "\n%d SKUs have no price in the file: they are stocked, but not offered.\n", unpriced)
 	}
 	if plan.Rounded > 0 {
 		fmt.Fprintf(out, "\n%d prices were rounded to pence.\n", plan.Rounded)
 	}
 	if sent == 0 {
-		fmt.Fprint(out, "\nEverything was there already: nothing was doubled.\n")
+		fmt.Fprint(out, "\nEverything existed already: nothing was duplicated.\n")
 	}
 	fmt.Fprintf(out, "\nDone in %s.\n", took.Round(time.Millisecond))
 }

@@ -14,25 +14,26 @@ import (
 	"quadrille/internal/shop/demo"
 )
 
-const upHelp = `up runs every service in one process: the gateway on PORT (8080 unless set), and
+const upHelp = `up runs all services in one process: the gateway on PORT (default 8080), and
 inventory, catalog, wishlist, sales and stats on PORT+1 to PORT+5. Without
-DATABASE_URL and AMQP_URL it keeps everything in SQLite files below --data and needs
-nothing else on the machine. Stop it with Ctrl-C; kill it and start it again, and it
-goes on where it was.
+DATABASE_URL and AMQP_URL it stores everything in SQLite files below --data and needs no
+other software on the machine. Stop it with Ctrl-C. It loses nothing if it is killed, and
+continues when it is started again.
 
-The gateway has the shop's pages and the public API below /api/v1. Where nothing says
-that the shop is a real one (JWKS_URL, JWT_KEY, JWT_SECRET, a database, TRUSTED_PROXIES, a service
-or broker on another machine) it offers a sign-in for development: anybody may be
-anybody, so it then listens on this machine alone, whatever HOST says. --dev has it
-do so in any case but with TRUSTED_PROXIES.
+The gateway serves the shop's web pages, and the public API below /api/v1. It offers a
+development sign-in, with which anyone can sign in as any user, unless the environment
+shows a real shop: JWKS_URL, JWT_KEY, JWT_SECRET, a database, TRUSTED_PROXIES, or a
+service or broker on another machine. With the development sign-in it listens on loopback
+only, whatever the value of HOST. --dev enables the development sign-in in any case,
+except with TRUSTED_PROXIES.
 
-Where HOST lets other machines in, INTERNAL_TOKEN must be set: every service demands
-it as a bearer token.
+If other machines can reach the address in HOST, set INTERNAL_TOKEN: every service
+requires it as a bearer token.
 
---demo fills a shop that has no products with 40 invented ones, and has invented
-customers order, wish and wait for them, with something happening every two seconds
-(--demo-pace) until the process ends. A shop that has products of its own keeps them:
-it only gets the traffic. Started again, it goes on, and nothing doubles.`
+--demo creates 40 products in a shop that has none. Until the process ends it then acts
+every two seconds (--demo-pace) as invented customers who order, wish and wait. In a shop
+with products of its own it creates no products and only sends this traffic. If it is
+started again, it continues, and nothing is duplicated.`
 
 func newUp() *cobra.Command {
 	var flags struct {
@@ -62,38 +63,38 @@ func newUp() *cobra.Command {
 			}
 			cfg.Dev = flags.dev || cfg.Private() && cfg.JWKSURL == "" && cfg.JWTKey == "" && cfg.JWTSecret == ""
 			if flags.pace <= 0 {
-				return fmt.Errorf("--demo-pace %s is no time between two things", flags.pace)
+				return fmt.Errorf("--demo-pace must be more than 0, not %s", flags.pace)
 			}
 			return run(cmd.Context(), cfg, flags.only, func(ctx context.Context, log *slog.Logger, s *app.Shop, services []app.Service) error {
 				banner(cmd.OutOrStdout(), cfg, s, services)
 				if !flags.demo {
 					return nil
 				}
-				return show(ctx, cfg, log, flags.pace)
+				return runDemo(ctx, cfg, log, flags.pace)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&flags.data, "data", "data", "folder of the SQLite files and the embedded log (QUADRILLE_DATA)")
-	cmd.Flags().IntVar(&flags.port, "port", 8080, "the gateway's port; the services take the ones after it (PORT)")
-	cmd.Flags().BoolVar(&flags.dev, "dev", false, "offer the development sign-in, whatever is configured")
-	cmd.Flags().BoolVar(&flags.demo, "demo", false, "fill an empty shop with invented products, and keep it alive")
-	cmd.Flags().DurationVar(&flags.pace, "demo-pace", 2*time.Second, "how often something happens in the demonstration")
-	cmd.Flags().StringSliceVar(&flags.only, "only", nil, "run just these services, comma-separated")
+	cmd.Flags().IntVar(&flags.port, "port", 8080, "the gateway's port; the services use the following ports (PORT)")
+	cmd.Flags().BoolVar(&flags.dev, "dev", false, "offer the development sign-in regardless of the configuration")
+	cmd.Flags().BoolVar(&flags.demo, "demo", false, "create products in an empty shop, and send orders and wishes")
+	cmd.Flags().DurationVar(&flags.pace, "demo-pace", 2*time.Second, "interval between two actions of the demonstration")
+	cmd.Flags().StringSliceVar(&flags.only, "only", nil, "run only these services, separated by commas")
 	return cmd
 }
 
 func newServe() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve NAME...",
-		Short: "Run one service, or several, in this process",
-		Long: `serve runs the services named. Each listens on its own port as up lays them out
-(PORT+1 and so on, on HOST) and finds the others there too, unless INVENTORY_URL,
-SALES_URL and so on say otherwise: http://host:port, amqp: (JSON-RPC through
-AMQP_URL) or redis: (through REDIS_URL). A service is served that way as well. On any
-HOST that other machines reach, INTERNAL_TOKEN must be set.
+		Short: "Run one or more services in this process",
+		Long: `serve runs the named services. Each listens on HOST, on the same port as with up
+(PORT+1 and so on), and expects the others there, too. INVENTORY_URL, SALES_URL and so on
+override where a service is called: http://host:port, amqp: (JSON-RPC through AMQP_URL) or
+redis: (JSON-RPC through REDIS_URL). With amqp: or redis: the service itself also accepts
+requests that way. If other machines can reach the address in HOST, set INTERNAL_TOKEN.
 
-The gateway, on PORT, knows people by the tokens of an issuer (JWKS_URL, JWT_KEY or JWT_SECRET,
-JWT_ISSUER, JWT_AUDIENCE) and machines by API keys (quadrille keys create).`,
+The gateway, on PORT, authenticates people with tokens of an issuer (JWKS_URL, JWT_KEY or
+JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE) and machines with API keys (quadrille keys create).`,
 		Example:   "  AMQP_URL=amqp://guest:guest@localhost DATABASE_URL=postgres://postgres@localhost/shop quadrille serve sales",
 		Args:      cobra.MinimumNArgs(1),
 		ValidArgs: runnable(),
@@ -107,11 +108,12 @@ JWT_ISSUER, JWT_AUDIENCE) and machines by API keys (quadrille keys create).`,
 	}
 }
 
-// beside is what a command does while its services run, until ctx ends.
-type beside func(ctx context.Context, log *slog.Logger, shop *app.Shop, services []app.Service) error
+// work runs beside the services of a command, until ctx ends.
+type work func(ctx context.Context, log *slog.Logger, shop *app.Shop, services []app.Service) error
 
-// run runs services, and what is beside them, until ctx ends or one of them fails.
-func run(ctx context.Context, cfg app.Config, names []string, work beside) error {
+// run runs the services with these names, and beside them work, until ctx ends or one of
+// them fails.
+func run(ctx context.Context, cfg app.Config, names []string, beside work) error {
 	log, err := app.NewLog(os.Stdout, cfg.LogLevel, cfg.LogFormat)
 	if err != nil {
 		return err
@@ -123,7 +125,7 @@ func run(ctx context.Context, cfg app.Config, names []string, work beside) error
 	shop, err := app.Start(ctx, cfg, log, services)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil // stopped while it was still starting
+			return nil // stopped during the start
 		}
 		return err
 	}
@@ -132,7 +134,7 @@ func run(ctx context.Context, cfg app.Config, names []string, work beside) error
 	failed, worked := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(worked)
-		if err := work(working, log, shop, services); err != nil {
+		if err := beside(working, log, shop, services); err != nil {
 			failed <- err
 		}
 	}()
@@ -147,10 +149,10 @@ func run(ctx context.Context, cfg app.Config, names []string, work beside) error
 	return errors.Join(err, shop.Stop())
 }
 
-// show runs the demonstration until ctx ends.
-func show(ctx context.Context, cfg app.Config, log *slog.Logger, pace time.Duration) error {
+// runDemo runs the demonstration until ctx ends.
+func runDemo(ctx context.Context, cfg app.Config, log *slog.Logger, pace time.Duration) error {
 	connections := app.NewConnections(cfg, log)
-	defer connections.Close() //nolint:errcheck // what is under way has ended
+	defer connections.Close() //nolint:errcheck // all requests have ended
 	d, err := demo.New(demo.Config{URL: cfg.URL, HTTP: connections.HTTP(requestTimeout), Log: log, Every: pace})
 	if err != nil {
 		return err

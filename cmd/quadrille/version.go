@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version and commit are set by release builds, with
-// -ldflags '-X main.version=1.2.0 -X main.commit=0123abc'. Other builds leave them
-// empty and say what Go recorded.
+// version and commit are set in release builds by
+// -ldflags '-X main.version=1.2.0 -X main.commit=0123abc'. If they are empty, describe uses
+// the information that Go records in the binary.
 var version, commit string
 
 func newVersion() *cobra.Command {
@@ -25,7 +25,7 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// thisBuild describes the running program.
+// thisBuild returns the version line of the running program.
 func thisBuild() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -34,9 +34,9 @@ func thisBuild() string {
 	return describe(info, version, commit)
 }
 
-// describe returns one line with version, commit, Go version and platform. What
-// the linker did not set comes from info: Go records the commit when it builds in
-// a repository, and says nothing of it for go run.
+// describe returns one line with version, commit, Go version and platform. If version or
+// commit is empty, it takes them from info. Go records the commit of builds in a
+// repository, but not for go run.
 func describe(info *debug.BuildInfo, version, commit string) string {
 	recorded := map[string]string{}
 	for _, s := range info.Settings {

@@ -176,7 +176,7 @@ func TestKilledInTheMiddleOfTraffic(t *testing.T) {
 			}
 			t.Logf("killed %d times", kills)
 			out, err := m.Run("traffic", file, "--stock", "1000")
-			if err != nil || !strings.Contains(out, "nothing was doubled") {
+			if err != nil || !strings.Contains(out, "nothing was duplicated") {
 				t.Fatalf("second run: %v\n%s", err, out)
 			}
 			report := m.audit()

@@ -39,7 +39,7 @@ func TestHealthy(t *testing.T) {
 		"127.0.0.1:1 is not ready: no answer":            {"--url", "http://127.0.0.1:1"},
 		`there is no service "sale"`:                     {"sale"},
 		"give names or --url, not both":                  {"sales", "--url", "http://127.0.0.1:1"},
-		`--url "sales:8084" is no base URL`:              {"--url", "sales:8084"},
+		`--url "sales:8084" is not a base URL`:           {"--url", "sales:8084"},
 		"http://ann:xxxxx@127.0.0.1:1 is not ready: no ": {"--url", "http://ann:s3cret@127.0.0.1:1"},
 	} {
 		if err := m.says(false, want, args...); err != nil {

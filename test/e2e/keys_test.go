@@ -104,13 +104,13 @@ func TestKeysThatCannotBeMade(t *testing.T) {
 	refused := func() {
 		t.Helper()
 		for want, args := range map[string][]string{
-			`"boss" is no role; there are customer, warehouse and staff`:        {"create", "--name", "x", "--role", "boss"},
-			"subject goes with the role customer":                               {"create", "--name", "x", "--role", "customer"},
-			"subject goes with the role customer: whose orders and wishes they": {"create", "--name", "x", "--role", "staff", "--subject", "ann"},
+			`"boss" is not a role; the roles are customer, warehouse and staff`:            {"create", "--name", "x", "--role", "boss"},
+			"subject must name the customer for whom the key acts if the role is customer": {"create", "--name", "x", "--role", "customer"},
+			"the role is customer, and be absent otherwise":                                {"create", "--name", "x", "--role", "staff", "--subject", "ann"},
 			"subject must be 1 to 64":                                           {"create", "--name", "x", "--role", "customer", "--subject", "a b"},
 			"name must have 1 to 100 characters":                                {"create", "--name", "", "--role", "staff"},
-			"name must have no control characters, and be UTF-8":                {"create", "--name", "\xff", "--role", "staff"},
-			"name must have no control characters":                              {"create", "--name", "a\x1b[31mb\n", "--role", "staff"},
+			"name must be UTF-8 without control characters":                     {"create", "--name", "\xff", "--role", "staff"},
+			"; name must be UTF-8 without control characters":                   {"create", "--name", "a\x1b[31mb\n", "--role", "staff"},
 			`subject must be 1 to 64 of A-Z a-z 0-9 . _ @ -, and neither . nor`: {"create", "--name", "x", "--role", "customer", "--subject", ".."},
 			"expires_at is in the past":                                         {"create", "--name", "x", "--role", "staff", "--expires", "-1h"},
 			`required flag(s) "name", "role" not set`:                           {"create"},
@@ -203,7 +203,7 @@ func TestTheGatewayReadsAgain(t *testing.T) {
 			"state is open, retried":  {"dead", "list", "gateway", "--state", "odd"},
 			"limit is 1 to 500":       {"dead", "list", "gateway", "--limit", "0"},
 			"no such dead letter":     {"dead", "show", "gateway", "99"},
-			"no events of its own":    {"rebuild", "gateway"},
+			"publishes no events":     {"rebuild", "gateway"},
 			`gateway does not read "`: {"replay", "gateway", "--from", "stats"},
 		} {
 			if out, err := m.Run(args...); err == nil || !strings.Contains(out, want) {
