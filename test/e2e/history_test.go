@@ -224,7 +224,7 @@ func TestLostHistory(t *testing.T) {
 		}
 		m.must("audit", "--wait", "60s")
 		for _, service := range []string{"inventory", "catalog", "sales"} {
-			if out := m.must("rebuild", service); !strings.Contains(out, "anew") {
+			if out := m.must("rebuild", service); !strings.Contains(out, "events again") {
 				t.Errorf("rebuild says %q", out)
 			}
 		}
@@ -239,7 +239,7 @@ func TestLostHistory(t *testing.T) {
 			t.Errorf("%d events were told before, %d after", events, told)
 		}
 		m.stop(up)
-		if out := m.must("rebuild", "sales"); !strings.Contains(out, "published anew") {
+		if out := m.must("rebuild", "sales"); !strings.Contains(out, "Published the outbox of sales again") {
 			t.Errorf("rebuild of a stopped service says %q", out)
 		}
 		m.Start(nil, append([]string{"serve"}, dancers()...)...)
@@ -247,7 +247,7 @@ func TestLostHistory(t *testing.T) {
 		if again := m.audit(); fmt.Sprint(again) != fmt.Sprint(after) {
 			t.Errorf("before: %+v\nafter: %+v", after, again)
 		}
-		if out, err := m.Run("rebuild", "stats"); err == nil || !strings.Contains(out, "no events of its own") {
+		if out, err := m.Run("rebuild", "stats"); err == nil || !strings.Contains(out, "publishes no events") {
 			t.Errorf("rebuild stats: %v, %s", err, out)
 		}
 	})
