@@ -13,22 +13,21 @@ import (
 	"quadrille/pkg/outbox/outboxtest"
 )
 
-// However the events come, products end up showing what inventory has, at the
-// same versions.
+// Events in any order and with duplicates give the same products at the same versions.
 func TestProductsConverge(t *testing.T) {
 	conn := dbtest.SQLite(t, Name, migrations)
 	rapid.Check(t, func(t *rapid.T) {
-		inventory, told := stocktest.History(t, "A", "B", "C")
-		want := converge(t, conn, inventory, [][]events.Event{told})
-		got := converge(t, conn, inventory, stocktest.Shuffled(t, told))
+		inventory, published := stocktest.History(t, "A", "B", "C")
+		want := converge(t, conn, inventory, [][]events.Event{published})
+		got := converge(t, conn, inventory, stocktest.Shuffled(t, published))
 		if got != want {
-			t.Fatalf("in order: %s\nanyhow:   %s", want, got)
+			t.Fatalf("in order: %s\nshuffled: %s", want, got)
 		}
 	})
 }
 
-// converge hands the batches to a catalog that offers two of the SKUs, and
-// returns what it shows and what it told.
+// converge delivers the batches to a catalog that offers two of the SKUs. It returns the
+// products and the published events as text.
 func converge(t *rapid.T, conn *gorm.DB, inventory stocktest.Inventory, batches [][]events.Event) (state string) {
 	s := emptied(t, conn)
 	put(t, s, "A", terms("A", 1))
@@ -59,8 +58,8 @@ func shown(t *rapid.T, s *Service) []Product {
 	return rows
 }
 
-// Whatever happens to products and stock, in whatever order: catalog shows what
-// the simplest account of it says, and tells of every version once, in order.
+// Any sequence of changes of products and stock gives the products of a simple model, and
+// one event for each version, in order.
 func TestCatalogMatchesAModel(t *testing.T) {
 	conn := dbtest.SQLite(t, Name, migrations)
 	rapid.Check(t, func(t *rapid.T) {
@@ -70,15 +69,15 @@ func TestCatalogMatchesAModel(t *testing.T) {
 		}
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
 			step(t, s, inventory, account[rapid.SampledFrom(codes()).Draw(t, "sku")])
-			checkAccount(t, s, account)
+			checkModel(t, s, account)
 		}
-		checkTold(t, s, account)
+		checkEvents(t, s, account)
 	})
 }
 
 func codes() []string { return []string{"A", "B"} }
 
-// step does one thing to a product and writes it down in p.
+// step applies a random operation to the service and to the product p of the model.
 func step(t *rapid.T, s *Service, inventory stocktest.Inventory, p *Product) {
 	switch rapid.SampledFrom([]string{"offer", "withdraw", "stock"}).Draw(t, "step") {
 	case "offer":
@@ -107,7 +106,7 @@ func step(t *rapid.T, s *Service, inventory stocktest.Inventory, p *Product) {
 	}
 }
 
-func checkAccount(t *rapid.T, s *Service, account map[string]*Product) {
+func checkModel(t *rapid.T, s *Service, account map[string]*Product) {
 	got, want := "", ""
 	for _, p := range shown(t, s) {
 		got += fmt.Sprintf("%s %s %d at %d; ", p.SKU, p.Title, p.Quantity, p.Version)
@@ -118,21 +117,21 @@ func checkAccount(t *rapid.T, s *Service, account map[string]*Product) {
 		}
 	}
 	if got != want {
-		t.Fatalf("shows %s, want %s", got, want)
+		t.Fatalf("got %s, want %s", got, want)
 	}
 }
 
-func checkTold(t *rapid.T, s *Service, account map[string]*Product) {
+func checkEvents(t *rapid.T, s *Service, account map[string]*Product) {
 	last := map[string]events.Event{}
 	for _, e := range outboxtest.Events(t, s.store.db) {
 		if e.Version != last[e.Subject].Version+1 {
-			t.Fatalf("%s was told at version %d after %d", e.Subject, e.Version, last[e.Subject].Version)
+			t.Fatalf("%s: event of version %d follows version %d", e.Subject, e.Version, last[e.Subject].Version)
 		}
 		last[e.Subject] = e
 	}
 	for code, p := range account {
 		if last[code].Version != p.Version || p.Withdrawn != (last[code].Type == events.CatalogProductWithdrawn) {
-			t.Fatalf("told %+v last of %+v", last[code], p)
+			t.Fatalf("the last event is %+v, the product %+v", last[code], p)
 		}
 	}
 }

@@ -1,7 +1,7 @@
-// Package catalog knows what the shop offers and at what price, and shows
-// whether it can be had, from its own copy of inventory's stock.
+// Package catalog keeps the products that the shop offers, with their prices, and shows
+// their availability from its own copy of inventory's stock.
 //
-// It says that a product changed or was withdrawn, and follows inventory. The
-// way of one event through it: api.go, service.go, product.go, store.go, then
-// the outbox; and the other way round from consume.go.
+// It publishes that a product changed or was withdrawn, and consumes inventory's changes of
+// stock. One request passes through api.go, service.go, product.go and store.go to the
+// outbox; one consumed event starts in consume.go.
 package catalog

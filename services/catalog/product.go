@@ -14,24 +14,23 @@ import (
 	"quadrille/pkg/money"
 )
 
-// Product is something that the shop offers, or used to.
+// Product is a product that the shop offers or has withdrawn.
 type Product struct {
 	SKU         string `gorm:"column:sku;primaryKey"`
 	Title       string
 	Description string
 	PriceMinor  int64
 	Currency    string
-	Search      string // what a search looks at: folded SKU, title and description
+	Search      string // searched text: folded SKU, title and description
 	Withdrawn   bool
 	Version     int64
-	// The times are the service's own, not the moment of writing: what a change
-	// answers is what is kept.
+	// The service sets the times, not gorm, so that a response has the stored values.
 	CreatedAt time.Time `gorm:"autoCreateTime:false"`
 	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
 	Quantity  int64     `gorm:"->"` // from the copy of stock, read only
 }
 
-// Terms are what the shop says of a product.
+// Terms are the title, description and price of an offer.
 type Terms struct {
 	Title       string
 	Description string
@@ -41,11 +40,11 @@ type Terms struct {
 // Price returns the product's price.
 func (p *Product) Price() money.Money { return money.Money{Minor: p.PriceMinor, Currency: p.Currency} }
 
-// Exists reports whether the product is offered.
+// Exists reports whether the product is on offer.
 func (p *Product) Exists() bool { return p.Version > 0 && !p.Withdrawn }
 
-// Offer puts the product on offer at terms. created: it was not before. changed:
-// it is another version now.
+// Offer puts the product on offer at terms. created is true if it was not on offer before,
+// changed if its version rose.
 func (p *Product) Offer(t Terms, now time.Time) (created, changed bool) {
 	created = !p.Exists()
 	same := p.Title == t.Title && p.Description == t.Description && p.Price() == t.Price
@@ -64,7 +63,7 @@ func (p *Product) Offer(t Terms, now time.Time) (created, changed bool) {
 	return created, true
 }
 
-// Withdraw takes the product off the offer.
+// Withdraw withdraws the product. A product that is not on offer gives a fault (NotFound).
 func (p *Product) Withdraw(now time.Time) error {
 	if !p.Exists() {
 		return unknown(p.SKU)
@@ -76,15 +75,15 @@ func (p *Product) Withdraw(now time.Time) error {
 }
 
 func unknown(sku string) error {
-	return fault.New(fault.NotFound, "product_unknown", "no product %s is offered", sku)
+	return fault.New(fault.NotFound, "product_unknown", "product %s is not on offer", sku)
 }
 
-// Fold returns text as a search compares it: without case and accents.
+// Fold normalizes text for searches: it removes case, accents and repeated white space.
 func Fold(text string) string {
 	plain, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), text)
 	if err != nil {
 		plain = text
 	}
-	// Cherokee changes its case at every folding; the lower one is the end of it.
+	// Each case folding toggles the case of Cherokee letters. ToLower makes Fold idempotent.
 	return strings.ToLower(cases.Fold().String(strings.Join(strings.Fields(plain), " ")))
 }

@@ -41,7 +41,7 @@ func TestOfferRaisesTheVersionOnlyWhenSomethingChanges(t *testing.T) {
 			t.Errorf("%s: %+v", name, p)
 		}
 		if p.Search != Fold("85123A "+tc.terms.Title+" "+tc.terms.Description) {
-			t.Errorf("%s: found by %q", name, p.Search)
+			t.Errorf("%s: got search text %q", name, p.Search)
 		}
 	}
 }
@@ -65,8 +65,7 @@ func TestWithdrawAndOfferAgain(t *testing.T) {
 	}
 }
 
-// Whatever is done to a product, its version rises by one where it changes and
-// stands where it does not.
+// Any sequence of operations raises the version by one with each change, and only then.
 func TestVersionRisesByOneWithEachChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, now := Product{SKU: "A"}, time.Now()
@@ -101,7 +100,7 @@ func TestFold(t *testing.T) {
 		"Ꭰ":                      "ꭰ",
 	} {
 		if got := Fold(text); got != want {
-			t.Errorf("Fold(%q) is %q, want %q", text, got, want)
+			t.Errorf("Fold(%q): got %q, want %q", text, got, want)
 		}
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"quadrille/pkg/sku"
 )
 
-// Service is what catalog can be asked to do. Its methods are safe for
-// concurrent use; their errors are faults, or failures of the database.
+// Service implements the operations of catalog. Its methods are safe for concurrent use.
+// They return faults, or errors of the database.
 type Service struct {
 	store *store
-	wake  func() // there is something to relay
+	wake  func() // wakes the relay after a commit
 }
 
-// match refuses a change of a product that is not at the version the caller
-// knew. Version 0 is a product that is not offered.
+// match returns an error if the product's version is not the one that the caller expects.
+// A product that is not on offer has version 0.
 type match func(version int64) error
 
-// Put offers a product at terms. created is false if it was offered before.
+// Put offers a product at terms. created is false if it was on offer before.
 func (s *Service) Put(ctx context.Context, code string, t Terms, match match) (p Product, created bool, err error) {
 	if code, err = sku.Normalize(code); err != nil {
 		return p, false, err
@@ -38,7 +38,7 @@ func (s *Service) Put(ctx context.Context, code string, t Terms, match match) (p
 	return p, created, err
 }
 
-// Withdraw takes a product off the offer.
+// Withdraw withdraws a product.
 func (s *Service) Withdraw(ctx context.Context, code string, match match) error {
 	code, err := sku.Normalize(code)
 	if err != nil {
@@ -66,7 +66,7 @@ func versionOf(p *Product) int64 {
 	return 0
 }
 
-// Product returns one product that is offered.
+// Product returns one product that is on offer.
 func (s *Service) Product(ctx context.Context, code string) (Product, error) {
 	code, err := sku.Normalize(code)
 	if err != nil {

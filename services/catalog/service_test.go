@@ -15,7 +15,7 @@ import (
 )
 
 // news returns the events in the outbox as text: type, subject and version.
-func news(t outboxtest.T, s *Service) (told string) {
+func news(t outboxtest.T, s *Service) string {
 	t.Helper()
 	var b strings.Builder
 	for _, e := range outboxtest.Events(t, s.store.db) {
@@ -27,7 +27,7 @@ func news(t outboxtest.T, s *Service) (told string) {
 func checkNews(t *testing.T, s *Service, want string) {
 	t.Helper()
 	if got := news(t, s); got != want {
-		t.Errorf("told %q, want %q", got, want)
+		t.Errorf("got events %q, want %q", got, want)
 	}
 }
 
@@ -61,8 +61,8 @@ func TestPutStoresTheProductAndItsEvent(t *testing.T) {
 	})
 }
 
-// What a change answers is what is kept, to the last field: both carry the same
-// version, and so the same ETag.
+// Put returns the stored product in every field: both have the same version, and so the
+// same ETag.
 func TestPutReturnsTheStoredProduct(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		clock := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
@@ -75,11 +75,11 @@ func TestPutReturnsTheStoredProduct(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !kept.UpdatedAt.Equal(answered.UpdatedAt) || !kept.CreatedAt.Equal(answered.CreatedAt) {
-				t.Errorf("answered %v and %v, kept %v and %v", answered.CreatedAt, answered.UpdatedAt, kept.CreatedAt, kept.UpdatedAt)
+				t.Errorf("returned %v and %v, stored %v and %v", answered.CreatedAt, answered.UpdatedAt, kept.CreatedAt, kept.UpdatedAt)
 			}
-			kept.CreatedAt, kept.UpdatedAt = answered.CreatedAt, answered.UpdatedAt // but for the zone
+			kept.CreatedAt, kept.UpdatedAt = answered.CreatedAt, answered.UpdatedAt // these may differ in the time zone
 			if kept != answered {
-				t.Errorf("answered %+v, kept %+v", answered, kept)
+				t.Errorf("returned %+v, stored %+v", answered, kept)
 			}
 		}
 	})
@@ -104,11 +104,11 @@ func TestWithdrawHidesTheProductUntilItIsOfferedAgain(t *testing.T) {
 	})
 }
 
-// A change that its caller would not make if it knew leaves everything as it is.
+// A change that match refuses writes and publishes nothing.
 func TestRefusedChangeWritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		put(t, s, "A", terms("A", 1))
-		s.wake = func() { t.Error("there is nothing to relay") }
+		s.wake = func() { t.Error("the relay was woken without an event") }
 		stale := fault.New(fault.Stale, "version_stale", "")
 		seen := []int64{}
 		refuse := func(version int64) error {
@@ -127,7 +127,7 @@ func TestRefusedChangeWritesNothing(t *testing.T) {
 		_, _, err := s.Put(t.Context(), "not/one", terms("A", 1), always)
 		checkCode(t, err, fault.Invalid, "sku_invalid")
 		if fmt.Sprint(seen) != "[1 0 1]" {
-			t.Errorf("asked about versions %v", seen)
+			t.Errorf("match got the versions %v", seen)
 		}
 		p, err := s.Product(t.Context(), "A")
 		if err != nil || p.Title != "A" || p.Version != 1 {
@@ -158,9 +158,9 @@ func TestProductShowsItsStock(t *testing.T) {
 			t.Errorf("shown %+v, %v", p, err)
 		}
 		checkNews(t, s, "changed A@1, changed GONE@1, withdrawn GONE@2, changed A@2, ")
-		told := outboxtest.Events(t, s.store.db)
-		if last := told[len(told)-1]; last.CausationID != cause.ID || last.CorrelationID != cause.CorrelationID {
-			t.Errorf("%+v does not name %+v as its cause", last, cause)
+		published := outboxtest.Events(t, s.store.db)
+		if last := published[len(published)-1]; last.CausationID != cause.ID || last.CorrelationID != cause.CorrelationID {
+			t.Errorf("the causation ID of %+v is not that of %+v", last, cause)
 		}
 		if p := put(t, s, "GONE", terms("gone", 1)); p.Quantity != 3 || p.Version != 3 {
 			t.Errorf("offered again: %+v", p)
@@ -172,8 +172,8 @@ func TestProductShowsItsStock(t *testing.T) {
 	})
 }
 
-// A movement that leaves what can be promised as it was (a reservation that is
-// shipped) is no news of a product.
+// A movement that leaves the available quantity unchanged, such as the shipment of a
+// reservation, publishes nothing.
 func TestUnchangedQuantityPublishesNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
@@ -185,8 +185,8 @@ func TestUnchangedQuantityPublishesNothing(t *testing.T) {
 	})
 }
 
-// While products are offered, stock changes. No version of a product may show two
-// quantities, and what was told last is what is kept.
+// Products are offered while their stock changes. No version of a product shows two
+// quantities, and the last event has the stored version.
 func TestConcurrentOffersAndStockChanges(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		const rounds, products = 10, 6
@@ -214,24 +214,24 @@ func TestConcurrentOffersAndStockChanges(t *testing.T) {
 			for i, code := range codes {
 				kept, err := s.Product(t.Context(), code)
 				if err != nil || kept.Quantity != 5 || (kept.Version == answered[i].Version) != (kept.Quantity == answered[i].Quantity) {
-					t.Errorf("%v: answered %d at version %d, kept %d at version %d", err, answered[i].Quantity, answered[i].Version, kept.Quantity, kept.Version)
+					t.Errorf("%v: returned %d at version %d, stored %d at version %d", err, answered[i].Quantity, answered[i].Version, kept.Quantity, kept.Version)
 				}
 			}
 		}
 		last := map[string]int64{}
 		for _, e := range outboxtest.Events(t, s.store.db) {
 			if e.Version != last[e.Subject]+1 {
-				t.Errorf("%s was told at version %d after %d", e.Subject, e.Version, last[e.Subject])
+				t.Errorf("%s: event of version %d follows version %d", e.Subject, e.Version, last[e.Subject])
 			}
 			last[e.Subject] = e.Version
 		}
 		if len(last) != rounds*products {
-			t.Errorf("%d products were told of", len(last))
+			t.Errorf("got events of %d products", len(last))
 		}
 	})
 }
 
-// Of changes that meet, one comes after the other.
+// Concurrent puts of one product are serialized.
 func TestConcurrentPutsAreSerialized(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		const callers = 8
@@ -252,7 +252,7 @@ func TestConcurrentPutsAreSerialized(t *testing.T) {
 		}
 		p, err := s.Product(t.Context(), "A")
 		if err != nil || firsts != 1 || p.Version != callers || len(outboxtest.Events(t, s.store.db)) != callers {
-			t.Errorf("%d created it, it is at version %d, %v, told %s", firsts, p.Version, err, news(t, s))
+			t.Errorf("%d puts created it, version %d, %v, events %s", firsts, p.Version, err, news(t, s))
 		}
 	})
 }

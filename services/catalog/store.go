@@ -16,25 +16,26 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// store keeps catalog's rows. Its exported methods own the transaction; what
-// changes a product writes the outbox row in the same one.
+// store accesses catalog's tables. Its exported methods run their own transaction. Changes
+// of a product and their outbox rows share a transaction.
 type store struct {
 	db  *gorm.DB
 	now func() time.Time
 }
 
-// Change has change work on the product, which is empty (version 0) where there
-// is none, and keeps it if it says so. said is the event of a change.
-func (s *store) Change(ctx context.Context, sku string, change func(*Product) (changed bool, err error), said func(string, int64) events.Event) (p Product, err error) {
+// Change locks the product and calls change with it; a product that was never offered has
+// version 0. If change returns true, Change writes the product and its event, which event
+// makes from the SKU and the new version.
+func (s *store) Change(ctx context.Context, sku string, change func(*Product) (changed bool, err error), event func(string, int64) events.Event) (p Product, err error) {
 	err = dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
-		// The copy comes first, as it does for the reader: a product that appears
-		// while its stock changes sees the change, or is seen by it. Whoever holds a
-		// SKU's copy is alone with its product, so products need no order of locking.
+		// Lock the stock copy first, as the consumer does. So a product offered while its
+		// stock changes either sees the change or is updated by it. The lock on a SKU's copy
+		// guards its product, too: products need no lock order of their own.
 		stock, err := stockcopy.Lock(tx, sku)
 		if err != nil {
 			return err
 		}
-		p = Product{} // of a try that met a conflict
+		p = Product{} // discard what a retried attempt left
 		if err := tx.Limit(1).Find(&p, "sku = ?", sku).Error; err != nil {
 			return db.Wrap(err, "read product")
 		}
@@ -47,13 +48,14 @@ func (s *store) Change(ctx context.Context, sku string, change func(*Product) (c
 		if err := tx.Clauses(upsert).Create(&p).Error; err != nil {
 			return db.Wrap(err, "write product")
 		}
-		return outbox.Append(ctx, tx, said(p.SKU, p.Version))
+		return outbox.Append(ctx, tx, event(p.SKU, p.Version))
 	})
 	return p, err
 }
 
-// stockChanged moves the products whose stock changed on by one version, since
-// what they show is another, and says so. It runs in the reader's transaction.
+// stockChanged raises the version of the products whose stock changed, because they show
+// another quantity now, and appends an event for each. It runs in the consumer's
+// transaction.
 func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockcopy.Change) error {
 	causes := make(map[string]events.Event, len(changes))
 	skus := make([]string, len(changes))
@@ -64,9 +66,9 @@ func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockco
 	err := tx.Raw("UPDATE products SET version = version + 1, updated_at = ? WHERE sku IN ? AND NOT withdrawn RETURNING sku, version",
 		s.now(), skus).Scan(&moved).Error
 	if err != nil {
-		return db.Wrap(err, "move products on")
+		return db.Wrap(err, "raise versions of products")
 	}
-	slices.SortFunc(moved, func(a, b Product) int { return strings.Compare(a.SKU, b.SKU) }) // a database returns them in no order
+	slices.SortFunc(moved, func(a, b Product) int { return strings.Compare(a.SKU, b.SKU) }) // RETURNING has no order
 	news := make([]events.Event, len(moved))
 	for i, p := range moved {
 		news[i] = events.ProductChanged(p.SKU, p.Version).Stamp(events.CausedBy(ctx, causes[p.SKU]))
@@ -74,7 +76,7 @@ func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockco
 	return outbox.Append(ctx, tx, news...)
 }
 
-// Product returns one product that is offered.
+// Product returns one product that is on offer.
 func (s *store) Product(ctx context.Context, sku string) (Product, error) {
 	var rows []Product
 	err := s.offered(ctx).Where("products.sku = ?", sku).Limit(1).Find(&rows).Error
@@ -87,9 +89,9 @@ func (s *store) Product(ctx context.Context, sku string) (Product, error) {
 	return rows[0], nil
 }
 
-// Query says which products to list.
+// Query selects products. Empty fields do not filter.
 type Query struct {
-	Text      string // contained in SKU, title or description, folded
+	Text      string // contained in SKU, title or description; folded by Fold
 	Available *bool
 	SKUs      []string
 }
@@ -110,12 +112,12 @@ func (s *store) Products(ctx context.Context, query Query, after string, limit i
 	return rows, db.Wrap(q.Order("products.sku").Limit(limit).Find(&rows).Error, "list products")
 }
 
-// containing returns the LIKE pattern of what contains text as it stands.
+// containing returns a LIKE pattern that matches values with text in them, literally.
 func containing(text string) string {
 	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text) + "%"
 }
 
-// offered returns the products that are not withdrawn, with what is in stock of each.
+// offered returns a query of the products that are not withdrawn, each with its stock.
 func (s *store) offered(ctx context.Context) *gorm.DB {
 	return s.db.WithContext(ctx).Model(&Product{}).
 		Select("products.*, COALESCE(stock.quantity, 0) AS quantity").

@@ -69,7 +69,7 @@ func TestSearchesAndPagesProducts(t *testing.T) {
 	})
 }
 
-// More products at once than one statement of anything holds.
+// The batch has more products than any single statement.
 func TestStockOfManyProductsChangesAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
@@ -104,14 +104,14 @@ func TestDatabaseConstraintsRefuseInvalidRows(t *testing.T) {
 			return conn.Create(&stockcopy.Copy{SKU: sku, Quantity: quantity, Version: version, UpdatedAt: db.Now()}).Error
 		}
 		if product("A", 0, 1) != nil || stock("A", 0, 0) != nil {
-			t.Fatal("what is right is refused")
+			t.Fatal("a valid row was refused")
 		}
 		for what, err := range map[string]error{
-			"a price below nothing": product("B", -1, 1), "a product never offered": product("C", 1, 0), "two of a SKU": product("A", 1, 1),
-			"less than nothing in stock": stock("B", -1, 1), "a version below nothing": stock("C", 1, -1), "two copies of a SKU": stock("A", 1, 1),
+			"a negative price": product("B", -1, 1), "a product at version 0": product("C", 1, 0), "two of a SKU": product("A", 1, 1),
+			"a negative quantity": stock("B", -1, 1), "a negative version": stock("C", 1, -1), "two copies of a SKU": stock("A", 1, 1),
 		} {
 			if err == nil {
-				t.Errorf("%s was taken", what)
+				t.Errorf("%s was stored", what)
 			}
 		}
 	})

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// figures is everything that stats can be asked.
+// figures holds all responses of stats.
 type figures struct {
 	summary Summary
 	daily   []Daily
@@ -18,7 +18,7 @@ type figures struct {
 	copies  []held
 }
 
-// held is what a copy shows of its order.
+// held holds the compared fields of a copy.
 type held struct {
 	id, status, currency string
 	units, minor         int64
@@ -46,7 +46,7 @@ func shown(t rapid.TB, s *Service) (f figures) {
 	return f
 }
 
-// account returns the figures of the orders that sales has, counted one by one.
+// account computes the expected figures from sales' orders, one by one.
 func (f *fakeSales) account() (all figures) {
 	all.summary = Summary{Status: map[string]int64{}, Revenue: Revenue{}}
 	days, skus := map[[2]string]Daily{}, map[[2]string]Top{}
@@ -81,22 +81,22 @@ func (f *fakeSales) account() (all figures) {
 	return all
 }
 
-// equal compares figures; nothing is nothing, empty or nil.
+// equal compares figures. Nil and empty slices and maps are equal.
 func (f figures) equal(other figures) bool {
 	return f.summary.Orders == other.summary.Orders && f.summary.Units == other.summary.Units &&
 		maps.Equal(f.summary.Status, other.summary.Status) && maps.Equal(f.summary.Revenue, other.summary.Revenue) &&
 		slices.Equal(f.daily, other.daily) && slices.Equal(f.top, other.top) && slices.Equal(f.copies, other.copies)
 }
 
-// checkFigures wants the service to show what sales has.
+// checkFigures fails unless the service has the figures of sales' orders.
 func checkFigures(t rapid.TB, s *Service, sales *fakeSales) {
 	t.Helper()
 	if got, want := shown(t, s), sales.account(); !got.equal(want) {
-		t.Fatalf("shows %+v\nwant  %+v", got, want)
+		t.Fatalf("got  %+v\nwant %+v", got, want)
 	}
 }
 
-// A check that cannot fail proves nothing.
+// Without this test, a comparison that always succeeds would go unnoticed.
 func TestFiguresComparisonDetectsDifferences(t *testing.T) {
 	sales := newSales()
 	sales.place("o1", "2010-12-01", "GBP", ordered{"A", 1, 255})
@@ -104,6 +104,6 @@ func TestFiguresComparisonDetectsDifferences(t *testing.T) {
 	before := sales.account()
 	sales.move("o1", Shipped)
 	if sales.account().equal(before) || !before.equal(before) {
-		t.Error("a shipped order looks as it did before")
+		t.Error("the figures are equal before and after an order was shipped")
 	}
 }

@@ -44,7 +44,7 @@ func (h *handlers) GetDaily(ctx context.Context, r api.GetDailyRequestObject) (a
 	})}, nil
 }
 
-// defaultTop is how many SKUs GET /sales/top tells without a limit.
+// defaultTop is the number of SKUs that GET /sales/top returns without a limit.
 const defaultTop = 10
 
 // GetTop handles GET /sales/top.
@@ -89,8 +89,8 @@ func revenues(r Revenue) []api.Money {
 	return all
 }
 
-// largest returns the revenue in the currency that has most of it: what a shop with one
-// currency asks for.
+// largest returns the revenue of the currency with the most minor units. On a tie it prefers
+// GBP, then the first by name. A shop with a single currency needs only this field.
 func largest(r Revenue) api.Money {
 	main := "GBP"
 	for _, currency := range slices.Sorted(maps.Keys(r)) {

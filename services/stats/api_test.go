@@ -16,7 +16,7 @@ func serve(t *testing.T, s *Service) resttest.API {
 	return resttest.Serve(t, Name, spec, func(e *echo.Echo) { routes(e, s) })
 }
 
-// checkAnswers compares bodies to the letter.
+// checkAnswers compares response bodies byte for byte.
 func checkAnswers(t *testing.T, s *Service, want map[string]string) {
 	t.Helper()
 	a := serve(t, s)
@@ -43,13 +43,13 @@ func TestFiguresOverREST(t *testing.T) {
 	})
 }
 
-// cursorAfter returns the cursor after the first copy: what is in it is nobody's
-// business.
+// cursorAfter returns the cursor after the first copy. Cursors are opaque, so that the test
+// reads it from the API.
 func cursorAfter(t *testing.T, s *Service) string {
 	t.Helper()
 	page := resttest.Decode[api.OrderPage](t, serve(t, s).Ask(http.MethodGet, "/orders?limit=1", ""))
 	if page.Next == nil {
-		t.Fatal("there is no next page")
+		t.Fatal("the page has no next cursor")
 	}
 	return *page.Next
 }
@@ -65,8 +65,8 @@ func TestEmptyFiguresOverREST(t *testing.T) {
 	})
 }
 
-// The revenue is that of the largest currency; of the pound where two are alike,
-// else of the first by name.
+// The revenue is that of the currency with the most. On a tie it is GBP, else the first by
+// name.
 func TestRevenueUsesTheLargestCurrency(t *testing.T) {
 	for _, tc := range []struct {
 		revenue        Revenue
@@ -80,7 +80,7 @@ func TestRevenueUsesTheLargestCurrency(t *testing.T) {
 		{Revenue{"USD": 255, "EUR": 255}, "2.55", "EUR"},
 	} {
 		if got := largest(tc.revenue); got.Amount != tc.main || got.Currency != tc.currency {
-			t.Errorf("of %v the revenue is %+v, want %s %s", tc.revenue, got, tc.main, tc.currency)
+			t.Errorf("%v: got revenue %+v, want %s %s", tc.revenue, got, tc.main, tc.currency)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"quadrille/pkg/events"
 )
 
-// BenchmarkReplay reads a history that was long there when stats joined, in a
-// reader's batches: Fetch and Apply, without the log and without HTTP.
+// BenchmarkReplay measures the replay of a long history in the batches of a consumer: Fetch
+// and Apply, without the log and without HTTP.
 func BenchmarkReplay(b *testing.B) {
 	for name, open := range map[string]func(b *testing.B) *gorm.DB{
 		"sqlite":   func(b *testing.B) *gorm.DB { return dbtest.SQLite(b, Name, migrations) },
@@ -19,17 +19,17 @@ func BenchmarkReplay(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			const batch = 500
-			told := longHistory()
+			published := longHistory()
 			sales, read := newSales(), 0
 			shop(sales, benchOrders)
 			for b.Loop() {
 				s := serviceOn(open(b))
-				for at := 0; at < len(told); at += batch {
-					if err := deliver(s, sales, told[at:at+batch]...); err != nil {
+				for at := 0; at < len(published); at += batch {
+					if err := deliver(s, sales, published[at:at+batch]...); err != nil {
 						b.Fatal(err)
 					}
 				}
-				read += len(told)
+				read += len(published)
 			}
 			b.ReportMetric(float64(read)/b.Elapsed().Seconds(), "events/s")
 		})
@@ -38,11 +38,11 @@ func BenchmarkReplay(b *testing.B) {
 
 const benchOrders = 4000
 
-// longHistory is 500,000 events of benchOrders orders, many of each at once.
+// longHistory returns 500,000 events of benchOrders orders.
 func longHistory() []events.Event {
-	told := make([]events.Event, 0, 500_000)
-	for i := range cap(told) {
-		told = append(told, events.OrderChanged(events.SalesOrderConfirmed, fmt.Sprintf("o%04d", i/2%benchOrders), int64(i%2+1)))
+	published := make([]events.Event, 0, 500_000)
+	for i := range cap(published) {
+		published = append(published, events.OrderChanged(events.SalesOrderConfirmed, fmt.Sprintf("o%04d", i/2%benchOrders), int64(i%2+1)))
 	}
-	return told
+	return published
 }

@@ -12,7 +12,7 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// orderSource is what stats asks sales for.
+// orderSource returns orders; sales' client implements it.
 type orderSource interface {
 	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
 	AllOrders(ctx context.Context) iter.Seq2[salesclient.Order, error]

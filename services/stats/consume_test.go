@@ -14,7 +14,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-// emptied returns a service without copies, so that one database serves many histories.
+// emptied returns a service without copies, so that many histories can use one database.
 func emptied(t *rapid.T, conn *gorm.DB) *Service {
 	if err := conn.Exec("DELETE FROM orders").Error; err != nil {
 		t.Fatal(err)
@@ -22,7 +22,7 @@ func emptied(t *rapid.T, conn *gorm.DB) *Service {
 	return serviceOn(conn)
 }
 
-// happen does one thing at sales, and returns the event that tells of it.
+// happen changes a random order at sales and returns the event.
 func happen(t *rapid.T, sales *fakeSales) events.Event {
 	id := fmt.Sprint("o", rapid.IntRange(0, 5).Draw(t, "order"))
 	if _, placed := sales.orders[id]; placed {
@@ -37,19 +37,19 @@ func happen(t *rapid.T, sales *fakeSales) events.Event {
 }
 
 // history draws the changes at a sales and returns their events in order.
-func history(t *rapid.T) (sales *fakeSales, told []events.Event) {
+func history(t *rapid.T) (sales *fakeSales, published []events.Event) {
 	sales = newSales()
 	for range rapid.IntRange(1, 25).Draw(t, "changes") {
-		told = append(told, happen(t, sales))
+		published = append(published, happen(t, sales))
 	}
-	return sales, told
+	return sales, published
 }
 
-// inAnyWay returns the events in any order, with any of them again, in batches of any
-// size. Each comes at least once.
-func inAnyWay(t *rapid.T, told []events.Event) (batches [][]events.Event) {
-	again := rapid.SliceOfN(rapid.SampledFrom(told), 0, 2*len(told)).Draw(t, "again")
-	all := rapid.Permutation(append(slices.Clone(told), again...)).Draw(t, "order")
+// inAnyWay returns the events in random order and in batches of random size. Each event
+// comes at least once, and some come again.
+func inAnyWay(t *rapid.T, published []events.Event) (batches [][]events.Event) {
+	again := rapid.SliceOfN(rapid.SampledFrom(published), 0, 2*len(published)).Draw(t, "again")
+	all := rapid.Permutation(append(slices.Clone(published), again...)).Draw(t, "order")
 	for len(all) > 0 {
 		n := rapid.IntRange(1, len(all)).Draw(t, "batch")
 		batches, all = append(batches, all[:n]), all[n:]
@@ -57,13 +57,13 @@ func inAnyWay(t *rapid.T, told []events.Event) (batches [][]events.Event) {
 	return batches
 }
 
-// However the events come, the figures are those of what sales has.
+// Events in any order and with duplicates give the figures of sales' orders.
 func TestFiguresConverge(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		rapid.Check(t, func(t *rapid.T) {
 			s := emptied(t, conn)
-			sales, told := history(t)
-			for _, batch := range inAnyWay(t, told) {
+			sales, published := history(t)
+			for _, batch := range inAnyWay(t, published) {
 				follow(t, s, sales, batch...)
 			}
 			checkFigures(t, s, sales)
@@ -71,41 +71,41 @@ func TestFiguresConverge(t *testing.T) {
 	})
 }
 
-// Sales goes on while stats reads: an event may find its order further on than it
-// tells, and what was fetched may be old when it is applied.
+// Sales changes orders while stats consumes: the fetched order may be newer than its event,
+// and may be outdated when it is applied.
 func TestFiguresConvergeWhileSalesGoesOn(t *testing.T) {
 	conn := dbtest.SQLite(t, Name, migrations)
 	rapid.Check(t, func(t *rapid.T) {
 		s, sales := emptied(t, conn), newSales()
-		told := []events.Event{happen(t, sales)}
+		published := []events.Event{happen(t, sales)}
 		for range rapid.IntRange(1, 15).Draw(t, "steps") {
-			batch := rapid.SliceOfN(rapid.SampledFrom(told), 1, len(told)).Draw(t, "batch")
+			batch := rapid.SliceOfN(rapid.SampledFrom(published), 1, len(published)).Draw(t, "batch")
 			fetched, err := follower(s, sales).Fetch(t.Context(), batch)
 			if err != nil {
 				t.Fatal(err)
 			}
-			told = append(told, happen(t, sales))
+			published = append(published, happen(t, sales))
 			if rapid.Bool().Draw(t, "overtaken") {
-				follow(t, s, sales, told[len(told)-1])
+				follow(t, s, sales, published[len(published)-1])
 			}
 			err = conn.Transaction(func(tx *gorm.DB) error { return follower(s, sales).Apply(t.Context(), tx, batch, fetched) })
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		follow(t, s, sales, told...)
+		follow(t, s, sales, published...)
 		checkFigures(t, s, sales)
 	})
 }
 
-// However few of the events came, taking what List names ends where sales is; a
-// copy goes whose order sales has no more.
+// Consuming the events of List gives the figures of sales, whichever events were lost, and
+// removes the copies of orders that sales no longer has.
 func TestListBringsFiguresUpToDate(t *testing.T) {
 	conn := dbtest.SQLite(t, Name, migrations)
 	rapid.Check(t, func(t *rapid.T) {
 		s := emptied(t, conn)
-		sales, told := history(t)
-		follow(t, s, sales, rapid.SliceOf(rapid.SampledFrom(told)).Draw(t, "came")...)
+		sales, published := history(t)
+		follow(t, s, sales, rapid.SliceOf(rapid.SampledFrom(published)).Draw(t, "came")...)
 		for range rapid.IntRange(0, 5).Draw(t, "unheard") {
 			happen(t, sales)
 		}
@@ -123,13 +123,13 @@ func TestListBringsFiguresUpToDate(t *testing.T) {
 func TestListReturnsTheErrorOfSales(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		follow(t, s, sales, sales.place("o1", "2010-12-01", "GBP", ordered{"A", 1, 255}))
-		sales.away = errors.New("away")
+		sales.down = errors.New("sales is down")
 		for e, err := range follower(s, sales).List(t.Context()) {
-			if !errors.Is(err, sales.away) {
-				t.Errorf("named %+v, %v", e, err) // the copy is not gone: sales did not say so
+			if !errors.Is(err, sales.down) {
+				t.Errorf("List returned %+v, %v", e, err) // an error of sales must not remove the copy
 			}
 		}
-		if err := deliver(s, sales, sales.move("o1", Confirmed)); !errors.Is(err, sales.away) {
+		if err := deliver(s, sales, sales.move("o1", Confirmed)); !errors.Is(err, sales.down) {
 			t.Errorf("got %v", err)
 		}
 		if kept := shown(t, s).copies; len(kept) != 1 || kept[0].version != 1 {
@@ -145,8 +145,8 @@ func TestFetchSkipsCurrentCopies(t *testing.T) {
 		batch := []events.Event{one, one, last, other}
 		follow(t, s, sales, batch...)
 		follow(t, s, sales, other, last)
-		if got := fmt.Sprint(sales.asked); got != "[[o1 o2]]" {
-			t.Errorf("sales was asked for %s", got)
+		if got := fmt.Sprint(sales.calls); got != "[[o1 o2]]" {
+			t.Errorf("sales was called for %s", got)
 		}
 		fetched, err := follower(s, sales).Fetch(t.Context(), batch)
 		if err != nil {
@@ -156,13 +156,13 @@ func TestFetchSkipsCurrentCopies(t *testing.T) {
 			t.Error(err)
 		}
 		follow(t, s, sales, sales.move("o2", Rejected), last)
-		if got := fmt.Sprint(sales.asked); got != "[[o1 o2] [o2]]" {
-			t.Errorf("sales was asked for %s", got)
+		if got := fmt.Sprint(sales.calls); got != "[[o1 o2] [o2]]" {
+			t.Errorf("sales was called for %s", got)
 		}
 	})
 }
 
-// An order that sales does not have any more is gone here, too, with its lines.
+// The copy of an order that sales no longer has is removed together with its lines.
 func TestRemovesCopiesOfDeletedOrders(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		for _, id := range []string{"o1", "o2"} {
@@ -176,12 +176,12 @@ func TestRemovesCopiesOfDeletedOrders(t *testing.T) {
 		checkFigures(t, s, sales)
 		var lines []Line
 		if err := s.store.db.Find(&lines).Error; err != nil || len(lines) != 1 || lines[0].OrderID != "o2" {
-			t.Errorf("lines are %+v (%v)", lines, err)
+			t.Errorf("got lines %+v (%v)", lines, err)
 		}
 	})
 }
 
-// The day is that of UTC, wherever sales says the customer was.
+// The day of an order is its day in UTC, whatever the zone of the time in the response.
 func TestDaysAreInUTC(t *testing.T) {
 	west := time.FixedZone("west", -5*60*60)
 	for at, want := range map[time.Time]string{
@@ -191,22 +191,22 @@ func TestDaysAreInUTC(t *testing.T) {
 	} {
 		o, err := orderOf(sale{id: "o1", currency: "GBP", placedAt: at}.model())
 		if err != nil || o.Day != want || !o.PlacedAt.Equal(at) {
-			t.Errorf("%s is on %s (%v), want %s", at, o.Day, err, want)
+			t.Errorf("%s: got day %s (%v), want %s", at, o.Day, err, want)
 		}
 	}
 }
 
-// An answer that makes no sense is not kept as something else.
+// A response with an unknown currency or too many decimals is refused, not rounded.
 func TestRefusesInvalidMoney(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
-		told := sales.place("o1", "2010-12-01", "pounds", ordered{"A", 1, 255})
-		if err := deliver(s, sales, told); err == nil {
-			t.Error("an order in pounds was kept")
+		published := sales.place("o1", "2010-12-01", "pounds", ordered{"A", 1, 255})
+		if err := deliver(s, sales, published); err == nil {
+			t.Error("an order with an invalid currency was accepted")
 		}
 		m := sale{id: "o1", currency: "GBP", lines: []ordered{{"A", 1, 255}}}.model()
 		m.Lines[0].Price.Amount = "2.555"
 		if _, err := orderOf(m); err == nil {
-			t.Error("a line at 2.555 was taken")
+			t.Error("a line with the price 2.555 was accepted")
 		}
 	})
 }

@@ -1,8 +1,7 @@
-// Package stats knows what was sold, in figures, from its own copy of sales'
-// orders. It is the service that joined late: it began at the first event of a
-// history that was long there.
+// Package stats returns sales figures from its own copy of sales' orders. It was added after
+// the other services and replayed the whole history of sales from the first event.
 //
-// It says nothing itself; it follows sales. It is the smallest complete example of
-// a service (docs/add-a-service.md). The way of one event through it: consume.go,
-// store.go; of a question: api.go, service.go, store.go.
+// It consumes the events of sales and publishes none. It is the smallest complete example of
+// a service (docs/add-a-service.md). An event passes through consume.go and store.go, a
+// request through api.go, service.go and store.go.
 package stats

@@ -18,13 +18,13 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// ordered is one SKU of an order at fakeSales, in minor units a piece.
+// ordered is one line of an order at fakeSales, with the unit price in minor units.
 type ordered struct {
 	sku         string
 	units, each int64
 }
 
-// sale is an order as fakeSales has it.
+// sale is an order of fakeSales.
 type sale struct {
 	id, status, currency string
 	placedAt             time.Time
@@ -32,27 +32,26 @@ type sale struct {
 	lines                []ordered
 }
 
-// fakeSales is a sales, by order. It is at the border of the process, and not safe
-// for concurrent use.
+// fakeSales replaces sales, which is another process. It is not safe for concurrent use.
 type fakeSales struct {
 	orders map[string]sale
-	away   error
-	asked  [][]string
+	down   error // returned by every call, if set
+	calls  [][]string
 }
 
 func newSales() *fakeSales { return &fakeSales{orders: map[string]sale{}} }
 
-// place has a customer order on a day, and returns the event that tells of it.
+// place places an order on a day and returns its event.
 func (f *fakeSales) place(id, day, currency string, lines ...ordered) events.Event {
 	at, err := time.Parse(time.DateOnly, day)
 	if err != nil {
-		panic(err) // a day that the test itself names
+		panic(err) // the test named an invalid day
 	}
 	f.orders[id] = sale{id: id, status: "placed", currency: currency, placedAt: at.Add(12 * time.Hour), version: 1, lines: lines}
 	return events.OrderChanged(events.SalesOrderPlaced, id, 1)
 }
 
-// move has an order become status, and returns the event that tells of it.
+// move changes the status of an order and returns its event.
 func (f *fakeSales) move(id, status string) events.Event {
 	o := f.orders[id]
 	o.status = status
@@ -61,31 +60,31 @@ func (f *fakeSales) move(id, status string) events.Event {
 	return events.OrderChanged("sales.order_"+status, id, o.version)
 }
 
-// Orders returns the orders named, as far as they exist.
+// Orders returns those of the orders ids that exist.
 func (f *fakeSales) Orders(_ context.Context, ids []string) (found []salesclient.Order, err error) {
-	if len(ids) > 0 { // the client makes no call for nothing
-		f.asked = append(f.asked, ids)
+	if len(ids) > 0 { // the real client makes no call without IDs
+		f.calls = append(f.calls, ids)
 	}
 	for _, id := range ids {
 		if o, ok := f.orders[id]; ok {
 			found = append(found, o.model())
 		}
 	}
-	return found, f.away
+	return found, f.down
 }
 
-// AllOrders returns every order, by ID.
+// AllOrders iterates over all orders, sorted by ID.
 func (f *fakeSales) AllOrders(context.Context) iter.Seq2[salesclient.Order, error] {
 	return func(yield func(salesclient.Order, error) bool) {
 		for _, id := range slices.Sorted(maps.Keys(f.orders)) {
-			if !yield(f.orders[id].model(), f.away) {
+			if !yield(f.orders[id].model(), f.down) {
 				return
 			}
 		}
 	}
 }
 
-// model returns the order as sales answers it.
+// model returns the order as the client returns it.
 func (o sale) model() salesclient.Order {
 	price := func(minor int64) salesclient.Money {
 		return salesclient.Money{Amount: fmt.Sprintf("%d.%02d", minor/100, minor%100), Currency: o.currency}
@@ -102,7 +101,7 @@ func (o sale) model() salesclient.Order {
 
 func title(code string) string { return "Title of " + code }
 
-// each runs test with a service and an empty sales on each database.
+// each runs test with a service and an empty fakeSales on each database.
 func each(t *testing.T, test func(t *testing.T, s *Service, sales *fakeSales)) {
 	t.Helper()
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) { test(t, serviceOn(conn), newSales()) })
@@ -114,7 +113,7 @@ func follower(s *Service, sales *fakeSales) *copies.Copies[salesclient.Order, Or
 	return orderCopies(s.store, sales)
 }
 
-// deliver hands a batch to the follower as a reader does.
+// deliver calls the handler with a batch, as a consumer does.
 func deliver(s *Service, sales *fakeSales, batch ...events.Event) error {
 	ctx, f := context.Background(), follower(s, sales)
 	fetched, err := f.Fetch(ctx, batch)
@@ -124,7 +123,7 @@ func deliver(s *Service, sales *fakeSales, batch ...events.Event) error {
 	return s.store.db.Transaction(func(tx *gorm.DB) error { return f.Apply(ctx, tx, batch, fetched) })
 }
 
-// follow is deliver where that cannot fail.
+// follow calls deliver and fails the test on an error.
 func follow(t rapid.TB, s *Service, sales *fakeSales, batch ...events.Event) {
 	t.Helper()
 	if err := deliver(s, sales, batch...); err != nil {

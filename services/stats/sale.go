@@ -2,7 +2,7 @@ package stats
 
 import "time"
 
-// The statuses of an order at sales that are counted.
+// Statuses of sales' orders that the figures count.
 const (
 	Confirmed = "confirmed"
 	Rejected  = "rejected"
@@ -13,20 +13,20 @@ const (
 // sold returns the statuses of orders whose units and revenue count.
 func sold() []string { return []string{Confirmed, Shipped} }
 
-// Order is stats' copy of an order: what its figures are made of.
+// Order is stats' copy of an order.
 type Order struct {
 	ID         string `gorm:"primaryKey"`
 	Status     string
 	Currency   string
-	TotalMinor int64 // of all lines, in minor units
+	TotalMinor int64 // of all lines
 	Units      int64
 	Day        string // UTC, YYYY-MM-DD
 	PlacedAt   time.Time
-	Version    int64  // sales' version of it
+	Version    int64  // sales' version of the order
 	Lines      []Line `gorm:"foreignKey:OrderID"`
 }
 
-// Line is what an order says of one SKU. Lines do not change once it is placed.
+// Line is one SKU of an order. Lines do not change after the order is placed.
 type Line struct {
 	OrderID    string `gorm:"primaryKey"`
 	SKU        string `gorm:"column:sku;primaryKey"`
@@ -38,18 +38,18 @@ type Line struct {
 // TableName implements gorm's Tabler.
 func (Line) TableName() string { return "order_lines" }
 
-// Revenue is minor units by currency.
+// Revenue maps currencies to minor units.
 type Revenue map[string]int64
 
-// Summary is the figures of all orders.
+// Summary holds the figures of all orders.
 type Summary struct {
 	Orders  int64
-	Status  map[string]int64 // orders by present status
-	Units   int64            // sold
-	Revenue Revenue          // of what was sold
+	Status  map[string]int64 // number of orders by status
+	Units   int64            // in confirmed and shipped orders
+	Revenue Revenue          // of confirmed and shipped orders
 }
 
-// Daily is what was sold on a day in a currency.
+// Daily holds the sales of one day in one currency.
 type Daily struct {
 	Day      string
 	Currency string
@@ -58,7 +58,7 @@ type Daily struct {
 	Minor    int64
 }
 
-// Top is how much of a SKU was sold in a currency.
+// Top holds the sales of one SKU in one currency.
 type Top struct {
 	SKU      string `gorm:"column:sku"`
 	Title    string

@@ -7,8 +7,8 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Service is what stats can be asked. Its methods are safe for concurrent use;
-// their errors are faults, or failures of the database.
+// Service implements the operations of stats. Its methods are safe for concurrent use. They
+// return faults, or errors of the database.
 type Service struct {
 	store *store
 }
@@ -16,7 +16,7 @@ type Service struct {
 // Summary returns the figures of all orders.
 func (s *Service) Summary(ctx context.Context) (Summary, error) { return s.store.Summary(ctx) }
 
-// Daily returns the sales from one day (YYYY-MM-DD, UTC) to another, both included. An
+// Daily returns the sales of each day from from to to (YYYY-MM-DD, UTC), both inclusive. An
 // empty day sets no bound.
 func (s *Service) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	if err := checkDays(from, to); err != nil {
@@ -25,13 +25,13 @@ func (s *Service) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	return s.store.Daily(ctx, from, to)
 }
 
-// checkDays refuses days that no calendar has, naming each, and those that leave
-// nothing between them.
+// checkDays returns a fault (Invalid) that names each invalid day, or that from comes after
+// to.
 func checkDays(from, to string) error {
-	invalid := fault.New(fault.Invalid, "day_invalid", "a day is one of the calendar, written YYYY-MM-DD")
+	invalid := fault.New(fault.Invalid, "day_invalid", "a day must be a calendar date in the form YYYY-MM-DD")
 	for _, p := range []struct{ name, day string }{{"from", from}, {"to", to}} {
 		if _, err := time.Parse(time.DateOnly, p.day); p.day != "" && err != nil {
-			invalid = invalid.With("#/query/"+p.name, "%.20q is no day", p.day)
+			invalid = invalid.With("#/query/"+p.name, "%.20q is not a calendar date", p.day)
 		}
 	}
 	if len(invalid.Fields) > 0 {
@@ -44,7 +44,7 @@ func checkDays(from, to string) error {
 	return nil
 }
 
-// Top returns up to limit SKUs that were sold most, by units.
+// Top returns up to limit SKUs with the most units sold.
 func (s *Service) Top(ctx context.Context, limit int) ([]Top, error) { return s.store.Top(ctx, limit) }
 
 // Orders lists up to limit copies after the order after.

@@ -9,8 +9,7 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// december is a few orders of two currencies: what is sold of them is worked out
-// by hand below.
+// december places orders in two currencies. The comments show the expected figures of each.
 func december(t *testing.T, s *Service, sales *fakeSales) {
 	t.Helper()
 	for _, o := range []struct {
@@ -25,11 +24,11 @@ func december(t *testing.T, s *Service, sales *fakeSales) {
 		{"o6", "2010-12-31", "GBP", Confirmed, []ordered{{"C", 1, 899}, {"A", 2, 250}}}, // 3 units, 13.99
 		{"o7", "2010-12-31", "GBP", "placed", []ordered{{"D", 9, 1}}},
 	} {
-		told := sales.place(o.id, o.day, o.currency, o.lines...)
+		published := sales.place(o.id, o.day, o.currency, o.lines...)
 		if o.status != "placed" {
-			told = sales.move(o.id, o.status)
+			published = sales.move(o.id, o.status)
 		}
-		follow(t, s, sales, told)
+		follow(t, s, sales, published)
 	}
 }
 
@@ -90,7 +89,7 @@ func TestTop(t *testing.T) {
 	})
 }
 
-// Sums come back as they are, however the database widens them.
+// Sums are exact, whatever type the database uses for them.
 func TestLargeSumsStayExact(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		const million, billion = 1_000_000, 1_000_000_000
@@ -112,7 +111,7 @@ func TestNoFiguresWithoutConfirmedOrders(t *testing.T) {
 		follow(t, s, sales, sales.place("o1", "2010-12-01", "GBP", ordered{"A", 1, 255}))
 		checkFigures(t, s, sales)
 		if got := shown(t, s); got.summary.Orders != 1 || got.summary.Units != 0 || len(got.summary.Revenue)+len(got.daily)+len(got.top) != 0 {
-			t.Errorf("an order that is only placed is sold: %+v", got)
+			t.Errorf("a placed order is counted as sold: %+v", got)
 		}
 	})
 }

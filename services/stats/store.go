@@ -9,7 +9,7 @@ import (
 	"quadrille/internal/platform/db"
 )
 
-// store keeps stats' rows.
+// store accesses stats' tables.
 type store struct {
 	db *gorm.DB
 }
@@ -19,8 +19,8 @@ func (s *store) Versions(ctx context.Context, ids []string) (map[string]int64, e
 	return copies.Table[Order]{DB: s.db}.Versions(ctx, ids)
 }
 
-// Keep implements copies.Store: it writes each order whole, with its lines. The database
-// removes the lines of an order that is gone.
+// Keep implements copies.Store. It replaces each order together with its lines. The foreign
+// key deletes the lines of a removed order.
 func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Order]) error {
 	orders := copies.Table[Order]{DB: tx}
 	if err := orders.Keep(ctx, tx, news); err != nil || len(news.Found) == 0 {
@@ -30,8 +30,8 @@ func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Order]) 
 	for i, o := range news.Found {
 		ids[i] = o.ID
 	}
-	// Read again: only now is it certain which orders were written, because their rows are
-	// locked until tx ends.
+	// Read the versions again: they show which orders were written, and their rows are locked
+	// now until tx ends.
 	kept, err := orders.Versions(ctx, ids)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Order]) 
 		}
 	}
 	if err := tx.Delete(&Line{}, "order_id IN ?", written).Error; err != nil {
-		return db.Wrap(err, "remove order lines")
+		return db.Wrap(err, "delete order lines")
 	}
 	return db.Wrap(tx.CreateInBatches(lines, copies.RowsAtOnce).Error, "write order lines")
 }
@@ -56,7 +56,7 @@ func (s *store) Orders(ctx context.Context, after string, limit int) ([]Order, e
 	return rows, db.Wrap(err, "list orders")
 }
 
-// Summary counts all orders.
+// Summary returns the figures of all orders.
 func (s *store) Summary(ctx context.Context) (Summary, error) {
 	var rows []struct {
 		Status, Currency     string
@@ -77,7 +77,7 @@ func (s *store) Summary(ctx context.Context) (Summary, error) {
 	return all, db.Wrap(err, "sum up orders")
 }
 
-// Daily returns the sales from one day to another, both included. An empty day sets no
+// Daily returns the sales of each day from from to to, both inclusive. An empty day sets no
 // bound.
 func (s *store) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	q := s.db.WithContext(ctx).Model(&Order{}).Where("status IN ?", sold())
@@ -93,7 +93,7 @@ func (s *store) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	return rows, db.Wrap(err, "sum up days")
 }
 
-// Top returns the SKUs that were sold most, by units.
+// Top returns up to limit SKUs with the most units sold.
 func (s *store) Top(ctx context.Context, limit int) ([]Top, error) {
 	var rows []Top
 	err := s.db.WithContext(ctx).Model(&Line{}).Joins("JOIN orders ON orders.id = order_lines.order_id").

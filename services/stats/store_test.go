@@ -14,7 +14,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-// What was fetched long ago does not overwrite what came since, in no part.
+// An outdated response overwrites no part of a newer copy.
 func TestAnOlderVersionNeverOverwritesANewerOne(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		first := []events.Event{sales.place("o1", "2010-12-01", "GBP", ordered{"A", 1, 255})}
@@ -34,8 +34,8 @@ func TestAnOlderVersionNeverOverwritesANewerOne(t *testing.T) {
 	})
 }
 
-// A copy is what its version says in every part, also in those that sales does not
-// change today.
+// A newer version replaces every field and line of the copy, even those that sales never
+// changes today.
 func TestNewerVersionReplacesTheWholeCopy(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
 		sales.place("o1", "2010-12-01", "GBP", ordered{"A", 1, 255}, ordered{"B", 7, 100})
@@ -53,9 +53,8 @@ func TestNewerVersionReplacesTheWholeCopy(t *testing.T) {
 	})
 }
 
-// shop places and confirms orders of three lines each, and returns what tells of
-// it.
-func shop(sales *fakeSales, orders int) (told []events.Event) {
+// shop places and confirms orders with three lines each, and returns the events.
+func shop(sales *fakeSales, orders int) (published []events.Event) {
 	for i := range orders {
 		id := fmt.Sprintf("o%04d", i)
 		day := time.Date(2010, 12, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, i%300).Format(time.DateOnly)
@@ -63,9 +62,9 @@ func shop(sales *fakeSales, orders int) (told []events.Event) {
 		for n := range lines {
 			lines[n] = ordered{fmt.Sprint("S", (i+n*7)%100), int64(n + 1), 255}
 		}
-		told = append(told, sales.place(id, day, "GBP", lines...), sales.move(id, Confirmed))
+		published = append(published, sales.place(id, day, "GBP", lines...), sales.move(id, Confirmed))
 	}
-	return told
+	return published
 }
 
 func TestKeepsABatchLargerThanOneStatement(t *testing.T) {
@@ -76,36 +75,36 @@ func TestKeepsABatchLargerThanOneStatement(t *testing.T) {
 			t.Errorf("kept %d lines (%v)", lines, err)
 		}
 		got, want := shown(t, s), sales.account()
-		got.copies, want.copies = nil, nil // more than a page
+		got.copies, want.copies = nil, nil // these exceed a page
 		if !got.equal(want) {
-			t.Errorf("shows %+v\nwant  %+v", got, want)
+			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
 	})
 }
 
-// statements counts what a database is asked.
+// statements is a gorm logger that counts statements.
 type statements struct {
 	logger.Interface
 
 	n int
 }
 
-// Trace is gorm's, called after each statement.
+// Trace implements gorm's logger; gorm calls it after each statement.
 func (s *statements) Trace(context.Context, time.Time, func() (string, int64), error) { s.n++ }
 
-// A batch costs as many statements as another, however many orders it tells of.
+// The number of statements of a batch does not depend on its number of orders.
 func TestStatementsPerBatchAreConstant(t *testing.T) {
 	each(t, func(t *testing.T, s *Service, sales *fakeSales) {
-		told := shop(sales, 151)
+		published := shop(sales, 151)
 		counted := &statements{Interface: logger.Discard}
 		s.store.db = s.store.db.Session(&gorm.Session{Logger: counted})
 		for _, step := range []struct {
 			batch []events.Event
 			want  int
 		}{
-			{told[:2], 5}, // versions; orders, which of them, lines away, lines
-			{told[2:], 5},
-			{told, 1}, // versions
+			{published[:2], 5}, // versions; orders, their versions, delete lines, insert lines
+			{published[2:], 5},
+			{published, 1}, // versions
 		} {
 			counted.n = 0
 			follow(t, s, sales, step.batch...)

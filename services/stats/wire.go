@@ -19,7 +19,7 @@ var spec []byte
 //go:embed migrations
 var migrations embed.FS // for both dialects; there are no down migrations
 
-// New describes the service to the runtime. It has no events of its own.
+// New describes the service to the runtime. It publishes no events.
 func New() app.Service {
 	return app.Service{Name: Name, Migrations: migrations, Spec: spec, ConsumerOnly: true, Reads: []string{"sales"}, Public: public(), Build: build}
 }

@@ -15,21 +15,21 @@ import (
 
 func customers() []string { return []string{"ann", "bob"} }
 
-// However the events come, the same wishes are notified, and each once.
+// Events in any order and with duplicates notify the same wishes, each once.
 func TestNotificationsConverge(t *testing.T) {
 	conn := dbtest.SQLite(t, Name, migrations)
 	rapid.Check(t, func(t *rapid.T) {
-		inventory, told := stocktest.History(t, "A", "B", "C")
-		want := converge(t, conn, inventory, [][]events.Event{told})
-		got := converge(t, conn, inventory, stocktest.Shuffled(t, told))
+		inventory, published := stocktest.History(t, "A", "B", "C")
+		want := converge(t, conn, inventory, [][]events.Event{published})
+		got := converge(t, conn, inventory, stocktest.Shuffled(t, published))
 		if got != want {
-			t.Fatalf("in order: %s\nanyhow:   %s", want, got)
+			t.Fatalf("in order: %s\nshuffled: %s", want, got)
 		}
 	})
 }
 
-// converge hands the batches to a wishlist on which two customers wish for nearly
-// everything, and returns what it shows and what it told.
+// converge delivers the batches to a wishlist with most SKUs wished by two customers. It
+// returns the wishes and the published events as text.
 func converge(t *rapid.T, conn *gorm.DB, inventory stocktest.Inventory, batches [][]events.Event) string {
 	s := emptied(t, conn)
 	for _, customer := range customers() {
@@ -52,7 +52,7 @@ func emptied(t *rapid.T, conn *gorm.DB) *Service {
 	return serviceOn(conn)
 }
 
-// shown is everything that is on the lists.
+// shown returns all wishes as text.
 func shown(t *rapid.T, s *Service) (state string) {
 	for _, customer := range customers() {
 		rows, err := s.Items(t.Context(), customer, "", 50)
@@ -70,12 +70,12 @@ func line(i Item, notified bool) string {
 	return fmt.Sprintf("%s/%s@%d available %t notified %t; ", i.Customer, i.SKU, i.Version, i.Available, notified)
 }
 
-// account is the simplest account of what happens to wishes and stock.
+// account is a simple model of wishes and stock.
 type account struct {
 	quantity map[string]int64
 	items    map[string]*Item // by subject
 	notified map[string]bool
-	told     string
+	events   string
 }
 
 func (a *account) item(customer, code string) *Item {
@@ -90,7 +90,7 @@ func (a *account) wish(i *Item) {
 	if i.Removed {
 		i.Removed, a.notified[i.Customer+"/"+i.SKU] = false, false
 		i.Version++
-		a.told += fmt.Sprintln(events.WishlistItemWished, i.Customer+"/"+i.SKU, i.Version)
+		a.events += fmt.Sprintln(events.WishlistItemWished, i.Customer+"/"+i.SKU, i.Version)
 	}
 }
 
@@ -105,7 +105,7 @@ func (a *account) stock(code string, quantity int64) {
 		i.Version++
 		if !before {
 			a.notified[customer+"/"+code] = true
-			a.told += fmt.Sprintln(events.WishlistItemAvailable, customer+"/"+code, i.Version)
+			a.events += fmt.Sprintln(events.WishlistItemAvailable, customer+"/"+code, i.Version)
 		}
 	}
 }
@@ -122,8 +122,8 @@ func (a *account) shown() (state string) {
 	return state
 }
 
-// Whatever happens to wishes and stock, in whatever order: the lists show, and the
-// customers are told, what the simplest account of it says.
+// Any sequence of changes of wishes and stock gives the wishes and events of a simple
+// model.
 func TestWishlistMatchesAModel(t *testing.T) {
 	conn := dbtest.SQLite(t, Name, migrations)
 	rapid.Check(t, func(t *rapid.T) {
@@ -132,20 +132,20 @@ func TestWishlistMatchesAModel(t *testing.T) {
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
 			step(t, s, inventory, a)
 			if got, want := shown(t, s), a.shown(); got != want {
-				t.Fatalf("shows %s\nwant  %s", got, want)
+				t.Fatalf("got  %s\nwant %s", got, want)
 			}
 		}
 		got := ""
 		for _, e := range outboxtest.Events(t, conn) {
 			got += fmt.Sprintln(e.Type, e.Subject, e.Version)
 		}
-		if got != a.told {
-			t.Fatalf("told\n%s\nwant\n%s", got, a.told)
+		if got != a.events {
+			t.Fatalf("got events\n%s\nwant\n%s", got, a.events)
 		}
 	})
 }
 
-// step does one thing and takes it to account.
+// step applies a random operation to the service and to the model.
 func step(t *rapid.T, s *Service, inventory stocktest.Inventory, a *account) {
 	code := rapid.SampledFrom([]string{"A", "B"}).Draw(t, "sku")
 	i := a.item(rapid.SampledFrom(customers()).Draw(t, "customer"), code)

@@ -1,7 +1,7 @@
-// Package wishlist knows who waits for what, and notices when it is there again,
-// from its own copy of inventory's stock.
+// Package wishlist keeps the SKUs that customers wait for, and detects when one becomes
+// available, from its own copy of inventory's stock.
 //
-// It says that something was wished for, and that it can be had now; it follows
-// inventory. The way of one event through it: api.go, service.go, item.go,
-// store.go, then the outbox; and the other way round from consume.go.
+// It publishes that a customer wished for a SKU and that a wished SKU became available. It
+// consumes inventory's changes of stock. One request passes through api.go, service.go,
+// item.go and store.go to the outbox; one consumed event starts in consume.go.
 package wishlist

@@ -32,7 +32,7 @@ func wish(t rapid.TB, s *Service, customer, code string) Item {
 	return i
 }
 
-// follow has the service hear the events of inventory.
+// follow delivers inventory's events to the service.
 func follow(t rapid.TB, s *Service, inventory stocktest.Inventory, batch ...events.Event) {
 	t.Helper()
 	if err := stocktest.Deliver(context.Background(), s.store.db, stockCopies(s.store, inventory), batch...); err != nil {

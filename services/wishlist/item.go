@@ -6,13 +6,13 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Item is a customer's wish. One that was taken off the list is kept, so that
-// its version never falls when it is wished for again.
+// Item is a customer's wish for a SKU. A removed wish is kept, so that its version does not
+// fall when the customer adds it again.
 type Item struct {
 	Customer   string `gorm:"primaryKey"`
 	SKU        string `gorm:"column:sku;primaryKey"`
 	WishedAt   time.Time
-	NotifiedAt *time.Time // when it last went from unavailable to available
+	NotifiedAt *time.Time // when the SKU last became available
 	Removed    bool
 	Version    int64
 	Available  bool `gorm:"->"` // from the copy of stock, read only
@@ -21,7 +21,7 @@ type Item struct {
 // Exists reports whether the wish is on the list.
 func (i *Item) Exists() bool { return i.Version > 0 && !i.Removed }
 
-// Wish puts it on the list and reports whether that changed anything.
+// Wish adds the item to the list and reports whether it was not there before.
 func (i *Item) Wish(now time.Time) (created bool) {
 	if i.Exists() {
 		return false
@@ -31,7 +31,7 @@ func (i *Item) Wish(now time.Time) (created bool) {
 	return true
 }
 
-// Remove takes it off the list.
+// Remove removes the item from the list. A missing item gives a fault (NotFound).
 func (i *Item) Remove() error {
 	if !i.Exists() {
 		return unknown(i.Customer, i.SKU)
@@ -42,5 +42,5 @@ func (i *Item) Remove() error {
 }
 
 func unknown(customer, sku string) error {
-	return fault.New(fault.NotFound, "wish_unknown", "%s does not wish for %s", customer, sku)
+	return fault.New(fault.NotFound, "wish_unknown", "%s is not on the wishlist of %s", sku, customer)
 }

@@ -29,12 +29,11 @@ func TestWishAndRemove(t *testing.T) {
 		t.Errorf("removed twice: %v, %+v", err, i)
 	}
 	if !i.Wish(now) || i.Version != 3 || !i.WishedAt.Equal(now) || i.NotifiedAt != nil {
-		t.Errorf("wished again, which is a new wish: %+v", i)
+		t.Errorf("wished again: %+v", i)
 	}
 }
 
-// Whatever is done to a wish, its version rises by one where it changes and
-// stands where it does not.
+// Any sequence of operations raises the version by one with each change, and only then.
 func TestVersionRisesByOneWithEachChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		i, now := Item{Customer: "ann", SKU: "A"}, time.Now()

@@ -7,14 +7,14 @@ import (
 	"quadrille/pkg/sku"
 )
 
-// Service is what wishlist can be asked to do. Its methods are safe for
-// concurrent use; their errors are faults, or failures of the database.
+// Service implements the operations of wishlist. Its methods are safe for concurrent use.
+// They return faults, or errors of the database.
 type Service struct {
 	store *store
-	wake  func() // there is something to relay
+	wake  func() // wakes the relay after a commit
 }
 
-// Wish puts a SKU on a customer's list; created is false if it was there.
+// Wish adds a SKU to a customer's list; created is false if it was there.
 func (s *Service) Wish(ctx context.Context, customer, code string) (item Item, created bool, err error) {
 	if code, err = sku.Normalize(code); err != nil {
 		return item, false, err
@@ -26,7 +26,7 @@ func (s *Service) Wish(ctx context.Context, customer, code string) (item Item, c
 	return item, created, err
 }
 
-// Remove takes a SKU off a customer's list.
+// Remove removes a SKU from a customer's list.
 func (s *Service) Remove(ctx context.Context, customer, code string) error {
 	code, err := sku.Normalize(code)
 	if err != nil {

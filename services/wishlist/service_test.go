@@ -13,8 +13,7 @@ import (
 	"quadrille/pkg/outbox/outboxtest"
 )
 
-// checkNews compares what the service has told so far, type, subject and version
-// each.
+// checkNews compares the published events, each as type, subject and version.
 func checkNews(t *testing.T, s *Service, want string) {
 	t.Helper()
 	var b strings.Builder
@@ -22,7 +21,7 @@ func checkNews(t *testing.T, s *Service, want string) {
 		fmt.Fprintf(&b, "%s %s@%d, ", strings.TrimPrefix(e.Type, "wishlist.item_"), e.Subject, e.Version)
 	}
 	if got := b.String(); got != want {
-		t.Errorf("told %q, want %q", got, want)
+		t.Errorf("got events %q, want %q", got, want)
 	}
 }
 
@@ -56,9 +55,9 @@ func TestWishStoresTheItemAndItsEvent(t *testing.T) {
 			t.Errorf("again %+v, created %t, %v, woken %d times", again, created, err, woken)
 		}
 		if kept := item(t, s, "Ann@example.org", "Ab-1"); !kept.WishedAt.Equal(i.WishedAt) || kept.Version != 1 || kept.Customer != "Ann@example.org" {
-			t.Errorf("kept %+v, answered %+v", kept, i)
+			t.Errorf("stored %+v, returned %+v", kept, i)
 		}
-		_, err = s.Item(t.Context(), "ann@example.org", "AB-1") // somebody else
+		_, err = s.Item(t.Context(), "ann@example.org", "AB-1") // another customer
 		checkCode(t, err, fault.NotFound, "wish_unknown")
 		_, _, err = s.Wish(t.Context(), "ann", "not/one")
 		checkCode(t, err, fault.Invalid, "sku_invalid")
@@ -77,7 +76,7 @@ func TestRemoveAndWishAgain(t *testing.T) {
 		checkCode(t, s.Remove(t.Context(), "ann", "A"), fault.NotFound, "wish_unknown")
 		_, err := s.Item(t.Context(), "ann", "A")
 		checkCode(t, err, fault.NotFound, "wish_unknown")
-		follow(t, s, inventory, inventory.Set("A", 1)) // nobody waits for it
+		follow(t, s, inventory, inventory.Set("A", 1)) // the wish is removed
 		if i := wish(t, s, "ann", "A"); i.Version != 3 || !i.Available || i.NotifiedAt != nil {
 			t.Errorf("wished again: %+v", i)
 		}
@@ -105,15 +104,14 @@ func TestNotifiesOncePerChangeToAvailable(t *testing.T) {
 			t.Errorf("kept %+v", other)
 		}
 		checkNews(t, s, "wished ann/A@1, wished ann/B@1, available ann/A@2, available ann/A@4, ")
-		told := outboxtest.Events(t, s.store.db)
-		if last := told[len(told)-1]; last.CausationID != cause.ID || last.CorrelationID != cause.CorrelationID {
-			t.Errorf("%+v does not name %+v as its cause", last, cause)
+		published := outboxtest.Events(t, s.store.db)
+		if last := published[len(published)-1]; last.CausationID != cause.ID || last.CorrelationID != cause.CorrelationID {
+			t.Errorf("the causation ID of %+v is not that of %+v", last, cause)
 		}
 	})
 }
 
-// Who wishes for what is there is not told that it is; but is when it was gone
-// and came back.
+// A wish for an available SKU is not notified until the SKU was unavailable in between.
 func TestNotifiesOnlyWhenAvailabilityReturns(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		inventory := stocktest.Inventory{}
@@ -125,7 +123,7 @@ func TestNotifiesOnlyWhenAvailabilityReturns(t *testing.T) {
 		checkNews(t, s, "wished ann/A@1, ")
 		follow(t, s, inventory, inventory.Set("A", 0))
 		if i := item(t, s, "ann", "A"); i.Available || i.NotifiedAt != nil || i.Version != 2 {
-			t.Errorf("gone: %+v", i)
+			t.Errorf("unavailable: %+v", i)
 		}
 		follow(t, s, inventory, inventory.Set("A", 1))
 		checkNews(t, s, "wished ann/A@1, available ann/A@3, ")
@@ -134,7 +132,7 @@ func TestNotifiesOnlyWhenAvailabilityReturns(t *testing.T) {
 
 func TestNotifiesEveryWaitingCustomer(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
-		const customers = 1200 // more than one statement of the outbox holds
+		const customers = 1200 // more than one outbox statement holds
 		rows := make([]Item, customers)
 		for i := range rows {
 			rows[i] = Item{Customer: fmt.Sprintf("c%04d", i), SKU: "A", WishedAt: s.store.now(), Removed: i == 0, Version: 1}
@@ -144,21 +142,21 @@ func TestNotifiesEveryWaitingCustomer(t *testing.T) {
 		}
 		inventory := stocktest.Inventory{}
 		follow(t, s, inventory, inventory.Set("A", 1))
-		told := map[string]bool{}
+		published := map[string]bool{}
 		for _, e := range outboxtest.Events(t, s.store.db) {
-			if e.Type != events.WishlistItemAvailable || e.Version != 2 || told[e.Subject] {
-				t.Errorf("told %+v", e)
+			if e.Type != events.WishlistItemAvailable || e.Version != 2 || published[e.Subject] {
+				t.Errorf("got event %+v", e)
 			}
-			told[e.Subject] = true
+			published[e.Subject] = true
 		}
-		if len(told) != customers-1 || told["c0000/A"] {
-			t.Errorf("%d customers were notified, the one who no longer waits: %t", len(told), told["c0000/A"])
+		if len(published) != customers-1 || published["c0000/A"] {
+			t.Errorf("%d customers were notified; the removed wish: %t", len(published), published["c0000/A"])
 		}
 	})
 }
 
-// Wishes come in while their SKU becomes available: each is either notified or
-// saw that it is there, and never both.
+// Wishes are added while their SKU becomes available. Each is either notified or was
+// returned as available, never both.
 func TestConcurrentWishesAndStockChanges(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		const rounds, customers = 25, 6
@@ -166,7 +164,7 @@ func TestConcurrentWishesAndStockChanges(t *testing.T) {
 		notifications := 0
 		for round := range rounds {
 			code := fmt.Sprint("R", round)
-			if round%2 == 0 { // every other SKU is one that nobody told of before
+			if round%2 == 0 { // every other SKU has no copy yet
 				follow(t, s, inventory, inventory.Set(code, 0))
 			}
 			cause := inventory.Set(code, 1)
@@ -185,16 +183,16 @@ func TestConcurrentWishesAndStockChanges(t *testing.T) {
 			for _, a := range answered {
 				kept := item(t, s, a.Customer, code)
 				if !kept.Available || a.Available == (kept.NotifiedAt != nil) {
-					t.Errorf("%s of %s was answered available %t, notified %v", code, a.Customer, a.Available, kept.NotifiedAt)
+					t.Errorf("%s of %s was returned with available %t, notified at %v", code, a.Customer, a.Available, kept.NotifiedAt)
 				}
 				if kept.NotifiedAt != nil {
 					notifications++
 				}
 			}
 		}
-		told := len(outboxtest.Events(t, s.store.db)) - rounds*customers
-		if told != notifications {
-			t.Errorf("%d were notified, %d events told of it", notifications, told)
+		published := len(outboxtest.Events(t, s.store.db)) - rounds*customers
+		if published != notifications {
+			t.Errorf("%d wishes were notified, with %d events", notifications, published)
 		}
 	})
 }

@@ -17,21 +17,20 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// store keeps wishlist's rows. Its exported methods own the transaction; what
-// others are told is written to the outbox in the same one.
+// store accesses wishlist's tables. Its exported methods run their own transaction. Changes
+// of a wish and their outbox rows share a transaction.
 type store struct {
 	db  *gorm.DB
 	now func() time.Time
 }
 
-// Wish puts a wish on the list; created is false if it was there.
+// Wish adds a wish to the list; created is false if it was there.
 //
-// It holds the copy of stock while it does, as the reader does that brings a
-// change. So a wish that meets a change of stock either comes first, and then is
-// found and notified by the change; or comes second, and then sees what the
-// change left. On PostgreSQL's READ COMMITTED a wish that held nothing could be
-// written between the two: after the change looked for wishes, by a statement
-// that still saw the old stock; and nobody would ever tell its customer.
+// It locks the SKU's stock copy, as the consumer does when it changes the stock. So a wish
+// that is concurrent with a change of stock either commits first, and the change notifies
+// it; or commits second, and sees the new stock. Without the lock, on PostgreSQL's READ
+// COMMITTED, a wish could be written after the change had searched for wishes, by a
+// statement that still saw the old stock. Its customer would never be notified.
 func (s *store) Wish(ctx context.Context, customer, sku string) (item Item, created bool, err error) {
 	err = s.change(ctx, customer, sku, func(tx *gorm.DB, i *Item) error {
 		if created = i.Wish(s.now()); created {
@@ -45,7 +44,7 @@ func (s *store) Wish(ctx context.Context, customer, sku string) (item Item, crea
 	return item, created, err
 }
 
-// Remove takes a wish off the list.
+// Remove removes a wish from the list.
 func (s *store) Remove(ctx context.Context, customer, sku string) error {
 	return s.change(ctx, customer, sku, func(tx *gorm.DB, i *Item) error {
 		if err := i.Remove(); err != nil {
@@ -61,7 +60,7 @@ func (s *store) change(ctx context.Context, customer, sku string, work func(*gor
 		if err != nil {
 			return err
 		}
-		*item = Item{} // of a try that met a conflict
+		*item = Item{} // discard what a retried attempt left
 		if err := tx.Limit(1).Find(item, "customer = ? AND sku = ?", customer, sku).Error; err != nil {
 			return db.Wrap(err, "read wish")
 		}
@@ -75,13 +74,13 @@ func save(tx *gorm.DB, i *Item) error {
 	return db.Wrap(tx.Clauses(upsert).Create(i).Error, "write wish")
 }
 
-// stockChanged moves the wishes on whose SKU came or went, since they show
-// another availability, and notifies those whose SKU came. It runs in the
-// reader's transaction, which holds the copies of the SKUs and so is alone with
-// their wishes: they need no order of locking.
+// stockChanged raises the version of the wishes whose SKU became available or unavailable,
+// because they show another availability now, and notifies those whose SKU became
+// available. It runs in the consumer's transaction, which holds the locks on the stock
+// copies. These guard the wishes, too, so the wishes need no lock order of their own.
 func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockcopy.Change) error {
 	came, went := turned(changes)
-	if err := moveOn(tx, went); err != nil {
+	if err := raiseVersions(tx, went); err != nil {
 		return err
 	}
 	notified, err := s.notify(tx, came)
@@ -99,8 +98,8 @@ func (s *store) stockChanged(ctx context.Context, tx *gorm.DB, changes []stockco
 	return outbox.Append(ctx, tx, news...)
 }
 
-// turned returns the SKUs that became available and unavailable. Most changes do
-// neither.
+// turned returns the SKUs that became available and those that became unavailable. Most
+// changes do neither.
 func turned(changes []stockcopy.Change) (came, went []string) {
 	for _, c := range changes {
 		switch {
@@ -113,15 +112,15 @@ func turned(changes []stockcopy.Change) (came, went []string) {
 	return came, went
 }
 
-func moveOn(tx *gorm.DB, skus []string) error {
+func raiseVersions(tx *gorm.DB, skus []string) error {
 	if len(skus) == 0 {
 		return nil
 	}
-	return db.Wrap(tx.Exec("UPDATE items SET version = version + 1 WHERE sku IN ? AND NOT removed", skus).Error, "move wishes on")
+	return db.Wrap(tx.Exec("UPDATE items SET version = version + 1 WHERE sku IN ? AND NOT removed", skus).Error, "raise versions of wishes")
 }
 
-// notify marks the wishes for SKUs that came, and returns them in the order of
-// their keys: a database returns them in none.
+// notify sets notified_at and raises the version of all wishes for skus. It returns them
+// sorted by SKU and customer, because RETURNING has no order.
 func (s *store) notify(tx *gorm.DB, skus []string) (notified []Item, err error) {
 	if len(skus) == 0 {
 		return nil, nil
@@ -154,7 +153,7 @@ func (s *store) Items(ctx context.Context, customer, after string, limit int) ([
 	return rows, db.Wrap(err, "list wishes")
 }
 
-// wished returns a customer's list, with whether each can be had.
+// wished returns a query of a customer's wishes, each with its availability.
 func (s *store) wished(ctx context.Context, customer string) *gorm.DB {
 	return s.db.WithContext(ctx).Model(&Item{}).
 		Select("items.*, COALESCE(stock.quantity, 0) > 0 AS available").

@@ -32,8 +32,8 @@ func TestWishesAreSortedAndPaged(t *testing.T) {
 			"first page":     {"ann", "", 2, []string{"A", "C available"}},
 			"next page":      {"ann", "C", 2, []string{"D", "E"}},
 			"after the last": {"ann", "E", 2, nil},
-			"somebody else":  {"Ann", "", 50, []string{"A"}},
-			"nobody":         {"bob", "", 50, nil},
+			"other case":     {"Ann", "", 50, []string{"A"}},
+			"no wishes":      {"bob", "", 50, nil},
 		} {
 			rows, err := s.Items(t.Context(), tc.customer, tc.after, tc.limit)
 			var got []string
@@ -60,14 +60,14 @@ func TestDatabaseConstraintsRefuseInvalidRows(t *testing.T) {
 			return conn.Create(&stockcopy.Copy{SKU: sku, Quantity: quantity, Version: version, UpdatedAt: db.Now()}).Error
 		}
 		if wished("ann", "A", 1) != nil || wished("bob", "A", 1) != nil || stock("A", 0, 0) != nil {
-			t.Fatal("what is right is refused")
+			t.Fatal("a valid row was refused")
 		}
 		for what, err := range map[string]error{
-			"a wish never wished": wished("ann", "B", 0), "the same wish twice": wished("ann", "A", 1),
-			"less than nothing in stock": stock("B", -1, 1), "a version below nothing": stock("C", 1, -1), "two copies of a SKU": stock("A", 1, 1),
+			"a wish at version 0": wished("ann", "B", 0), "the same wish twice": wished("ann", "A", 1),
+			"a negative quantity": stock("B", -1, 1), "a negative version": stock("C", 1, -1), "two copies of a SKU": stock("A", 1, 1),
 		} {
 			if err == nil {
-				t.Errorf("%s was taken", what)
+				t.Errorf("%s was stored", what)
 			}
 		}
 	})

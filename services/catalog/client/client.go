@@ -21,7 +21,7 @@ func New(baseURL string, hc *http.Client) (*Client, error) {
 	return &Client{raw: raw}, err
 }
 
-// Put offers a product or changes it; created is false if it was offered before.
+// Put offers a product or changes it; created is false if it was on offer before.
 func (c *Client) Put(ctx context.Context, sku string, p NewProduct) (product Product, created bool, err error) {
 	a, err := rc.Read[Product](c.raw.PutProduct(ctx, sku, nil, p))
 	return a.Value, a.Status == http.StatusCreated, err
@@ -33,28 +33,28 @@ func (c *Client) Product(ctx context.Context, sku string) (Product, error) {
 	return a.Value, err
 }
 
-// Products returns the products named, as far as they are offered.
+// Products returns those of the products skus that are on offer.
 func (c *Client) Products(ctx context.Context, skus []string) ([]Product, error) {
 	return rc.ByKeys[Product](skus, func(skus []string) (*http.Response, error) {
 		return c.raw.ListProducts(ctx, &ListProductsParams{Sku: &skus, Limit: rc.Ptr(rc.PageSize)})
 	})
 }
 
-// AllProducts iterates over all offered products by SKU.
+// AllProducts iterates over all products on offer, sorted by SKU.
 func (c *Client) AllProducts(ctx context.Context) iter.Seq2[Product, error] {
 	return rc.Each[Product](func(after *string) (*http.Response, error) {
 		return c.raw.ListProducts(ctx, &ListProductsParams{After: after, Limit: rc.Ptr(rc.PageSize)})
 	})
 }
 
-// Search iterates over the offered products whose text contains q.
+// Search iterates over the products on offer whose SKU, title or description contains q.
 func (c *Client) Search(ctx context.Context, q string) iter.Seq2[Product, error] {
 	return rc.Each[Product](func(after *string) (*http.Response, error) {
 		return c.raw.ListProducts(ctx, &ListProductsParams{Q: &q, After: after, Limit: rc.Ptr(rc.PageSize)})
 	})
 }
 
-// Withdraw takes a product off the catalog.
+// Withdraw withdraws a product.
 func (c *Client) Withdraw(ctx context.Context, sku string) error {
 	_, err := rc.Read[struct{}](c.raw.DeleteProduct(ctx, sku, nil))
 	return err

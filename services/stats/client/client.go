@@ -40,7 +40,7 @@ func (c *Client) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	return a.Value.Items, err
 }
 
-// Top returns the limit SKUs that sold most.
+// Top returns up to limit SKUs with the most units sold.
 func (c *Client) Top(ctx context.Context, limit int) ([]Top, error) {
 	a, err := rc.Read[TopList](c.raw.GetTop(ctx, &GetTopParams{Limit: &limit}))
 	return a.Value.Items, err

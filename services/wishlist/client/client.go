@@ -21,7 +21,7 @@ func New(baseURL string, hc *http.Client) (*Client, error) {
 	return &Client{raw: raw}, err
 }
 
-// Wish puts a SKU on a customer's list; created is false if it was there.
+// Wish adds a SKU to a customer's list; created is false if it was there.
 func (c *Client) Wish(ctx context.Context, customer, sku string) (item Item, created bool, err error) {
 	a, err := rc.Read[Item](c.raw.PutWish(ctx, customer, sku))
 	return a.Value, a.Status == http.StatusCreated, err
@@ -40,7 +40,7 @@ func (c *Client) Items(ctx context.Context, customer string) iter.Seq2[Item, err
 	})
 }
 
-// Unwish takes a SKU off a customer's list.
+// Unwish removes a SKU from a customer's list.
 func (c *Client) Unwish(ctx context.Context, customer, sku string) error {
 	_, err := rc.Read[struct{}](c.raw.DeleteWish(ctx, customer, sku))
 	return err
