@@ -34,7 +34,7 @@ func TestReceiptsAreImported(t *testing.T) {
 	b.upload("header.csv", "external_id,sku,quantity\n")
 	b.sees("header.csv", "Done: the file has no receipts.")
 	b.upload("quote.csv", "external_id,sku,quantity\nr,\"SKU1,1\n")
-	b.sees("quote.csv", "Done: 0 lines imported, 1 rejected.", "A quotation mark is missing, or there is one too many.")
+	b.sees("quote.csv", "Done: 0 lines imported, 1 rejected.", "A quotation mark is missing, or one too many.")
 	b.upload("empty.csv", "")
 	b.sees("empty.csv is empty.")
 	b.until(`!document.querySelector(".progress-box")`)

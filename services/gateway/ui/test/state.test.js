@@ -93,8 +93,8 @@ test("orders are renewed in place, new ones come first, and none goes back in ti
 });
 
 test("what is wrong with a line of a file is said to people", () => {
-  assert.equal(lineProblem('extraneous or missing " in quoted-field'), "A quotation mark is missing, or there is one too many.");
-  assert.equal(lineProblem('bare " in non-quoted field'), "A quotation mark is missing, or there is one too many.");
+  assert.equal(lineProblem('extraneous or missing " in quoted-field'), "A quotation mark is missing, or one too many.");
+  assert.equal(lineProblem('bare " in non-quoted field'), "A quotation mark is missing, or one too many.");
   assert.equal(lineProblem('quantity "x" is not a whole number'), 'Quantity "x" is not a whole number.');
 });
 

@@ -112,7 +112,7 @@ const done = (d) => !d.processed ? "Done: the file has no receipts. Add one rece
 
 /** Describes the error in a line. Translates messages of the CSV parser, which are meant for programmers. */
 export function lineProblem(detail) {
-  if (/" in (non-)?quoted.field$/.test(detail)) return "A quotation mark is missing, or there is one too many.";
+  if (/" in (non-)?quoted.field$/.test(detail)) return "A quotation mark is missing, or one too many.";
   return sentence(detail);
 }
 
