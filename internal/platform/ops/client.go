@@ -17,10 +17,10 @@ type Client struct {
 	http *http.Client
 }
 
-// New makes a client of the service at baseURL.
+// New returns a client for the service at baseURL.
 func New(baseURL string, hc *http.Client) *Client { return &Client{base: baseURL, http: hc} }
 
-// ask makes one call. in is sent as JSON where it is not nil.
+// ask makes one call and decodes the response. It sends in as JSON unless in is nil.
 func ask[T any](ctx context.Context, c *Client, method, path string, query url.Values, in any) (out T, err error) {
 	var body bytes.Buffer
 	if in != nil {
@@ -43,7 +43,7 @@ func ask[T any](ctx context.Context, c *Client, method, path string, query url.V
 	return answer.Value, err
 }
 
-// Alive reports whether the service answers at all.
+// Alive reports whether the service's process responds, with any status.
 func (c *Client) Alive(ctx context.Context) bool {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/healthz", nil)
 	if err != nil {

@@ -15,9 +15,9 @@ type DeadLetter struct {
 	ID         int64           `json:"id"`
 	Subscriber string          `json:"subscriber"`
 	Stream     string          `json:"stream"`
-	Position   int64           `json:"position"` // offset in the stream; -1 where a resynchronisation met it
+	Position   int64           `json:"position"` // offset in the stream; -1 if it comes from a resynchronisation
 	EventID    string          `json:"event_id"`
-	Type       string          `json:"type"` // empty where it is no event
+	Type       string          `json:"type"` // empty if the message is not an event
 	Subject    string          `json:"subject"`
 	Error      string          `json:"error"`
 	Attempts   int             `json:"attempts"`
@@ -26,18 +26,19 @@ type DeadLetter struct {
 	State      string          `json:"state"`
 	Reason     string          `json:"reason,omitempty"`
 	ClosedAt   *time.Time      `json:"closed_at,omitempty"`
-	Event      json.RawMessage `json:"event,omitempty"` // what came; only of one letter
-	Body       []byte          `json:"body,omitempty"`  // likewise, where it is no JSON object
+	Event      json.RawMessage `json:"event,omitempty"` // the event as received; missing in lists
+	Body       []byte          `json:"body,omitempty"`  // the message if it is not a JSON object; missing in lists
 }
 
-// DeadGroup is how many letters have the same type and cause.
+// DeadGroup counts the letters with the same type and cause.
 type DeadGroup struct {
 	Type  string `json:"type"`
 	Cause string `json:"cause"`
 	Count int64  `json:"count"`
 }
 
-// DeadPage is a page of letters, and the groups of all that the filter picks.
+// DeadPage has a page of letters, and the number and groups of all letters that match the
+// filter.
 type DeadPage struct {
 	Items  []DeadLetter `json:"items"`
 	Total  int64        `json:"total"`
@@ -45,7 +46,8 @@ type DeadPage struct {
 	Next   *string      `json:"next,omitempty"`
 }
 
-// DeadFilter picks letters; its zero fields pick all, but for the state: open ones.
+// DeadFilter selects letters. An empty field matches all letters, but an empty State only
+// open ones.
 type DeadFilter struct {
 	State  string `json:"-"`
 	Stream string `json:"stream,omitempty"`
@@ -72,7 +74,7 @@ func (c *Client) DeadLetter(ctx context.Context, id int64) (DeadLetter, error) {
 	return ask[DeadLetter](ctx, c, http.MethodGet, letterPath(id), nil, nil)
 }
 
-// Retry has one letter's event handled again.
+// Retry makes the service handle the event of one letter again.
 func (c *Client) Retry(ctx context.Context, id int64) (DeadLetter, error) {
 	return ask[DeadLetter](ctx, c, http.MethodPost, letterPath(id)+"/retry", nil, nil)
 }
@@ -84,14 +86,15 @@ func (c *Client) Discard(ctx context.Context, id int64, reason string) (DeadLett
 
 func letterPath(id int64) string { return fmt.Sprintf("/dead-letters/%d", id) }
 
-// GroupResult is what became of a part of a group; After is where to go on.
+// GroupResult has the numbers of letters that a request for a group processed. After is the
+// ID after which to continue; nil at the end of the group.
 type GroupResult struct {
 	Done   int64  `json:"done"`
 	Failed int64  `json:"failed"`
 	After  *int64 `json:"after,omitempty"`
 }
 
-// GroupRequest is the open letters that a request is about, after an ID.
+// GroupRequest selects open letters with IDs greater than After.
 type GroupRequest struct {
 	DeadFilter
 
@@ -99,24 +102,24 @@ type GroupRequest struct {
 	Reason string `json:"reason,omitempty"` // why they are discarded
 }
 
-// RetryGroup has the events of the open letters that f picks handled again, some
-// at a time, telling each result; until there are no more.
-func (c *Client) RetryGroup(ctx context.Context, f DeadFilter, told func(GroupResult)) error {
-	return c.eachGroup(ctx, "/dead-letters/retry", GroupRequest{DeadFilter: f}, told)
+// RetryGroup makes the service handle the events of all open letters that match f again. It
+// sends as many requests as are needed, and calls report with the result of each.
+func (c *Client) RetryGroup(ctx context.Context, f DeadFilter, report func(GroupResult)) error {
+	return c.eachGroup(ctx, "/dead-letters/retry", GroupRequest{DeadFilter: f}, report)
 }
 
-// DiscardGroup discards the open letters that f picks.
-func (c *Client) DiscardGroup(ctx context.Context, f DeadFilter, reason string, told func(GroupResult)) error {
-	return c.eachGroup(ctx, "/dead-letters/discard", GroupRequest{DeadFilter: f, Reason: reason}, told)
+// DiscardGroup discards all open letters that match f. It reports like RetryGroup.
+func (c *Client) DiscardGroup(ctx context.Context, f DeadFilter, reason string, report func(GroupResult)) error {
+	return c.eachGroup(ctx, "/dead-letters/discard", GroupRequest{DeadFilter: f, Reason: reason}, report)
 }
 
-func (c *Client) eachGroup(ctx context.Context, path string, r GroupRequest, told func(GroupResult)) error {
+func (c *Client) eachGroup(ctx context.Context, path string, r GroupRequest, report func(GroupResult)) error {
 	for {
 		result, err := ask[GroupResult](ctx, c, http.MethodPost, path, nil, r)
 		if err != nil {
 			return err
 		}
-		told(result)
+		report(result)
 		if result.After == nil {
 			return nil
 		}

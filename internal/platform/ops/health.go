@@ -13,16 +13,16 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Ready reports why the service cannot do its work just now, in one line; nil
-// means that it can.
+// Ready returns nil if the service is ready, and otherwise an error with the reasons in one
+// line.
 func (c *Client) Ready(ctx context.Context) error { return c.healthy(ctx, "/readyz") }
 
-// Live reports why the service's process does not answer, in one line; nil means
-// that it does, whether or not it can do its work.
+// Live returns nil if the service's process responds, whether or not the service is ready,
+// and otherwise an error with the reason in one line.
 func (c *Client) Live(ctx context.Context) error { return c.healthy(ctx, "/healthz") }
 
-// longestReason is how many bytes of an answer are read for the reason in it.
-const longestReason = 64 << 10
+// maxReason bounds the bytes of a response that are read.
+const maxReason = 64 << 10
 
 func (c *Client) healthy(ctx context.Context, path string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
@@ -33,11 +33,11 @@ func (c *Client) healthy(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("no answer: %w", err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // it was read
+	defer answer.Body.Close() //nolint:errcheck // only read
 	if answer.StatusCode == http.StatusOK {
 		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, longestReason))
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxReason))
 	if err != nil {
 		return fmt.Errorf("read answer %s: %w", answer.Status, err)
 	}
@@ -47,12 +47,12 @@ func (c *Client) healthy(ctx context.Context, path string) error {
 // reason returns the cause in a response other than 200: the checks that failed, the
 // problem's detail, or only the status.
 func reason(answer *http.Response, body []byte) string {
-	var said struct {
+	var report struct {
 		Checks []ready.Result `json:"checks"`
 	}
 	var failed []string
-	if json.Unmarshal(body, &said) == nil {
-		for _, check := range said.Checks {
+	if json.Unmarshal(body, &report) == nil {
+		for _, check := range report.Checks {
 			if !check.OK {
 				failed = append(failed, check.Reason())
 			}

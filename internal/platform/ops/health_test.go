@@ -12,7 +12,7 @@ import (
 	"quadrille/internal/platform/ops"
 )
 
-// answering starts a service that gives the same response to every request.
+// answering starts a server with the same response to every request, and returns its client.
 func answering(t *testing.T, status int, contentType, body string) *ops.Client {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -24,7 +24,7 @@ func answering(t *testing.T, status int, contentType, body string) *ops.Client {
 	return ops.New(server.URL, server.Client())
 }
 
-func TestReadySaysWhyNot(t *testing.T) {
+func TestReadyReportsReasons(t *testing.T) {
 	for name, c := range map[string]struct {
 		status            int
 		contentType, body string
@@ -42,7 +42,7 @@ func TestReadySaysWhyNot(t *testing.T) {
 		"a problem":    {503, "application/problem+json", `{"status":503,"code":"starting","detail":"sales is starting"}`, "sales is starting"},
 		"another page": {502, "text/html", "<h1>Bad\nGateway</h1>", "answers 502 Bad Gateway"},
 		"nothing":      {503, "application/json", "", "answers 503 Service Unavailable"},
-		"all is well, but 503": {
+		"every check passes, but 503": {
 			503, "application/json", `{"checks":[{"name":"log","ok":true}]}`,
 			"answers 503 Service Unavailable",
 		},
@@ -56,8 +56,7 @@ func TestReadySaysWhyNot(t *testing.T) {
 	}
 }
 
-// Who is asked whether the process lives is not asked whether it is ready.
-func TestLiveAsksAnotherQuestion(t *testing.T) {
+func TestLiveIgnoresReadiness(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/healthz" {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -69,11 +68,11 @@ func TestLiveAsksAnotherQuestion(t *testing.T) {
 		t.Errorf("not alive: %v", err)
 	}
 	if err := c.Ready(t.Context()); err == nil {
-		t.Error("it is ready")
+		t.Error("Ready returns nil for a service that is not ready")
 	}
 }
 
-func TestReadyDoesNotWaitForEver(t *testing.T) {
+func TestReadyEndsWithItsContext(t *testing.T) {
 	held := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-held }))
 	defer server.Close()

@@ -8,50 +8,49 @@ import (
 	"quadrille/internal/platform/ready"
 )
 
-// Subscriptions is how far a service is with what others said, and with what it
-// has to say itself.
+// Subscriptions has the progress of a service's readers and the state of its outbox.
 type Subscriptions struct {
 	Items       []Subscription `json:"items"`
 	Outbox      Outbox         `json:"outbox"`
 	DeadLetters int64          `json:"dead_letters"` // open ones
-	Checks      []ready.Result `json:"checks"`       // as /readyz has them
+	Checks      []ready.Result `json:"checks"`       // as in /readyz
 }
 
-// Outbox is what a service has said and not sent.
+// Outbox counts the events in a service's outbox that are not in the log.
 type Outbox struct {
 	Unsent  int64  `json:"unsent"`
-	Refused int64  `json:"refused"` // set aside, since the log refuses them
+	Refused int64  `json:"refused"` // parked because the log refuses them
 	Error   string `json:"error,omitempty"`
 }
 
-// Subscription is one reader. Offsets have gaps: they tell a distance, not a
-// number of events.
+// Subscription has the progress of one reader. Offsets have gaps, so that Lag may exceed the
+// number of unread events.
 type Subscription struct {
 	Subscriber string `json:"subscriber"`
 	Stream     string `json:"stream"`
-	Position   int64  `json:"position"` // offset of the event taken last; -1 before the first
-	End        int64  `json:"end"`      // offset of the stream's last event; -1 where it has none
+	Position   int64  `json:"position"` // offset of the last event handled; -1 before the first
+	End        int64  `json:"end"`      // offset of the stream's last event; -1 if it has none
 	Lag        int64  `json:"lag"`
 	Replaying  bool   `json:"replaying"`
-	Resynced   int    `json:"resynced,omitempty"` // things asked of the owner so far, while resyncing
+	Resynced   int    `json:"resynced,omitempty"` // number of things fetched from the owner so far; 0 unless resyncing
 	State      string `json:"state"`
 	Error      string `json:"error,omitempty"`
 }
 
-// Subscriptions asks how far the service is.
+// Subscriptions returns the progress of the service.
 func (c *Client) Subscriptions(ctx context.Context) (Subscriptions, error) {
 	return ask[Subscriptions](ctx, c, http.MethodGet, "/subscriptions", nil, nil)
 }
 
-// Plan is where a replay begins and what was the end then.
+// Plan has the range of a replay.
 type Plan struct {
 	Stream string `json:"stream"`
-	From   int64  `json:"from"` // offset that comes next
-	End    int64  `json:"end"`  // offset of the stream's last event; -1 where it has none
+	From   int64  `json:"from"` // next offset to read
+	End    int64  `json:"end"`  // offset of the stream's last event; -1 if it has none
 }
 
-// Replay has the service read a stream again, since an offset or a time; from the
-// first event where since is empty.
+// Replay makes the service read a stream again. since is an offset or a time; the replay
+// begins at the first event if it is empty.
 func (c *Client) Replay(ctx context.Context, stream, since string) (Plan, error) {
 	body := map[string]string{}
 	if since != "" {
@@ -60,8 +59,9 @@ func (c *Client) Replay(ctx context.Context, stream, since string) (Plan, error)
 	return ask[Plan](ctx, c, http.MethodPost, "/subscriptions/"+url.PathEscape(stream)+"/replay", nil, body)
 }
 
-// Rebuild has the service publish its outbox anew, and returns how many events
-// those are.
+// Rebuild makes the service delete its history and publish its outbox again. It returns the
+// number of these events. Without force it fails if the history has events that the outbox no
+// longer has.
 func (c *Client) Rebuild(ctx context.Context, force bool) (int64, error) {
 	query := url.Values{}
 	if force {

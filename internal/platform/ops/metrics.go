@@ -25,23 +25,23 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if own, err := c.server.outbox(ctx); err == nil {
-		out <- gauge("quadrille_outbox_unsent", "Events that are committed and not yet confirmed by the log.", float64(own.Unsent), nil)
-		out <- gauge("quadrille_outbox_refused", "Events that the log refuses and that wait for a person.", float64(own.Refused), nil)
+		out <- gauge("quadrille_outbox_unsent", "Committed events that the log has not confirmed yet.", float64(own.Unsent), nil)
+		out <- gauge("quadrille_outbox_refused", "Parked events that the log refuses, until somebody retries or discards them.", float64(own.Refused), nil)
 	}
 	if n, err := deadletter.Count(ctx, c.server.DB, deadletter.Filter{State: deadletter.Open}); err == nil {
-		out <- gauge("quadrille_dead_letters", "Events that could not be handled and wait for a person.", float64(n), nil)
+		out <- gauge("quadrille_dead_letters", "Open dead letters, until somebody retries or discards them.", float64(n), nil)
 	}
 	for _, r := range c.server.Ready.Known() {
-		out <- gauge("quadrille_ready", "1 while the readiness check does not fail, 0 while it makes the service unready.", truth(r.OK), prometheus.Labels{"check": r.Name})
-		out <- gauge("quadrille_ready_trouble", "1 while the readiness check is in trouble, whether or not it lasts.", truth(r.State != ready.OK), prometheus.Labels{"check": r.Name})
+		out <- gauge("quadrille_ready", "1 if the readiness check passes, 0 if it makes the service unready.", truth(r.OK), prometheus.Labels{"check": r.Name})
+		out <- gauge("quadrille_ready_trouble", "1 if the readiness check found trouble, even if the trouble is too short to fail the check.", truth(r.State != ready.OK), prometheus.Labels{"check": r.Name})
 	}
-	out <- gauge("quadrille_lease_held", "1 in the instance that reads, 0 in those that stand by.", truth(c.server.Leader()), nil)
+	out <- gauge("quadrille_lease_held", "1 in the instance that holds the lease and reads, 0 in standby instances.", truth(c.server.Leader()), nil)
 	for _, s := range c.server.statuses(ctx) {
 		of := prometheus.Labels{"stream": s.Stream}
-		out <- gauge("quadrille_reader_position", "Offset of the event that the reader took last.", float64(offset(s.Position)), of)
+		out <- gauge("quadrille_reader_position", "Offset of the last event that the reader handled.", float64(offset(s.Position)), of)
 		out <- gauge("quadrille_reader_lag", "Offsets between the reader's position and the stream's end.", float64(s.Lag), of)
-		out <- gauge("quadrille_reader_failing", "1 while the reader waits because something fails.", truth(s.Err != ""), of)
-		resyncs := prometheus.NewDesc("quadrille_reader_resyncs_total", "How often history was not the one the reader knew.", nil, of)
+		out <- gauge("quadrille_reader_failing", "1 if the reader is waiting because of an error.", truth(s.Err != ""), of)
+		resyncs := prometheus.NewDesc("quadrille_reader_resyncs_total", "Resynchronisations because the history was cut or replaced.", nil, of)
 		out <- prometheus.MustNewConstMetric(resyncs, prometheus.CounterValue, float64(s.Resyncs))
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// RefusedEvent is an event of the service's own that the log refuses for its own sake.
+// RefusedEvent is an event in the service's outbox that the log refuses because of its
+// content.
 type RefusedEvent struct {
 	ID          int64           `json:"id"`
 	EventID     string          `json:"event_id"`
@@ -23,7 +24,7 @@ type RefusedEvent struct {
 	State       string          `json:"state"`
 	Reason      string          `json:"reason,omitempty"`
 	DiscardedAt *time.Time      `json:"discarded_at,omitempty"`
-	Event       json.RawMessage `json:"event,omitempty"` // only of one event
+	Event       json.RawMessage `json:"event,omitempty"` // missing in lists
 }
 
 // RefusedPage is a page of refused events, oldest first.
@@ -39,12 +40,12 @@ func (c *Client) RefusedEvents(ctx context.Context, state string, limit int) (Re
 	return ask[RefusedPage](ctx, c, http.MethodGet, "/outbox/refused", query, nil)
 }
 
-// RefusedEvent returns one refused event, with what would be published.
+// RefusedEvent returns one refused event with its content.
 func (c *Client) RefusedEvent(ctx context.Context, id int64) (RefusedEvent, error) {
 	return ask[RefusedEvent](ctx, c, http.MethodGet, refusedPath(id), nil, nil)
 }
 
-// RetryRefused has one refused event published again.
+// RetryRefused makes the service publish one refused event again.
 func (c *Client) RetryRefused(ctx context.Context, id int64) error {
 	_, err := ask[Retried](ctx, c, http.MethodPost, refusedPath(id)+"/retry", nil, nil)
 	return err
@@ -55,13 +56,14 @@ type Retried struct {
 	Retried int64 `json:"retried"`
 }
 
-// RetryAllRefused has all open refused events published again.
+// RetryAllRefused makes the service publish all open refused events again. It returns their
+// number.
 func (c *Client) RetryAllRefused(ctx context.Context) (int64, error) {
 	answer, err := ask[Retried](ctx, c, http.MethodPost, "/outbox/refused/retry", nil, nil)
 	return answer.Retried, err
 }
 
-// DiscardRefused gives one refused event up, for a reason.
+// DiscardRefused discards one refused event for a reason.
 func (c *Client) DiscardRefused(ctx context.Context, id int64, reason string) error {
 	_, err := ask[RefusedEvent](ctx, c, http.MethodDelete, refusedPath(id), url.Values{"reason": {reason}}, nil)
 	return err

@@ -110,7 +110,7 @@ func (s *Server) feed(c echo.Context) error {
 	return c.Blob(http.StatusOK, events.BatchContentType, body)
 }
 
-// subscriptionsWithin bounds the answer of /subscriptions while the database hangs.
+// subscriptionsWithin bounds the wait for the database in /subscriptions.
 const subscriptionsWithin = 5 * time.Second
 
 // subscriptions responds with the progress of each reader, and the number of unsent
@@ -136,7 +136,7 @@ func (s *Server) subscriptions(c echo.Context) error {
 	return c.JSON(http.StatusOK, body)
 }
 
-// outbox counts the events of the outbox that are unsent or were refused.
+// outbox counts the unsent and the refused events in the outbox.
 func (s *Server) outbox(ctx context.Context) (own Outbox, err error) {
 	if s.Relay == nil {
 		return own, nil
