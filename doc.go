@@ -1,4 +1,4 @@
-// Package quadrille is the root of a shop's back end built as a dance that nobody
-// conducts. There is no code here, only the tests of how the tree is laid out;
-// README.md says where to begin.
+// Package quadrille is the root of an event-choreographed shop back end. It contains
+// only the tests of the tree's layout, documents and deployment files; README.md says
+// where to start.
 package quadrille
