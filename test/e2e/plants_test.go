@@ -79,7 +79,7 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 				{
 					"inventory",
 					"INSERT INTO allocations (order_id, order_version, status, version, updated_at) VALUES ('twin', 1, 'allocated', 1, '2026-01-01 00:00:00')",
-					"DELETE FROM allocations WHERE order_id = 'twin'", "order twin: allocated at inventory, sales does not know it",
+					"DELETE FROM allocations WHERE order_id = 'twin'", "order twin: allocated at inventory, sales does not have the order",
 				},
 				{"sales", "UPDATE orders SET status = 'placed' WHERE id = '" + first + "'", "UPDATE orders SET status = 'confirmed'", "order " + first + ": placed at sales, allocated at inventory"},
 				{"stats", "UPDATE orders SET status = 'placed' WHERE id = '" + first + "'", "UPDATE orders SET status = 'confirmed'", "stats' copy placed"},
@@ -131,7 +131,7 @@ func TestAuditFindsWhatIsUnderWay(t *testing.T) {
 	proxy.Cut()
 	receive(t, s, "r2", "A1", 1)
 	finds("outbox of inventory: 1 events unsent")
-	finds("reader of catalog at inventory: failing")
+	finds("consumer of inventory in catalog: failing")
 	proxy.Mend()
 	shows(t, s, "A1", 11)
 	agree(t, s)
@@ -145,7 +145,7 @@ func TestAuditFindsWhatIsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	receive(t, s, "r3", "A1", 1)
-	finds("reader of catalog at inventory: 1 behind")
+	finds("consumer of inventory in catalog: 1 behind")
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"quadrille/internal/platform/ops"
 )
 
-// Report is what an audit found.
+// Report is the result of an audit.
 type Report struct {
 	Orders      map[string]int `json:"orders"` // by status
 	SKUs        int            `json:"skus"`
@@ -19,15 +19,15 @@ type Report struct {
 	Reserved    int64          `json:"reserved"`
 	Products    int            `json:"products"`
 	Allocations int            `json:"allocations"`
-	Absent      []string       `json:"absent,omitempty"` // services that do not run and were left out
+	Absent      []string       `json:"absent,omitempty"` // services that were left out because they do not run
 	Differences []string       `json:"differences"`
 }
 
-// Clean reports whether all notes agree.
+// Clean reports whether the audit found no differences.
 func (r Report) Clean() bool { return len(r.Differences) == 0 }
 
-// Take audits the shop as it is now. The error is one of asking, not a
-// difference.
+// Take audits the shop as it is now. It returns an error if a service cannot be read;
+// differences are in the report.
 func Take(ctx context.Context, cfg Config) (Report, error) {
 	n, err := take(ctx, cfg)
 	if err != nil {
@@ -45,8 +45,8 @@ func Take(ctx context.Context, cfg Config) (Report, error) {
 	return r, nil
 }
 
-// AtRest audits the services that are present, once the shop is at rest. When it
-// does not come to rest within wait, that is the first difference.
+// AtRest waits up to wait until the shop is at rest and audits the services that run. If the
+// shop does not come to rest, that is the first difference. A wait of 0 does not wait.
 func AtRest(ctx context.Context, cfg Config, wait time.Duration) (Report, error) {
 	cfg = Present(ctx, cfg)
 	var restless error
@@ -62,10 +62,10 @@ func AtRest(ctx context.Context, cfg Config, wait time.Duration) (Report, error)
 	return report, err
 }
 
-// compare returns all differences in the notes, kind by kind.
-func compare(n *notes) (differences []string) {
-	for _, check := range []func(*notes) []string{
-		checkReaders, checkStock, checkCopies, checkProducts, checkPrices, checkOrders, checkStats,
+// compare returns all differences in the snapshot, grouped by check.
+func compare(n *snapshot) (differences []string) {
+	for _, check := range []func(*snapshot) []string{
+		checkConsumers, checkStock, checkCopies, checkProducts, checkPrices, checkOrders, checkStats,
 	} {
 		found := check(n)
 		slices.Sort(found)
@@ -91,12 +91,11 @@ func Present(ctx context.Context, cfg Config) Config {
 	return cfg
 }
 
-// restPoll is how often Rest looks.
+// restPoll is the interval of the polls of Rest.
 const restPoll = 100 * time.Millisecond
 
-// Rest waits until the dance has come to rest: nothing unsent and no reader
-// behind, at two looks in a row. When ctx ends first, the last look's reason is
-// the error.
+// Rest waits until the shop is at rest: no event is unsent and no consumer is behind in two
+// polls in a row. If ctx ends first, the error names what the last poll found.
 func Rest(ctx context.Context, cfg Config) error {
 	hc := cfg.client()
 	calm := 0
@@ -112,21 +111,21 @@ func Rest(ctx context.Context, cfg Config) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the dance has not come to rest: %w", err)
+			return fmt.Errorf("the shop has not come to rest: %w", err)
 		case <-time.After(restPoll):
 		}
 	}
 }
 
-// moving says what is still on its way, or nil.
+// moving returns an error that names the first unsent event or consumer behind, or nil.
 func moving(ctx context.Context, cfg Config, hc *http.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	all, err := askSubscriptions(ctx, cfg, hc)
+	all, err := readSubscriptions(ctx, cfg, hc)
 	if err != nil {
 		return err
 	}
-	if behind := checkReaders(&notes{subscriptions: all}); len(behind) > 0 {
+	if behind := checkConsumers(&snapshot{subscriptions: all}); len(behind) > 0 {
 		return fmt.Errorf("%s", behind[0])
 	}
 	return nil

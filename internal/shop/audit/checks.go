@@ -7,8 +7,9 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// checkReaders finds what is still on its way, or stuck.
-func checkReaders(n *notes) (found []string) {
+// checkConsumers finds unsent, refused and dead events, failed checks, and consumers that
+// fail or are behind.
+func checkConsumers(n *snapshot) (found []string) {
 	for _, service := range sorted(n.subscriptions) {
 		s := n.subscriptions[service]
 		if s.Outbox.Unsent > 0 {
@@ -28,18 +29,17 @@ func checkReaders(n *notes) (found []string) {
 		for _, r := range s.Items {
 			switch {
 			case r.Error != "":
-				found = append(found, fmt.Sprintf("reader of %s at %s: %s: %s", service, r.Stream, r.State, r.Error))
+				found = append(found, fmt.Sprintf("consumer of %s in %s: %s: %s", r.Stream, service, r.State, r.Error))
 			case r.Lag > 0:
-				found = append(found, fmt.Sprintf("reader of %s at %s: %d behind", service, r.Stream, r.Lag))
+				found = append(found, fmt.Sprintf("consumer of %s in %s: %d behind", r.Stream, service, r.Lag))
 			}
 		}
 	}
 	return found
 }
 
-// checkStock finds stock that does not add up, by itself or against the
-// allocations.
-func checkStock(n *notes) (found []string) {
+// checkStock finds SKUs whose quantities contradict each other or the allocations.
+func checkStock(n *snapshot) (found []string) {
 	reserved := map[string]int64{}
 	shipped := map[string]int64{}
 	for _, a := range n.allocations {
@@ -57,7 +57,7 @@ func checkStock(n *notes) (found []string) {
 			found = append(found, fmt.Sprintf("SKU %s: on_hand %d is not received %d + adjusted %d - shipped %d", code, s.OnHand, s.Received, s.Adjusted, s.Shipped))
 		}
 		if s.Reserved < 0 || s.OnHand < s.Reserved || s.Available != s.OnHand-s.Reserved {
-			found = append(found, fmt.Sprintf("SKU %s: on_hand %d, reserved %d, available %d cannot be", code, s.OnHand, s.Reserved, s.Available))
+			found = append(found, fmt.Sprintf("SKU %s: on_hand %d, reserved %d and available %d contradict each other", code, s.OnHand, s.Reserved, s.Available))
 		}
 		if s.Reserved != reserved[code] {
 			found = append(found, fmt.Sprintf("SKU %s: reserved %d, allocations reserve %d", code, s.Reserved, reserved[code]))
@@ -68,17 +68,17 @@ func checkStock(n *notes) (found []string) {
 	}
 	for code, quantity := range reserved {
 		if _, known := n.skus[code]; !known {
-			found = append(found, fmt.Sprintf("SKU %s: allocations reserve %d of it, inventory does not know it", code, quantity))
+			found = append(found, fmt.Sprintf("SKU %s: allocations reserve %d, inventory does not have the SKU", code, quantity))
 		}
 	}
 	return found
 }
 
-// copyOf is a copy of a SKU, whoever holds it.
+// copyOf holds the compared fields of a service's copy of a SKU.
 type copyOf struct{ quantity, version int64 }
 
 // checkCopies compares inventory's SKUs with the copies of catalog and wishlist.
-func checkCopies(n *notes) (found []string) {
+func checkCopies(n *snapshot) (found []string) {
 	catalog, wishlist := map[string]copyOf{}, map[string]copyOf{}
 	for code, c := range n.catalogStock {
 		catalog[code] = copyOf{c.Quantity, c.Version}
@@ -89,7 +89,7 @@ func checkCopies(n *notes) (found []string) {
 	return append(compareCopies(n, "catalog", catalog), compareCopies(n, "wishlist", wishlist)...)
 }
 
-func compareCopies(n *notes, holder string, copies map[string]copyOf) (found []string) {
+func compareCopies(n *snapshot, holder string, copies map[string]copyOf) (found []string) {
 	for code, s := range n.skus {
 		c, held := copies[code]
 		switch {
@@ -102,14 +102,14 @@ func compareCopies(n *notes, holder string, copies map[string]copyOf) (found []s
 	}
 	for code := range copies {
 		if _, known := n.skus[code]; !known {
-			found = append(found, fmt.Sprintf("SKU %s: %s has a copy, inventory does not know it", code, holder))
+			found = append(found, fmt.Sprintf("SKU %s: %s has a copy, inventory does not have the SKU", code, holder))
 		}
 	}
 	return found
 }
 
-// checkProducts compares what products show with what inventory has.
-func checkProducts(n *notes) (found []string) {
+// checkProducts compares the availability of products with inventory's stock.
+func checkProducts(n *snapshot) (found []string) {
 	for code, p := range n.products {
 		if s := n.skus[code]; p.Quantity != s.Available || p.Available != (s.Available > 0) {
 			found = append(found, fmt.Sprintf("product %s: shows %d, inventory has %d available", code, p.Quantity, s.Available))
@@ -119,7 +119,7 @@ func checkProducts(n *notes) (found []string) {
 }
 
 // checkPrices compares catalog's products with sales' copies.
-func checkPrices(n *notes) (found []string) {
+func checkPrices(n *snapshot) (found []string) {
 	for code, p := range n.products {
 		c, held := n.prices[code]
 		switch {
@@ -138,7 +138,8 @@ func checkPrices(n *notes) (found []string) {
 	return found
 }
 
-// agrees reports whether an order at rest may have such an allocation.
+// agrees reports whether the statuses of an order and its allocation are consistent while
+// the shop is at rest.
 func agrees(order salesclient.OrderStatus, a inventoryclient.AllocationStatus) bool {
 	switch order {
 	case salesclient.Confirmed:
@@ -149,13 +150,13 @@ func agrees(order salesclient.OrderStatus, a inventoryclient.AllocationStatus) b
 		return a == inventoryclient.Released
 	case salesclient.Shipped:
 		return a == inventoryclient.Shipped
-	default: // placed: it still waits
+	default: // a placed order waits for inventory, so that the shop is not at rest
 		return false
 	}
 }
 
-// checkOrders compares every order with what inventory did for it.
-func checkOrders(n *notes) (found []string) {
+// checkOrders compares every order with its allocation.
+func checkOrders(n *snapshot) (found []string) {
 	external := map[string]string{}
 	for id, o := range n.orders {
 		if o.ExternalId != nil {
@@ -176,18 +177,18 @@ func checkOrders(n *notes) (found []string) {
 	}
 	for id, a := range n.allocations {
 		if _, known := n.orders[id]; !known {
-			found = append(found, fmt.Sprintf("order %s: %s at inventory, sales does not know it", id, a.Status))
+			found = append(found, fmt.Sprintf("order %s: %s at inventory, sales does not have the order", id, a.Status))
 		}
 	}
 	return found
 }
 
-// lineNote is what both keep of an order's line.
-type lineNote struct{ quantity, short int64 }
+// lineQuantity holds the fields of a line that both services store.
+type lineQuantity struct{ quantity, short int64 }
 
-// compareLines compares what was ordered with what was allocated. What was short
-// counts for rejected orders: one that was cancelled before sales heard of its
-// rejection never learned it.
+// compareLines compares the ordered with the allocated quantities. It compares missing
+// quantities of rejected orders only: an order that was cancelled before sales consumed the
+// rejection does not have them.
 func compareLines(o salesclient.Order, a inventoryclient.Allocation) (found []string) {
 	short := func(n *int64) int64 {
 		if o.Status != salesclient.Rejected || n == nil {
@@ -195,12 +196,12 @@ func compareLines(o salesclient.Order, a inventoryclient.Allocation) (found []st
 		}
 		return *n
 	}
-	ordered, allocated := map[string]lineNote{}, map[string]lineNote{}
+	ordered, allocated := map[string]lineQuantity{}, map[string]lineQuantity{}
 	for _, l := range o.Lines {
-		ordered[l.Sku] = lineNote{l.Quantity, short(l.Short)}
+		ordered[l.Sku] = lineQuantity{l.Quantity, short(l.Short)}
 	}
 	for _, l := range a.Lines {
-		allocated[l.Sku] = lineNote{l.Quantity, short(l.Short)}
+		allocated[l.Sku] = lineQuantity{l.Quantity, short(l.Short)}
 	}
 	for sku, l := range ordered {
 		if allocated[sku] != l {
@@ -216,8 +217,8 @@ func compareLines(o salesclient.Order, a inventoryclient.Allocation) (found []st
 	return found
 }
 
-// checkStats compares sales' orders with stats' copies, where stats runs.
-func checkStats(n *notes) (found []string) {
+// checkStats compares sales' orders with stats' copies, if stats runs.
+func checkStats(n *snapshot) (found []string) {
 	if n.statsOrders == nil {
 		return nil
 	}
@@ -233,7 +234,7 @@ func checkStats(n *notes) (found []string) {
 	}
 	for id := range n.statsOrders {
 		if _, known := n.orders[id]; !known {
-			found = append(found, fmt.Sprintf("order %s: stats has a copy, sales does not know it", id))
+			found = append(found, fmt.Sprintf("order %s: stats has a copy, sales does not have the order", id))
 		}
 	}
 	return found

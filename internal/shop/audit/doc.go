@@ -1,4 +1,4 @@
-// Package audit compares notes: for every order, SKU, product and copy it asks
-// owner and holders over REST, and reports each difference. It is the judge of
-// the promise that nothing is lost, and uses nothing but the public contracts.
+// Package audit compares the services' data: for every order, SKU, product and copy it reads
+// the owner and the copies over REST and reports each difference. It verifies the promise
+// that no event is lost, and uses only the public contracts.
 package audit

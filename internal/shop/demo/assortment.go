@@ -1,14 +1,14 @@
 package demo
 
-// Good is something that the shop sells.
+// Good is a product of the demo.
 type Good struct {
 	SKU, Title, Description string
 
 	Pence   int64
-	Opening int64 // pieces at the beginning; 0 is sold out
+	Opening int64 // opening stock in pieces; 0: sold out
 }
 
-// Assortment returns all goods of the demo.
+// Assortment returns all products of the demo.
 func Assortment() []Good {
 	return []Good{
 		{"DEMO-101", "Tarrow lantern", "A storm lantern with a hood of smoked glass. Burns a whole night on one filling.", 3850, 12},

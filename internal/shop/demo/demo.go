@@ -17,36 +17,36 @@ import (
 	wishlistclient "quadrille/services/wishlist/client"
 )
 
-// Config says which shop is shown, and how lively.
+// Config selects the shop and sets the rate of the traffic.
 type Config struct {
 	URL   func(service string) string
 	HTTP  *http.Client
-	Log   *slog.Logger  // is told what was done at the beginning, and what fails
-	Every time.Duration // between two things that happen; 2 s where 0
+	Log   *slog.Logger  // gets the result of filling the shop, and failures
+	Every time.Duration // mean time between two steps; 0: 2 s
 }
 
-// Demo fills a shop and keeps it alive.
+// Demo fills a shop and generates traffic.
 type Demo struct {
 	cfg       Config
-	run       string // in external IDs: a run's own, so that what is tried again happens once
-	n         int    // things done so far
+	run       string // part of external IDs, unique to a run, so that a retried request takes effect once
+	n         int    // steps so far
 	inventory *inventoryclient.Client
 	catalog   *catalogclient.Client
 	sales     *salesclient.Client
 	wishlist  *wishlistclient.Client
-	placed    []string // IDs of this run's orders that have not left, oldest first
+	placed    []string // IDs of this run's orders that are not shipped or cancelled, oldest first
 }
 
-// New makes a demo. It asks nobody yet.
+// New returns a demo. It makes no request.
 func New(cfg Config) (*Demo, error) {
 	if cfg.URL == nil || cfg.HTTP == nil || cfg.Log == nil {
-		return nil, errors.New("demo: URL, HTTP and Log are needed")
+		return nil, errors.New("demo: URL, HTTP and Log are required")
 	}
 	if cfg.Every == 0 {
 		cfg.Every = 2 * time.Second
 	}
 	if cfg.Every < 0 {
-		return nil, fmt.Errorf("demo: %s is no time between two things", cfg.Every)
+		return nil, fmt.Errorf("demo: Every is %s; it must not be negative", cfg.Every)
 	}
 	d := &Demo{cfg: cfg, run: uuid.NewString()[:8]}
 	var errs [4]error
@@ -57,19 +57,19 @@ func New(cfg Config) (*Demo, error) {
 	return d, errors.Join(errs[:]...)
 }
 
-// Run fills the shop where it is empty, and then has something happen every now and
-// then, until ctx ends. What fails is told to the log and tried again, or left out.
+// Run fills the shop if it is empty, and then makes a step at random intervals until ctx
+// ends. It logs failures. It retries filling the shop, but not failed steps.
 func (d *Demo) Run(ctx context.Context) {
 	d.fillUntilDone(ctx)
 	for ctx.Err() == nil {
 		if err := d.step(ctx); err != nil && ctx.Err() == nil {
-			d.cfg.Log.Debug("the demonstration left something out", "error", err)
+			d.cfg.Log.Debug("a step of the demonstration failed", "error", err)
 		}
 		d.pause(ctx)
 	}
 }
 
-// pause waits for Every, give or take half of it at random.
+// pause waits between half and one and a half times Every, at random.
 func (d *Demo) pause(ctx context.Context) {
 	every := d.cfg.Every
 	timer := time.NewTimer(every/2 + rand.N(every))
@@ -80,7 +80,7 @@ func (d *Demo) pause(ctx context.Context) {
 	}
 }
 
-// step has one thing happen. All kinds come in turn.
+// step makes one step. All kinds of steps come in turn.
 func (d *Demo) step(ctx context.Context) error {
 	kinds := []func(context.Context, []catalogclient.Product) error{d.order, d.wish, d.order, d.ship, d.restock, d.order, d.ship}
 	kind := kinds[d.n%len(kinds)]

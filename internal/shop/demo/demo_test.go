@@ -17,25 +17,25 @@ import (
 	"quadrille/test/harness"
 )
 
-// notes is a log that a test reads.
-type notes struct {
+// logText collects log output for a test. It is safe for concurrent use.
+type logText struct {
 	mu sync.Mutex
 	b  strings.Builder
 }
 
-func (n *notes) Write(p []byte) (int, error) {
+func (n *logText) Write(p []byte) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.b.Write(p)
 }
 
-func (n *notes) String() string {
+func (n *logText) String() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.b.String()
 }
 
-func newDemo(t *testing.T, shop *harness.Shop, log *notes) *demo.Demo {
+func newDemo(t *testing.T, shop *harness.Shop, log *logText) *demo.Demo {
 	t.Helper()
 	d, err := demo.New(demo.Config{URL: shop.URL, HTTP: shop.HTTP, Log: slog.New(slog.NewTextHandler(log, nil)), Every: time.Millisecond})
 	if err != nil {
@@ -46,7 +46,7 @@ func newDemo(t *testing.T, shop *harness.Shop, log *notes) *demo.Demo {
 
 func fill(t *testing.T, shop *harness.Shop, want bool) {
 	t.Helper()
-	if filled, err := newDemo(t, shop, &notes{}).Fill(t.Context()); err != nil || filled != want {
+	if filled, err := newDemo(t, shop, &logText{}).Fill(t.Context()); err != nil || filled != want {
 		t.Errorf("filled is %t, %v; want %t", filled, err, want)
 	}
 }
@@ -76,12 +76,12 @@ func products(t *testing.T, shop *harness.Shop) map[string]catalogclient.Product
 	return all
 }
 
-func TestTheAssortment(t *testing.T) {
+func TestAssortmentIsValid(t *testing.T) {
 	skus, titles := map[string]bool{}, map[string]bool{}
 	soldOut := 0
 	for _, g := range demo.Assortment() {
 		if skus[g.SKU] || titles[g.Title] || g.Pence <= 0 || g.Opening < 0 || g.Description == "" {
-			t.Errorf("%+v cannot be, or is there twice", g)
+			t.Errorf("%+v is invalid or a duplicate", g)
 		}
 		skus[g.SKU], titles[g.Title] = true, true
 		if g.Opening == 0 {
@@ -93,9 +93,8 @@ func TestTheAssortment(t *testing.T) {
 	}
 }
 
-// An empty shop is filled, once; what was interrupted is gone on with, and what
-// people changed stays.
-func TestAnEmptyShopIsFilledOnce(t *testing.T) {
+// Fill fills an empty shop once, continues an interrupted run, and keeps changes by users.
+func TestFillsAnEmptyShopOnce(t *testing.T) {
 	t.Parallel()
 	shop := harness.Start(t, harness.Embedded(t))
 	goods := demo.Assortment()
@@ -121,17 +120,17 @@ func TestAnEmptyShopIsFilledOnce(t *testing.T) {
 	fill(t, shop, true)
 	offered, again := products(t, shop), stock(t, shop)
 	if _, there := offered[goods[1].SKU]; there || offered[goods[2].SKU].Title != "another title" || len(offered) != 39 {
-		t.Errorf("what people did is undone: %+v", offered)
+		t.Errorf("Fill undid a change by a user: %+v", offered)
 	}
 	for code, s := range stocked {
 		if again[code] != s {
-			t.Errorf("%s was %+v, is %+v", code, s, again[code])
+			t.Errorf("%s: was %+v, got %+v", code, s, again[code])
 		}
 	}
 }
 
-// A shop that has products of its own keeps them, and no others come.
-func TestAShopOfItsOwnIsNotFilled(t *testing.T) {
+// A shop with other products keeps them and gets none of the demo.
+func TestKeepsAShopWithOtherProducts(t *testing.T) {
 	t.Parallel()
 	shop := harness.Start(t, harness.Embedded(t))
 	if _, _, err := shop.Catalog.Put(t.Context(), "MINE", catalogclient.NewProduct{Title: "mine", Price: catalogclient.Money{Amount: "1.00", Currency: "GBP"}}); err != nil {
@@ -140,18 +139,18 @@ func TestAShopOfItsOwnIsNotFilled(t *testing.T) {
 	if _, _, err := shop.Inventory.Receive(t.Context(), inventoryclient.NewReceipt{ExternalId: "mine", Sku: "MINE", Quantity: 50}); err != nil {
 		t.Fatal(err)
 	}
-	log := &notes{}
+	log := &logText{}
 	ctx, end := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { newDemo(t, shop, log).Run(ctx) })
 	t.Cleanup(func() { end(); running.Wait() })
 	harness.Eventually(t, func(context.Context) error { return has(t, shop, salesclient.Confirmed) })
 	if all := products(t, shop); len(all) != 1 || !strings.Contains(log.String(), "products of its own") {
-		t.Errorf("there are %+v; it says %s", all, log)
+		t.Errorf("got products %+v; log: %s", all, log)
 	}
 }
 
-// has returns nil once there is an order in this state.
+// has returns nil if there is an order with this status.
 func has(t *testing.T, shop *harness.Shop, status salesclient.OrderStatus) error {
 	t.Helper()
 	for o, err := range shop.Sales.AllOrders(t.Context()) {
@@ -165,14 +164,14 @@ func has(t *testing.T, shop *harness.Shop, status salesclient.OrderStatus) error
 	return fmt.Errorf("no order is %s", status)
 }
 
-// Everything that can happen does: orders of every end, wishes, and sold-out goods
-// that come back. It ends with its context, and another run goes on.
-func TestTheShopIsAlive(t *testing.T) {
+// The traffic gives orders in every final status, wishes, and sold-out products that are
+// restocked. Run ends with its context, and another run continues.
+func TestTrafficReachesEveryState(t *testing.T) {
 	t.Parallel()
 	shop := harness.Start(t, harness.Embedded(t))
 	var before int
 	for run := range 2 {
-		log := &notes{}
+		log := &logText{}
 		ctx, end := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { newDemo(t, shop, log).Run(ctx) })
@@ -188,13 +187,13 @@ func TestTheShopIsAlive(t *testing.T) {
 		})
 		end()
 		running.Wait()
-		if said := log.String(); !strings.Contains(said, "demonstration's assortment") || strings.Contains(said, "level=WARN") {
-			t.Errorf("it says %s", said)
+		if got := log.String(); !strings.Contains(got, "demonstration's assortment") || strings.Contains(got, "level=WARN") {
+			t.Errorf("got log: %s", got)
 		}
 		before = orders(t, shop)
 	}
 	if all := products(t, shop); len(all) != 40 {
-		t.Errorf("there are %d products", len(all))
+		t.Errorf("got %d products", len(all))
 	}
 }
 
@@ -209,7 +208,7 @@ func orders(t *testing.T, shop *harness.Shop) (n int) {
 	return n
 }
 
-// cameBack returns nil once a SKU without opening stock was received again.
+// cameBack returns nil if a SKU without opening stock was restocked.
 func cameBack(t *testing.T, shop *harness.Shop) error {
 	t.Helper()
 	now := stock(t, shop)
@@ -221,8 +220,8 @@ func cameBack(t *testing.T, shop *harness.Shop) error {
 	return errors.New("what was sold out still is")
 }
 
-func TestWhatIsNoDemo(t *testing.T) {
+func TestNewRefusesAnEmptyConfig(t *testing.T) {
 	if _, err := demo.New(demo.Config{}); err == nil {
-		t.Error("a demo of nothing is made")
+		t.Error("New accepted an empty Config")
 	}
 }

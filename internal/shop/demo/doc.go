@@ -1,4 +1,4 @@
-// Package demo makes an empty shop look alive: it fills it with a small assortment
-// of invented goods, and has invented customers order, wish and wait for them, a
-// little at a time.
+// Package demo fills an empty shop with a small assortment of invented products and then
+// generates light traffic: invented customers place orders and wishes, orders are shipped or
+// cancelled, and stock is received.
 package demo

@@ -9,7 +9,7 @@ import (
 	inventoryclient "quadrille/services/inventory/client"
 )
 
-// fillUntilDone fills the shop, or leaves it as it is, and says which.
+// fillUntilDone calls Fill until it succeeds or ctx ends, and logs the result.
 func (d *Demo) fillUntilDone(ctx context.Context) {
 	for {
 		filled, err := d.Fill(ctx)
@@ -17,13 +17,13 @@ func (d *Demo) fillUntilDone(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err == nil && filled:
-			d.cfg.Log.Info("the shop has the demonstration's assortment, and gets a little traffic", "products", len(Assortment()))
+			d.cfg.Log.Info("the shop has the demonstration's assortment; generating traffic", "products", len(Assortment()))
 			return
 		case err == nil:
-			d.cfg.Log.Info("the shop has products of its own: the demonstration only adds a little traffic")
+			d.cfg.Log.Info("the shop has other products; generating traffic without filling it")
 			return
 		}
-		d.cfg.Log.Warn("the demonstration cannot fill the shop yet; trying again", "error", err)
+		d.cfg.Log.Warn("the demonstration cannot fill the shop; retrying", "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
@@ -31,10 +31,9 @@ func (d *Demo) fillUntilDone(ctx context.Context) {
 	}
 }
 
-// Fill offers the assortment, with its opening stock, unless the shop has products
-// of another kind: then filled is false, and nothing was done. What was filled
-// before, in part or whole, is not done again: what has been stocked once stays as
-// people have left it.
+// Fill offers the assortment, with its opening stock. If the shop has any other product,
+// filled is false and Fill changes nothing. Fill skips products that have stock from an
+// earlier call, even an interrupted one, so that it does not undo changes by users.
 func (d *Demo) Fill(ctx context.Context) (filled bool, err error) {
 	codes := make([]string, 0, len(Assortment()))
 	ours := map[string]bool{}
@@ -65,7 +64,8 @@ func (d *Demo) Fill(ctx context.Context) (filled bool, err error) {
 	return true, nil
 }
 
-// offer has the product first and its stock last: stock says that it was offered.
+// offer creates the product before its stock, because Fill takes existing stock as the sign
+// that the product was offered.
 func (d *Demo) offer(ctx context.Context, g Good) error {
 	price := catalogclient.Money{Amount: money.Money{Minor: g.Pence, Currency: "GBP"}.Amount(), Currency: "GBP"}
 	if _, _, err := d.catalog.Put(ctx, g.SKU, catalogclient.NewProduct{Title: g.Title, Description: &g.Description, Price: price}); err != nil {

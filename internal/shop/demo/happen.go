@@ -10,8 +10,8 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// order places an order of one or two things that are there. Now and then somebody
-// wants more of one than there is, and is turned down.
+// order places an order of one or two products in stock. About one in twelve lines asks for
+// more than is in stock, so that inventory rejects its order.
 func (d *Demo) order(ctx context.Context, goods []catalogclient.Product) error {
 	there := those(goods, func(p catalogclient.Product) bool { return p.Quantity > 0 })
 	if len(there) == 0 {
@@ -44,13 +44,13 @@ func (d *Demo) order(ctx context.Context, goods []catalogclient.Product) error {
 	return nil
 }
 
-// maxPlaced bounds what is remembered to be shipped.
+// maxPlaced limits the number of orders that the demo remembers to ship.
 const maxPlaced = 100
 
-// ship sends the oldest order of this run on its way, or has its customer think
-// better of it, now and then. Orders of anybody else are left alone.
+// ship ships the oldest order of this run, or cancels it with a probability of 1 in 8. It
+// leaves all other orders alone.
 func (d *Demo) ship(ctx context.Context, _ []catalogclient.Product) error {
-	const rest = 2 // orders that are left to be seen as they are
+	const rest = 2 // number of orders that stay placed or confirmed, to be seen
 	for len(d.placed) > rest {
 		id := d.placed[0]
 		act := d.sales.Ship
@@ -59,7 +59,7 @@ func (d *Demo) ship(ctx context.Context, _ []catalogclient.Product) error {
 		}
 		_, err := act(ctx, id)
 		if err != nil && fault.Is(err, fault.Unavailable) {
-			return err // it stays the oldest
+			return err // try the same order again later
 		}
 		d.placed = d.placed[1:]
 		if err == nil || ctx.Err() != nil {
@@ -69,7 +69,7 @@ func (d *Demo) ship(ctx context.Context, _ []catalogclient.Product) error {
 	return nil
 }
 
-// wish has somebody wait for what is sold out, or think better of it.
+// wish adds a sold-out product to a customer's wishlist, or removes it if it is there.
 func (d *Demo) wish(ctx context.Context, goods []catalogclient.Product) error {
 	wanted := those(goods, soldOut)
 	if len(wanted) == 0 {
@@ -83,8 +83,8 @@ func (d *Demo) wish(ctx context.Context, goods []catalogclient.Product) error {
 	return d.wishlist.Unwish(ctx, customer, sku)
 }
 
-// restock has something arrive: a few pieces of what is sold out, else many of what
-// nearly is.
+// restock receives a few pieces of a sold-out product; if there is none, many pieces of a
+// product that is nearly sold out.
 func (d *Demo) restock(ctx context.Context, goods []catalogclient.Product) error {
 	few, quantity := those(goods, soldOut), 2+rand.Int64N(4)
 	if len(few) == 0 {

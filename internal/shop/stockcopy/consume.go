@@ -12,28 +12,28 @@ import (
 	inventoryclient "quadrille/services/inventory/client"
 )
 
-// Source is what is asked of inventory.
+// Source returns SKUs; inventory's client implements it.
 type Source interface {
 	SKUs(ctx context.Context, codes []string) ([]inventoryclient.Sku, error)
 	AllSKUs(ctx context.Context) iter.Seq2[inventoryclient.Sku, error]
 }
 
-// Change is a copy that changed: its quantity before and after, and the event
-// that told of it. A SKU that was not known before had 0.
+// Change is a change of a copy: its quantity before and after, and the event that caused it.
+// Before is 0 if the SKU was unknown.
 type Change struct {
 	SKU           string
 	Before, After int64
 	Cause         events.Event
 }
 
-// Changed is told which copies changed, in SKU order, inside the transaction.
+// Changed is called with the changed copies, sorted by SKU, inside their transaction tx.
 type Changed func(ctx context.Context, tx consumer.Tx, changes []Change) error
 
 // Copies is the handler of inventory's stream that New returns.
 type Copies = copies.Copies[inventoryclient.Sku, Copy]
 
-// New returns a handler of inventory's stream that keeps the copies on conn. A SKU that
-// inventory does not have any more loses its copy.
+// New returns a handler of inventory's stream that keeps the copies on conn. It sets the copy
+// of a SKU that inventory no longer has to version 0.
 func New(conn *gorm.DB, inventory Source, changed Changed) *Copies {
 	return &Copies{
 		Get: inventory.SKUs, All: inventory.AllSKUs, Gone: events.SkuProcessed, Store: &store{db: conn, changed: changed},

@@ -27,7 +27,7 @@ func tables() fstest.MapFS {
 	}
 }
 
-// follower keeps copies on conn and writes what changes into *changes.
+// follower returns a handler that keeps copies on conn and appends the changes to *changes.
 func follower(conn *gorm.DB, inventory stockcopy.Source, changes *[]stockcopy.Change) *stockcopy.Copies {
 	return stockcopy.New(conn, inventory, func(_ context.Context, _ consumer.Tx, c []stockcopy.Change) error {
 		*changes = append(*changes, c...)
@@ -35,7 +35,7 @@ func follower(conn *gorm.DB, inventory stockcopy.Source, changes *[]stockcopy.Ch
 	})
 }
 
-// kept returns the copies as text, SKU=quantity@version each.
+// kept returns the copies as text, each as SKU=quantity@version.
 func kept(conn *gorm.DB) string {
 	copies, err := stockcopy.List(context.Background(), conn, nil, "", 100)
 	if err != nil {
@@ -51,12 +51,12 @@ func kept(conn *gorm.DB) string {
 func checkKept(t *testing.T, conn *gorm.DB, want string) {
 	t.Helper()
 	if got := kept(conn); got != want {
-		t.Errorf("kept is %q, want %q", got, want)
+		t.Errorf("got copies %q, want %q", got, want)
 	}
 }
 
-// Whatever order, duplication and batching the events come in, the copies end as
-// they do in order, and as their owner is.
+// Events in any order, with duplicates and in any batches give the copies of the final
+// inventory.
 func TestCopiesConverge(t *testing.T) {
 	conn := dbtest.SQLite(t, "copy", tables())
 	rapid.Check(t, func(t *rapid.T) {
@@ -74,7 +74,7 @@ func TestCopiesConverge(t *testing.T) {
 	})
 }
 
-// converge hands batches to a follower with empty tables and returns what it keeps.
+// converge delivers batches to a follower with empty tables and returns the copies.
 func converge(t *rapid.T, conn *gorm.DB, inventory stockcopy.Source, batches [][]events.Event) string {
 	if err := conn.Exec("DELETE FROM stock").Error; err != nil {
 		t.Fatal(err)
@@ -88,8 +88,8 @@ func converge(t *rapid.T, conn *gorm.DB, inventory stockcopy.Source, batches [][
 	return kept(conn)
 }
 
-// However few of the events came, taking what List names ends where all of them
-// do; and a copy goes whose SKU inventory has no more.
+// Consuming the events of List gives the copies of the final inventory, whichever events were
+// lost, and removes the copies of SKUs that inventory no longer has.
 func TestListBringsCopiesUpToDate(t *testing.T) {
 	conn := dbtest.SQLite(t, "copy", tables())
 	rapid.Check(t, func(t *rapid.T) {
@@ -113,7 +113,7 @@ func TestListBringsCopiesUpToDate(t *testing.T) {
 	})
 }
 
-func TestWhatChangedIsTold(t *testing.T) {
+func TestCallsChangedWithTheChanges(t *testing.T) {
 	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
 		var changes []stockcopy.Change
 		inventory := stocktest.Inventory{}
@@ -128,7 +128,7 @@ func TestWhatChangedIsTold(t *testing.T) {
 		checkKept(t, conn, "A=3@2 B=5@2 C=0@1 ")
 		want := []stockcopy.Change{{SKU: "A", After: 3, Cause: a}, {SKU: "B", After: 5, Cause: b}}
 		if fmt.Sprint(changes) != fmt.Sprint(want) {
-			t.Errorf("told %v, want %v", changes, want)
+			t.Errorf("got changes %v, want %v", changes, want)
 		}
 		changes = nil
 		less, same := inventory.Set("A", 1), inventory.Set("C", 0)
@@ -137,12 +137,12 @@ func TestWhatChangedIsTold(t *testing.T) {
 		}
 		checkKept(t, conn, "A=1@3 B=5@2 C=0@2 ")
 		if len(changes) != 1 || changes[0].Before != 3 || changes[0].After != 1 || changes[0].Cause.ID != less.ID {
-			t.Errorf("told %v", changes)
+			t.Errorf("got changes %v", changes)
 		}
 	})
 }
 
-// What was fetched long ago does not overwrite what came since.
+// An outdated response does not overwrite a newer copy.
 func TestAnOlderCopyNeverOverwritesANewerOne(t *testing.T) {
 	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
 		var changes []stockcopy.Change
@@ -161,24 +161,24 @@ func TestAnOlderCopyNeverOverwritesANewerOne(t *testing.T) {
 		}
 		checkKept(t, conn, "A=9@2 ")
 		if len(changes) != 1 {
-			t.Errorf("told %v", changes)
+			t.Errorf("got changes %v", changes)
 		}
 	})
 }
 
-// counting counts how many SKUs it is asked for.
+// counting is an Inventory that counts the SKUs in the calls.
 type counting struct {
 	stocktest.Inventory
 
-	asked int
+	fetched int
 }
 
 func (c *counting) SKUs(ctx context.Context, codes []string) ([]inventoryclient.Sku, error) {
-	c.asked += len(codes)
+	c.fetched += len(codes)
 	return c.Inventory.SKUs(ctx, codes)
 }
 
-func TestWhatIsKnownIsNotAskedFor(t *testing.T) {
+func TestFetchSkipsCurrentCopies(t *testing.T) {
 	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
 		inventory := &counting{Inventory: stocktest.Inventory{}}
 		f := follower(conn, inventory, new([]stockcopy.Change))
@@ -189,14 +189,14 @@ func TestWhatIsKnownIsNotAskedFor(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if inventory.asked != 2 {
-			t.Errorf("asked for %d SKUs, want 2", inventory.asked)
+		if inventory.fetched != 2 {
+			t.Errorf("fetched %d SKUs, want 2", inventory.fetched)
 		}
 	})
 }
 
-// A SKU that inventory does not have any more is gone here, too, and may come back.
-func TestGoneIsAFact(t *testing.T) {
+// The copy of a SKU that inventory no longer has is removed. The SKU may come back.
+func TestRemovesCopiesOfDeletedSKUs(t *testing.T) {
 	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
 		var changes []stockcopy.Change
 		inventory := stocktest.Inventory{}
@@ -213,7 +213,7 @@ func TestGoneIsAFact(t *testing.T) {
 		}
 		checkKept(t, conn, "B=1@1 ")
 		if len(changes) != 3 || changes[2].SKU != "A" || changes[2].Before != 4 || changes[2].After != 0 {
-			t.Errorf("told %v", changes)
+			t.Errorf("got changes %v", changes)
 		}
 		if err := stocktest.Deliver(t.Context(), conn, f, inventory.Set("A", 2)); err != nil {
 			t.Fatal(err)
@@ -222,8 +222,8 @@ func TestGoneIsAFact(t *testing.T) {
 	})
 }
 
-// What the service makes of a change and the copy itself come together or not.
-func TestARefusedChangeLeavesTheCopy(t *testing.T) {
+// An error of Changed rolls back the copies, too.
+func TestFailedChangeRollsBackTheCopy(t *testing.T) {
 	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
 		refused := errors.New("refused")
 		inventory := stocktest.Inventory{}
@@ -235,9 +235,8 @@ func TestARefusedChangeLeavesTheCopy(t *testing.T) {
 	})
 }
 
-// A copy that was only begun, to be held, is none; it does not keep the first
-// real one out.
-func TestHeldBeforeItIsKnown(t *testing.T) {
+// A copy that Lock inserted at version 0 is not listed, and the first real copy replaces it.
+func TestLockInsertsAMissingCopy(t *testing.T) {
 	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
 		held := func() (c stockcopy.Copy) {
 			err := conn.Transaction(func(tx *gorm.DB) (err error) {
@@ -250,7 +249,7 @@ func TestHeldBeforeItIsKnown(t *testing.T) {
 			return c
 		}
 		if c := held(); c.Quantity != 0 || c.Version != 0 {
-			t.Errorf("held %+v", c)
+			t.Errorf("locked %+v", c)
 		}
 		checkKept(t, conn, "")
 		inventory := stocktest.Inventory{}
@@ -258,15 +257,15 @@ func TestHeldBeforeItIsKnown(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c := held(); c.Quantity != 4 || c.Version != 1 {
-			t.Errorf("held %+v", c)
+			t.Errorf("locked %+v", c)
 		}
 	})
 }
 
-func TestCopiesAreListed(t *testing.T) {
+func TestCopiesAreFilteredAndPaged(t *testing.T) {
 	dbtest.Each(t, "copy", tables(), func(t *testing.T, conn *gorm.DB) {
 		inventory, batch := stocktest.Inventory{}, []events.Event(nil)
-		for i := range 700 { // more than one statement writes
+		for i := range 700 { // more than one statement can write
 			batch = append(batch, inventory.Set(fmt.Sprintf("S%03d", i), int64(i)))
 		}
 		if err := stocktest.Deliver(t.Context(), conn, follower(conn, inventory, new([]stockcopy.Change)), batch...); err != nil {

@@ -1,7 +1,7 @@
-// Package stockcopy is a service's own copy of what inventory can promise: how
-// much of each SKU. It follows inventory's sku_processed events and tells the
-// service what changed, inside the transaction in which it did.
+// Package stockcopy keeps a service's own copy of the quantity of each SKU that inventory can
+// still reserve. It consumes inventory's sku_processed events and calls the service with the
+// changes, inside the transaction that writes them.
 //
-// The copy is a table "stock" in the service's own database, kept by SKU with
-// inventory's version; an older version never overwrites a newer one.
+// The copies are rows of the table "stock" in the service's database, one for each SKU, with
+// inventory's version. An older version never overwrites a newer one.
 package stockcopy

@@ -14,9 +14,9 @@ import (
 	"quadrille/pkg/sku"
 )
 
-// Copy is how much of a SKU inventory can promise, at inventory's version of it.
-// At version 0 nothing is known of it: nobody has told yet, or inventory does not
-// have it any more.
+// Copy is a copy of a SKU: the quantity that inventory can still reserve, at inventory's
+// version of the SKU. At version 0 the SKU is unknown: no event has arrived yet, or inventory
+// no longer has it.
 type Copy struct {
 	SKU       string `gorm:"column:sku;primaryKey"`
 	Quantity  int64
@@ -27,22 +27,21 @@ type Copy struct {
 // TableName implements gorm's Tabler.
 func (Copy) TableName() string { return "stock" }
 
-// Lock reads a SKU's copy and holds it until tx ends, so that what is decided by
-// it cannot be overtaken by a change of stock. Where there is none it begins one,
-// since a row that is not there cannot be held: on PostgreSQL a change that
-// brings the SKU's first copy waits for the row begun here, and the other way
-// round.
+// Lock reads a SKU's copy and locks it until tx ends, so that the stock cannot change before
+// the caller's decision commits. If there is no copy, it inserts one at version 0, because a
+// missing row cannot be locked: on PostgreSQL, a transaction that inserts the SKU's first
+// copy waits for that row, and Lock waits for such a transaction.
 func Lock(tx *gorm.DB, sku string) (Copy, error) {
 	c := Copy{SKU: sku, UpdatedAt: db.Now()}
 	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&c).Error; err != nil {
-		return c, db.Wrap(err, "begin stock copy")
+		return c, db.Wrap(err, "insert stock copy")
 	}
 	err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).First(&c, "sku = ?", sku).Error
 	return c, db.Wrap(err, "lock stock copy")
 }
 
-// List returns up to limit copies after the SKU after; with skus, which may be in either
-// case, only theirs. It refuses a SKU that is malformed with a fault of kind Invalid.
+// List returns up to limit copies after the SKU after, of skus only where given. skus may be
+// in either case. A malformed SKU gives a fault (Invalid).
 func List(ctx context.Context, conn *gorm.DB, skus []string, after string, limit int) ([]Copy, error) {
 	codes, err := sku.NormalizeAll(skus)
 	if err != nil {
@@ -67,8 +66,8 @@ func (s *store) Versions(ctx context.Context, skus []string) (map[string]int64, 
 	return copies.Table[Copy]{DB: s.db.Where("version > 0")}.Versions(ctx, skus)
 }
 
-// Keep implements copies.Store. It writes the copies that are newer than what is kept, and
-// has the service told of those whose quantity changed. What is gone is kept at version 0.
+// Keep implements copies.Store. It writes the copies that are newer than the stored ones and
+// calls changed with those whose quantity changed. It sets copies that are gone to version 0.
 func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Copy]) error {
 	fetched := slices.Clone(news.Found)
 	for _, sku := range news.Gone {
@@ -89,7 +88,8 @@ func (s *store) Keep(ctx context.Context, tx *gorm.DB, news copies.News[Copy]) e
 	return s.changed(ctx, tx, changes)
 }
 
-// lockAll reads what is kept of the copies, by SKU. Rows are locked in SKU order.
+// lockAll reads and locks the stored copies, in the order of their SKUs, so that concurrent
+// transactions cannot deadlock. It returns them keyed by SKU.
 func lockAll(tx *gorm.DB, fetched []Copy) (map[string]Copy, error) {
 	skus := make([]string, len(fetched))
 	for i, c := range fetched {
@@ -104,8 +104,8 @@ func lockAll(tx *gorm.DB, fetched []Copy) (map[string]Copy, error) {
 	return kept, db.Wrap(err, "lock stock copies")
 }
 
-// compare picks the copies that are newer than those kept, and what changes with
-// them.
+// compare returns the fetched copies that are newer than the stored ones, and the changes of
+// quantity that they bring.
 func compare(kept map[string]Copy, fetched []Copy) (newer []Copy, changes []Change) {
 	now := db.Now()
 	for _, c := range fetched {

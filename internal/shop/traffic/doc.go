@@ -1,4 +1,3 @@
-// Package traffic drives a shop over REST with real orders: a file of invoices in
-// the format of the Online Retail data set becomes products, opening stock,
-// orders and returns.
+// Package traffic sends real orders to a shop over REST. It turns a file of invoices in the
+// format of the Online Retail data set into products, opening stock, orders and returns.
 package traffic

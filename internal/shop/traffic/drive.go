@@ -18,31 +18,31 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// Config says which shop is driven, and how hard.
+// Config selects the shop and sets the load.
 type Config struct {
 	URL         func(service string) string
-	HTTP        *http.Client // http.DefaultClient where nil
-	Stock       int64        // of each SKU, received first; 0 receives none
-	Concurrency int          // requests at a time
-	// Progress is told after each request that was answered, and Waiting of each
-	// that was not and is tried again.
+	HTTP        *http.Client // nil: http.DefaultClient
+	Stock       int64        // opening stock of each SKU; 0: none
+	Concurrency int          // number of concurrent requests
+	// Progress is called after each request that got a final response, Waiting with the error
+	// of each attempt that is retried. Calls may be concurrent.
 	Progress func()
 	Waiting  func(error)
 }
 
-// Result is what came of a kind of request.
+// Result counts the results of one kind of request.
 type Result struct {
-	Sent, Known int            // new to the shop, and there already
-	Refused     map[string]int // by reason
+	Sent, Known int            // accepted as new, and known to the shop before
+	Refused     map[string]int // by error
 }
 
-// Report is what came of a plan.
+// Report is the result of a plan.
 type Report struct {
 	mu      sync.Mutex
 	Results map[string]*Result // by kind
 }
 
-// The kinds of request.
+// Kinds of requests.
 const (
 	Products = "products"
 	Opening  = "opening stock"
@@ -53,7 +53,7 @@ const (
 // Kinds returns all kinds, in the order in which they are sent.
 func Kinds() []string { return []string{Products, Opening, Orders, Returns} }
 
-// Requests returns the number of requests of a plan.
+// Requests returns the number of requests of a plan with this opening stock.
 func (p *Plan) Requests(stock int64) int {
 	n := len(p.Products) + len(p.Orders) + len(p.Returns)
 	if stock > 0 {
@@ -71,9 +71,9 @@ type driver struct {
 	report    *Report
 }
 
-// Drive sends a plan: products, opening stock, orders, returns, each kind
-// concurrently. A request without an answer is sent again until it has one, or
-// ctx ends: then what was answered so far is reported with ctx's error.
+// Drive sends a plan: products, opening stock, orders and returns, one kind after the other,
+// with concurrent requests of each kind. It retries a request until it gets a final response
+// or ctx ends. Then it returns the results so far with ctx's error.
 func Drive(ctx context.Context, cfg Config, p *Plan) (*Report, error) {
 	d, err := newDriver(cfg)
 	if err != nil {
@@ -105,7 +105,7 @@ func newDriver(cfg Config) (d *driver, err error) {
 	return d, nil
 }
 
-// request is one call; known is whether the shop had it already.
+// request makes one call; known is true if the shop had the result of the call before.
 type request func(ctx context.Context) (known bool, err error)
 
 func (d *driver) requests(kind string, p *Plan) (all []request) {
@@ -186,8 +186,8 @@ func (d *driver) sendAll(ctx context.Context, kind string, all []request) error 
 	return ctx.Err()
 }
 
-// untilAnswered sends r until the shop answers it. A refusal is an answer; what
-// is worth another try is not, nor is a twin that is still being worked on.
+// untilAnswered retries r until the shop gives a final response. A refusal is final. A fault
+// of kind Unavailable, or the same request in progress (request_in_flight), is not.
 func (d *driver) untilAnswered(ctx context.Context, r request) (known bool, err error) {
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 2*time.Second
@@ -198,7 +198,7 @@ func (d *driver) untilAnswered(ctx context.Context, r request) (known bool, err 
 		if err != nil && !worthAnotherTry(err) {
 			return false, backoff.Permanent(err)
 		}
-		// What an unanswered try has done is this run's doing, not an earlier one's.
+		// After a retry, the shop may know the request from an attempt of this run.
 		return known && attempt == 1, err
 	}, backoff.WithBackOff(policy), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) { d.cfg.Waiting(err) }))
 }

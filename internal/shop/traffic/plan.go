@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// columns are what a file must have, in any order.
+// columns are the required columns of a file, in any order.
 var columns = []string{"InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"}
 
-// goods are the stock codes of things; other codes are charges.
+// goods matches the stock codes of products; other codes are charges.
 var goods = regexp.MustCompile(`^[0-9]{5}[A-Z]{0,3}$`)
 
-// Plan is what a file makes of the shop.
+// Plan holds the requests made from a file.
 type Plan struct {
 	SKUs     []string  // every SKU, in file order
-	Products []Product // those that have a price
+	Products []Product // SKUs that have a price
 	Orders   []Order
 	Returns  []Return
 	Skipped  map[string]int // by reason
@@ -28,7 +28,7 @@ type Plan struct {
 	Rounded  int            // prices with more than two decimals
 }
 
-// Product is what a SKU is offered as.
+// Product is the offer of a SKU.
 type Product struct {
 	SKU, Title string
 	Pence      int64
@@ -46,14 +46,13 @@ type Line struct {
 	Quantity int64
 }
 
-// Return is goods that came back.
+// Return is a returned quantity of a SKU.
 type Return struct {
 	ExternalID string // InvoiceNo/n, n being the line's number within its invoice
 	Line
 }
 
-// Read makes a plan of a file. Its errors name line and column; nothing of a
-// file that has one is used.
+// Read makes a plan of a file. It stops at the first error, which names line and column.
 func Read(file io.Reader) (*Plan, error) {
 	reader := csv.NewReader(file)
 	reader.ReuseRecord = true
@@ -103,10 +102,10 @@ func parse(field func(name string) string) (r record, err error) {
 	}
 	r.sku = strings.Clone(r.sku)
 	if r.quantity, err = strconv.ParseInt(field("Quantity"), 10, 64); err != nil {
-		return r, fmt.Errorf("column Quantity: %.40q is no whole number", field("Quantity"))
+		return r, fmt.Errorf("column Quantity: %.40q is not a whole number", field("Quantity"))
 	}
 	if r.pence, r.rounded, err = pence(field("UnitPrice")); err != nil {
-		return r, fmt.Errorf("column UnitPrice: %.40q is no price", field("UnitPrice"))
+		return r, fmt.Errorf("column UnitPrice: %.40q is not a price", field("UnitPrice"))
 	}
 	if r.invoice == "" {
 		return r, errors.New("column InvoiceNo is empty")
@@ -117,7 +116,7 @@ func parse(field func(name string) string) (r record, err error) {
 	return r, nil
 }
 
-// pence reads a price in pounds, rounding half a penny up.
+// pence parses a price in pounds. It rounds to whole pence, half a penny up.
 func pence(price string) (n int64, rounded bool, err error) {
 	exact, ok := new(big.Rat).SetString(price)
 	if !ok || len(price) > 30 {
@@ -133,7 +132,7 @@ func pence(price string) (n int64, rounded bool, err error) {
 	return floor.Int64(), rounded, nil
 }
 
-// builder gathers records into a plan.
+// builder collects records into a plan.
 type builder struct {
 	p        Plan
 	products map[string]*Product
@@ -173,7 +172,7 @@ func (b *builder) add(r record) {
 	}
 }
 
-// describe learns a product's title and price: the first of each that the file has.
+// describe sets a product's title and price to the first of each in the file.
 func (b *builder) describe(r record) {
 	p := b.products[r.sku]
 	if p == nil {

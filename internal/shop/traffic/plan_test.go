@@ -10,7 +10,7 @@ const header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,C
 
 func TestPlan(t *testing.T) {
 	plan, err := Read(strings.NewReader(header +
-		"536365,15056bl,,6,d,0,17850.0,UK\n" + // neither title nor price yet; not sold
+		"536365,15056bl,,6,d,0,17850.0,UK\n" + // no title or price yet; not sold
 		"536365,15056BL,UMBRELLA,6,d,5.95,17850.0,UK\n" +
 		"536365,15056bl,BROLLY,2,d,6.00,17850.0,UK\n" + // the same SKU again
 		"536365,POST,POSTAGE,1,d,18,17850.0,UK\n" +
@@ -38,12 +38,12 @@ map[a charge, not goods:3 no price:2 quantity not above 0, no return:1] 1`
 func TestPence(t *testing.T) {
 	for price, want := range map[string]int64{"2.55": 255, "0.001": 0, "0.005": 1, "12.755": 1276, "-11062.06": -1106206, "1e2": 10000, "7": 700} {
 		if got, _, err := pence(price); err != nil || got != want {
-			t.Errorf("%s is %d, %v; want %d", price, got, err, want)
+			t.Errorf("pence(%q): got %d, %v; want %d", price, got, err, want)
 		}
 	}
 	for _, bad := range []string{"", "x", "1,5", "NaN", strings.Repeat("9", 40)} {
 		if got, _, err := pence(bad); err == nil {
-			t.Errorf("%q is %d", bad, got)
+			t.Errorf("pence(%q): got %d, want an error", bad, got)
 		}
 	}
 }
@@ -58,7 +58,7 @@ func FuzzRead(f *testing.F) {
 		for _, o := range plan.Orders {
 			for _, l := range o.Lines {
 				if !goods.MatchString(l.SKU) {
-					t.Errorf("%+v is sold", l)
+					t.Errorf("an order has a line that is not a product: %+v", l)
 				}
 			}
 		}

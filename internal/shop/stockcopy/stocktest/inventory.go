@@ -1,4 +1,4 @@
-// Package stocktest plays inventory towards a service that follows its stock.
+// Package stocktest replaces inventory in tests of services that copy its stock.
 package stocktest
 
 import (
@@ -16,11 +16,10 @@ import (
 	inventoryclient "quadrille/services/inventory/client"
 )
 
-// Inventory is an inventory, by SKU. It is not safe for concurrent use.
+// Inventory is a fake inventory that maps codes to SKUs. It is not safe for concurrent use.
 type Inventory map[string]inventoryclient.Sku
 
-// Set has inventory promise quantity of a SKU from now on, and returns the event
-// that tells of it.
+// Set sets the available quantity of a SKU and returns the event of the change.
 func (i Inventory) Set(code string, quantity int64) events.Event {
 	s := i[code]
 	s.Code, s.Available, s.OnHand = code, quantity, quantity
@@ -29,7 +28,7 @@ func (i Inventory) Set(code string, quantity int64) events.Event {
 	return events.SkuProcessed(code, s.Version)
 }
 
-// SKUs returns the SKUs named that exist.
+// SKUs returns those of the SKUs codes that exist.
 func (i Inventory) SKUs(_ context.Context, codes []string) (found []inventoryclient.Sku, err error) {
 	for _, code := range codes {
 		if s, ok := i[code]; ok {
@@ -50,7 +49,7 @@ func (i Inventory) AllSKUs(context.Context) iter.Seq2[inventoryclient.Sku, error
 	}
 }
 
-// Deliver hands a batch to f as a reader does: Fetch, then Apply in a transaction on conn.
+// Deliver calls f with a batch, as a consumer does: Fetch, then Apply in a transaction on conn.
 func Deliver(ctx context.Context, conn *gorm.DB, f *stockcopy.Copies, batch ...events.Event) error {
 	fetched, err := f.Fetch(ctx, batch)
 	if err != nil {
@@ -61,9 +60,9 @@ func Deliver(ctx context.Context, conn *gorm.DB, f *stockcopy.Copies, batch ...e
 
 // Events returns one event for the current version of each SKU.
 func (i Inventory) Events() []events.Event {
-	told := make([]events.Event, 0, len(i))
+	published := make([]events.Event, 0, len(i))
 	for _, code := range slices.Sorted(maps.Keys(i)) {
-		told = append(told, events.SkuProcessed(code, i[code].Version))
+		published = append(published, events.SkuProcessed(code, i[code].Version))
 	}
-	return told
+	return published
 }

@@ -17,12 +17,12 @@ import (
 	wishlistclient "quadrille/services/wishlist/client"
 )
 
-// Config says which shop is audited.
+// Config selects the shop to audit.
 type Config struct {
 	URL      func(service string) string
 	Services []string
-	HTTP     *http.Client // http.DefaultClient where nil
-	// Absent are those of the services that do not run and are left out.
+	HTTP     *http.Client // nil: http.DefaultClient
+	// Absent names the services that the audit leaves out because they do not run.
 	Absent []string
 }
 
@@ -33,8 +33,8 @@ func (c Config) client() *http.Client {
 	return c.HTTP
 }
 
-// notes is what every service says, by the thing's ID.
-type notes struct {
+// snapshot holds the data of all services, keyed by ID.
+type snapshot struct {
 	skus          map[string]inventoryclient.Sku
 	allocations   map[string]inventoryclient.Allocation
 	products      map[string]catalogclient.Product
@@ -42,12 +42,12 @@ type notes struct {
 	wishlistStock map[string]wishlistclient.Stock
 	orders        map[string]salesclient.Order
 	prices        map[string]salesclient.Price
-	statsOrders   map[string]statsclient.Order // nil where stats does not run
+	statsOrders   map[string]statsclient.Order // nil if stats does not run
 	subscriptions map[string]ops.Subscriptions
 }
 
-// take asks every service for everything.
-func take(ctx context.Context, cfg Config) (*notes, error) {
+// take reads all data of all services concurrently.
+func take(ctx context.Context, cfg Config) (*snapshot, error) {
 	hc := cfg.client()
 	inventory, err := inventoryclient.New(cfg.URL("inventory"), hc)
 	if err != nil {
@@ -69,7 +69,7 @@ func take(ctx context.Context, cfg Config) (*notes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("STATS_URL: %w", err)
 	}
-	n := &notes{}
+	n := &snapshot{}
 	group, ctx := errgroup.WithContext(ctx)
 	gather(group, "inventory's SKUs", &n.skus, inventory.AllSKUs(ctx), func(s inventoryclient.Sku) string { return s.Code })
 	gather(group, "inventory's allocations", &n.allocations, inventory.AllAllocations(ctx), func(a inventoryclient.Allocation) string { return a.Order })
@@ -79,7 +79,7 @@ func take(ctx context.Context, cfg Config) (*notes, error) {
 	gather(group, "sales' orders", &n.orders, sales.AllOrders(ctx), func(o salesclient.Order) string { return o.Id })
 	gather(group, "sales' prices", &n.prices, sales.AllPrices(ctx), func(p salesclient.Price) string { return p.Sku })
 	group.Go(func() (err error) {
-		n.subscriptions, err = askSubscriptions(ctx, cfg, hc)
+		n.subscriptions, err = readSubscriptions(ctx, cfg, hc)
 		return err
 	})
 	if !slices.Contains(cfg.Absent, "stats") {
@@ -91,7 +91,7 @@ func take(ctx context.Context, cfg Config) (*notes, error) {
 	return n, nil
 }
 
-// gather reads a whole list in the background. What is listed twice counts once.
+// gather reads a whole list in the background. An item that is listed twice counts once.
 func gather[T any](group *errgroup.Group, what string, into *map[string]T, list iter.Seq2[T, error], key func(T) string) {
 	group.Go(func() error {
 		*into = map[string]T{}
@@ -105,7 +105,7 @@ func gather[T any](group *errgroup.Group, what string, into *map[string]T, list 
 	})
 }
 
-func askSubscriptions(ctx context.Context, cfg Config, hc *http.Client) (map[string]ops.Subscriptions, error) {
+func readSubscriptions(ctx context.Context, cfg Config, hc *http.Client) (map[string]ops.Subscriptions, error) {
 	all := map[string]ops.Subscriptions{}
 	for _, service := range cfg.Services {
 		if slices.Contains(cfg.Absent, service) {
@@ -113,7 +113,7 @@ func askSubscriptions(ctx context.Context, cfg Config, hc *http.Client) (map[str
 		}
 		s, err := ops.New(cfg.URL(service), hc).Subscriptions(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("ask %s for its subscriptions: %w", service, err)
+			return nil, fmt.Errorf("read subscriptions of %s: %w", service, err)
 		}
 		all[service] = s
 	}
