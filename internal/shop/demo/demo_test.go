@@ -145,7 +145,7 @@ func TestKeepsAShopWithOtherProducts(t *testing.T) {
 	running.Go(func() { newDemo(t, shop, log).Run(ctx) })
 	t.Cleanup(func() { end(); running.Wait() })
 	harness.Eventually(t, func(context.Context) error { return has(t, shop, salesclient.Confirmed) })
-	if all := products(t, shop); len(all) != 1 || !strings.Contains(log.String(), "products of its own") {
+	if all := products(t, shop); len(all) != 1 || !strings.Contains(log.String(), "the shop has other products") {
 		t.Errorf("got products %+v; log: %s", all, log)
 	}
 }
