@@ -16,65 +16,65 @@ import (
 	"quadrille/internal/platform/rest"
 )
 
-// Config is all that a process is told from outside. Everything comes from the
-// environment (12-factor); the flags of the commands override single fields.
+// Config is the configuration of a process. It comes from the environment (12-factor); flags of
+// commands override single fields.
 type Config struct {
-	Host string `env:"HOST"`                   // address to listen on; empty: this machine alone, see host
+	Host string `env:"HOST"`                   // address to listen on; empty: loopback, see host
 	Port int    `env:"PORT" envDefault:"8080"` // the gateway's; service n listens on Port+n
 	Data string `env:"QUADRILLE_DATA" envDefault:"data"`
 
 	DatabaseURL     string        `env:"DATABASE_URL"`                        // empty: SQLite files under Data
 	DatabasePool    int           `env:"DATABASE_POOL"`                       // connections per service; 0: the default of internal/platform/db
 	DatabaseMaxLife time.Duration `env:"DATABASE_MAX_LIFE"`                   // of a connection; 0: the default of internal/platform/db
-	DatabaseMaxIdle time.Duration `env:"DATABASE_MAX_IDLE"`                   // of a connection that nobody uses; 0: likewise
+	DatabaseMaxIdle time.Duration `env:"DATABASE_MAX_IDLE"`                   // of an idle connection; 0: the default of internal/platform/db
 	SchemaPrefix    string        `env:"DATABASE_SCHEMA_PREFIX"`              // before each service's schema
 	AMQPURL         string        `env:"AMQP_URL"`                            // empty: the embedded log under Data
-	CloudAMQPURL    string        `env:"CLOUDAMQP_URL"`                       // used where AMQP_URL is empty
+	CloudAMQPURL    string        `env:"CLOUDAMQP_URL"`                       // used if AMQP_URL is empty
 	BusPrefix       string        `env:"BUS_PREFIX"`                          // before exchange and queue names
 	HistoryMaxAge   string        `env:"HISTORY_MAX_AGE"`                     // x-max-age of history, such as 7D; empty: for ever
 	HistoryMaxSize  int64         `env:"HISTORY_MAX_BYTES"`                   // x-max-length-bytes; 0: no limit
 	OutboxKeepFor   string        `env:"OUTBOX_KEEP" envDefault:"30D"`        // how long sent events stay in the outbox; 0: for ever
-	EventsKeepFor   string        `env:"GATEWAY_EVENTS_KEEP" envDefault:"7D"` // how long the gateway keeps its notes of events; 0: for ever
+	EventsKeepFor   string        `env:"GATEWAY_EVENTS_KEEP" envDefault:"7D"` // how long the gateway keeps activity; 0: for ever
 	RedisURL        string        `env:"REDIS_URL"`
-	RedisUnverified bool          `env:"REDIS_TLS_UNVERIFIED"`             // take any certificate from rediss://
-	GatewayTimeout  time.Duration `env:"GATEWAY_TIMEOUT" envDefault:"25s"` // after which the gateway gives up on a service
-	StuckAfter      time.Duration `env:"STUCK_AFTER" envDefault:"20s"`     // how long work may stand still before a service is not ready
-	Dyno            string        `env:"DYNO"`                             // set by Heroku: services are reached by amqp: and pools are small
-	Token           string        `env:"INTERNAL_TOKEN"`                   // demanded by every service where set; needed on any address but loopback
-	AllowedHosts    []string      `env:"ALLOWED_HOSTS"`                    // names that requests may have as their Host
+	RedisUnverified bool          `env:"REDIS_TLS_UNVERIFIED"`             // accept any certificate of rediss://
+	GatewayTimeout  time.Duration `env:"GATEWAY_TIMEOUT" envDefault:"25s"` // time limit of the gateway's calls of services
+	StuckAfter      time.Duration `env:"STUCK_AFTER" envDefault:"20s"`     // how long work may stall before the service is not ready
+	Dyno            string        `env:"DYNO"`                             // set by Heroku: services are called over amqp: and pools are small
+	Token           string        `env:"INTERNAL_TOKEN"`                   // if set, every service requires it; required on any address but loopback
+	AllowedHosts    []string      `env:"ALLOWED_HOSTS"`                    // allowed Host names of requests
 	CrashAt         string        `env:"QUADRILLE_CRASH_AT"`               // for tests only: POINT:N ends the process at the Nth time it passes there
 	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat       string        `env:"LOG_FORMAT"` // text or json; empty: text on a terminal
 
-	// Whom the gateway knows, and what it lets pass; services/gateway checks it.
-	JWKSURL        string   `env:"JWKS_URL"`        // of the issuer's keys
+	// Authentication and limits of the gateway; services/gateway validates them.
+	JWKSURL        string   `env:"JWKS_URL"`        // URL of the issuer's keys
 	JWTKey         string   `env:"JWT_KEY"`         // instead: public keys in PEM
-	JWTSecret      string   `env:"JWT_SECRET"`      // instead: a secret that is shared with the issuer
+	JWTSecret      string   `env:"JWT_SECRET"`      // instead: a secret shared with the issuer
 	JWTIssuer      string   `env:"JWT_ISSUER"`      // iss of tokens
 	JWTAudience    string   `env:"JWT_AUDIENCE"`    // aud of tokens
-	JWTRolesClaim  string   `env:"JWT_ROLES_CLAIM"` // roles where empty
-	JWTAlgorithms  []string `env:"JWT_ALGORITHMS"`  // of signatures; empty: what goes with the keys
-	CORSOrigins    []string `env:"CORS_ORIGINS"`    // pages that may call, such as https://shop.example
-	TrustedProxies int      `env:"TRUSTED_PROXIES"` // in front of the gateway; 1 on Heroku
+	JWTRolesClaim  string   `env:"JWT_ROLES_CLAIM"` // empty: roles
+	JWTAlgorithms  []string `env:"JWT_ALGORITHMS"`  // of signatures; empty: those that fit the keys
+	CORSOrigins    []string `env:"CORS_ORIGINS"`    // origins allowed to call, such as https://shop.example
+	TrustedProxies int      `env:"TRUSTED_PROXIES"` // number of proxies in front of the gateway; 1 on Heroku
 	RateAddress    string   `env:"RATE_LIMIT_ADDRESS" envDefault:"100/400"`
 	RateCaller     string   `env:"RATE_LIMIT_CALLER" envDefault:"50/200"`
-	// Dev offers the development sign-in; the gateway then listens on this machine alone.
+	// Dev offers the development sign-in; the gateway then listens on loopback only.
 	Dev bool `env:"-"`
 
 	// Services names the services behind the gateway in the order of their ports: the first
 	// listens on Port+1. The registry in package services has them.
 	Services []string `env:"-"`
-	// ServiceURLs and ServiceDatabases are NAME_URL and NAME_DATABASE_URL of each
-	// service where set, by service.
+	// ServiceURLs and ServiceDatabases map services to their NAME_URL and NAME_DATABASE_URL,
+	// where set.
 	ServiceURLs      map[string]string `env:"-"`
 	ServiceDatabases map[string]string `env:"-"`
-	// Listeners are used instead of opening Host and port, by service; tests bring
-	// their own.
+	// Listeners maps services to open listeners, which are used instead of Host and port.
+	// Tests set them.
 	Listeners map[string]net.Listener `env:"-"`
-	// StopWithin bounds a clean stop.
+	// StopWithin limits the time of a clean stop.
 	StopWithin time.Duration `env:"-"`
 
-	historyMaxAge, outboxKeep, eventsKeep time.Duration // read from what was told; 0: for ever
+	historyMaxAge, outboxKeep, eventsKeep time.Duration // parsed from the fields above; 0: for ever
 }
 
 // FromEnvironment reads the configuration of a shop with these services behind the
@@ -116,7 +116,7 @@ func listenHost(host string) (string, error) {
 	return host, nil
 }
 
-// checkGuard says what is wrong with CORS_ORIGINS and ALLOWED_HOSTS.
+// checkGuard returns an error if CORS_ORIGINS or ALLOWED_HOSTS is invalid.
 func (c Config) checkGuard() error {
 	_, err := rest.NewGuard(rest.GuardConfig{Origins: c.CORSOrigins, AllowedHosts: c.AllowedHosts})
 	return err
@@ -137,7 +137,7 @@ func (c *Config) readRetention() (err error) {
 		return err
 	}
 	if c.historyMaxAge == 0 {
-		c.HistoryMaxAge = "" // RabbitMQ has no other word for ever
+		c.HistoryMaxAge = "" // RabbitMQ keeps a stream for ever only without x-max-age
 	}
 	if c.HistoryMaxSize < 0 {
 		return fmt.Errorf("HISTORY_MAX_BYTES %d is negative; 0 sets no limit", c.HistoryMaxSize)
@@ -149,7 +149,7 @@ func (c *Config) readRetention() (err error) {
 	return err
 }
 
-// EventsKeep is for how long the gateway keeps its notes of events; 0: for ever.
+// EventsKeep returns how long the gateway keeps activity; 0: for ever.
 func (c Config) EventsKeep() time.Duration { return c.eventsKeep }
 
 // Database returns the URL of a service's database.
@@ -164,8 +164,9 @@ func (c Config) Database(service string) string {
 	}
 }
 
-// withTLS returns a database's URL on Heroku, whose PostgreSQL demands TLS, signs its own
-// certificates and says neither in its URL.
+// withTLS adds sslmode=require to a database URL on Heroku, unless the URL has an sslmode.
+// Heroku's PostgreSQL requires TLS and has self-signed certificates, but its URL does not say
+// so.
 func (c Config) withTLS(database string) string {
 	u, err := url.Parse(database)
 	if c.Dyno == "" || err != nil || u.Scheme == "sqlite" || u.Query().Has("sslmode") {
@@ -177,10 +178,10 @@ func (c Config) withTLS(database string) string {
 	return u.String()
 }
 
-// Embedded reports whether everything is kept in files of this machine.
+// Embedded reports whether all databases are files on this machine.
 func (c Config) Embedded() bool { return c.DatabaseURL == "" && len(c.ServiceDatabases) == 0 }
 
-// Brokers returns the RabbitMQ servers to try in turn; none means the embedded log.
+// Brokers returns the URLs of the RabbitMQ servers to try in turn. None means the embedded log.
 func (c Config) Brokers() []string {
 	list := c.AMQPURL
 	if list == "" {

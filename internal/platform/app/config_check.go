@@ -17,16 +17,16 @@ const shortestLife = time.Second
 func (c Config) checkTimes() error {
 	var errs []error
 	if c.GatewayTimeout <= 0 {
-		errs = append(errs, fmt.Errorf("GATEWAY_TIMEOUT %s is no time to wait; give a positive duration, such as 25s", c.GatewayTimeout))
+		errs = append(errs, fmt.Errorf("GATEWAY_TIMEOUT %s is not positive; set a duration such as 25s", c.GatewayTimeout))
 	}
 	if c.StuckAfter <= 0 {
-		errs = append(errs, fmt.Errorf("STUCK_AFTER %s is no time to wait; give a positive duration, such as 20s", c.StuckAfter))
+		errs = append(errs, fmt.Errorf("STUCK_AFTER %s is not positive; set a duration such as 20s", c.StuckAfter))
 	}
 	return errors.Join(errs...)
 }
 
-// checkDatabase returns an error for each limit of the connection pool that cannot be
-// meant. Zero stands for the default.
+// checkDatabase returns an error for each invalid limit of the connection pool. Zero means the
+// default.
 func (c Config) checkDatabase() error {
 	var errs []error
 	if c.DatabasePool < 0 {
@@ -43,8 +43,8 @@ func (c Config) checkDatabase() error {
 	return errors.Join(errs...)
 }
 
-// unparsed returns the errors of env.Parse by the names of the variables instead of
-// those of the fields, and without the values, which may be secret.
+// unparsed rewrites the errors of env.Parse: they name variables instead of fields, and omit
+// the values, which may be secret.
 func unparsed(err error) error {
 	var all env.AggregateError
 	if !errors.As(err, &all) {

@@ -20,9 +20,8 @@ import (
 	"quadrille/pkg/rpc/redisrpc"
 )
 
-// Connections are those of a process: at most two connections to RabbitMQ,
-// which the log and RPC share, and a pool to Redis; each is made when it is first
-// needed. It is safe for concurrent use.
+// Connections holds the connections of a process: at most two to RabbitMQ, which the log and
+// RPC share, and a pool to Redis. Each is opened on first use. It is safe for concurrent use.
 type Connections struct {
 	cfg Config
 	log *slog.Logger
@@ -30,27 +29,28 @@ type Connections struct {
 	mu        sync.Mutex
 	sessions  map[string]*broker.Session // by purpose
 	redis     *redis.Client
-	calls     *redisrpc.Link // what all calls over Redis go by; nil before the first
+	calls     *redisrpc.Link // carries all calls over Redis; nil before the first
 	served    int            // services of this process that are called over Redis
-	overRedis bool           // calls go over Redis, so that it is needed
+	overRedis bool           // calls use Redis, so that the process is not ready without it
 	tunnels   []*rpc.RoundTripper
 	clients   []*http.Client
 	closed    bool
 }
 
-// NewConnections connects nothing yet.
+// NewConnections returns Connections without connecting.
 func NewConnections(cfg Config, log *slog.Logger) *Connections {
 	return &Connections{cfg: cfg, log: log, sessions: map[string]*broker.Session{}}
 }
 
-// The two connections to the broker: it holds up those that publish while it is
-// short of memory or disk, and consumers must not be held up with them.
+// Purposes of the two connections to the broker. A broker short of memory or disk blocks
+// connections that publish; consumers need a connection that is not blocked.
 const (
 	publishing = "publish"
 	reading    = "read"
 )
 
-// session returns the connection for a purpose. RPC shares the one for publishing.
+// session returns the connection for a purpose and opens it on first use. RPC shares the one
+// for publishing.
 func (c *Connections) session(purpose string) (*broker.Session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,7 +72,7 @@ func (c *Connections) session(purpose string) (*broker.Session, error) {
 	return s, nil
 }
 
-// redisClient returns the pool of connections to Redis, for calls.
+// redisClient returns the Redis client for calls.
 func (c *Connections) redisClient() (*redis.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,8 +80,8 @@ func (c *Connections) redisClient() (*redis.Client, error) {
 	return c.openRedis()
 }
 
-// sharedRedis returns the same for what processes share, and can do without; nil where
-// there is no Redis.
+// sharedRedis returns the Redis client for shared data that processes can do without, or nil if
+// no Redis is configured. Unlike redisClient, it does not make readiness depend on Redis.
 func (c *Connections) sharedRedis() (*redis.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,8 +91,9 @@ func (c *Connections) sharedRedis() (*redis.Client, error) {
 	return c.openRedis()
 }
 
-// openRedis wants c.mu. A pool that was told to be small has what RPC uses at least:
-// the connections of the link and of each server here.
+// openRedis returns the Redis client and creates it on first use. The caller must hold c.mu. A
+// configured pool size is raised to what RPC needs: the connections of the link and of each
+// server in this process.
 func (c *Connections) openRedis() (*redis.Client, error) {
 	if c.closed {
 		return nil, errConnectionsClosed
@@ -111,8 +112,8 @@ func (c *Connections) openRedis() (*redis.Client, error) {
 	return c.redis, nil
 }
 
-// serve says how many services of this process may be called over Redis. It is said
-// before the first connection.
+// serve counts the services of this process that are called over Redis. Call it before the
+// first connection.
 func (c *Connections) serve(over func(service string) string, services []Service) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,8 +124,8 @@ func (c *Connections) serve(over func(service string) string, services []Service
 	}
 }
 
-// HTTP returns a client that reaches every service, whichever way it is reached: over
-// HTTP, or over the broker or Redis as RPC.
+// HTTP returns a client that reaches every service: over HTTP, or tunnelled as RPC over the
+// broker or Redis.
 func (c *Connections) HTTP(timeout time.Duration) *http.Client {
 	overAMQP, overRedis := rpc.NewRoundTripper(clientOf(c.dialAMQP)), rpc.NewRoundTripper(clientOf(c.dialRedis))
 	hc := call.New(call.Config{
@@ -155,12 +156,11 @@ func (c *Connections) dialAMQP(queue string) (rpc.Transport, error) {
 	}
 	ready, cancel := context.WithTimeout(context.Background(), dialWithin)
 	defer cancel()
-	_ = s.Ready(ready) // the call tells why not
+	_ = s.Ready(ready) // the call itself returns the error
 	return amqprpc.New(amqprpc.Config{Session: s, Queue: queue})
 }
 
-// dialWithin is how long a first call waits for a connection that is just being
-// made.
+// dialWithin limits how long a first call waits for the connection to open.
 const dialWithin = 3 * time.Second
 
 func (c *Connections) dialRedis(list string) (rpc.Transport, error) {
@@ -180,14 +180,14 @@ func (c *Connections) dialRedis(list string) (rpc.Transport, error) {
 	return redisrpc.New(redisrpc.Config{Link: c.calls, List: list})
 }
 
-// Dial returns a transport to a target: amqp:QUEUE, redis:LIST or an HTTP URL. A reply
-// over Redis comes on a list of the call's own, as every server knows it.
+// Dial returns a transport to a target: amqp:QUEUE, redis:LIST or an HTTP URL. Over Redis, each
+// call gets its reply on its own list, which every server supports.
 func (c *Connections) Dial(target string) (rpc.Transport, error) {
 	scheme, queue, tunnelled := tunnel(target)
 	u, err := url.Parse(target)
 	switch {
 	case tunnelled && queue == "":
-		return nil, fmt.Errorf("%q names no queue: amqp:QUEUE or redis:LIST", target)
+		return nil, fmt.Errorf("%q has no queue: use amqp:QUEUE or redis:LIST", target)
 	case scheme == schemeAMQP:
 		return c.dialAMQP(queue)
 	case scheme == schemeRedis:
@@ -203,8 +203,8 @@ func (c *Connections) Dial(target string) (rpc.Transport, error) {
 	}
 }
 
-// server serves h at where base, the URL of a service, has callers ask; nil where
-// that is plain HTTP.
+// server returns a loop that serves h over RPC at the queue or list of base, the URL of a
+// service. It returns nil if base is an HTTP URL.
 func (c *Connections) server(base string, h http.Handler, log *slog.Logger) (run loop, err error) {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -238,7 +238,7 @@ func (c *Connections) server(base string, h http.Handler, log *slog.Logger) (run
 	}
 }
 
-// state returns nil while what RPC goes over is there.
+// state returns an error while the broker or the Redis that RPC uses is unavailable.
 func (c *Connections) state(ctx context.Context) error {
 	c.mu.Lock()
 	session, client, overRedis := c.sessions[publishing], c.redis, c.overRedis
@@ -258,8 +258,8 @@ func (c *Connections) state(ctx context.Context) error {
 	return nil
 }
 
-// Close closes every connection. Calls under way fail. It does not hold the lock
-// meanwhile: a call that is just dialling waits for that.
+// Close closes every connection. Calls in progress fail. Close does not hold the lock while it
+// closes them, because a call that is dialling needs it.
 func (c *Connections) Close() error {
 	c.mu.Lock()
 	c.closed = true

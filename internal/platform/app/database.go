@@ -13,8 +13,8 @@ import (
 	"quadrille/pkg/dberr"
 )
 
-// OpenDatabase opens a service's database, however long it takes to come up,
-// and migrates it.
+// OpenDatabase opens a service's database and migrates it. It retries until the database is
+// available or ctx ends.
 func OpenDatabase(ctx context.Context, cfg Config, s Service, log *slog.Logger) (*gorm.DB, error) {
 	conn, err := db.OpenMigrated(ctx, db.Config{
 		URL: cfg.Database(s.Name), Schema: cfg.SchemaPrefix + s.Name, Pool: cfg.DatabasePool,
@@ -29,7 +29,7 @@ func OpenDatabase(ctx context.Context, cfg Config, s Service, log *slog.Logger) 
 	return conn, nil
 }
 
-// databaseVariable returns the variable that says where a service's database is.
+// databaseVariable returns the name of the variable with the URL of a service's database.
 func (c Config) databaseVariable(service string) string {
 	if c.ServiceDatabases[service] != "" {
 		return strings.ToUpper(service) + "_DATABASE_URL"

@@ -1,5 +1,4 @@
-// Package app is what every process of Quadrille does alike: it reads the
-// configuration from the environment, opens databases and the log, runs
-// services with their relays and consumers, serves health and metrics, and stops
-// in order.
+// Package app is the runtime of the services. It reads the configuration from the environment,
+// opens the databases and the log, runs services with their relays and consumers, serves
+// health and metrics, and stops everything in order.
 package app

@@ -10,15 +10,14 @@ import (
 	"unicode"
 )
 
-// listenAll opens the listener of each service, in their order. It closes all of them
-// again where one cannot be opened or is refused by checkExposure, so that none of them
-// has answered a request by then.
+// listenAll opens the listener of each service, in order. If one cannot be opened, or
+// checkExposure refuses it, listenAll closes all of them. No request has been handled by then.
 func (c Config) listenAll(ctx context.Context, services []Service) (_ []net.Listener, err error) {
 	var open []net.Listener
 	defer func() {
 		if err != nil {
 			for _, l := range open {
-				_ = l.Close() // nothing came in yet
+				_ = l.Close() // no connection was accepted yet
 			}
 		}
 	}()
@@ -35,7 +34,7 @@ func (c Config) listenAll(ctx context.Context, services []Service) (_ []net.List
 	return open, nil
 }
 
-// listener opens a service's address, or takes the one that was brought along.
+// listener returns the service's listener from Listeners, or opens its address.
 func (c Config) listener(ctx context.Context, service string) (net.Listener, error) {
 	if l := c.Listeners[service]; l != nil {
 		return l, nil
@@ -45,15 +44,15 @@ func (c Config) listener(ctx context.Context, service string) (net.Listener, err
 	if err == nil {
 		return l, nil
 	}
-	hint := "another one running? choose other ports with PORT or --port"
+	hint := "is another instance running? choose other ports with PORT or --port"
 	if unknown := new(net.DNSError); errors.As(err, &unknown) {
 		hint = "set HOST to an address of this machine, such as 127.0.0.1, or to a name that resolves to one"
 	}
 	return nil, fmt.Errorf("%s cannot listen on %s: %w (%s)", service, c.Address(service), err, hint)
 }
 
-// checkExposure refuses an address that other machines reach, where nothing would keep
-// them out. It looks at the address that the listener has, not at how HOST spells it.
+// checkExposure refuses an address that other machines reach unless the configuration protects
+// it. It checks the actual address of the listener, not the text of HOST.
 func (c Config) checkExposure(service string, at net.Addr) error {
 	switch {
 	case isLoopback(at):
@@ -61,7 +60,7 @@ func (c Config) checkExposure(service string, at net.Addr) error {
 	case service == Gateway && c.Dev:
 		return fmt.Errorf("the gateway would offer the development sign-in on %s, which other machines reach: set HOST to 127.0.0.1, or name an issuer of tokens (JWKS_URL)", at)
 	case c.Token == "":
-		return fmt.Errorf("%s would listen on %s, which other machines reach, and INTERNAL_TOKEN is not set, so that anybody could call it: "+
+		return fmt.Errorf("%s would listen on %s, which other machines reach, and INTERNAL_TOKEN is not set, so that anyone could call it: "+
 			"set INTERNAL_TOKEN to the same secret for all processes and commands (openssl rand -hex 24 makes one), or unset HOST to listen on 127.0.0.1 alone", service, at)
 	}
 	return nil
@@ -73,12 +72,12 @@ func isLoopback(at net.Addr) bool {
 	return is && tcp.IP.IsLoopback()
 }
 
-// shortToken is the length below which a token that other machines may try is worth a
-// warning.
+// shortToken is the length in characters below which a token that other machines can try gets
+// a warning.
 const shortToken = 16
 
-// checkToken refuses what no HTTP header carries unchanged. A blank token would look
-// like one, and keep nobody out.
+// checkToken refuses a token that an HTTP header does not carry unchanged, and a blank one,
+// which would protect nothing.
 func (c Config) checkToken() error {
 	switch {
 	case c.Token == "":
@@ -86,13 +85,13 @@ func (c Config) checkToken() error {
 	case strings.TrimSpace(c.Token) == "":
 		return errors.New("INTERNAL_TOKEN is blank: set it to a secret (openssl rand -hex 24 makes one), or unset it")
 	case strings.TrimSpace(c.Token) != c.Token, strings.ContainsFunc(c.Token, unicode.IsControl):
-		return errors.New("INTERNAL_TOKEN has white space at an end or control characters, which an HTTP header does not carry: take them away (a file's line end may be one)")
+		return errors.New("INTERNAL_TOKEN has white space at an end or control characters, which an HTTP header does not carry: remove them (a line end of a file may be one)")
 	}
 	return nil
 }
 
-// ownHosts returns the names by which a service is reached according to the configuration:
-// its callers send them as the Host of their requests.
+// ownHosts returns the host names of a service in the configuration. Callers send them as the
+// Host of their requests.
 func (c Config) ownHosts(service string) (names []string) {
 	base := c.ServiceURLs[service]
 	if _, _, tunnelled := tunnel(base); tunnelled {

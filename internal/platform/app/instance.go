@@ -28,16 +28,16 @@ type instance struct {
 	service Service
 	shop    *Shop
 	log     *slog.Logger
-	address net.Addr // that it listens on
+	address net.Addr // the address it listens on
 	server  *http.Server
 	handler atomic.Pointer[http.Handler]
-	// requests is the context above those of all requests; callOff ends it.
+	// requests is the parent of the contexts of all requests; callOff cancels it.
 	requests context.Context
 	callOff  context.CancelCauseFunc
 
 	db        *gorm.DB
-	relay     *outbox.Relay // nil where the service is consumer only
-	lease     *lease.Lease  // held by the instance that reads
+	relay     *outbox.Relay // nil if the service is ConsumerOnly
+	lease     *lease.Lease  // held by the instance that runs consumers and workers
 	consumers []*consumer.Consumer
 
 	readiness *ready.Registry
@@ -46,8 +46,9 @@ type instance struct {
 	running sync.WaitGroup
 }
 
-// serveOn makes an instance that answers on l that it is starting, so that health can be
-// asked from the first moment. What comes by l passes the guard against web pages.
+// serveOn returns an instance that serves on l. Until start completes, it responds that it is
+// starting, so that health checks work from the first moment. Requests on l pass the guard
+// against forged requests of web pages.
 func serveOn(l net.Listener, s *Shop, service Service) (*instance, error) {
 	i := &instance{service: service, shop: s, log: s.log.With("service", service.Name), address: l.Addr()}
 	guard, err := rest.NewGuard(rest.GuardConfig{
@@ -73,27 +74,28 @@ func serveOn(l net.Listener, s *Shop, service Service) (*instance, error) {
 	return i, nil
 }
 
-// sendBuffer is how many bytes the system takes for a client that does not read, of
-// thousands that may be connected: its own bound is in megabytes.
+// sendBuffer limits the bytes that the kernel buffers for a client that does not read, because
+// thousands may be connected. The kernel's own limit is megabytes.
 const sendBuffer = 64 << 10
 
+// bounded limits the send buffer of a connection to sendBuffer.
 func bounded(ctx context.Context, c net.Conn) context.Context {
 	if conn, is := c.(interface{ SetWriteBuffer(int) error }); is {
-		_ = conn.SetWriteBuffer(sendBuffer) // what cannot be bounded is served as it is
+		_ = conn.SetWriteBuffer(sendBuffer) // serve the connection without the limit if this fails
 	}
 	return ctx
 }
 
 func (i *instance) serve(h http.Handler) { i.handler.Store(&h) }
 
-// dispatch answers a request, whichever way it came, until it is called off.
+// dispatch handles a request from HTTP or RPC. The request is cancelled when callOff is called.
 func (i *instance) dispatch(w http.ResponseWriter, r *http.Request) {
 	ctx, end := rest.WithStop(r.Context(), i.requests)
 	defer end()
 	(*i.handler.Load()).ServeHTTP(w, r.WithContext(ctx))
 }
 
-// start opens the database, builds the service and sets its components going.
+// start opens the database, builds the service and starts its components.
 func (i *instance) start(ctx context.Context) (err error) {
 	if i.db, err = OpenDatabase(ctx, i.shop.cfg, i.service, i.log); err != nil {
 		return err
@@ -104,7 +106,7 @@ func (i *instance) start(ctx context.Context) (err error) {
 	metrics := prometheus.NewRegistry()
 	components, err := i.service.Build(Deps{
 		Metrics: metrics, DB: i.db, Bus: i.shop.bus, Log: i.log, URL: i.shop.cfg.URL, Wake: i.wake, at: i.shop.at,
-		noStream: i.shop.suspect,
+		noStream: i.shop.verifySoon,
 		HTTP:     i.shop.connections.HTTP(0), Redis: i.shop.connections.sharedRedis,
 	})
 	if err != nil {
@@ -131,7 +133,7 @@ func (i *instance) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// streamsOf returns the streams that consumers follow.
+// streamsOf returns the streams of consumers.
 func streamsOf(consumers []*consumer.Consumer) []string {
 	streams := make([]string, len(consumers))
 	for n, c := range consumers {
@@ -140,7 +142,7 @@ func streamsOf(consumers []*consumer.Consumer) []string {
 	return streams
 }
 
-// prepare makes what every service has, over its database.
+// prepare creates the relay, if the service publishes, and the lease.
 func (i *instance) prepare() (err error) {
 	if !i.service.ConsumerOnly {
 		i.relay, err = outbox.NewRelay(outbox.RelayConfig{DB: i.db, Bus: i.shop.bus, Stream: i.service.Name, Log: i.log, At: i.shop.at})
@@ -153,7 +155,7 @@ func (i *instance) prepare() (err error) {
 	return err
 }
 
-// wake tells the relay that there is something to send.
+// wake wakes the relay, if there is one.
 func (i *instance) wake() {
 	if i.relay != nil {
 		i.relay.Wake()
@@ -187,9 +189,9 @@ func (i *instance) api(components Components, metrics *prometheus.Registry) (htt
 // loop runs until its context ends.
 type loop func(context.Context) error
 
-// run sets relay, consumers and workers going until stop, and the server of RPC
-// where this service is called that way. Every instance has a relay and a server;
-// consumers and workers run in the one that holds the lease.
+// run starts the relay, consumers and workers, and an RPC server if the service is called that
+// way; they run until stop. Every instance runs a relay and a server. Consumers and workers
+// run in the instance that holds the lease.
 func (i *instance) run(components Components) error {
 	loops, err := i.tunnelServer()
 	if err != nil {
@@ -212,7 +214,8 @@ func (i *instance) run(components Components) error {
 	return nil
 }
 
-// leased runs what one instance does while it holds the lease.
+// leased returns a loop that runs consumers, workers and the pruner while this instance holds
+// the lease.
 func (i *instance) leased(components Components) (loop, error) {
 	var leased []loop
 	for _, r := range components.Consumers {
@@ -237,7 +240,7 @@ func (i *instance) leased(components Components) (loop, error) {
 	}, nil
 }
 
-// tunnelServer returns the server of requests that come as RPC, where there is one.
+// tunnelServer returns the loop of the RPC server, or none if the service is called over HTTP.
 func (i *instance) tunnelServer() ([]loop, error) {
 	run, err := i.shop.connections.server(i.shop.cfg.URL(i.service.Name), http.HandlerFunc(i.dispatch), i.log)
 	if run == nil || err != nil {
@@ -246,8 +249,7 @@ func (i *instance) tunnelServer() ([]loop, error) {
 	return []loop{run}, nil
 }
 
-// runAll runs loops in the background. One that ends before its context does
-// fails the shop.
+// runAll runs loops in the background. A loop that ends before ctx fails the shop.
 func (i *instance) runAll(ctx context.Context, running *sync.WaitGroup, loops []loop) {
 	for _, run := range loops {
 		running.Go(func() {
@@ -258,9 +260,9 @@ func (i *instance) runAll(ctx context.Context, running *sync.WaitGroup, loops []
 	}
 }
 
-// stop drains the server, ends the loops and closes the database. What is still
-// worked on when most of the time is over is called off, so that its caller is told;
-// who still sends after that is cut off.
+// stop drains the server, ends the loops and closes the database. After two thirds of the time
+// it cancels the requests in progress, so that their callers get a response. After three
+// quarters it closes the remaining connections.
 func (i *instance) stop(ctx context.Context) error {
 	within := i.shop.cfg.StopWithin
 	late := time.AfterFunc(within*2/3, func() { i.callOff(rest.ErrStopping) })
@@ -284,7 +286,7 @@ func (i *instance) stop(ctx context.Context) error {
 	return err
 }
 
-// starting answers until the service is built: alive, not ready.
+// starting returns the handler until the service is built. It is alive but not ready.
 func starting(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/healthz" {

@@ -11,8 +11,8 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// NewLog returns the process's logger: lines for people on a terminal, JSON
-// otherwise, unless format says text or json. Levels are slog's names.
+// NewLog returns the process's logger. An empty format means text on a terminal, JSON
+// otherwise; the others are text and json. level is a name of slog's levels.
 func NewLog(out io.Writer, level, format string) (*slog.Logger, error) {
 	var threshold slog.Level
 	if err := threshold.UnmarshalText([]byte(level)); err != nil {

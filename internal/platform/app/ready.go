@@ -13,28 +13,28 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// connectPatience bounds how long a service stays ready without its database, broker or
-// Redis. It is longer than one slow answer of a busy machine.
+// connectPatience limits how long a service stays ready without its database, broker or
+// Redis. It exceeds one slow response of a busy machine.
 const connectPatience = 5 * time.Second
 
-// checkReadiness makes the registry of everything that the instance needs to get its work
-// done. Services add checks of their own by Components.Checks.
+// checkReadiness creates the registry of the instance's readiness checks. Services add their
+// own in Components.Checks.
 func (i *instance) checkReadiness(own []ready.Check) (err error) {
 	checks := []ready.Check{
 		{
-			Name: "database", Needed: true, Patience: connectPatience, Remedy: "look at the database server; requests get 503 meanwhile",
+			Name: "database", Needed: true, Patience: connectPatience, Remedy: "check the database server; requests get 503 meanwhile",
 			Probe: func(ctx context.Context) ready.Finding { return ready.Finding{Err: db.CanWrite(ctx, i.db)} },
 		},
 		{
-			Name: "log", Needed: true, Every: time.Second, Patience: connectPatience, Remedy: "look at the event log; writes continue meanwhile and wait in the outbox",
+			Name: "log", Needed: true, Every: time.Second, Patience: connectPatience, Remedy: "check the event log; writes continue meanwhile and events wait in the outbox",
 			Probe: func(context.Context) ready.Finding { return ready.Finding{Err: i.shop.bus.State()} },
 		},
 		{
-			Name: "links", Needed: true, Patience: connectPatience, Remedy: "look at the broker and Redis that services call each other by",
+			Name: "links", Needed: true, Patience: connectPatience, Remedy: "check the broker and Redis, which carry the calls between services",
 			Probe: func(ctx context.Context) ready.Finding { return ready.Finding{Err: i.shop.connections.state(ctx)} },
 		},
 		{
-			Name: "lease", Every: time.Second, Remedy: "look at the leases table of this service's database and at the instance that holds the lease",
+			Name: "lease", Every: time.Second, Remedy: "check the leases table of this service's database and the instance that holds the lease",
 			Probe: func(context.Context) ready.Finding { return leaseFinding(i.lease.Status()) },
 		},
 	}
@@ -51,11 +51,11 @@ func (i *instance) checkReadiness(own []ready.Check) (err error) {
 func leaseFinding(s lease.Status) ready.Finding {
 	switch {
 	case s.Held:
-		return ready.Finding{Detail: "this instance reads"}
+		return ready.Finding{Detail: "this instance holds the lease"}
 	case s.Err != "":
-		return ready.Finding{Err: fmt.Errorf("nobody reads: %s", s.Err), Since: s.Since}
+		return ready.Finding{Err: fmt.Errorf("no instance consumes: %s", s.Err), Since: s.Since}
 	case s.Holder == "":
-		return ready.Finding{Err: errors.New("nobody reads: the lease was not looked at yet")}
+		return ready.Finding{Err: errors.New("no instance consumes: the lease was not read yet")}
 	default:
 		return ready.Finding{Detail: "standby; leader " + s.Holder}
 	}
@@ -65,13 +65,13 @@ func leaseFinding(s lease.Status) ready.Finding {
 // errors need no query.
 const outboxEvery = 5 * time.Second
 
-// relayCheck finds a relay that fails, and an outbox of which nothing is sent although
-// no relay fails here: another instance's may hold the lock and hang.
+// relayCheck fails if the relay fails, or if the oldest unsent event stays unsent although
+// this relay has no error: the relay of another instance may hold the lock and hang.
 func (i *instance) relayCheck() ready.Check {
 	var oldest int64
 	var since, looked time.Time
 	return ready.Check{
-		Name: "relay", Remedy: "the events wait in the outbox and are sent once the cause is mended",
+		Name: "relay", Remedy: "fix the cause; the events wait in the outbox and are sent then",
 		Probe: func(ctx context.Context) ready.Finding {
 			if s := i.relay.Status(); s.Err != "" {
 				return ready.Finding{Err: fmt.Errorf("events of %s are not sent: %s", i.service.Name, s.Err), Since: s.Since}
@@ -89,20 +89,20 @@ func (i *instance) relayCheck() ready.Check {
 				return ready.Finding{}
 			}
 			return ready.Finding{
-				Err: fmt.Errorf("event %d of the outbox is the oldest one unsent and nothing is sent", oldest), Since: since,
+				Err: fmt.Errorf("event %d of the outbox is the oldest unsent one, and nothing is sent", oldest), Since: since,
 				Patience: i.readiness.Patience() + outboxEvery,
 			}
 		},
 	}
 }
 
-// refusedCheck finds events that the log refuses for their own sake. They wait for a
-// person, as dead letters do, and hold nothing up: one event must not take a service
-// out of use.
+// refusedCheck warns of events that the log refuses because of their content. They wait for an
+// operator, like dead letters, and hold up no other event. The check is advisory, because one
+// event must not make a service unready.
 func (i *instance) refusedCheck() ready.Check {
 	return ready.Check{
 		Name: "refused", Advisory: true, Every: 2 * outboxEvery,
-		Remedy: "look at them with quadrille refused list " + i.service.Name,
+		Remedy: "show them with quadrille refused list " + i.service.Name,
 		Probe: func(ctx context.Context) ready.Finding {
 			n, err := outbox.CountRefused(ctx, i.db, outbox.RefusedOpen)
 			if err == nil && n > 0 {
@@ -113,31 +113,31 @@ func (i *instance) refusedCheck() ready.Check {
 	}
 }
 
-// historyCheck finds a history that is lost, or that the broker holds in another form.
+// historyCheck fails if the history is lost, or exists on the broker in another form.
 func (i *instance) historyCheck() ready.Check {
 	return ready.Check{
 		Name: "history", Every: time.Second, Patience: time.Second,
-		Remedy: "events stay in the outbox; a lost history is published again by itself, anything else has to be put right on the broker",
+		Remedy: "events stay in the outbox; the relay publishes a lost history again, anything else must be fixed on the broker",
 		Probe:  func(context.Context) ready.Finding { return ready.Finding{Err: i.relay.History()} },
 	}
 }
 
-// consumerCheck finds a consumer that fails, hangs, or has no history to read; and, on
-// every instance, a position that stands still although events wait.
+// consumerCheck fails if the consumer fails, hangs or has no history to read. On every
+// instance, it also fails if the position does not move although events wait.
 func (i *instance) consumerCheck(r *consumer.Consumer) ready.Check {
-	still := stillness{reader: r}
+	still := stillness{consumer: r}
 	return ready.Check{
 		Name:   "reader " + r.Stream(),
-		Remedy: fmt.Sprintf("see that %s runs and can be reached; no event is skipped meanwhile", r.Stream()),
+		Remedy: fmt.Sprintf("check that %s runs and can be reached; no event is skipped meanwhile", r.Stream()),
 		Probe: func(ctx context.Context) ready.Finding {
 			h := r.Health()
 			held := i.lease.Held()
 			switch {
 			case held && h.Err != "":
-				return ready.Finding{Err: errors.New(h.Err), Since: h.Since} //nolint:err113 // carries the reader's own words
+				return ready.Finding{Err: errors.New(h.Err), Since: h.Since} //nolint:err113 // the consumer's message
 			case held && h.Read > 0:
 				return ready.Finding{
-					Err:   fmt.Errorf("at work on %d events, none of which is done", h.Read),
+					Err:   fmt.Errorf("none of the %d events in progress is done", h.Read),
 					Since: h.BusySince, Patience: i.readiness.Patience() + r.Timeout(),
 				}
 			}
@@ -153,24 +153,24 @@ func (i *instance) consumerCheck(r *consumer.Consumer) ready.Check {
 	}
 }
 
-// stillness watches a position that every instance can see.
+// stillness detects a position that does not move. Every instance can read it.
 type stillness struct {
-	reader *consumer.Consumer
-	mark   consumer.Sample
-	since  time.Time // when mark was seen first
-	looked time.Time
+	consumer *consumer.Consumer
+	mark     consumer.Sample
+	since    time.Time // first reading of mark
+	looked   time.Time // last reading
 }
 
-// markEvery is the interval at which the reader check reads positions from the database
-// and ends of streams from the log.
+// markEvery is the interval at which the consumer check reads positions from the database and
+// ends of streams from the log.
 const markEvery = 10 * time.Second
 
-// look finds a position that was not moved since an earlier look although events were
-// waiting then. An error of asking is another check's.
+// look returns an error if the position has not moved since an earlier reading although events
+// were waiting then. It ignores errors of reading, which other checks report.
 func (s *stillness) look(ctx context.Context) ready.Finding {
 	if time.Since(s.looked) >= markEvery {
 		s.looked = time.Now()
-		mark, err := s.reader.Sample(ctx)
+		mark, err := s.consumer.Sample(ctx)
 		if err != nil {
 			return ready.Finding{}
 		}

@@ -328,10 +328,10 @@ func TestReadinessOfAStandby(t *testing.T) {
 		t.Fatal(err)
 	}
 	standby.until(t, "the leader", func(status int, checks map[string]ready.Result) bool {
-		return status == http.StatusOK && checks["lease"].Detail == "this instance reads"
+		return status == http.StatusOK && checks["lease"].Detail == "this instance holds the lease"
 	})
 	standby.exec(t, "DROP SCHEMA "+cfg.SchemaPrefix+"sales CASCADE") // in which nobody can read
-	standby.fails(t, "lease", "nobody reads")
+	standby.fails(t, "lease", "no instance consumes")
 }
 
 // Somebody renews the lease and does nothing: whoever stands by sees events wait.
@@ -371,7 +371,7 @@ func TestReadyAgainAfterALeaseInTheFuture(t *testing.T) {
 	first.until(t, "the leader again", func(status int, checks map[string]ready.Result) bool {
 		var holder string
 		return admin.Raw("SELECT holder FROM leases").Scan(&holder).Error == nil && holder == first.holder &&
-			status == http.StatusOK && checks["lease"].Detail == "this instance reads"
+			status == http.StatusOK && checks["lease"].Detail == "this instance holds the lease"
 	})
 }
 

@@ -24,8 +24,8 @@ func Streams(services []Service) []string {
 	return Names(slices.DeleteFunc(slices.Clone(services), func(s Service) bool { return s.ConsumerOnly }))
 }
 
-// serviceName is how a service is named: as schema, exchange, queue, package and, in
-// capitals, as the beginning of variables.
+// serviceName matches valid names of services. A name is also a schema, an exchange, a queue,
+// a package and, in upper case, the prefix of environment variables.
 var serviceName = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
 
 // CheckServices returns an error for each mistake in the list of the services behind the
@@ -37,7 +37,7 @@ func CheckServices(services []Service) error {
 	for n, s := range services {
 		switch {
 		case !serviceName.MatchString(s.Name):
-			errs = append(errs, fmt.Errorf("service %d is named %q; a name is a small letter followed by small letters and digits", n+1, s.Name))
+			errs = append(errs, fmt.Errorf("service %d is named %q; a name is a lower-case letter followed by lower-case letters and digits", n+1, s.Name))
 		case seen[s.Name]:
 			errs = append(errs, fmt.Errorf("two services are named %s", s.Name))
 		case variableTaken(s.Name):
@@ -68,8 +68,8 @@ func variableTaken(service string) bool {
 	return false
 }
 
-// checkStarted returns an error where a service is not in the list of the configuration:
-// nobody would find it.
+// checkStarted returns an error for a service that is not in the list of the configuration,
+// because the other services could not find it.
 func (c Config) checkStarted(services []Service) error {
 	for _, s := range services {
 		if s.Name != Gateway && !slices.Contains(c.Services, s.Name) {
@@ -79,8 +79,8 @@ func (c Config) checkStarted(services []Service) error {
 	return nil
 }
 
-// checkReads compares the streams that a service's consumers follow with those that it
-// declares in Reads.
+// checkReads returns an error if the streams that the service consumes differ from those that
+// it declares in Reads.
 func (s Service) checkReads(followed []string) error {
 	for _, stream := range followed {
 		if !slices.Contains(s.Reads, stream) {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// retention reads a span as RabbitMQ writes x-max-age: a number and a unit of Y,
-// M, D, h, m or s, in which a month has 30 days. "0" and nothing mean for ever.
+// retention parses a duration in RabbitMQ's notation for x-max-age: a number and a unit of Y,
+// M, D, h, m or s. A month has 30 days. "0" and "" mean for ever and give 0.
 func retention(variable, text string) (time.Duration, error) {
 	if text == "" || text == "0" {
 		return 0, nil

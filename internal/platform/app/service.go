@@ -16,45 +16,44 @@ import (
 	"quadrille/pkg/consumer"
 )
 
-// Service is what a service tells the runtime about itself. The runtime does
-// everything that is the same for all: database, log, relay, ops endpoints,
-// start and stop.
+// Service describes a service to the runtime. The runtime provides all that the services have
+// in common: database, log, relay, operations endpoints, start and stop.
 type Service struct {
 	Name       string
 	Migrations fs.FS  // migrations/postgres/NNNNN_name.sql and migrations/sqlite/NNNNN_name.sql
 	Spec       []byte // openapi.yaml
 	// ConsumerOnly says that the service publishes no events: it gets no stream and no relay.
 	ConsumerOnly bool
-	// Reads names the streams that the service follows, each by the service that publishes
-	// it. A service whose consumers follow others does not start.
+	// Reads names the streams that the service consumes, each by the service that publishes
+	// it. The service does not start if its consumers and Reads differ.
 	Reads []string
-	// Public are the paths that the gateway forwards to the service. Others are for services
-	// and operators alone.
+	// Public lists the paths that the gateway forwards to the service. Only services and
+	// operators reach the others.
 	Public []Route
-	// Build puts the service together. It starts nothing.
+	// Build constructs the service. It starts nothing.
 	Build func(Deps) (Components, error)
 }
 
-// Deps is what the runtime gives a service.
+// Deps holds what the runtime provides to a service.
 type Deps struct {
 	DB   *gorm.DB
 	Bus  bus.Bus
 	Log  *slog.Logger
-	HTTP *http.Client                // reaches every service: time-outs, token, trace and correlation are its business
+	HTTP *http.Client                // reaches every service; adds time-outs, token, trace and correlation ID
 	URL  func(service string) string // base URL of another service
-	Wake func()                      // after a commit with outbox rows: there is something to relay
-	// Redis is what processes share beside the database; nil where there is none.
+	Wake func()                      // wakes the relay; call it after a commit with outbox rows
+	// Redis returns the shared Redis client, or nil if no Redis is configured.
 	Redis func() (*redis.Client, error)
-	// Metrics takes what the service itself measures, for /metrics; nil in tests that
-	// do not look.
+	// Metrics registers the service's own metrics for /metrics. It is nil in tests that do
+	// not read them.
 	Metrics prometheus.Registerer
 
 	at       func(point string)
 	noStream func(stream string)
 }
 
-// Consumer returns the configuration of the service subscriber's consumer of a stream. nil
-// types handles events of every type.
+// Consumer returns the configuration of subscriber's consumer of a stream. subscriber is the
+// name of the service. With nil types, the consumer handles events of every type.
 func (d Deps) Consumer(subscriber, stream string, types []string) consumer.Config {
 	return consumer.Config{
 		Bus: d.Bus, DB: d.DB, Log: d.Log, OnCommit: d.Wake, Hook: d.at,
@@ -67,21 +66,21 @@ func (d Deps) Consumer(subscriber, stream string, types []string) consumer.Confi
 	}
 }
 
-// Components is what a service is made of, for the runtime to run.
+// Components are the parts of a service that the runtime runs.
 type Components struct {
 	Routes func(*echo.Echo) // nil for none
-	// Front, where set, answers all requests. It is handed what would answer
-	// otherwise: the common endpoints and Routes.
+	// Front, if set, wraps the handler of all requests. internal serves the common endpoints
+	// and Routes.
 	Front func(internal http.Handler) http.Handler
-	// Drain, where set, is called when the service is told to stop, for what would
-	// keep a request from ending by itself.
+	// Drain, if set, is called when the service begins to stop. It must end requests that do
+	// not end by themselves, such as streams.
 	Drain     func()
 	Consumers []*consumer.Consumer
-	// Checks are what the service needs besides database, log, relay and consumers to get
-	// its work done, for /readyz.
+	// Checks are the service's own readiness checks for /readyz, besides those of database,
+	// log, relay and consumers.
 	Checks []ready.Check
-	// Workers run in the instance that holds the lease, PerInstance in each; both until
-	// their context ends. One that returns early is an error.
+	// Workers run in the instance that holds the lease, PerInstance in every instance. Both
+	// run until their context ends; returning earlier fails the process.
 	Workers     []func(context.Context) error
 	PerInstance []func(context.Context) error
 }

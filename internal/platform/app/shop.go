@@ -21,7 +21,7 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// Shop is the services that run in this process, with the log they share.
+// Shop runs services in this process, with the log that they share.
 type Shop struct {
 	cfg         Config
 	log         *slog.Logger
@@ -29,15 +29,15 @@ type Shop struct {
 	bus         bus.Bus
 	instances   []*instance
 	relays      sync.Map // by stream, the *outbox.Relay of this process
-	// holder names this process among those that run the same services.
+	// holder identifies this process as a holder of leases.
 	holder string
-	at     func(point string) // crashes there, if it is told to
-	fatal  chan error         // a part ended that never should; of size 1
+	at     func(point string) // crashes the process at this point if QUADRILLE_CRASH_AT says so
+	fatal  chan error         // gets the error of a loop that ended unexpectedly; of size 1
 }
 
-// Start runs services until Stop. It returns once each of them is ready to
-// answer; while a database cannot be reached it waits, telling the log what it
-// tries, until ctx ends. ctx bounds the start only.
+// Start runs services until Stop. It returns once each of them can handle requests. While a
+// database is unavailable it retries and logs each failure, until ctx ends. ctx limits the
+// start only.
 func Start(ctx context.Context, cfg Config, log *slog.Logger, services []Service) (*Shop, error) {
 	if cfg.StuckAfter == 0 {
 		cfg.StuckAfter = ready.DefaultPatience
@@ -83,7 +83,7 @@ func (s *Shop) start(ctx context.Context, services []Service) (err error) {
 	return group.Wait()
 }
 
-// warnShortToken tells of a token that other machines can try, and soon find.
+// warnShortToken logs a warning if other machines could guess INTERNAL_TOKEN by trying.
 func (s *Shop) warnShortToken() {
 	for _, i := range s.instances {
 		if n := len(s.cfg.Token); !isLoopback(i.address) && n < shortToken {
@@ -93,8 +93,8 @@ func (s *Shop) warnShortToken() {
 	}
 }
 
-// holderName names this process as a holder of leases: host and process ID for people, and
-// an ID that no other process has, also where these two are reused.
+// holderName returns a name for this process as a holder of leases. It has the host and the
+// process ID for people, and a unique ID because hosts and process IDs are reused.
 func holderName() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -103,21 +103,21 @@ func holderName() string {
 	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString())
 }
 
-// suspect has the relay of a stream, if it runs in this process, verify the history.
-func (s *Shop) suspect(stream string) {
+// verifySoon makes the relay of a stream verify the history, if the relay runs in this process.
+func (s *Shop) verifySoon(stream string) {
 	if r, here := s.relays.Load(stream); here {
 		r.(*outbox.Relay).VerifySoon() //nolint:forcetypeassert // nothing else is stored
 	}
 }
 
-// Fatal tells of a part that ended although nobody stopped it.
+// Fatal receives an error if a loop ends although the shop was not stopped.
 func (s *Shop) Fatal() <-chan error { return s.fatal }
 
 // URL returns the base URL of a service of this shop, or of one that it calls.
 func (s *Shop) URL(service string) string { return s.cfg.URL(service) }
 
-// Listening returns the address that a service of this shop listens on; nil where it has none
-// of that name. URL may lead elsewhere.
+// Listening returns the address that a service of this shop listens on, or nil if this shop
+// does not run the service. URL may lead elsewhere.
 func (s *Shop) Listening(service string) net.Addr {
 	for _, i := range s.instances {
 		if i.service.Name == service {
@@ -127,8 +127,8 @@ func (s *Shop) Listening(service string) net.Addr {
 	return nil
 }
 
-// Stop ends the services: no more requests, batches finished or rolled back,
-// connections closed. A second Stop does nothing.
+// Stop stops accepting requests, finishes or rolls back batches, and closes all connections.
+// A second Stop does nothing.
 func (s *Shop) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.StopWithin)
 	defer cancel()
@@ -152,8 +152,7 @@ func (s *Shop) fail(err error) {
 	}
 }
 
-// OpenBus opens the log: RabbitMQ where there is a broker, the embedded one
-// otherwise.
+// OpenBus opens the log: RabbitMQ if a broker is configured, else the embedded log.
 func (c *Connections) OpenBus() (bus.Bus, error) {
 	cfg, log := c.cfg, c.log
 	if len(cfg.Brokers()) > 0 {

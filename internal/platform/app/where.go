@@ -16,24 +16,24 @@ import (
 	"quadrille/pkg/rpc/redisrpc"
 )
 
-// Schemes of a service's URL besides http and https: REST then goes as RPC through
-// a queue or a list.
+// Schemes of a service's URL besides http and https. They tunnel REST as RPC through a queue of
+// the broker or a list in Redis.
 const (
 	schemeAMQP  = "amqp"
 	schemeRedis = "redis"
 )
 
-// Gateway is the name of the service that has the public API, and Procfile's web.
+// Gateway is the name of the service with the public API, which is web in the Procfile.
 const Gateway = "gateway"
 
-// PortOf returns the port that a service listens on; 0 for one that is neither the gateway
-// nor in Services.
+// PortOf returns the port that a service listens on, or 0 for a service that is neither the
+// gateway nor in Services.
 func (c Config) PortOf(service string) int {
 	if service == Gateway {
 		return c.Port
 	}
-	if place := slices.Index(c.Services, service); place >= 0 {
-		return c.Port + 1 + place
+	if index := slices.Index(c.Services, service); index >= 0 {
+		return c.Port + 1 + index
 	}
 	return 0
 }
@@ -43,12 +43,12 @@ func (c Config) Address(service string) string {
 	return net.JoinHostPort(c.host(service), strconv.Itoa(c.PortOf(service)))
 }
 
-// host returns the address that a service listens on: HOST, or else loopback. On Heroku
-// the router reaches web, and nothing reaches the others.
+// host returns the address that a service listens on: HOST, or else loopback. On Heroku, web
+// listens on every address for the router; the others listen on loopback.
 func (c Config) host(service string) string {
 	switch {
 	case service == Gateway && c.Dev && !loopback(c.Host):
-		return "127.0.0.1" // whoever reaches it may be anybody
+		return "127.0.0.1" // anyone who reaches the development sign-in can sign in as anyone
 	case c.Host != "":
 		return c.Host
 	case service == Gateway && c.Dyno != "":
@@ -64,14 +64,14 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Private reports whether everything that the shop consists of is this machine's own, by
-// all that is configured: its databases are files, and neither a service nor the broker
-// is reached elsewhere. A dyno, or a proxy in front, is a sign of a real shop.
+// Private reports whether the configuration keeps the whole shop on this machine: its databases
+// are files, and no service, broker or Redis is on another machine. A dyno or a trusted proxy
+// shows that the shop is not private.
 func (c Config) Private() bool {
 	return c.Embedded() && c.Dyno == "" && c.TrustedProxies == 0 && !slices.ContainsFunc(c.reached(), elsewhere)
 }
 
-// reached returns the URLs at which services are reached: the broker's, where by a queue.
+// reached returns the URLs of the brokers and Redis, and of the services called over HTTP.
 func (c Config) reached() []string {
 	all := c.Brokers()
 	if c.RedisURL != "" {
@@ -88,7 +88,7 @@ func (c Config) reached() []string {
 // elsewhere reports whether a URL leads to another machine.
 func elsewhere(address string) bool { return !loopback(hostname(address)) }
 
-// hostname returns the host of a URL without its port; empty where it has none.
+// hostname returns the host of a URL without its port, or "" if there is none.
 func hostname(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -117,8 +117,8 @@ func (c Config) URL(service string) string {
 	return c.LocalURL(service)
 }
 
-// LocalURL returns the base URL of this machine's own instance of a service, whatever NAME_URL
-// says: the listener in Listeners, or its port.
+// LocalURL returns the base URL of a service's instance on this machine: its listener in
+// Listeners, or its port. It ignores NAME_URL.
 func (c Config) LocalURL(service string) string {
 	if l := c.Listeners[service]; l != nil {
 		return "http://" + l.Addr().String()
@@ -133,7 +133,7 @@ func tunnel(u string) (scheme, queue string, tunnelled bool) {
 	return scheme, strings.TrimPrefix(queue, "//"), scheme == schemeAMQP || scheme == schemeRedis
 }
 
-// reachable turns an address to listen on into one to call.
+// reachable returns the address to call for an address to listen on.
 func reachable(host string) string {
 	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
 		return "127.0.0.1"
@@ -141,7 +141,8 @@ func reachable(host string) string {
 	return host
 }
 
-// checkURLs says which NAME_URL is none, or has nothing to go over.
+// checkURLs returns an error for an invalid NAME_URL, or for one that needs a broker or Redis
+// that is not configured.
 func (c Config) checkURLs() error {
 	queueName := regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 	for _, service := range c.Services {
@@ -150,9 +151,9 @@ func (c Config) checkURLs() error {
 		u, err := url.Parse(c.URL(service))
 		switch {
 		case tunnelled && !queueName.MatchString(queue):
-			return fmt.Errorf("%s: a queue is named by letters, digits and . _ - (and so is BUS_PREFIX, which goes before it)", variable)
+			return fmt.Errorf("%s: a queue is named by letters, digits and . _ - (also BUS_PREFIX, its prefix)", variable)
 		case err != nil || !tunnelled && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https"):
-			return fmt.Errorf("%s is none of http://host:port, amqp: and redis: with an optional queue", variable)
+			return fmt.Errorf("%s is none of http://host:port, amqp: and redis:, the latter two with an optional queue", variable)
 		case scheme == schemeAMQP && len(c.Brokers()) == 0:
 			return fmt.Errorf("%s is reached over RabbitMQ (%s), but neither AMQP_URL nor CLOUDAMQP_URL is set", service, variable)
 		case scheme == schemeRedis && c.RedisURL == "":
@@ -166,8 +167,8 @@ func (c Config) checkURLs() error {
 	return nil
 }
 
-// redisOptions returns the options of the Redis client. Heroku's Redis has a self-signed
-// certificate, which nobody can check.
+// redisOptions returns the options of the Redis client. On Heroku it does not verify the
+// certificate, because Heroku's Redis has a self-signed one.
 func (c Config) redisOptions() (*redis.Options, error) {
 	if c.RedisURL == "" {
 		return nil, errors.New("REDIS_URL is not set")
@@ -185,7 +186,7 @@ func (c Config) redisOptions() (*redis.Options, error) {
 	return options, nil
 }
 
-// prefetch returns the number of deliveries that a reader may leave unacknowledged; 0 for
+// prefetch returns the number of deliveries that a consumer may leave unacknowledged; 0 means
 // the log's default. CloudAMQP's shared plans close a connection with more than 1,000, and
 // one dyno may run all consumers.
 func (c Config) prefetch() int {
@@ -195,10 +196,10 @@ func (c Config) prefetch() int {
 	return 0
 }
 
-// poolOnHeroku is how many connections a service opens to PostgreSQL at the most:
-// the small plans have 20 for all.
+// poolOnHeroku is the maximum number of PostgreSQL connections of a service: the small plans
+// have 20 in total.
 const poolOnHeroku = 2
 
-// redisPoolOnHeroku is what a process uses that is called over Redis and calls
-// others: the small plans have 20 connections for all.
+// redisPoolOnHeroku is the number of connections of a process that serves and makes calls over
+// Redis: the small plans have 20 in total.
 const redisPoolOnHeroku = redisrpc.LinkConnections + redisrpc.ServerConnections

@@ -1,6 +1,6 @@
-// Package copies keeps a service's copies of what another service owns, one row for each
-// thing. Events name what changed; copies asks the owner for the things whose copies are
-// behind, in batches, and writes the answer in the transaction that moves the position.
+// Package copies keeps a service's copies of things that another service owns. Events name the
+// changed things. The package fetches the things with outdated copies from the owner, in
+// batches, and writes the copies in the transaction that moves the position.
 package copies
 
 import (
@@ -11,43 +11,42 @@ import (
 	"quadrille/pkg/events"
 )
 
-// Copies is a consumer.Handler and a consumer.Lister that keeps a copy T of each thing Theirs of an
-// owner. The subject of the owner's events is the thing's ID.
+// Copies implements consumer.Handler and consumer.Lister. It keeps a copy of type T of each thing
+// of type Theirs. The subject of the owner's events must be the thing's ID.
 type Copies[Theirs, T any] struct {
-	// Get asks the owner for the things with these IDs. It leaves out those that the
-	// owner does not have.
+	// Get fetches the things with these IDs from the owner. It omits those that the owner does
+	// not have.
 	Get func(ctx context.Context, ids []string) ([]Theirs, error)
-	// All iterates over everything that the owner has, for a resynchronisation.
+	// All iterates over all things of the owner, for a resynchronisation.
 	All func(ctx context.Context) iter.Seq2[Theirs, error]
 	// Named returns an event with the ID and the version of a thing.
 	Named func(Theirs) events.Event
-	// Gone returns an event for a thing that the owner does not have any more. Where it is
-	// nil, a resynchronisation leaves the copies of such things alone.
+	// Gone returns an event for a thing that the owner no longer has. If Gone is nil, a
+	// resynchronisation leaves the copies of such things alone.
 	Gone func(id string, version int64) events.Event
-	// Copy makes a copy of a thing. Its error makes a dead letter of the event.
-	Copy func(Theirs) (T, error)
-	// Store keeps the copies.
+	// Copy converts a thing to its copy. An error makes the event a dead letter.
+	Copy  func(Theirs) (T, error)
 	Store Store[T]
 }
 
-// Store keeps copies in the database. Table is one for copies of a single row.
+// Store stores copies in the database. Table implements it for copies of one row each.
 type Store[T any] interface {
-	// Versions returns the versions of the copies with these IDs, by ID. Where ids is nil
-	// it returns those of all things that the owner still has as far as is known.
+	// Versions returns the versions of the copies with these IDs, keyed by ID. If ids is nil,
+	// it returns those of all copies except copies of things known to be gone.
 	Versions(ctx context.Context, ids []string) (map[string]int64, error)
-	// Keep writes news, which is not empty, within tx. It must leave a copy alone that is
-	// newer. It runs again with the same news after a conflict.
+	// Keep writes news, which is not empty, within tx. It must not overwrite newer copies. It
+	// is called again with the same news after a conflict.
 	Keep(ctx context.Context, tx consumer.Tx, news News[T]) error
 }
 
-// News is what the owner answered about a batch of events.
+// News holds the owner's response to a batch of events.
 type News[T any] struct {
-	Found  []T                     // copies of what the owner has, sorted by ID
-	Gone   []string                // sorted IDs of what it does not have
-	Causes map[string]events.Event // by ID, the newest event of the batch
+	Found  []T                     // copies of the things that the owner has, sorted by ID
+	Gone   []string                // IDs of the things that it does not have, sorted
+	Causes map[string]events.Event // the newest event of the batch for each ID
 }
 
-// Fetch asks the owner for the things whose copies are behind.
+// Fetch fetches the things with outdated copies from the owner.
 func (c *Copies[Theirs, T]) Fetch(ctx context.Context, batch []events.Event) (News[T], error) {
 	news := News[T]{Causes: consumer.Newest(batch)}
 	known, err := c.Store.Versions(ctx, consumer.Subjects(news.Causes))
@@ -75,7 +74,7 @@ func (c *Copies[Theirs, T]) Fetch(ctx context.Context, batch []events.Event) (Ne
 	return news, nil
 }
 
-// Apply has the store keep what the owner answered.
+// Apply stores the owner's response.
 func (c *Copies[Theirs, T]) Apply(ctx context.Context, tx consumer.Tx, _ []events.Event, news News[T]) error {
 	if len(news.Found)+len(news.Gone) == 0 {
 		return nil
@@ -83,7 +82,8 @@ func (c *Copies[Theirs, T]) Apply(ctx context.Context, tx consumer.Tx, _ []event
 	return c.Store.Keep(ctx, tx, news)
 }
 
-// List names everything that the owner has, and the copies of what it has no more.
+// List returns an event for each thing of the owner and, with Gone, for each copy of a thing
+// that the owner no longer has.
 func (c *Copies[Theirs, T]) List(ctx context.Context) iter.Seq2[events.Event, error] {
 	things := consumer.Named(c.All(ctx), c.Named)
 	if c.Gone == nil {

@@ -12,12 +12,12 @@ import (
 	"quadrille/pkg/consumer"
 )
 
-// RowsAtOnce is how many rows one statement writes at most.
+// RowsAtOnce is the maximum number of rows that one statement writes.
 const RowsAtOnce = 500
 
-// Table is a Store of copies that are one row each. T is a gorm model: its primary key is
-// the ID of the thing, its column version the owner's version of it. DB may carry
-// conditions, which narrow what Versions finds.
+// Table is a Store of copies of one row each. T is a gorm model. Its primary key is the ID of
+// the thing, its column version the owner's version. Conditions in DB limit the rows that
+// Versions returns.
 type Table[T any] struct{ DB *gorm.DB }
 
 // Versions implements Store.
@@ -43,9 +43,9 @@ func (t Table[T]) Versions(ctx context.Context, ids []string) (map[string]int64,
 	return versions, db.Wrap(err, "read versions of "+s.Table)
 }
 
-// Keep implements Store: it removes what is gone, and inserts or updates the rest. It
-// writes no associations. Rows are written in the order of their IDs, so that two
-// transactions never wait for each other in a circle.
+// Keep implements Store. It deletes the copies of things that are gone, and inserts or updates
+// the others. It writes no associations. It writes rows in the order of their IDs, so that
+// concurrent transactions cannot deadlock.
 func (t Table[T]) Keep(_ context.Context, tx consumer.Tx, news News[T]) error {
 	s, err := t.schema()
 	if err != nil {
