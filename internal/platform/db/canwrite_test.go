@@ -17,31 +17,31 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-func TestCanWrite(t *testing.T) {
+func TestCanWriteNeedsTables(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		if err := db.CanWrite(t.Context(), conn); err != nil {
-			t.Fatalf("a database that is well: %v", err)
+			t.Fatalf("migrated database: %v", err)
 		}
 		if err := conn.Exec("ALTER TABLE leases RENAME TO hidden").Error; err != nil {
 			t.Fatal(err)
 		}
 		if err := db.CanWrite(t.Context(), conn); err == nil || !strings.Contains(err.Error(), "leases") {
-			t.Errorf("without its tables: %v, want an error that names the table", err)
+			t.Errorf("without a table: got %v, want an error that names it", err)
 		}
 	})
 }
 
-// The error names what keeps a role from writing.
-func TestCannotWrite(t *testing.T) {
+// The error has the SQLSTATE of the cause.
+func TestCanWriteReportsWhyRoleCannotWrite(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		statement string // %s is the role and its schema
-		reopen    bool   // settings of a role count from the next connection on
+		statement string // %s stands for the role and for its schema
+		reopen    bool   // a role's settings take effect in new connections
 		code      string
 	}{
 		"read-only by default": {"ALTER ROLE %s SET default_transaction_read_only = on", true, "25006"},
-		"a right revoked":      {"REVOKE UPDATE ON %[1]s.leases FROM %[1]s", false, "42501"},
-		"a schema dropped":     {"DROP SCHEMA %s CASCADE", false, "42P01"},
+		"privilege revoked":    {"REVOKE UPDATE ON %[1]s.leases FROM %[1]s", false, "42501"},
+		"schema dropped":       {"DROP SCHEMA %s CASCADE", false, "42P01"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -67,8 +67,8 @@ func TestCannotWrite(t *testing.T) {
 	}
 }
 
-// ownRole makes a role with a schema of its name, dropped at the end, and returns a
-// function that connects as this role.
+// ownRole creates a role and a schema with its name, and drops both after the test. open
+// connects as the role.
 func ownRole(t *testing.T, admin *gorm.DB) (role string, open func() *gorm.DB) {
 	t.Helper()
 	role = "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
@@ -96,8 +96,8 @@ func ownRole(t *testing.T, admin *gorm.DB) (role string, open func() *gorm.DB) {
 	}
 }
 
-// A server that takes the request and says nothing is not waited for.
-func TestCanWriteIsBounded(t *testing.T) {
+// The server accepts the request and does not respond.
+func TestCanWriteEndsWhileServerHangs(t *testing.T) {
 	t.Parallel()
 	conn, proxy := dbtest.Cuttable(t, "none", dbtest.NoTables())
 	if err := db.CanWrite(t.Context(), conn); err != nil {

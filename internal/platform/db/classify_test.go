@@ -83,12 +83,12 @@ func kindsOf(t *testing.T, conn *gorm.DB, query string, want dberr.Kind) {
 	t.Helper()
 	for way, run := range ways(t.Context(), conn, query) {
 		if err := run(); err == nil || dberr.Of(err) != want {
-			t.Errorf("%s by %s gives %v, which is %s, want %s", query, way, err, dberr.Of(err), want)
+			t.Errorf("%s by %s: got %v, which is %s, want %s", query, way, err, dberr.Of(err), want)
 		}
 	}
 }
 
-func TestEveryWayIsClassified(t *testing.T) {
+func TestClassifiesErrorsOfEveryCall(t *testing.T) {
 	t.Parallel()
 	conn, proxy := dbtest.Cuttable(t, "none", dbtest.NoTables())
 	for query, want := range map[string]dberr.Kind{
@@ -106,12 +106,12 @@ func TestEveryWayIsClassified(t *testing.T) {
 	proxy.Mend()
 	for way, run := range ways(t.Context(), conn, "SELECT 1") {
 		if err := run(); err != nil {
-			t.Errorf("when the server is back, %s gives %v", way, err)
+			t.Errorf("%s after the server is reachable again: %v", way, err)
 		}
 	}
 }
 
-func TestEveryWayIsClassifiedOnSQLite(t *testing.T) {
+func TestClassifiesErrorsOfEveryCallOnSQLite(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.SQLite(t, "none", dbtest.NoTables())
 	kindsOf(t, conn, "SELECT 1 FROM nosuch", dberr.Unfit)
@@ -122,7 +122,7 @@ func TestEveryWayIsClassifiedOnSQLite(t *testing.T) {
 	kindsOf(t, conn, "INSERT INTO leases (name, holder, expires_at) VALUES ('a', 'b', '')", dberr.Unavailable)
 }
 
-// single is conn with one connection, so that what is set in its session holds.
+// single limits the pool of conn to one connection and applies settings to its session.
 func single(t *testing.T, conn *gorm.DB, settings ...string) {
 	t.Helper()
 	pool, err := conn.DB()
@@ -137,14 +137,14 @@ func single(t *testing.T, conn *gorm.DB, settings ...string) {
 	}
 }
 
-func TestTooSlowIsAway(t *testing.T) {
+func TestStatementTimeoutIsUnavailable(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	single(t, conn, "SET statement_timeout = '20ms'")
 	kindsOf(t, conn, "SELECT pg_sleep(10)", dberr.Unavailable)
 }
 
-func TestALockThatIsNotHadIsAway(t *testing.T) {
+func TestLockTimeoutIsUnavailable(t *testing.T) {
 	t.Parallel()
 	conn, other := shared(t)
 	holder := other.Begin()
@@ -156,7 +156,7 @@ func TestALockThatIsNotHadIsAway(t *testing.T) {
 	kindsOf(t, conn, "SELECT holder FROM leases", dberr.Unavailable)
 }
 
-// shared is two pools on one schema.
+// shared returns two pools on one schema.
 func shared(t *testing.T) (one, two *gorm.DB) {
 	t.Helper()
 	one = dbtest.Postgres(t, "none", dbtest.NoTables())
@@ -167,21 +167,21 @@ func shared(t *testing.T) (one, two *gorm.DB) {
 	return one, dbtest.Again(t, schema)
 }
 
-// Whoever takes no answer any more learns of that, and nobody blames the database.
-func TestACallerThatLeavesIsNotTheDatabases(t *testing.T) {
+// The end of the caller's context says nothing about the database.
+func TestCallersTimeoutIsNotUnavailable(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	err := conn.WithContext(ctx).Exec("SELECT pg_sleep(10)").Error
 	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, db.ErrUnavailable) {
-		t.Errorf("gives %v, want only the end of the context", err)
+		t.Errorf("got %v, want only the context's error", err)
 	}
 }
 
-// A pool that has no connection left within the caller's time is that caller's
-// timeout; it must not be taken for a fault of the data.
-func TestAPoolThatIsUsedUp(t *testing.T) {
+// If the pool has no free connection within the caller's time, the caller gets its own
+// timeout. The error must not be classified as a fault of the data.
+func TestExhaustedPoolIsTimeout(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	single(t, conn)
@@ -191,12 +191,12 @@ func TestAPoolThatIsUsedUp(t *testing.T) {
 	defer cancel()
 	for way, run := range ways(ctx, conn, "SELECT 1") {
 		if err := run(); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s gives %v", way, err)
+			t.Errorf("%s: got %v, want DeadlineExceeded", way, err)
 		}
 	}
 }
 
-// counting makes a table in which increments collide.
+// counting creates a table with two rows, on which concurrent increments conflict.
 func counting(t *testing.T, conn *gorm.DB) {
 	t.Helper()
 	for _, s := range []string{"CREATE TABLE counts (id text PRIMARY KEY, n bigint NOT NULL)", "INSERT INTO counts VALUES ('a', 0), ('b', 0)"} {
@@ -216,10 +216,10 @@ func serializable(t *testing.T, conn *gorm.DB) *gorm.DB {
 	return dbtest.Again(t, schema, "default_transaction_isolation", "serializable")
 }
 
-func TestConflictsAreTriedAgain(t *testing.T) {
+func TestRetriesSerializationFailures(t *testing.T) {
 	t.Parallel()
 	const workers, rounds = 6, 10
-	for what, increment := range map[string]func(context.Context, *gorm.DB) error{
+	for name, increment := range map[string]func(context.Context, *gorm.DB) error{
 		"in a transaction": func(ctx context.Context, conn *gorm.DB) error {
 			return dbtx.Run(conn.WithContext(ctx), func(tx *gorm.DB) error {
 				var n int64
@@ -242,7 +242,7 @@ func TestConflictsAreTriedAgain(t *testing.T) {
 			})
 		},
 	} {
-		t.Run(what, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			plain := dbtest.Postgres(t, "none", dbtest.NoTables())
 			counting(t, plain)
@@ -256,7 +256,7 @@ func TestConflictsAreTriedAgain(t *testing.T) {
 						case err == nil:
 							done.Add(1)
 						case !errors.Is(err, db.ErrUnavailable):
-							t.Errorf("gives %v, want ErrUnavailable", err)
+							t.Errorf("got %v, want ErrUnavailable", err)
 						}
 					}
 				})
@@ -267,15 +267,15 @@ func TestConflictsAreTriedAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n != done.Load() || n < workers*rounds*9/10 {
-				t.Errorf("%d of %d increments say that they were made, and %d were", done.Load(), workers*rounds, n)
+				t.Errorf("%d of %d increments succeeded, but the count is %d", done.Load(), workers*rounds, n)
 			}
 		})
 	}
 }
 
-// Two transactions that lock in opposite order: the one that the server ends is run
-// again, and both are made.
-func TestADeadlockIsTriedAgain(t *testing.T) {
+// Two transactions lock rows in opposite order. The server aborts one of them, which is
+// retried; both commit.
+func TestRetriesDeadlocks(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	counting(t, conn)
@@ -288,7 +288,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 			if err := tx.Exec("UPDATE counts SET n = n - 1 WHERE id = ?", from).Error; err != nil {
 				return err
 			}
-			if first { // meet with one row locked each
+			if first { // wait until each transaction has locked one row
 				first = false
 				both <- struct{}{}
 				for len(both) < 2 {
@@ -312,12 +312,12 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if sum != 0 || most != 0 || runs.Load() < 3 {
-		t.Errorf("sum %d, most %d, after %d runs", sum, most, runs.Load())
+		t.Errorf("sum %d, maximum %d after %d runs", sum, most, runs.Load())
 	}
 }
 
-// Whoever loses every time is told to ask again, after a bounded number of tries.
-func TestAConflictThatStaysIsAway(t *testing.T) {
+// A transaction that conflicts every time fails with ErrUnavailable after MaxAttempts.
+func TestPermanentConflictIsUnavailable(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	runs := 0
@@ -326,7 +326,7 @@ func TestAConflictThatStaysIsAway(t *testing.T) {
 		return tx.Exec("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '40001'; END $$").Error
 	})
 	if !errors.Is(err, db.ErrUnavailable) || runs != dbtx.MaxAttempts {
-		t.Errorf("gives %v after %d runs", err, runs)
+		t.Errorf("Run: got %v after %d runs, want ErrUnavailable after %d", err, runs, dbtx.MaxAttempts)
 	}
 	runs = 0
 	err = dbtx.Once(conn.WithContext(t.Context()), func(tx *gorm.DB) error {
@@ -334,24 +334,24 @@ func TestAConflictThatStaysIsAway(t *testing.T) {
 		return tx.Exec("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '40P01'; END $$").Error
 	})
 	if !errors.Is(err, db.ErrUnavailable) || runs != 1 {
-		t.Errorf("once gives %v after %d runs", err, runs)
+		t.Errorf("Once: got %v after %d runs, want ErrUnavailable after 1", err, runs)
 	}
 }
 
-// A connection whose server turned read-only, or whose prepared statements no longer
-// fit, is not handed out again.
-func TestASpoiledConnectionIsDropped(t *testing.T) {
+// The pool closes a connection whose server became read-only or is shutting down, or whose
+// prepared statements are invalid.
+func TestDropsUnusableConnections(t *testing.T) {
 	t.Parallel()
-	for what, spoil := range map[string]string{
+	for name, state := range map[string]string{
 		"read-only":          "25006",
 		"shutting down":      "57P01",
 		"starting":           "57P03",
 		"a cached plan":      "0A000",
-		"no such statement":  "26000",
+		"unknown statement":  "26000",
 		"a statement exists": "42P05",
 		"corrupt":            "XX001",
 	} {
-		t.Run(what, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 			single(t, conn)
@@ -362,14 +362,14 @@ func TestASpoiledConnectionIsDropped(t *testing.T) {
 				return pid
 			}
 			before := backend()
-			raise := fmt.Sprintf("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '%s'; END $$", spoil)
+			raise := fmt.Sprintf("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '%s'; END $$", state)
 			for way, run := range ways(t.Context(), conn, raise) {
 				if err := run(); !dberr.Transient(err) {
-					t.Errorf("%s gives %v", way, err)
+					t.Errorf("%s: got %v, want a transient error", way, err)
 				}
 				after := backend()
 				if after == before {
-					t.Errorf("the connection is used again after %s", way)
+					t.Errorf("the pool uses the same connection after %s", way)
 				}
 				before = after
 			}
@@ -377,9 +377,9 @@ func TestASpoiledConnectionIsDropped(t *testing.T) {
 	}
 }
 
-// One connection that is spoiled takes those along that are as old: after a switch-over
-// all of them have the same server.
-func TestOlderConnectionsGoWithASpoiledOne(t *testing.T) {
+// After a failover all connections of the same age lead to the same server. If one of them is
+// unusable, the pool closes the others, too.
+func TestDropsOlderConnectionsWithUnusableOne(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	pool, err := conn.DB()
@@ -404,20 +404,20 @@ func TestOlderConnectionsGoWithASpoiledOne(t *testing.T) {
 		return pids
 	}
 	before := backends()
-	time.Sleep(1100 * time.Millisecond) // connections younger than a second say nothing about others
+	time.Sleep(1100 * time.Millisecond) // connections younger than a second do not affect others
 	if err := conn.Exec("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '25006'; END $$").Error; !errors.Is(err, db.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	for pid := range backends() {
 		if before[pid] {
-			t.Errorf("backend %d is used again", pid)
+			t.Errorf("the pool uses backend %d again", pid)
 		}
 	}
 }
 
-// A table whose columns change while statements on it are prepared costs one request
-// on each connection at the most.
-func TestACachedPlanIsLeftBehind(t *testing.T) {
+// If the columns of a table change after statements on it were prepared, at most one request
+// per connection fails.
+func TestChangedTableFailsAtMostOneRequest(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	counting(t, conn)
@@ -434,14 +434,14 @@ func TestACachedPlanIsLeftBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := read(); err != nil && !errors.Is(err, dberr.ErrUnfit) {
-		t.Errorf("the first gives %v", err)
+		t.Errorf("first query: %v", err)
 	}
 	if err := read(); err != nil {
-		t.Errorf("the next gives %v", err)
+		t.Errorf("second query: %v", err)
 	}
 }
 
-func TestPoolsTurnOver(t *testing.T) {
+func TestReplacesConnectionsAfterMaxLife(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	var schema string
@@ -464,6 +464,6 @@ func TestPoolsTurnOver(t *testing.T) {
 		pids[pid] = true
 	}
 	if len(pids) < 3 {
-		t.Errorf("only %d connections were used", len(pids))
+		t.Errorf("the pool used only %d connections, want 3", len(pids))
 	}
 }

@@ -26,21 +26,22 @@ func openOn(t *testing.T, url string) *gorm.DB {
 	return conn
 }
 
-// writes has n requests write at once, and counts those that succeed.
+// writes makes n concurrent writes and returns the number that succeeded. The others must
+// fail with ErrUnavailable.
 func writes(t *testing.T, conn *gorm.DB, n int) (done int) {
 	t.Helper()
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	for range n {
 		wait.Go(func() {
-			err := conn.WithContext(t.Context()).Exec("UPDATE leases SET holder = holder WHERE name = 'nobody'").Error
+			err := conn.WithContext(t.Context()).Exec("UPDATE leases SET holder = holder WHERE name = 'none'").Error
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
 			case err == nil:
 				done++
 			case !errors.Is(err, db.ErrUnavailable):
-				t.Errorf("a write gives %v, want ErrUnavailable", err)
+				t.Errorf("write: got %v, want ErrUnavailable", err)
 			}
 		})
 	}
@@ -48,7 +49,7 @@ func writes(t *testing.T, conn *gorm.DB, n int) (done int) {
 	return done
 }
 
-// allWrite waits until all of n writes at once succeed.
+// allWrite repeats n concurrent writes until all of them succeed, at most for within.
 func allWrite(t *testing.T, conn *gorm.DB, n int, within time.Duration) {
 	t.Helper()
 	deadline := time.Now().Add(within)
@@ -58,14 +59,14 @@ func allWrite(t *testing.T, conn *gorm.DB, n int, within time.Duration) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d writes succeed", done, n)
+			t.Fatalf("only %d of %d writes succeed after %s", done, n, within)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-// followed waits until a standby has what its primary has.
-func followed(t *testing.T, standby *nodes.PostgresNode) {
+// replicated waits until the standby has the tables of its primary.
+func replicated(t *testing.T, standby *nodes.PostgresNode) {
 	t.Helper()
 	conn := dbtest.Plain(t, standby.URL())
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
@@ -77,30 +78,30 @@ func followed(t *testing.T, standby *nodes.PostgresNode) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the standby does not follow")
+			t.Fatal("the standby has no tables after a minute")
 		}
 	}
 }
 
-// The name leads to a server that has become a standby for a while, and then to the
-// primary. The connections to the standby stay open; none of them is used for long.
-func TestANameThatMovesToTheNewPrimary(t *testing.T) {
+// A host name first leads to a standby, then to the primary. The connections to the standby
+// stay open, but the pool stops using them.
+func TestFollowsNameToNewPrimary(t *testing.T) {
 	t.Parallel()
 	primary := nodes.Postgres(t)
 	proxy := nodes.NewProxy(t, primary.Address())
 	conn := openOn(t, strings.Replace(primary.URL(), primary.Address(), proxy.Address(), 1))
 	standby := primary.Standby(t)
-	followed(t, standby)
+	replicated(t, standby)
 	proxy.Point(standby.Address())
 	proxy.Cut()
 	proxy.Mend()
 	if done := writes(t, conn, 20); done != 0 {
-		t.Fatalf("%d writes succeed on a standby", done)
+		t.Fatalf("%d writes succeeded on a standby", done)
 	}
 	if err := db.CanWrite(t.Context(), conn); err == nil {
-		t.Error("a standby takes writes")
+		t.Error("CanWrite returns nil on a standby")
 	}
-	// Connections that are young say nothing about others: let them grow old.
+	// Connections younger than a second do not affect others: let all become older.
 	holdAll(t, conn)
 	time.Sleep(1100 * time.Millisecond)
 	proxy.Point(primary.Address())
@@ -110,7 +111,7 @@ func TestANameThatMovesToTheNewPrimary(t *testing.T) {
 	}
 }
 
-// holdAll fills the pool with connections that only read.
+// holdAll opens every connection of the pool and only pings.
 func holdAll(t *testing.T, conn *gorm.DB) {
 	t.Helper()
 	pool, err := conn.DB()
@@ -129,21 +130,20 @@ func holdAll(t *testing.T, conn *gorm.DB) {
 	}
 }
 
-// Of several hosts, the one that takes writes is used, before and after a standby was
-// promoted.
-func TestSeveralHostsOfWhichOneTakesWrites(t *testing.T) {
+// The pool uses the host that accepts writes, before and after the standby is promoted.
+func TestUsesWritableHostOfSeveral(t *testing.T) {
 	t.Parallel()
 	primary := nodes.Postgres(t)
 	standby := primary.Standby(t)
 	url := fmt.Sprintf("postgres://postgres@%s,%s/postgres?sslmode=disable&target_session_attrs=read-write", standby.Address(), primary.Address())
 	conn := openOn(t, url)
 	allWrite(t, conn, 20, 10*time.Second)
-	followed(t, standby)
+	replicated(t, standby)
 	if err := primary.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	if done := writes(t, conn, 5); done != 0 {
-		t.Errorf("%d writes succeed without a primary", done)
+		t.Errorf("%d writes succeeded without a primary", done)
 	}
 	if _, err := dbtest.Plain(t, standby.URL()).ExecContext(t.Context(), "SELECT pg_promote()"); err != nil {
 		t.Fatal(err)
@@ -151,8 +151,8 @@ func TestSeveralHostsOfWhichOneTakesWrites(t *testing.T) {
 	allWrite(t, conn, 20, 30*time.Second)
 }
 
-// The server becomes read-only under open connections, and writable again.
-func TestAServerThatIsReadOnlyForAWhile(t *testing.T) {
+// A role becomes read-only, and writable again.
+func TestWritesAgainAfterRoleWasReadOnly(t *testing.T) {
 	t.Parallel()
 	node := nodes.Postgres(t)
 	conn := openOn(t, node.URL())
@@ -163,7 +163,7 @@ func TestAServerThatIsReadOnlyForAWhile(t *testing.T) {
 	}
 	fresh := openOnReadOnly(t, node.URL())
 	if done := writes(t, fresh, 10); done != 0 {
-		t.Errorf("%d writes succeed on a read-only role", done)
+		t.Errorf("%d writes succeeded with a read-only role", done)
 	}
 	if _, err := admin.ExecContext(t.Context(), "ALTER ROLE postgres SET default_transaction_read_only = off"); err != nil {
 		t.Fatal(err)

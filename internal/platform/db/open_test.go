@@ -15,7 +15,7 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-func TestDuplicateKeysAreAlike(t *testing.T) {
+func TestDuplicateKeyGivesSameErrorOnEveryDatabase(t *testing.T) {
 	dbtest.Each(t, "none", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		insert := "INSERT INTO positions (subscriber, stream, last_offset, last_id, updated_at) VALUES ('a', 'b', 1, '', ?)"
 		if err := conn.Exec(insert, db.Now()).Error; err != nil {
@@ -27,7 +27,7 @@ func TestDuplicateKeysAreAlike(t *testing.T) {
 	})
 }
 
-func TestManyMayMigrateAtOnce(t *testing.T) {
+func TestConcurrentMigrationsSucceed(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "none", dbtest.NoTables())
 	var wait sync.WaitGroup
@@ -41,7 +41,7 @@ func TestManyMayMigrateAtOnce(t *testing.T) {
 	wait.Wait()
 }
 
-func TestErrorsNameTheDatabaseAndNoPassword(t *testing.T) {
+func TestErrorsNameDatabaseWithoutPassword(t *testing.T) {
 	t.Parallel()
 	_, err := db.Open(t.Context(), db.Config{URL: "postgres://shop:s3cret@127.0.0.1:1/orders", Schema: "x"})
 	if err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") || !strings.Contains(err.Error(), "orders") {
@@ -50,16 +50,16 @@ func TestErrorsNameTheDatabaseAndNoPassword(t *testing.T) {
 	for _, url := range []string{"postgres://shop:s3cret@127.0.0.1:bad/orders", "mysql://shop:s3cret@localhost/x", ""} {
 		_, bad := db.OpenRetry(t.Context(), db.Config{URL: url, Schema: "x", Log: slog.New(slog.DiscardHandler)})
 		if !errors.Is(bad, db.ErrBadURL) {
-			t.Errorf("%q gives %v, want ErrBadURL", url, bad)
+			t.Errorf("%q: got %v, want ErrBadURL", url, bad)
 		}
 		err = errors.Join(err, bad)
 	}
 	if strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("a password stands in %v", err)
+		t.Errorf("the error contains the password: %v", err)
 	}
 }
 
-func TestAFileHasOneProcess(t *testing.T) {
+func TestRefusesFileOfAnotherProcess(t *testing.T) {
 	t.Parallel()
 	cfg := db.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "a.db"), Log: slog.New(slog.DiscardHandler)}
 	first, err := db.Open(t.Context(), cfg)
@@ -67,7 +67,7 @@ func TestAFileHasOneProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := db.OpenRetry(t.Context(), cfg); !errors.Is(err, db.ErrInUse) {
-		t.Errorf("second open gives %v, want ErrInUse", err)
+		t.Errorf("second open: got %v, want ErrInUse", err)
 	}
 	if err := db.Close(first); err != nil {
 		t.Fatal(err)
@@ -81,9 +81,9 @@ func TestAFileHasOneProcess(t *testing.T) {
 	}
 }
 
-func TestSchemaIsPlainlyQuoted(t *testing.T) {
+func TestRefusesEmptySchema(t *testing.T) {
 	t.Parallel()
 	if _, err := db.Open(t.Context(), db.Config{URL: parts.Postgres(t), Schema: ""}); err == nil {
-		t.Error("an empty schema was taken")
+		t.Error("Open accepts an empty schema")
 	}
 }

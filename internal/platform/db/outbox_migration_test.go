@@ -16,7 +16,7 @@ import (
 	"log/slog"
 )
 
-// before returns the common migrations up to the one that is named.
+// before returns the common migrations that precede name.
 func before(t *testing.T, name string) fs.FS {
 	t.Helper()
 	files := fstest.MapFS{}
@@ -34,9 +34,9 @@ func before(t *testing.T, name string) fs.FS {
 	return files
 }
 
-// Cursors of /feed from before the relay numbered events, which are IDs, go on after
-// the migration where they were: nothing is missing and nothing comes twice.
-func TestFeedCursorsOutliveTheMigration(t *testing.T) {
+// Before the migration, cursors of /feed are IDs; afterwards they are numbers that the relay
+// assigns. An old cursor continues at the same event: none is missing, none comes twice.
+func TestMigrationKeepsFeedCursors(t *testing.T) {
 	schema := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
 	for name, cfg := range map[string]Config{
 		"sqlite":   {URL: "sqlite:" + filepath.Join(t.TempDir(), "old.db")},
@@ -56,7 +56,7 @@ func TestFeedCursorsOutliveTheMigration(t *testing.T) {
 				t.Fatal(err)
 			}
 			insert := "INSERT INTO outbox (event_id, type, subject, routing_key, body, created_at, sent_at) VALUES (?, 't', 's', 'k', '{}', ?, ?)"
-			for n := range 10 { // the sixth and the last two are not sent; the last is pruned from an outbox that had more
+			for n := range 10 { // the sixth and the last two are unsent; the first and the last are deleted below, as if pruned
 				var sent any = Now()
 				if n == 5 || n >= 8 {
 					sent = nil
@@ -78,7 +78,7 @@ func TestFeedCursorsOutliveTheMigration(t *testing.T) {
 				Due bool
 			}
 			if err := conn.Raw("SELECT id, due IS NOT NULL AS due FROM outbox WHERE event_id = 'new'").Scan(&row).Error; err != nil || row.ID <= 10 || !row.Due {
-				t.Errorf("a new event is %+v, %v", row, err)
+				t.Errorf("new event: %+v, %v, want an ID above 10 that is due", row, err)
 			}
 		})
 	}

@@ -20,13 +20,13 @@ import (
 	"quadrille/test/harness/nodes"
 )
 
-// pooled is a schema's name and a role's of the test's own, on a server behind
-// PgBouncer.
+// pooled is a PostgreSQL server behind PgBouncer, with a role for the test. The role's schema
+// has the same name.
 type pooled struct {
 	bouncer *nodes.PgBouncerNode
 	direct  *gorm.DB
 	schema  string
-	url     string // of the bouncer, for the role
+	url     string // of PgBouncer, with the role
 }
 
 func behindBouncer(t *testing.T, settings ...string) pooled {
@@ -39,7 +39,7 @@ func behindBouncer(t *testing.T, settings ...string) pooled {
 	}
 	exec(t, direct, "CREATE ROLE "+role+" LOGIN SUPERUSER")
 	t.Cleanup(func() {
-		// The bouncer is gone, and its connections with it: it was started later.
+		// PgBouncer was started later, so it has stopped and closed its connections.
 		exec(t, direct, "DROP SCHEMA IF EXISTS "+role+" CASCADE")
 		exec(t, direct, "DROP ROLE "+role)
 	})
@@ -74,7 +74,7 @@ func (p pooled) tables(t *testing.T, schema string) (n int) {
 	return n
 }
 
-// works uses the pool as a service does: transactions, series, locks, all at once.
+// works uses the pool like a service: concurrent transactions and series of statements.
 func (p pooled) works(t *testing.T, conn *gorm.DB) {
 	t.Helper()
 	var wait sync.WaitGroup
@@ -107,12 +107,12 @@ func (p pooled) works(t *testing.T, conn *gorm.DB) {
 	}
 }
 
-func TestPgBouncerInSessionMode(t *testing.T) {
+func TestWorksWithPgBouncerInSessionMode(t *testing.T) {
 	t.Parallel()
 	for name, settings := range map[string][]string{
-		"as it is":                       {"pool_mode = session"},
-		"ignoring what it does not know": {"pool_mode = session", "ignore_startup_parameters = search_path,idle_in_transaction_session_timeout"},
-		"resetting always":               {"pool_mode = session", "server_reset_query = DISCARD ALL", "server_reset_query_always = 1"},
+		"default settings":            {"pool_mode = session"},
+		"ignoring startup parameters": {"pool_mode = session", "ignore_startup_parameters = search_path,idle_in_transaction_session_timeout"},
+		"always resetting":            {"pool_mode = session", "server_reset_query = DISCARD ALL", "server_reset_query_always = 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +122,7 @@ func TestPgBouncerInSessionMode(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.works(t, conn)
-			if err := db.Close(conn); err != nil { // its server connections are reset and used again
+			if err := db.Close(conn); err != nil { // PgBouncer resets its server connections and uses them again
 				t.Fatal(err)
 			}
 			if conn, err = p.open(t); err != nil {
@@ -135,18 +135,18 @@ func TestPgBouncerInSessionMode(t *testing.T) {
 	}
 }
 
-func TestPgBouncerInTransactionMode(t *testing.T) {
+func TestRefusesPgBouncerInTransactionMode(t *testing.T) {
 	t.Parallel()
 	for name, settings := range map[string][]string{
-		"as it is":                       {"pool_mode = transaction"},
-		"ignoring what it does not know": {"pool_mode = transaction", "ignore_startup_parameters = search_path,idle_in_transaction_session_timeout"},
+		"default settings":            {"pool_mode = transaction"},
+		"ignoring startup parameters": {"pool_mode = transaction", "ignore_startup_parameters = search_path,idle_in_transaction_session_timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := behindBouncer(t, settings...)
 			_, err := p.open(t)
 			if !errors.Is(err, db.ErrPooler) {
-				t.Fatalf("gives %v, want ErrPooler", err)
+				t.Fatalf("got %v, want ErrPooler", err)
 			}
 			for _, part := range []string{"PgBouncer", "ALTER ROLE", "search_path", "pool_mode = session", p.schema} {
 				if !strings.Contains(err.Error(), part) {
@@ -154,13 +154,13 @@ func TestPgBouncerInTransactionMode(t *testing.T) {
 				}
 			}
 			if n := p.tables(t, "public") + p.tables(t, p.schema); n != 0 {
-				t.Errorf("%d tables were made before it was refused", n)
+				t.Errorf("Open created %d tables before it refused", n)
 			}
 		})
 	}
 }
 
-func TestPgBouncerInTransactionModeWithARolePerService(t *testing.T) {
+func TestWorksWithPgBouncerInTransactionModeAndRolePerService(t *testing.T) {
 	t.Parallel()
 	p := behindBouncer(t, "pool_mode = transaction")
 	exec(t, p.direct, "CREATE SCHEMA "+p.schema+" AUTHORIZATION "+p.schema)
@@ -172,7 +172,7 @@ func TestPgBouncerInTransactionModeWithARolePerService(t *testing.T) {
 	p.works(t, conn)
 	var wait sync.WaitGroup
 	for range 4 {
-		wait.Go(func() { // others start meanwhile
+		wait.Go(func() { // other instances start meanwhile
 			if _, err := p.open(t); err != nil {
 				t.Error(err)
 			}
@@ -181,24 +181,24 @@ func TestPgBouncerInTransactionModeWithARolePerService(t *testing.T) {
 	wait.Wait()
 }
 
-func TestPgBouncerInStatementModeIsRefused(t *testing.T) {
+func TestRefusesPgBouncerInStatementMode(t *testing.T) {
 	t.Parallel()
 	p := behindBouncer(t, "pool_mode = statement")
 	if _, err := db.Open(t.Context(), db.Config{URL: p.url, Schema: p.schema}); !errors.Is(err, db.ErrPooler) || !strings.Contains(err.Error(), "statement mode") {
-		t.Errorf("gives %v", err)
+		t.Errorf("got %v, want ErrPooler that names the statement mode", err)
 	}
 }
 
-// A pooler accepts the client and keeps its first statement waiting while other clients
-// have all server connections. Nothing but a limit of ours ends that wait.
-func TestDoesNotWaitForAPoolerWithoutAServerConnection(t *testing.T) {
+// While other clients have all server connections, PgBouncer accepts the client and delays
+// its first statement. Only a limit in package db ends the wait.
+func TestWaitForPoolersServerConnectionIsBounded(t *testing.T) {
 	t.Parallel()
 	p := behindBouncer(t, "pool_mode = session", "default_pool_size = 2")
 	conn, err := p.open(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	held := make([]*gorm.DB, 2) // all server connections there are
+	held := make([]*gorm.DB, 2) // all server connections
 	for i := range held {
 		held[i] = conn.WithContext(t.Context()).Begin()
 		if held[i].Error != nil {
@@ -211,7 +211,7 @@ func TestDoesNotWaitForAPoolerWithoutAServerConnection(t *testing.T) {
 	began := time.Now()
 	err = conn.WithContext(ctx).Exec("UPDATE leases SET holder = holder WHERE 1 = 0").Error
 	if !errors.Is(err, db.ErrUnavailable) || ctx.Err() != nil {
-		t.Errorf("got %v after %s, want ErrUnavailable before the request's own time is up", err, time.Since(began))
+		t.Errorf("got %v after %s, want ErrUnavailable before the request's context ends", err, time.Since(began))
 	}
 	for _, tx := range held {
 		if err := tx.Rollback().Error; err != nil {

@@ -16,7 +16,7 @@ import (
 	"quadrille/test/harness/nodes"
 )
 
-// slowTables are migrations that take long enough to be interrupted.
+// slowTables returns migrations that take long enough to be interrupted.
 func slowTables() fstest.MapFS {
 	files := fstest.MapFS{}
 	for i := range 5 {
@@ -26,9 +26,9 @@ func slowTables() fstest.MapFS {
 	return files
 }
 
-// The server restarts again and again while twelve processes start: each waits, and all
-// of them are up in the end.
-func TestStartsWhileTheServerRestarts(t *testing.T) {
+// Twelve processes start while the server restarts three times. Each waits, and all of them
+// succeed.
+func TestStartSurvivesServerRestarts(t *testing.T) {
 	t.Parallel()
 	node := nodes.Postgres(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -49,7 +49,7 @@ func TestStartsWhileTheServerRestarts(t *testing.T) {
 		})
 	}
 	for i, end := range []func() error{node.Stop, node.Kill, node.Stop} {
-		time.Sleep(time.Duration(150*(i+1)) * time.Millisecond) // at different points of the start
+		time.Sleep(time.Duration(150*(i+1)) * time.Millisecond) // at different stages of the start
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
@@ -60,8 +60,8 @@ func TestStartsWhileTheServerRestarts(t *testing.T) {
 	starting.Wait()
 }
 
-// What waiting does not mend ends the start, with the server's words.
-func TestAStartThatCannotSucceedEnds(t *testing.T) {
+// Waiting would not help, so the start ends with the server's error.
+func TestStartEndsWithPermanentError(t *testing.T) {
 	t.Parallel()
 	node := nodes.Postgres(t)
 	admin := dbtest.Plain(t, node.URL())
@@ -71,21 +71,21 @@ func TestAStartThatCannotSucceedEnds(t *testing.T) {
 		}
 	}
 	broken := fstest.MapFS{"migrations/postgres/00001_x.sql": &fstest.MapFile{Data: []byte("-- +goose Up\nSELECT 1/0;\n")}}
-	for what, c := range map[string]struct {
-		url, schema, says string
+	for name, c := range map[string]struct {
+		url, schema, want string
 		tables            fstest.MapFS
 	}{
-		"no such database":     {strings.Replace(node.URL(), "/postgres?", "/nosuch?", 1), "a", "nosuch", slowTables()},
-		"no such role":         {strings.Replace(node.URL(), "postgres@", "nobody@", 1), "b", "nobody", slowTables()},
-		"no right":             {strings.Replace(node.URL(), "postgres@", "poor@", 1), "c", "permission denied", slowTables()},
-		"no right to a schema": {strings.Replace(node.URL(), "postgres@", "poor@", 1), "theirs", "may not use the schema", slowTables()},
-		"a broken migration":   {node.URL(), "d", "division by zero", broken},
-		"not a URL":            {"postgres://127.0.0.1:port/x", "e", "not a valid PostgreSQL URL", slowTables()},
+		"no such database":           {strings.Replace(node.URL(), "/postgres?", "/nosuch?", 1), "a", "nosuch", slowTables()},
+		"no such role":               {strings.Replace(node.URL(), "postgres@", "nobody@", 1), "b", "nobody", slowTables()},
+		"no privilege":               {strings.Replace(node.URL(), "postgres@", "poor@", 1), "c", "permission denied", slowTables()},
+		"no privilege on the schema": {strings.Replace(node.URL(), "postgres@", "poor@", 1), "theirs", "may not use the schema", slowTables()},
+		"a broken migration":         {node.URL(), "d", "division by zero", broken},
+		"not a URL":                  {"postgres://127.0.0.1:port/x", "e", "not a valid PostgreSQL URL", slowTables()},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		_, err := db.OpenMigrated(ctx, db.Config{URL: c.url, Schema: c.schema, Log: slog.New(slog.DiscardHandler)}, "shop", c.tables)
-		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s gives %v", what, err)
+		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
 		}
 		cancel()
 	}

@@ -21,7 +21,7 @@ func insertPositions(rows [][]any) []db.Statement {
 	return db.Insert("positions", []string{"subscriber", "stream", "last_offset", "last_id", "updated_at"}, rows)
 }
 
-func TestInsertTakesFewKindsOfStatement(t *testing.T) {
+func TestInsertUsesFewKindsOfStatement(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]bool{}
 	for n := range 1000 {
@@ -32,7 +32,7 @@ func TestInsertTakesFewKindsOfStatement(t *testing.T) {
 			rows++
 		}
 		if rows != n {
-			t.Fatalf("%d rows became %d", n, rows)
+			t.Fatalf("%d rows given, %d inserted", n, rows)
 		}
 	}
 	if len(kinds) != 9 {
@@ -49,7 +49,7 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 		if err := db.Commit(t.Context(), conn, again); !errors.Is(err, gorm.ErrDuplicatedKey) {
 			t.Errorf("got %v, want a duplicated key", err)
 		}
-		// The connection that failed must be of use again.
+		// The connection must be usable after the failure.
 		if err := db.Commit(t.Context(), conn, insertPositions(positions("f"))); err != nil {
 			t.Fatal(err)
 		}

@@ -1,5 +1,5 @@
-// Package dbtest gives tests databases of their own, of every kind that can be
-// reached.
+// Package dbtest provides migrated databases for tests, on SQLite and PostgreSQL. Each test
+// gets its own.
 package dbtest
 
 import (
@@ -21,8 +21,8 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// Each runs test on a migrated SQLite file and in a migrated schema of
-// PostgreSQL, both its own.
+// Each runs test twice, in parallel: on a new SQLite file, and in a new schema of PostgreSQL.
+// Both are migrated.
 func Each(t *testing.T, service string, own fs.FS, test func(t *testing.T, conn *gorm.DB)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
@@ -35,20 +35,20 @@ func Each(t *testing.T, service string, own fs.FS, test func(t *testing.T, conn 
 	})
 }
 
-// SQLite opens a migrated file in a folder of the test's own.
+// SQLite opens a new, migrated SQLite file in the test's temporary folder.
 func SQLite(t testing.TB, service string, own fs.FS) *gorm.DB {
 	t.Helper()
 	return open(t, db.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), service+".db")}, service, own)
 }
 
-// Postgres opens a migrated schema of the test's own and drops it after the test.
+// Postgres opens a new, migrated schema of PostgreSQL and drops it after the test.
 func Postgres(t testing.TB, service string, own fs.FS) *gorm.DB {
 	t.Helper()
 	return schemaOf(t, parts.Postgres(t), service, own)
 }
 
-// Cuttable returns Postgres behind a proxy that can cut it off. The proxy is mended after
-// the test.
+// Cuttable opens a schema like Postgres, through a proxy that can cut the connections. The
+// proxy is restored after the test.
 func Cuttable(t testing.TB, service string, own fs.FS) (*gorm.DB, *nodes.Proxy) {
 	t.Helper()
 	server, err := url.Parse(parts.Postgres(t))
@@ -68,8 +68,8 @@ func URL(t testing.TB) string {
 	return parts.Postgres(t)
 }
 
-// Again is another pool on a schema that Postgres made. settings are names and values
-// of settings of its sessions.
+// Again opens another pool on a schema that Postgres created. settings alternates names and
+// values of session settings.
 func Again(t testing.TB, schema string, settings ...string) *gorm.DB {
 	t.Helper()
 	server, err := url.Parse(parts.Postgres(t))
@@ -89,7 +89,7 @@ func Again(t testing.TB, schema string, settings ...string) *gorm.DB {
 	return conn
 }
 
-// Plain returns a server without anything of ours around it.
+// Plain opens a pool of database/sql on a PostgreSQL server, without package db.
 func Plain(t testing.TB, server string) *sql.DB {
 	t.Helper()
 	conn, err := sql.Open("pgx", server)
@@ -100,10 +100,10 @@ func Plain(t testing.TB, server string) *sql.DB {
 	return conn
 }
 
-// Restricted is a role that may use a schema, and own nothing.
+// Restricted names a role that may use a schema, but has no privileges on its tables.
 type Restricted struct{ Name, Schema string }
 
-// Role makes a role that may use conn's schema, and drops it with the test.
+// Role creates a role that may use conn's schema, and drops it after the test.
 func Role(t testing.TB, conn *gorm.DB) Restricted {
 	t.Helper()
 	role := Restricted{Name: "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]}

@@ -12,15 +12,15 @@ import (
 	"gorm.io/gorm"
 )
 
-// SameSchema checks that the migrations leave PostgreSQL and SQLite with the same
-// tables, columns, nullability, primary, unique and foreign keys, and the same
-// CHECK constraints by name.
+// SameSchema checks that the migrations create the same tables, columns, nullability,
+// primary, unique and foreign keys on PostgreSQL and SQLite, and CHECK constraints with the
+// same names.
 func SameSchema(t *testing.T, service string, own fs.FS) {
 	t.Helper()
 	lite := sqliteSchema(t, SQLite(t, service, own))
 	pg := postgresSchema(t, Postgres(t, service, own))
 	if len(lite) < 10 {
-		t.Fatalf("only %d facts about the schema were found", len(lite))
+		t.Fatalf("found only %d facts about the schema, want 10 or more", len(lite))
 	}
 	for _, fact := range slices.Sorted(maps.Keys(lite)) {
 		if !pg[fact] {
@@ -34,12 +34,12 @@ func SameSchema(t *testing.T, service string, own fs.FS) {
 	}
 }
 
-// facts is what there is to a schema, a line each.
+// facts describes a schema, with one line for each column, key and constraint.
 type facts map[string]bool
 
 func (f facts) addf(format string, args ...any) { f[fmt.Sprintf(format, args...)] = true }
 
-// ours reports whether a table is not one of the migrations' own.
+// ours reports whether a table belongs to neither SQLite nor the migration tool.
 func ours(table string) bool {
 	return !strings.HasPrefix(table, "schema_") && !strings.HasPrefix(table, "sqlite_")
 }

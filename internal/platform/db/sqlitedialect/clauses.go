@@ -6,7 +6,7 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// builders returns the clauses that SQLite writes unlike gorm.
+// builders returns builders for the clauses that SQLite writes differently from gorm.
 func builders() map[string]clause.ClauseBuilder {
 	return map[string]clause.ClauseBuilder{
 		"LIMIT": buildLimit,
@@ -14,8 +14,8 @@ func builders() map[string]clause.ClauseBuilder {
 	}
 }
 
-// buildLimit writes LIMIT and OFFSET. SQLite takes an OFFSET only after a LIMIT, of
-// which -1 is none.
+// buildLimit writes LIMIT and OFFSET. SQLite accepts an OFFSET only after a LIMIT; LIMIT -1
+// means no limit.
 func buildLimit(c clause.Clause, b clause.Builder) {
 	limit, ok := c.Expression.(clause.Limit)
 	if ok && limit.Offset > 0 && (limit.Limit == nil || *limit.Limit < 0) {
@@ -24,17 +24,17 @@ func buildLimit(c clause.Clause, b clause.Builder) {
 	c.Build(b)
 }
 
-// buildLocking leaves FOR UPDATE and FOR SHARE out. SQLite has no row locks, and
-// needs none: a transaction that was begun as IMMEDIATE is the only writer.
+// buildLocking omits FOR UPDATE and FOR SHARE. SQLite has no row locks and needs none: a
+// transaction that begins as IMMEDIATE is the only writer.
 func buildLocking(c clause.Clause, b clause.Builder) {
 	if _, ok := c.Expression.(clause.Locking); !ok {
 		c.Build(b)
 	}
 }
 
-// QuoteTo writes an identifier in backquotes, each part of table.column by itself.
-// SQLite takes an unknown name in double quotes for a string, so that a misspelt
-// column would compare as text; in backquotes it is an error.
+// QuoteTo writes an identifier in backquotes, each part of table.column separately. SQLite
+// treats an unknown name in double quotes as a string, so a misspelt column would compare as
+// text; in backquotes it is an error.
 func (d Dialector) QuoteTo(w clause.Writer, name string) {
 	for i, part := range split(name) {
 		if i > 0 {
@@ -44,8 +44,8 @@ func (d Dialector) QuoteTo(w clause.Writer, name string) {
 	}
 }
 
-// quoted returns one identifier in backquotes. One that has them already stays as
-// it is: gorm hands quoted names over again.
+// quoted returns one identifier in backquotes. It does not change an identifier that is
+// already quoted, since gorm also passes quoted names.
 func quoted(name string) string {
 	if inner, ok := unquoted(name); ok && !strings.Contains(strings.ReplaceAll(inner, "``", ""), "`") {
 		return name

@@ -9,7 +9,7 @@ import (
 	"quadrille/internal/platform/db/sqlitedialect"
 )
 
-func TestQuoting(t *testing.T) {
+func TestQuotesIdentifiers(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"id":                "`id`",
@@ -32,9 +32,8 @@ func TestQuoting(t *testing.T) {
 	}
 }
 
-// In double quotes SQLite would take an unknown column for a string, and find
-// every row.
-func TestAMisspeltColumnIsAnError(t *testing.T) {
+// In double quotes SQLite would treat an unknown column as a string, and find every row.
+func TestMisspeltColumnIsError(t *testing.T) {
 	t.Parallel()
 	conn := open(t)
 	must(t, conn.Create(&part{Name: "a"}).Error)
@@ -44,7 +43,7 @@ func TestAMisspeltColumnIsAnError(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
+func TestExplainInsertsArguments(t *testing.T) {
 	t.Parallel()
 	got := sqlitedialect.Dialector{}.Explain("SELECT ?, ?, ?", 1, "it's", nil)
 	if want := "SELECT 1, 'it''s', NULL"; got != want {

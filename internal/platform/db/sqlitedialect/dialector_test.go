@@ -17,7 +17,7 @@ import (
 	"quadrille/internal/platform/db/sqlitedialect"
 )
 
-// part is a row whose key SQLite chooses, with a unique name.
+// part is a row with a unique name. SQLite assigns its key.
 type part struct {
 	ID     int64 `gorm:"primaryKey"`
 	Name   string
@@ -48,8 +48,7 @@ CREATE TABLE parts (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNI
 	seen DATETIME, data BLOB, "order" TEXT NOT NULL DEFAULT '', box_id INTEGER REFERENCES boxes (id));
 CREATE TABLE labels (part_id INTEGER NOT NULL REFERENCES parts (id), text TEXT NOT NULL, PRIMARY KEY (part_id, text));`
 
-// open returns a database of the test's own with the tables above, opened by the
-// driver that Quadrille uses.
+// open returns a new database with the tables above, opened with Quadrille's driver.
 func open(t *testing.T) *gorm.DB {
 	t.Helper()
 	pool, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "a.db")+"?_pragma=foreign_keys(1)&_txlock=immediate&_texttotime=1&_time_format=sqlite&_timezone=UTC")
@@ -82,7 +81,7 @@ func names(t *testing.T, conn *gorm.DB) (found []string) {
 	return found
 }
 
-func TestRowsComeBackAsTheyWere(t *testing.T) {
+func TestReadsRowsAsWritten(t *testing.T) {
 	t.Parallel()
 	conn := open(t)
 	seen := time.Date(2026, 2, 28, 23, 59, 59, 123456000, time.UTC)
@@ -95,17 +94,16 @@ func TestRowsComeBackAsTheyWere(t *testing.T) {
 		var got part
 		must(t, conn.Take(&got, row.ID).Error)
 		if got.Name != want.Name || got.Stock != want.Stock || got.Order != want.Order || string(got.Data) != string(want.Data) {
-			t.Errorf("%+v came back as %+v", want, got)
+			t.Errorf("wrote %+v, read %+v", want, got)
 		}
 		if (got.Seen == nil) != (want.Seen == nil) || got.Seen != nil && !got.Seen.Equal(*want.Seen) {
-			t.Errorf("time %v came back as %v", want.Seen, got.Seen)
+			t.Errorf("wrote time %v, read %v", want.Seen, got.Seen)
 		}
 	}
 }
 
-// A batch gets its keys in the order of its rows, also where some rows have chosen
-// theirs.
-func TestBatchesGetTheirKeys(t *testing.T) {
+// Create sets the keys of a batch in the order of its rows, even if some rows have a key.
+func TestCreateSetsKeysOfBatch(t *testing.T) {
 	t.Parallel()
 	conn := open(t)
 	rows := make([]part, 2500)
@@ -124,30 +122,30 @@ func TestBatchesGetTheirKeys(t *testing.T) {
 		var got part
 		must(t, conn.Take(&got, "name = ?", want.Name).Error)
 		if got.ID != want.ID || got.ID == 0 {
-			t.Errorf("%s has key %d, and Create said %d", want.Name, got.ID, want.ID)
+			t.Errorf("%s has key %d, but Create set %d", want.Name, got.ID, want.ID)
 		}
 	}
 }
 
-func TestOnConflict(t *testing.T) {
+func TestOnConflictUpdatesOrKeepsRow(t *testing.T) {
 	t.Parallel()
 	byName := []clause.Column{{Name: "name"}}
-	for what, test := range map[string]struct {
+	for name, test := range map[string]struct {
 		clause   clause.OnConflict
 		affected int64
 		stock    int64
 	}{
-		"do nothing":                   {clause.OnConflict{DoNothing: true}, 1, 10},
-		"do nothing, of a column":      {clause.OnConflict{Columns: byName, DoNothing: true}, 1, 10},
-		"update a column":              {clause.OnConflict{Columns: byName, DoUpdates: clause.AssignmentColumns([]string{"stock"})}, 2, 3},
-		"update all":                   {clause.OnConflict{Columns: byName, UpdateAll: true}, 2, 3},
-		"update by an expression":      {clause.OnConflict{Columns: byName, DoUpdates: clause.Assignments(map[string]any{"stock": gorm.Expr("parts.stock + excluded.stock")})}, 2, 13},
-		"update only what is smaller":  {where("parts.stock < excluded.stock"), 1, 10},
-		"update only what is greater":  {where("parts.stock > excluded.stock"), 2, 3},
-		"update with arguments":        {where("parts.stock > ?", 9), 2, 3},
-		"update, by arguments refused": {where("parts.stock > ?", 10), 1, 10},
+		"do nothing":                 {clause.OnConflict{DoNothing: true}, 1, 10},
+		"do nothing for a column":    {clause.OnConflict{Columns: byName, DoNothing: true}, 1, 10},
+		"update a column":            {clause.OnConflict{Columns: byName, DoUpdates: clause.AssignmentColumns([]string{"stock"})}, 2, 3},
+		"update all":                 {clause.OnConflict{Columns: byName, UpdateAll: true}, 2, 3},
+		"update by an expression":    {clause.OnConflict{Columns: byName, DoUpdates: clause.Assignments(map[string]any{"stock": gorm.Expr("parts.stock + excluded.stock")})}, 2, 13},
+		"update only smaller values": {where("parts.stock < excluded.stock"), 1, 10},
+		"update only greater values": {where("parts.stock > excluded.stock"), 2, 3},
+		"update with arguments":      {where("parts.stock > ?", 9), 2, 3},
+		"no update with arguments":   {where("parts.stock > ?", 10), 1, 10},
 	} {
-		t.Run(what, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			conn := open(t)
 			must(t, conn.Create(&part{Name: "a", Stock: 10}).Error)
@@ -162,13 +160,13 @@ func TestOnConflict(t *testing.T) {
 				t.Errorf("stock %d under key %d, want %d under 1", got.Stock, got.ID, test.stock)
 			}
 			if found := names(t, conn); !slices.Equal(found, []string{"a", "new"}) {
-				t.Errorf("there are %q", found)
+				t.Errorf("the rows are %q", found)
 			}
 		})
 	}
 }
 
-// where updates the stock where the condition holds.
+// where returns a clause that updates the stock if the condition holds.
 func where(sql string, args ...any) clause.OnConflict {
 	return clause.OnConflict{
 		Columns:   []clause.Column{{Name: "name"}},
@@ -177,7 +175,7 @@ func where(sql string, args ...any) clause.OnConflict {
 	}
 }
 
-func TestReturning(t *testing.T) {
+func TestReturningFillsChangedRows(t *testing.T) {
 	t.Parallel()
 	conn := open(t)
 	must(t, conn.Create([]*part{{Name: "a", Stock: 1}, {Name: "b", Stock: 2}, {Name: "c", Stock: 3}}).Error)
@@ -193,8 +191,8 @@ func TestReturning(t *testing.T) {
 	}
 }
 
-// SQLite takes no OFFSET without a LIMIT.
-func TestLimitAndOffset(t *testing.T) {
+// SQLite accepts no OFFSET without a LIMIT.
+func TestWritesLimitAndOffset(t *testing.T) {
 	t.Parallel()
 	conn := open(t)
 	must(t, conn.Create([]*part{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}).Error)
@@ -212,7 +210,7 @@ func TestLimitAndOffset(t *testing.T) {
 	}
 }
 
-func TestRowLocksAreLeftOut(t *testing.T) {
+func TestOmitsRowLocks(t *testing.T) {
 	t.Parallel()
 	conn := open(t)
 	must(t, conn.Create(&part{Name: "a"}).Error)
@@ -223,12 +221,12 @@ func TestRowLocksAreLeftOut(t *testing.T) {
 	} {
 		var got []part
 		if err := conn.Clauses(lock).Where("name = ?", "a").Limit(1).Find(&got).Error; err != nil || len(got) != 1 {
-			t.Errorf("%+v gives %d rows, %v", lock, len(got), err)
+			t.Errorf("%+v: %d rows, %v", lock, len(got), err)
 		}
 	}
 }
 
-func TestATransactionInATransactionIsUndoneAlone(t *testing.T) {
+func TestRollsBackOnlyNestedTransaction(t *testing.T) {
 	t.Parallel()
 	conn := open(t)
 	broken := errors.New("broken")
@@ -238,7 +236,7 @@ func TestATransactionInATransactionIsUndoneAlone(t *testing.T) {
 			must(t, tx.Create(&part{Name: "inner"}).Error)
 			return broken
 		}); !errors.Is(err, broken) {
-			t.Errorf("the inner transaction gives %v", err)
+			t.Errorf("the nested transaction returns %v", err)
 		}
 		must(t, tx.SavePoint("a `name`").Error)
 		must(t, tx.Create(&part{Name: "undone"}).Error)
@@ -246,11 +244,11 @@ func TestATransactionInATransactionIsUndoneAlone(t *testing.T) {
 		return tx.Transaction(func(tx *gorm.DB) error { return tx.Create(&part{Name: "kept"}).Error })
 	}))
 	if found := names(t, conn); !slices.Equal(found, []string{"outer", "kept"}) {
-		t.Errorf("there are %q", found)
+		t.Errorf("the rows are %q", found)
 	}
 }
 
-func TestAssociations(t *testing.T) {
+func TestLoadsAssociations(t *testing.T) {
 	t.Parallel()
 	conn := open(t)
 	must(t, conn.Create(&part{Name: "a", Box: &box{Place: "shelf"}, Labels: []label{{Text: "y"}, {Text: "x"}}}).Error)
@@ -261,30 +259,29 @@ func TestAssociations(t *testing.T) {
 	}
 }
 
-// gorm hands errors of the driver on, for the type that embeds the dialect to
-// translate.
-func TestErrorsAreTheDriversOwn(t *testing.T) {
+// The type that embeds the dialect translates them.
+func TestReturnsDriversErrors(t *testing.T) {
 	t.Parallel()
 	conn := open(t)
 	must(t, conn.Create(&part{Name: "a"}).Error)
 	nowhere := int64(404)
-	for what, err := range map[string]error{
-		"a second of a name": conn.Create(&part{Name: "a"}).Error,
-		"no such box":        conn.Create(&part{Name: "b", BoxID: &nowhere}).Error,
-		"no such table":      conn.Table("nosuch").Take(&map[string]any{}).Error,
+	for name, err := range map[string]error{
+		"duplicate name": conn.Create(&part{Name: "a"}).Error,
+		"no such box":    conn.Create(&part{Name: "b", BoxID: &nowhere}).Error,
+		"no such table":  conn.Table("nosuch").Take(&map[string]any{}).Error,
 	} {
 		var code *sqlite.Error
 		if !errors.As(err, &code) {
-			t.Errorf("%s gives %v", what, err)
+			t.Errorf("%s: got %v, want an error of the driver", name, err)
 		}
 	}
 }
 
-func TestTheMigratorIsRefused(t *testing.T) {
+func TestRefusesMigrator(t *testing.T) {
 	t.Parallel()
 	defer func() {
-		if said, _ := recover().(string); !strings.Contains(said, "SQL migration") {
-			t.Errorf("the Migrator says %q", said)
+		if message, _ := recover().(string); !strings.Contains(message, "SQL migration") {
+			t.Errorf("the Migrator panics with %q", message)
 		}
 	}()
 	conn := open(t)
