@@ -38,7 +38,7 @@ func TestTheDemonstration(t *testing.T) {
 	if err != nil || lantern.Title != "Tarrow lantern" || lantern.Price.Amount != "38.50" {
 		t.Errorf("the lantern is %+v, %v", lantern, err)
 	}
-	if out, err := m.Run("up", "--demo", "--demo-pace", "0s"); err == nil || !strings.Contains(out, "--demo-pace 0s is no time") {
+	if out, err := m.Run("up", "--demo", "--demo-pace", "0s"); err == nil || !strings.Contains(out, "--demo-pace must be more than 0, not 0s") {
 		t.Errorf("without a pause: %v, %s", err, out)
 	}
 }
