@@ -18,9 +18,9 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// Charset finds a character set by a name of the WHATWG Encoding Standard, in
-// either case, with or without hyphens: "windows-1252", "latin-1", "UTF-16". An
-// empty name is UTF-8. The error names the character set.
+// Charset returns the character set with a name of the WHATWG Encoding Standard, in either
+// case, with or without hyphens: "windows-1252", "latin-1", "UTF-16". An empty name means
+// UTF-8. The error names the character set.
 func Charset(name string) (encoding.Encoding, error) {
 	if strings.TrimSpace(name) == "" {
 		return unicode.UTF8, nil
@@ -35,14 +35,15 @@ func Charset(name string) (encoding.Encoding, error) {
 	return found, nil
 }
 
-// mark is a byte order mark. charset is nil where files marked so are not read.
+// mark is a byte order mark. charset is nil if files with this mark are not supported.
 type mark struct {
 	bytes   string
 	name    string
 	charset encoding.Encoding
 }
 
-// marks lists UTF-32 first: its little-endian mark begins with that of UTF-16.
+// marks returns all marks. UTF-32 comes first, since its little-endian mark begins with the
+// mark of UTF-16.
 func marks() []mark {
 	return []mark{
 		{"\xff\xfe\x00\x00", "UTF-32", nil},
@@ -53,7 +54,7 @@ func marks() []mark {
 	}
 }
 
-// formats are files that are sent by mistake, by their first bytes.
+// formats maps the first bytes of files that are often sent by mistake to their format.
 func formats() map[string]string {
 	return map[string]string{
 		"PK\x03\x04":       "an Excel workbook or another ZIP archive",
@@ -63,10 +64,10 @@ func formats() map[string]string {
 	}
 }
 
-// Decode returns a file as UTF-8. A byte order mark says what the file is in,
-// otherwise charset does. Bytes that are not valid in a character set other than
-// UTF-8 become U+0000; UTF-8 is passed on as it is. Reader rejects the lines that
-// hold either. The error is a fault, or that of file.
+// Decode converts a file to UTF-8. A byte order mark in the file overrides charset. Decode
+// replaces bytes that are invalid in another character set with U+0000, and passes UTF-8 on
+// unchanged; Reader rejects lines with U+0000 or invalid UTF-8. The error is a fault, or an
+// error of file.
 func Decode(file io.Reader, charset encoding.Encoding) (io.Reader, error) {
 	buffered := bufio.NewReader(file)
 	head, err := buffered.Peek(4)
@@ -97,8 +98,7 @@ func Decode(file io.Reader, charset encoding.Encoding) (io.Reader, error) {
 	return transform.NewReader(buffered, transform.Chain(charset.NewDecoder(), runes.Map(unreadable))), nil
 }
 
-// unreadable puts U+0000 in place of the character that decoders give for bytes
-// that they cannot read.
+// unreadable replaces the character that decoders return for invalid bytes with U+0000.
 func unreadable(r rune) rune {
 	if r == utf8.RuneError {
 		return 0

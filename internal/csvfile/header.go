@@ -12,19 +12,19 @@ import (
 	"quadrille/pkg/fault"
 )
 
-// separators are what may stand between fields, in the order of preference.
+// separators lists the supported separators in the order of preference.
 const separators = ",;\t|"
 
-// header is the line that names the columns.
+// header has the names of the columns and the separator of a file.
 type header struct {
 	comma byte
 	names []string // in lower case
 	line  int64
 }
 
-// readHeader reads the line of a sep= declaration, if there is one, and the header.
-// Without a declaration the separator is the one that shows most of the columns
-// that are required. Errors are faults that name what was found.
+// readHeader reads an optional sep= line and the header. Without a sep= line it chooses the
+// separator with which the header has the most required columns. Errors are faults that say
+// what the file has instead.
 func readHeader(s *scanner, required []string) (header, error) {
 	comma, declared, err := readSeparator(s)
 	if err != nil {
@@ -46,14 +46,14 @@ func readHeader(s *scanner, required []string) (header, error) {
 	return best, best.check(required)
 }
 
-// bestHeader returns the next record as the header of a file with the separator that
-// shows most columns. It does not consume the record.
+// bestHeader parses the next record as a header with each candidate separator, and returns
+// the header with the most required columns. It does not consume the record.
 func bestHeader(s *scanner, candidates string, required []string) (best header, err error) {
 	most := -1
 	for i := range len(candidates) {
 		h, wrong := s.headerWith(candidates[i], required)
 		if wrong != nil && i == 0 {
-			err = wrong // unless another separator makes sense of it
+			err = wrong // returned only if no other separator fits
 		}
 		if shown := h.shows(required); wrong == nil && shown > most {
 			best, most = h, shown
@@ -87,8 +87,8 @@ func readSeparator(s *scanner) (comma byte, declared bool, err error) {
 	return said[0], true, nil
 }
 
-// headerWith returns the next record, not consumed, as the header of a file with this
-// separator. io.EOF means that there is none.
+// headerWith parses the next record as a header with this separator, and does not consume
+// it. It returns io.EOF at the end of the file.
 func (s *scanner) headerWith(comma byte, required []string) (header, error) {
 	rec, err := s.next(comma)
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *scanner) headerWith(comma byte, required []string) (header, error) {
 	return h, nil
 }
 
-// shows counts the required columns that the header has.
+// shows returns the number of required columns in the header.
 func (h header) shows(required []string) (n int) {
 	for _, name := range required {
 		if slices.Contains(h.names, name) {
@@ -119,7 +119,7 @@ func (h header) shows(required []string) (n int) {
 	return n
 }
 
-// check refuses a column that is missing, or named twice.
+// check returns a fault if a required column is missing or any column is named twice.
 func (h header) check(required []string) error {
 	for i, name := range h.names {
 		if first := slices.Index(h.names, name); name != "" && first < i {
@@ -145,7 +145,7 @@ func (h header) others(required []string) (names []string) {
 	return names
 }
 
-// list returns names for people, the first few of them.
+// list returns the first 20 names for a message, and the number of the others.
 func list(names []string) string {
 	const most = 20
 	quoted := make([]string, 0, most+1)

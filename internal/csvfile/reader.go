@@ -10,13 +10,13 @@ import (
 	"quadrille/internal/plaintext"
 )
 
-// MaxRecord bounds a record, in bytes, where Config names no other bound.
+// MaxRecord is the default of Config.MaxRecord, in bytes.
 const MaxRecord = 64 << 10
 
-// Config says what a file must have.
+// Config has the required columns and the limits of a file.
 type Config struct {
 	Columns   []string // columns that the header must name, in lower case
-	MaxRecord int      // bytes of a record at the most; 0: MaxRecord
+	MaxRecord int      // maximum size of a record in bytes; 0 means the default MaxRecord
 }
 
 // Reader reads the records of a file. It is not safe for concurrent use.
@@ -27,10 +27,10 @@ type Reader struct {
 	place   map[string]int
 }
 
-// Record is one record of a file, or a line of which none can be made.
+// Record is one record of a file, or a line that is not a valid record.
 type Record struct {
-	Line  int64 // in which it begins, from 1
-	Wrong error // why the line is no record; its fields are empty then
+	Line  int64 // where the record begins, counted from 1
+	Wrong error // why the line is not a valid record; its fields are then empty
 	End   Position
 	place map[string]int
 	field []string
@@ -45,8 +45,8 @@ func (r Record) Field(column string) string {
 	return ""
 }
 
-// Open reads the header of a file in UTF-8, as Decode gives it. Its errors are
-// those of file, and faults that name what is wrong with the header.
+// Open reads the header of a file in UTF-8, as returned by Decode. It returns errors of file,
+// and faults that say what is wrong with the header.
 func Open(file io.Reader, cfg Config) (*Reader, error) {
 	if len(cfg.Columns) == 0 {
 		return nil, errors.New("csvfile: no columns are required")
@@ -71,7 +71,8 @@ func Open(file io.Reader, cfg Config) (*Reader, error) {
 // Ignored returns the names of the columns that are not required.
 func (r *Reader) Ignored() []string { return r.header.others(r.cfg.Columns) }
 
-// Resume goes on at a place that Position gave. rest is the file from there on.
+// Resume continues at a position that Position or Record.End returned. rest is the file from
+// this position on.
 func (r *Reader) Resume(rest io.Reader, at Position) {
 	r.scanner = newScanner(rest, r.cfg.MaxRecord, at)
 }
@@ -98,8 +99,8 @@ func (r *Reader) Next() (Record, error) {
 	return rec, nil
 }
 
-// check refuses a line whose fields are not those that the header names, or cannot
-// be stored as text.
+// check returns an error if a line has too many or too few fields, or a field that cannot be
+// stored as text.
 func (r *Reader) check(fields []string) error {
 	for i, field := range fields {
 		switch {
@@ -117,7 +118,7 @@ func (r *Reader) check(fields []string) error {
 	return nil
 }
 
-// column names the column at i for people.
+// column returns the name of the column at index i for a message.
 func (r *Reader) column(i int) string {
 	if i < len(r.header.names) && r.header.names[i] != "" {
 		return fmt.Sprintf("column %q", plaintext.Shorten(r.header.names[i], 40))

@@ -7,10 +7,10 @@ import (
 	"io"
 )
 
-// Position is a place in a file, between two records.
+// Position is a position between two records of a file.
 type Position struct {
-	Offset int64 // bytes before it
-	Line   int64 // the line that begins there, from 1
+	Offset int64 // number of bytes before the position
+	Line   int64 // number of the line that begins there, from 1
 }
 
 var (
@@ -18,12 +18,12 @@ var (
 	errLong  = errors.New("the line is too long")
 )
 
-// scanner cuts a file into records. It holds at most max bytes of a record.
+// scanner splits a file into records. It buffers at most max bytes of a record.
 type scanner struct {
 	src  io.Reader
 	max  int
-	buf  []byte // what was read and is not consumed
-	err  error  // of src, met behind buf
+	buf  []byte // bytes that were read and not yet consumed
+	err  error  // error of src after the bytes in buf
 	at   Position
 	room []byte // buf's memory
 }
@@ -32,7 +32,7 @@ func newScanner(src io.Reader, limit int, at Position) *scanner {
 	return &scanner{src: src, max: limit, at: at, room: make([]byte, 0, 2*limit+2)}
 }
 
-// have reads until buf holds n bytes. It reports false where the file is shorter.
+// have reads until buf has n bytes. It returns false if the file ends or fails before.
 func (s *scanner) have(n int) bool {
 	for len(s.buf) < n && s.err == nil {
 		if cap(s.buf) == len(s.buf) || cap(s.buf) < n {
@@ -45,15 +45,14 @@ func (s *scanner) have(n int) bool {
 	return len(s.buf) >= n
 }
 
-// consume drops n bytes, which end lines line ends.
+// consume drops n bytes, which contain the given number of line ends.
 func (s *scanner) consume(n int, lines int64) {
 	s.buf = s.buf[n:]
 	s.at.Offset += int64(n)
 	s.at.Line += lines
 }
 
-// lineEnd returns the length of the line end at i: CR, LF or CR LF; 0 where there is
-// none.
+// lineEnd returns the length of the line end (CR, LF or CR LF) at i, or 0 if there is none.
 func (s *scanner) lineEnd(i int) int {
 	switch {
 	case !s.have(i + 1):
@@ -68,17 +67,16 @@ func (s *scanner) lineEnd(i int) int {
 	return 0
 }
 
-// record is a piece of a file: what there is in one record, or in one line of
-// which none can be made.
+// record is a record of a file, or a line that is not a valid record.
 type record struct {
 	raw   []byte // valid until the next call
-	bytes int    // of it in the file, the line end included
+	bytes int    // size in the file, including the line end
 	lines int64  // line ends in it
 	wrong error
 }
 
-// next returns the record at the scanner's place, blank lines skipped. It is not
-// consumed yet. The error is that of the file, io.EOF at its end.
+// next skips blank lines and returns the next record without consuming it. It returns errors
+// of the file, and io.EOF at its end.
 func (s *scanner) next(comma byte) (record, error) {
 	for n := s.lineEnd(0); n > 0; n = s.lineEnd(0) {
 		s.consume(n, 1)
@@ -95,16 +93,16 @@ func (s *scanner) next(comma byte) (record, error) {
 
 // place describes the scanner's current byte within a record.
 type place struct {
-	fresh  bool  // it begins a field
-	quoted bool  // it is in a quoted field
-	wrong  bool  // a quotation mark before it, in its line, stood where none may be
+	fresh  bool  // the byte begins a field
+	quoted bool  // the byte is in a quoted field
+	wrong  bool  // the line has a misplaced quotation mark before the byte
 	lines  int64 // line ends before it
 	first  int   // where the record's second line begins; 0 in the first one
 }
 
-// scan finds the end of a record. A quotation mark opens a quoted field at the
-// field's beginning only. Where the record cannot be read, it is its first line:
-// what follows is read on its own.
+// scan finds the end of a record. A quotation mark opens a quoted field only at the beginning
+// of the field. If the record is invalid, scan returns only its first line, so that the next
+// lines are read separately.
 func (s *scanner) scan(comma byte) (record, error) {
 	at := place{fresh: true}
 	i := 0
@@ -133,8 +131,8 @@ func (s *scanner) scan(comma byte) (record, error) {
 	return s.last(at, i)
 }
 
-// quote handles the quotation mark at i. It returns 1 where the next byte belongs to
-// it.
+// quote handles the quotation mark at i. It returns 1 if the next byte belongs to the mark,
+// and 0 otherwise.
 func (s *scanner) quote(at *place, i int, comma byte) int {
 	switch {
 	case at.quoted && s.have(i+2) && s.buf[i+1] == '"':
@@ -150,7 +148,7 @@ func (s *scanner) quote(at *place, i int, comma byte) int {
 	return 0
 }
 
-// last returns the record that the file ends in, n bytes long.
+// last returns the last record of the file, with a size of n bytes.
 func (s *scanner) last(at place, n int) (record, error) {
 	switch {
 	case !errors.Is(s.err, io.EOF):
@@ -163,14 +161,15 @@ func (s *scanner) last(at place, n int) (record, error) {
 	return record{raw: s.buf[:n], bytes: n, lines: at.lines}, nil
 }
 
-// unclosed returns the line that opens a quoted field which does not end within a bound.
+// unclosed returns an invalid record for the line in which a quoted field begins that does
+// not end within bound.
 func (s *scanner) unclosed(first int, bound string) record {
 	return record{bytes: first, lines: 1, wrong: fmt.Errorf(
 		"%w. The quoted field that begins in this line does not end %s; reading went on at line %d", errQuote, bound, s.at.Line+1)}
 }
 
-// overlong gives up a record of more than max bytes: the line that opened a quoted
-// field, or a line that is too long. The rest of such a line is skipped.
+// overlong returns an invalid record for a record of more than max bytes: the first line of a
+// record with several lines, or otherwise the whole line, whose rest it skips.
 func (s *scanner) overlong(at place) (record, error) {
 	if at.first > 0 {
 		if at.quoted {
