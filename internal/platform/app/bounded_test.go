@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// tuned is a connection that remembers how its buffer was set.
+// tuned is a connection that records the size of its write buffer.
 type tuned struct {
 	net.Conn
 
@@ -18,9 +18,9 @@ func (c *tuned) SetWriteBuffer(n int) error {
 	return nil
 }
 
-// A client that does not read costs little; a connection that has no such buffer is
-// served as well.
-func TestWhatIsSentIsBounded(t *testing.T) {
+// A client that does not read takes little memory. A connection without such a buffer is served
+// unchanged.
+func TestLimitsTheSendBuffer(t *testing.T) {
 	c := &tuned{}
 	if ctx := bounded(t.Context(), c); ctx != t.Context() || c.buffer != sendBuffer {
 		t.Errorf("the buffer is %d", c.buffer)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// environment is a process's environment for one test: only what is given.
+// environment sets the variables of set for one test, and clears the others that these tests use.
 func environment(t *testing.T, set ...string) {
 	t.Helper()
 	for _, name := range []string{
@@ -15,7 +15,7 @@ func environment(t *testing.T, set ...string) {
 		"BUS_PREFIX", "GATEWAY_TIMEOUT", "INTERNAL_TOKEN", "SALES_URL", "STATS_URL", "SALES_DATABASE_URL", "GATEWAY_DATABASE_URL", "GATEWAY_URL",
 	} {
 		t.Setenv(name, "")
-		if name == "GATEWAY_TIMEOUT" { // which has a default where it is not set at all
+		if name == "GATEWAY_TIMEOUT" { // an empty value would replace its default
 			_ = os.Unsetenv(name)
 		}
 	}
@@ -27,7 +27,7 @@ func environment(t *testing.T, set ...string) {
 
 const cloudamqp = "CLOUDAMQP_URL=amqps://u:p@host/v"
 
-func TestWhereServicesAre(t *testing.T) {
+func TestURLsAndAddressesOfServices(t *testing.T) {
 	for name, c := range map[string]struct {
 		environment   []string
 		sales, listen string // sales' URL, the gateway's address
@@ -58,8 +58,9 @@ func TestWhereServicesAre(t *testing.T) {
 	}
 }
 
-// Whoever reaches the development sign-in may be anybody: only this machine does.
-func TestTheDevelopmentSignInIsForThisMachine(t *testing.T) {
+// Anyone who reaches the development sign-in can sign in as anyone, so that it must listen on
+// loopback.
+func TestDevelopmentSignInListensOnLoopbackOnly(t *testing.T) {
 	for host, want := range map[string]string{"": "127.0.0.1:8080", "0.0.0.0": "127.0.0.1:8080", "::": "127.0.0.1:8080", "127.0.0.3": "127.0.0.3:8080"} {
 		cfg := Config{Host: host, Port: 8080, Dev: true}
 		if got := cfg.Address(Gateway); got != want {
@@ -76,7 +77,7 @@ func TestListensOnAnAddressInBrackets(t *testing.T) {
 	}
 }
 
-func TestAddressesThatAreNone(t *testing.T) {
+func TestRefusesInvalidVariables(t *testing.T) {
 	for name, c := range map[string]struct {
 		environment []string
 		want        string
@@ -114,9 +115,8 @@ func TestAddressesThatAreNone(t *testing.T) {
 	}
 }
 
-// Heroku's add-ons demand TLS, sign their own certificates, and allow few
-// connections.
-func TestWhatHerokuIsGiven(t *testing.T) {
+// Heroku's add-ons require TLS, have self-signed certificates and allow few connections.
+func TestDefaultsOnHeroku(t *testing.T) {
 	environment(t, "DYNO=sales.1", cloudamqp, "DATABASE_URL=postgres://u:p@host:5432/d", "SALES_DATABASE_URL=postgres://u:p@host/d?sslmode=verify-full", "REDIS_URL=rediss://:p@host:1")
 	cfg, err := FromEnvironment(shopServices())
 	if err != nil {
@@ -126,21 +126,21 @@ func TestWhatHerokuIsGiven(t *testing.T) {
 		t.Error("the database is", got)
 	}
 	if got := cfg.Database("sales"); got != "postgres://u:p@host/d?sslmode=verify-full" {
-		t.Error("what was asked for is changed:", got)
+		t.Error("an explicit sslmode was changed:", got)
 	}
 	options, err := cfg.redisOptions()
 	if err != nil || options.TLSConfig == nil || !options.TLSConfig.InsecureSkipVerify {
 		t.Errorf("Redis' certificate is checked: %v %v", options, err)
 	}
 	if cfg.prefetch() == 0 || cfg.prefetch() > 100 {
-		t.Errorf("a reader leaves %d deliveries unacknowledged", cfg.prefetch())
+		t.Errorf("got prefetch %d", cfg.prefetch())
 	}
 	if cfg.DatabasePool > 2 || options.PoolSize > 4 {
 		t.Errorf("%d connections to PostgreSQL, %d to Redis", cfg.DatabasePool, options.PoolSize)
 	}
 }
 
-// Elsewhere a certificate is what it should be, unless somebody says otherwise.
+// Outside of Heroku, certificates are verified unless REDIS_TLS_UNVERIFIED is set.
 func TestCertificatesAreChecked(t *testing.T) {
 	environment(t, "DATABASE_URL=postgres://u:p@host/d", "REDIS_URL=rediss://host:1")
 	cfg, err := FromEnvironment(shopServices())
@@ -160,7 +160,7 @@ func TestCertificatesAreChecked(t *testing.T) {
 	}
 }
 
-func TestForHowLongTheGatewayKeepsItsNotes(t *testing.T) {
+func TestParsesGatewayEventsKeep(t *testing.T) {
 	for told, want := range map[string]time.Duration{"": 7 * 24 * time.Hour, "2h": 2 * time.Hour, "0": 0} {
 		t.Run(told, func(t *testing.T) {
 			environment(t)
@@ -179,8 +179,8 @@ func TestForHowLongTheGatewayKeepsItsNotes(t *testing.T) {
 	}
 }
 
-// A service's own database is its own; the others keep the one that is for all.
-func TestWhereTheDatabasesAre(t *testing.T) {
+// NAME_DATABASE_URL applies to one service; the others use DATABASE_URL.
+func TestURLsOfDatabases(t *testing.T) {
 	for name, c := range map[string]struct {
 		environment    []string
 		gateway, sales string
@@ -204,19 +204,18 @@ func TestWhereTheDatabasesAre(t *testing.T) {
 			}
 		})
 	}
-	environment(t, "GATEWAY_URL=http://elsewhere") // the gateway is not asked by that: everybody comes to it
+	environment(t, "GATEWAY_URL=http://elsewhere") // GATEWAY_URL is not read
 	cfg, err := FromEnvironment(shopServices())
 	if err != nil || cfg.URL(Gateway) != "http://127.0.0.1:8080" {
 		t.Errorf("the gateway is at %s, %v", cfg.URL(Gateway), err)
 	}
 	if got := (Config{ServiceDatabases: map[string]string{Gateway: "x"}}).databaseVariable(Gateway); got != "GATEWAY_DATABASE_URL" {
-		t.Errorf("a bad URL is blamed on %s", got)
+		t.Errorf("got variable %s", got)
 	}
 }
 
-// Whatever says that the shop is a real one, it is no laptop's: whoever reaches it must
-// not be anybody.
-func TestWhatIsThisMachinesOwn(t *testing.T) {
+// Any sign of a shop beyond this machine makes the configuration not private.
+func TestPrivate(t *testing.T) {
 	own := map[string]bool{
 		"": true, "PORT=9000": true, "HOST=0.0.0.0": true, "SALES_URL=http://127.0.0.1:9004": true, "SALES_URL=http://localhost:9004/": true,
 		"AMQP_URL=amqp://guest:guest@localhost:5672": true, "REDIS_URL=redis://localhost": true,
@@ -241,5 +240,5 @@ func TestWhatIsThisMachinesOwn(t *testing.T) {
 	}
 }
 
-// shopServices names services behind a gateway, in the order of their ports.
+// shopServices returns the names of services behind a gateway, in the order of their ports.
 func shopServices() []string { return []string{"inventory", "catalog", "wishlist", "sales", "stats"} }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A variable that is not written down, or with another default, is not there for
-// whoever runs the shop.
+// Every variable must be in docs/operations.md with its default, because operators find it only
+// there.
 func TestVariablesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/operations.md")
 	if err != nil {

@@ -19,7 +19,7 @@ func plain(name string) Service {
 	}
 }
 
-// bound returns a listener of a test's own.
+// bound opens a listener.
 func bound(t *testing.T, address string) net.Listener {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
@@ -30,7 +30,7 @@ func bound(t *testing.T, address string) net.Listener {
 	return l
 }
 
-// routed returns an address of this machine that others reach.
+// routed returns an address of this machine that other machines reach.
 func routed(t *testing.T) string {
 	t.Helper()
 	addresses, err := net.InterfaceAddrs()
@@ -42,12 +42,12 @@ func routed(t *testing.T) string {
 			return n.IP.String()
 		}
 	}
-	t.Skip("this machine has loopback addresses alone")
+	t.Skip("this machine has loopback addresses only")
 	return ""
 }
 
-// Whatever address other machines reach is not opened without a token, however it is
-// spelled, by any service, and the error says what to set.
+// No service opens an address that other machines reach without a token, in any spelling. The
+// error says what to set.
 func TestOpenAddressesNeedAToken(t *testing.T) {
 	for what, address := range map[string]func(*testing.T) string{
 		"every IPv4 address":     func(*testing.T) string { return "0.0.0.0:0" },
@@ -98,8 +98,8 @@ func TestOpenAddressesNeedAToken(t *testing.T) {
 	}
 }
 
-// HOST is resolved before it is judged: what counts is the address that is listened on.
-func TestHostsThatAreThisMachineAlone(t *testing.T) {
+// The check resolves HOST: the actual address of the listener counts.
+func TestHostsThatAreLoopback(t *testing.T) {
 	for _, host := range []string{"", "127.0.0.1", "localhost", "127.8.9.10", "::1", "::ffff:127.0.0.1"} {
 		t.Run(host, func(t *testing.T) {
 			free := bound(t, "127.0.0.1:0")
@@ -126,8 +126,8 @@ func TestHostsThatAreThisMachineAlone(t *testing.T) {
 	}
 }
 
-// The sign-in for development never leaves this machine, whatever its listener.
-func TestTheDevelopmentSignInIsNotExposed(t *testing.T) {
+// The development sign-in is refused on any listener but loopback.
+func TestRefusesAnExposedDevelopmentSignIn(t *testing.T) {
 	l := bound(t, "0.0.0.0:0")
 	cfg := Config{Services: shopServices(), Data: t.TempDir(), Dev: true, Token: "a-secret-of-all-processes", Listeners: map[string]net.Listener{Gateway: l}}
 	if _, err := Start(t.Context(), cfg, slog.New(slog.DiscardHandler), []Service{plain(Gateway)}); err == nil || !strings.Contains(err.Error(), "development sign-in") {
@@ -135,7 +135,7 @@ func TestTheDevelopmentSignInIsNotExposed(t *testing.T) {
 	}
 }
 
-func TestTokensThatAreNone(t *testing.T) {
+func TestRefusesInvalidTokens(t *testing.T) {
 	for token, want := range map[string]string{
 		"": "", "inner": "", "a.B-c_d~e+f/g==": "",
 		" ": "is blank", "\t\n": "is blank", "\u00a0": "is blank",
@@ -152,7 +152,7 @@ func TestTokensThatAreNone(t *testing.T) {
 	}
 }
 
-// Which guesses are refused at the start of every process, not only of the gateway.
+// Every process refuses invalid CORS_ORIGINS and ALLOWED_HOSTS at start, not only the gateway.
 func TestOriginsAndHostsAreCheckedAtTheStart(t *testing.T) {
 	for set, want := range map[string]string{
 		"CORS_ORIGINS=": "", "ALLOWED_HOSTS=": "", "CORS_ORIGINS=https://shop.example,*": "", "ALLOWED_HOSTS=shop.example, api.shop.example:8443": "",
@@ -168,8 +168,8 @@ func TestOriginsAndHostsAreCheckedAtTheStart(t *testing.T) {
 	}
 }
 
-// A shop's listeners are guarded from their first moment, by what the configuration
-// says of hosts; what comes as RPC has no listener.
+// The guard protects a shop's listeners from the first moment, with the hosts of the
+// configuration. RPC has no listener.
 func TestListenersAreGuarded(t *testing.T) {
 	l := bound(t, "127.0.0.1:0")
 	cfg := Config{

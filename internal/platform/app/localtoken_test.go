@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestTheLocalTokenIsBesideTheDatabase(t *testing.T) {
+func TestLocalTokenIsBesideTheDatabase(t *testing.T) {
 	dir := t.TempDir()
 	c := Config{Data: dir}
 	file := filepath.Join(dir, "gateway.db.pass")
@@ -31,7 +31,7 @@ func TestTheLocalTokenIsBesideTheDatabase(t *testing.T) {
 	}
 }
 
-func TestWhereThereIsNoLocalToken(t *testing.T) {
+func TestNoLocalTokenWithServersOrAToken(t *testing.T) {
 	for what, c := range map[string]Config{
 		"a token":              {Data: "data", Token: "inner"},
 		"PostgreSQL":           {DatabaseURL: "postgres://localhost/shop"},

@@ -28,15 +28,15 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// stuck is the patience of the checks in these tests.
+// stuck is the stall timeout of the checks in these tests.
 const stuck = time.Second
 
-// rig is one instance of a service that reads "inventory" and publishes "sales".
+// rig is one instance of a service that consumes "inventory" and publishes "sales".
 type rig struct {
 	*Shop
 
 	address string
-	fetch   atomic.Pointer[func(ctx context.Context) error] // what its reader does; nil for nothing
+	fetch   atomic.Pointer[func(ctx context.Context) error] // Fetch of its consumer; nil: no-op
 }
 
 // Fetch implements consumer.Handler.
@@ -63,7 +63,7 @@ func eachDatabase(t *testing.T, test func(t *testing.T, cfg Config)) {
 	})
 }
 
-// onPostgres returns a configuration with schemas of the test's own.
+// onPostgres returns a configuration with a schema prefix unique to the test.
 func onPostgres(t *testing.T, server string) Config {
 	t.Helper()
 	prefix := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12] + "_"
@@ -113,7 +113,7 @@ func begin(t *testing.T, cfg Config, own ...ready.Check) *rig {
 
 func (g *rig) db() *gorm.DB { return g.instances[0].db }
 
-// readiness asks /readyz.
+// readiness calls /readyz.
 func (g *rig) readiness(t *testing.T) (status int, checks map[string]ready.Result) {
 	t.Helper()
 	var said struct{ Checks []ready.Result }
@@ -150,7 +150,7 @@ func (g *rig) becomesReady(t *testing.T) {
 	g.until(t, "ready", func(status int, _ map[string]ready.Result) bool { return status == http.StatusOK })
 }
 
-// fails waits until a check fails with a reason that has want in it.
+// fails waits until a check fails with a detail that contains want.
 func (g *rig) fails(t *testing.T, check, want string) {
 	t.Helper()
 	g.until(t, fmt.Sprintf("%s fails with %q", check, want), func(status int, checks map[string]ready.Result) bool {
@@ -189,8 +189,8 @@ func (g *rig) place(t *testing.T) {
 	g.instances[0].wake()
 }
 
-// tell publishes an event of inventory.
-func (g *rig) tell(t *testing.T) {
+// publish publishes an event of inventory.
+func (g *rig) publish(t *testing.T) {
 	t.Helper()
 	e := events.New("inventory.sku_processed", "A", 1, "/skus/A")
 	body, err := e.Encode()
@@ -216,13 +216,13 @@ func TestNotReadyWhileTheDatabaseTakesNoWrites(t *testing.T) {
 	})
 }
 
-// Asking takes no time while the database hangs, however many ask.
+// /readyz responds at once while the database hangs, also to many concurrent requests.
 func TestReadinessAnswersWhileTheDatabaseHangs(t *testing.T) {
 	t.Parallel()
 	server, proxy := hangable(t)
 	g := begin(t, onPostgres(t, server))
 	g.becomesReady(t)
-	proxy.Delay(10 * time.Second) // longer than any probe waits, on new connections, too
+	proxy.Delay(10 * time.Second) // longer than the timeout of any probe; also on new connections
 	t.Cleanup(proxy.Mend)
 	slowest := time.Duration(0)
 	g.until(t, "not ready", func(status int, checks map[string]ready.Result) bool {
@@ -246,8 +246,8 @@ func hangable(t *testing.T) (server string, proxy *nodes.Proxy) {
 	return before + "@" + proxy.Address() + "/" + rest, proxy
 }
 
-// A relay that sends nothing fails its check, though it has no error itself: another
-// process holds what it needs.
+// A relay that sends nothing fails its check although it has no error: another process holds the
+// lock that it needs.
 func TestNotReadyWhileNothingIsSent(t *testing.T) {
 	t.Parallel()
 	g := begin(t, onPostgres(t, parts.Postgres(t)))
@@ -263,7 +263,7 @@ func TestNotReadyWhileNothingIsSent(t *testing.T) {
 	g.becomesReady(t)
 }
 
-// An event that the log refuses is told of, and makes nothing unready.
+// An event that the log refuses gives a warning. The service stays ready.
 func TestReadyWithARefusedEvent(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, cfg Config) {
 		g := begin(t, cfg)
@@ -277,7 +277,8 @@ func TestReadyWithARefusedEvent(t *testing.T) {
 	})
 }
 
-// A relay whose every attempt fails is not ready, and says why, as /subscriptions does.
+// While every attempt of the relay fails, the service is not ready. /readyz and /subscriptions
+// give the reason.
 func TestNotReadyWhileTheRelayFails(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, cfg Config) {
 		g := begin(t, cfg)
@@ -293,7 +294,7 @@ func TestNotReadyWhileTheRelayFails(t *testing.T) {
 	})
 }
 
-func TestNotReadyWhileAReaderFailsOrHangs(t *testing.T) {
+func TestNotReadyWhileAConsumerFailsOrHangs(t *testing.T) {
 	for name, do := range map[string]func(ctx context.Context) error{
 		"fails": func(context.Context) error { return fmt.Errorf("%w: inventory is gone", bus.ErrUnavailable) },
 		"hangs": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
@@ -303,7 +304,7 @@ func TestNotReadyWhileAReaderFailsOrHangs(t *testing.T) {
 				g := begin(t, cfg)
 				g.becomesReady(t)
 				g.fetch.Store(&do)
-				g.tell(t)
+				g.publish(t)
 				g.fails(t, "reader inventory", "fetch: ")
 				g.fetch.Store(nil)
 				g.becomesReady(t)
@@ -312,8 +313,7 @@ func TestNotReadyWhileAReaderFailsOrHangs(t *testing.T) {
 	}
 }
 
-// The instance that stands by is ready and names the leader; without one that gets the
-// work done, it is not.
+// A standby instance is ready and names the leader. It is not ready if no instance can consume.
 func TestReadinessOfAStandby(t *testing.T) {
 	t.Parallel()
 	cfg := onPostgres(t, parts.Postgres(t))
@@ -330,11 +330,11 @@ func TestReadinessOfAStandby(t *testing.T) {
 	standby.until(t, "the leader", func(status int, checks map[string]ready.Result) bool {
 		return status == http.StatusOK && checks["lease"].Detail == "this instance holds the lease"
 	})
-	standby.exec(t, "DROP SCHEMA "+cfg.SchemaPrefix+"sales CASCADE") // in which nobody can read
+	standby.exec(t, "DROP SCHEMA "+cfg.SchemaPrefix+"sales CASCADE") // so that no instance can consume
 	standby.fails(t, "lease", "no instance consumes")
 }
 
-// Somebody renews the lease and does nothing: whoever stands by sees events wait.
+// A holder renews the lease but does nothing. The standby instance detects that events wait.
 func TestNotReadyWhileTheLeaderDoesNothing(t *testing.T) {
 	t.Parallel()
 	g := begin(t, onPostgres(t, parts.Postgres(t)))
@@ -352,13 +352,13 @@ func TestNotReadyWhileTheLeaderDoesNothing(t *testing.T) {
 	g.until(t, "standing by", func(_ int, checks map[string]ready.Result) bool {
 		return checks["lease"].Detail == "standby; leader ghost"
 	})
-	g.tell(t)
+	g.publish(t)
 	g.fails(t, "reader inventory", "the position does not move")
 	end()
 	g.becomesReady(t)
 }
 
-// A dead holder's lease in the far future is no leader.
+// A lease of a dead holder that expires far in the future does not keep the leader out.
 func TestReadyAgainAfterALeaseInTheFuture(t *testing.T) {
 	t.Parallel()
 	cfg := onPostgres(t, parts.Postgres(t))
@@ -375,7 +375,7 @@ func TestReadyAgainAfterALeaseInTheFuture(t *testing.T) {
 	})
 }
 
-// On RabbitMQ: a history that does not exist, and an exchange that cannot be one.
+// RabbitMQ only: the history is missing, or its exchange has another type.
 func TestNotReadyWithoutAHistory(t *testing.T) {
 	t.Parallel()
 	server := parts.RabbitMQ(t)
@@ -404,12 +404,12 @@ func TestNotReadyWithoutAHistory(t *testing.T) {
 	if err := ch.ExchangeDelete(prefix+"sales", false, false); err != nil {
 		t.Fatal(err)
 	}
-	g.tell(t) // and so declares it
+	g.publish(t) // declares the history
 	g.becomesReady(t)
 }
 
-// A service's own check makes it unready, and is measured.
-func TestAServicesOwnCheck(t *testing.T) {
+// A failed check of the service itself makes it unready, and is in /metrics.
+func TestReadinessIncludesChecksOfTheService(t *testing.T) {
 	t.Parallel()
 	var stands atomic.Bool
 	g := begin(t, Config{Services: shopServices(), Data: t.TempDir()}, ready.Check{

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestStreamsAreOfServicesThatPublish(t *testing.T) {
+func TestStreamsNamesPublishingServices(t *testing.T) {
 	all := []Service{{Name: "sales"}, {Name: "stats", ConsumerOnly: true}, {Name: "catalog"}}
 	if got := Streams(all); !slices.Equal(got, []string{"sales", "catalog"}) {
 		t.Errorf("the streams are %q", got)
@@ -16,9 +16,8 @@ func TestStreamsAreOfServicesThatPublish(t *testing.T) {
 	}
 }
 
-// A list of services that cannot work is refused at start, by an error that names who
-// is at fault and what to do.
-func TestMistakesInTheListOfServices(t *testing.T) {
+// The error for an invalid list of services names the service and says what to change.
+func TestCheckServicesNamesMistakes(t *testing.T) {
 	for want, all := range map[string][]Service{
 		"": {
 			{Name: "sales", Public: []Route{{Path: "/orders"}, {Path: "/orders/{id}/ship"}}},
@@ -63,7 +62,7 @@ func TestMistakesInTheListOfServices(t *testing.T) {
 	}
 }
 
-func TestConsumersAreThoseDeclared(t *testing.T) {
+func TestRefusesUndeclaredConsumers(t *testing.T) {
 	s := Service{Name: "loyalty", Reads: []string{"sales"}}
 	for _, c := range []struct {
 		followed []string
@@ -79,7 +78,7 @@ func TestConsumersAreThoseDeclared(t *testing.T) {
 	}
 }
 
-func TestPortsFollowTheList(t *testing.T) {
+func TestPortsFollowTheOrderOfServices(t *testing.T) {
 	c := Config{Port: 9000, Services: []string{"inventory", "loyalty"}}
 	for name, want := range map[string]int{Gateway: 9000, "inventory": 9001, "loyalty": 9002, "nobody": 0} {
 		if got := c.PortOf(name); got != want {
@@ -88,7 +87,7 @@ func TestPortsFollowTheList(t *testing.T) {
 	}
 }
 
-// Whoever starts a service that others cannot find is told so.
+// Start refuses a service that the other services could not find.
 func TestStartRefusesAServiceThatIsNotListed(t *testing.T) {
 	_, err := Start(t.Context(), Config{Services: []string{"sales"}, Data: t.TempDir()}, nil, []Service{plain("loyalty")})
 	if err == nil || !strings.Contains(err.Error(), `the service "loyalty" is not among those of the configuration (sales)`) {
@@ -96,7 +95,7 @@ func TestStartRefusesAServiceThatIsNotListed(t *testing.T) {
 	}
 }
 
-// The variables of a service follow its name.
+// The names of a service's variables begin with its name.
 func TestVariablesOfAService(t *testing.T) {
 	environment(t, "LOYALTY_URL=http://points:80", "LOYALTY_DATABASE_URL=sqlite:/srv/points.db")
 	cfg, err := FromEnvironment([]string{"loyalty"})

@@ -16,7 +16,7 @@ import (
 	"quadrille/internal/platform/rest"
 )
 
-// serving runs a shop of one service that has this handler.
+// serving runs a shop with one service that serves handler.
 func serving(t *testing.T, stopWithin time.Duration, handler http.HandlerFunc) (s *Shop, address string) {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -37,7 +37,7 @@ func serving(t *testing.T, stopWithin time.Duration, handler http.HandlerFunc) (
 	return s, l.Addr().String()
 }
 
-// say connects and sends; what comes back is for the test to read.
+// say opens a connection and sends text. The test reads the response.
 func say(t *testing.T, address, text string) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
@@ -54,9 +54,9 @@ func say(t *testing.T, address, text string) net.Conn {
 	return conn
 }
 
-// A request that waits for somebody who does not answer holds up no stop; its sender
-// is told.
-func TestStopCallsOffWhatWaits(t *testing.T) {
+// A request that waits for a response that never comes does not delay the stop. Its client gets
+// a response.
+func TestStopCancelsRequestsThatWait(t *testing.T) {
 	t.Parallel()
 	const within = 3 * time.Second
 	begun := make(chan struct{})
@@ -64,7 +64,7 @@ func TestStopCallsOffWhatWaits(t *testing.T) {
 		close(begun)
 		<-r.Context().Done()
 		if cause := context.Cause(r.Context()); !errors.Is(cause, rest.ErrStopping) {
-			t.Errorf("it was called off since %v", cause)
+			t.Errorf("it was cancelled because of %v", cause)
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
@@ -73,12 +73,12 @@ func TestStopCallsOffWhatWaits(t *testing.T) {
 	stops(t, s, within)
 	answer, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil || !strings.Contains(answer, "503") {
-		t.Errorf("its sender gets %q, %v", answer, err)
+		t.Errorf("the client got %q, %v", answer, err)
 	}
 }
 
-// Nor does one whose sender never comes to an end.
-func TestStopCutsOffWhoStillSends(t *testing.T) {
+// A client that never finishes its request does not delay the stop.
+func TestStopClosesConnectionsThatStillSend(t *testing.T) {
 	t.Parallel()
 	const within = 3 * time.Second
 	begun := make(chan struct{})
@@ -91,8 +91,8 @@ func TestStopCutsOffWhoStillSends(t *testing.T) {
 	stops(t, s, within)
 }
 
-// A request that needs a little time gets it.
-func TestStopWaitsForAnswers(t *testing.T) {
+// Stop waits for a request that ends soon.
+func TestStopWaitsForResponses(t *testing.T) {
 	t.Parallel()
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	s, address := serving(t, time.Minute, func(_ http.ResponseWriter, r *http.Request) {
@@ -100,7 +100,7 @@ func TestStopWaitsForAnswers(t *testing.T) {
 		select {
 		case <-goOn:
 		case <-r.Context().Done():
-			t.Error("it was called off at once")
+			t.Error("it was cancelled at once")
 		}
 	})
 	conn := say(t, address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -109,12 +109,12 @@ func TestStopWaitsForAnswers(t *testing.T) {
 	go func() { stopped <- s.Stop() }()
 	select {
 	case err := <-stopped:
-		t.Errorf("it stopped before it had answered: %v", err)
+		t.Errorf("it stopped before the response: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	close(goOn)
 	if answer, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(answer, "200") {
-		t.Errorf("its sender gets %q, %v", answer, err)
+		t.Errorf("the client got %q, %v", answer, err)
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
@@ -129,6 +129,6 @@ func stops(t *testing.T, s *Shop, within time.Duration) {
 	}
 	const closing = time.Second // of the database and the log, after the last request
 	if took := time.Since(began); took > within+closing {
-		t.Errorf("it stopped after %s of %s", took, within)
+		t.Errorf("it stopped after %s, want at most %s", took, within)
 	}
 }

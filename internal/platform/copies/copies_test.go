@@ -17,7 +17,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-// thing is what the owner has; Thing is the copy of it.
+// thing is a thing of the owner, Thing its copy.
 type thing struct {
 	id, name string
 	version  int64
@@ -37,20 +37,20 @@ func tables() fstest.MapFS {
 	}
 }
 
-// owner has things by ID and counts the calls for each.
+// owner is a fake owner. It counts how often each thing is fetched.
 type owner struct {
 	things map[string]thing
 	calls  map[string]int
 }
 
-// set makes name the name of a thing and returns the event of it.
+// set sets the name of a thing and returns the event of the change.
 func (o *owner) set(id, name string) events.Event {
 	o.things[id] = thing{id: id, name: name, version: o.things[id].version + 1}
 	return events.SkuProcessed(id, o.things[id].version)
 }
 
 func (o *owner) get(_ context.Context, ids []string) (found []thing, err error) {
-	for _, id := range slices.Backward(ids) { // an owner answers in any order
+	for _, id := range slices.Backward(ids) { // an owner may respond in any order
 		o.calls[id]++
 		if t, exists := o.things[id]; exists {
 			found = append(found, t)
@@ -69,7 +69,7 @@ func (o *owner) all(context.Context) iter.Seq2[thing, error] {
 	}
 }
 
-// each runs test on each database with copies of an owner that has nothing.
+// each runs test on each database with copies of an empty owner.
 func each(t *testing.T, test func(t *testing.T, conn *gorm.DB, o *owner, c *copies.Copies[thing, Thing])) {
 	t.Helper()
 	dbtest.Each(t, "things", tables(), func(t *testing.T, conn *gorm.DB) {
@@ -105,18 +105,18 @@ func checkCopies(t *testing.T, conn *gorm.DB, want string) {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(rows); got != want {
-		t.Errorf("copies are %s, want %s", got, want)
+		t.Errorf("got copies %s, want %s", got, want)
 	}
 }
 
-func TestCopiesFollowTheirOwner(t *testing.T) {
+func TestKeepsCopiesOfTheOwner(t *testing.T) {
 	each(t, func(t *testing.T, conn *gorm.DB, o *owner, c *copies.Copies[thing, Thing]) {
 		b, a, newer := o.set("b", "bee"), o.set("a", "ant"), o.set("b", "bear")
 		deliver(t, conn, c, b, a, newer)
 		deliver(t, conn, c, a, b)
 		checkCopies(t, conn, "[{a ant 1} {b bear 2}]")
 		if o.calls["a"] != 1 || o.calls["b"] != 1 {
-			t.Errorf("asked the owner %v times, want once for each", o.calls)
+			t.Errorf("fetched each thing %v times, want once", o.calls)
 		}
 		gone := o.set("a", "ape")
 		delete(o.things, "a")
@@ -125,7 +125,7 @@ func TestCopiesFollowTheirOwner(t *testing.T) {
 	})
 }
 
-func TestOlderNewsChangesNothing(t *testing.T) {
+func TestKeepsNewerCopies(t *testing.T) {
 	each(t, func(t *testing.T, conn *gorm.DB, o *owner, c *copies.Copies[thing, Thing]) {
 		old := []events.Event{o.set("a", "ant")}
 		news, err := c.Fetch(t.Context(), old)
@@ -138,7 +138,7 @@ func TestOlderNewsChangesNothing(t *testing.T) {
 	})
 }
 
-func TestResynchronisationRemovesWhatIsGone(t *testing.T) {
+func TestResynchronisationRemovesCopiesOfDeletedThings(t *testing.T) {
 	each(t, func(t *testing.T, conn *gorm.DB, o *owner, c *copies.Copies[thing, Thing]) {
 		deliver(t, conn, c, o.set("a", "ant"), o.set("b", "bee"))
 		o.set("b", "bear")
