@@ -16,8 +16,8 @@ import (
 	"quadrille/pkg/rpc/redisrpc"
 )
 
-// call calls by the first transport that the environment names, and prints the
-// result. Params go by position, which is all that naive servers know.
+// call calls a method over the first transport in the environment and prints the result. It
+// sends params by position, since simple servers support nothing else.
 func call(ctx context.Context, method string, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -27,7 +27,7 @@ func call(ctx context.Context, method string, args []string) error {
 	}
 	defer done()
 	client := rpc.NewClient(transport)
-	defer client.Close() //nolint:errcheck // it has its answer
+	defer client.Close() //nolint:errcheck // the response has been read
 	result, err := rpc.Call[json.RawMessage](ctx, client, method, params(args), rpc.Idempotent())
 	var said *rpc.Error
 	if errors.As(err, &said) && said.Data != nil {
@@ -66,7 +66,7 @@ func dial(ctx context.Context) (t rpc.Transport, done func(), err error) {
 	return nil, nil, errNowhere
 }
 
-// dialRedis has replies come as naive servers send them.
+// dialRedis expects each reply on a list of its own, as simple servers send them.
 func dialRedis(url string) (t rpc.Transport, done func(), err error) {
 	r, err := openRedis(url)
 	if err != nil {

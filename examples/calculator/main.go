@@ -1,12 +1,12 @@
-// Command calculator adds and subtracts over JSON-RPC, by every transport at once:
-// the smallest complete use of pkg/rpc.
+// Command calculator adds and subtracts over JSON-RPC, with all transports at the same time.
+// It is the smallest complete use of pkg/rpc.
 //
 //	go run ./examples/calculator serve
 //	go run ./examples/calculator add 1 5.1
 //
-// It serves the Redis list calc of REDIS_URL, the RabbitMQ queue calc of AMQP_URL,
-// and POST /calc on PORT, each where its variable is set. As a client it takes the
-// first of them in that order. CALC_NAME is another name than calc.
+// It serves the Redis list calc of REDIS_URL, the RabbitMQ queue calc of AMQP_URL, and POST
+// /calc on PORT, each if its variable is set. As a client it uses the first of them in this
+// order. CALC_NAME replaces the name calc.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 	"quadrille/pkg/rpc"
 )
 
-// operands are given by name, or by position.
+// operands are the params of both methods, by name or by position.
 type operands struct {
 	A float64 `json:"a"`
 	B float64 `json:"b"`
@@ -39,7 +39,7 @@ func calculator() *rpc.Server {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "calculator:", err)
 		os.Exit(1)
@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string) error {
 	}
 }
 
-// errNowhere: the environment names no transport.
+// errNowhere reports that the environment names no transport.
 var errNowhere = errors.New("set REDIS_URL, AMQP_URL or PORT, or several of them")
 
 // name returns the name of list, queue and path.

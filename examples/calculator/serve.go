@@ -18,8 +18,7 @@ import (
 	"quadrille/pkg/rpc/redisrpc"
 )
 
-// serve serves by every transport that the environment names, until ctx ends or one
-// of them fails.
+// serve serves over every transport in the environment, until ctx ends or one of them fails.
 func serve(ctx context.Context) error {
 	calc, served := calculator(), 0
 	group, ctx := errgroup.WithContext(ctx)
@@ -56,7 +55,8 @@ func serveRedis(ctx context.Context, calc *rpc.Server, url string) error {
 	return server.Run(ctx)
 }
 
-// serveRabbitMQ declares the queue as naive programs do, which come before or after.
+// serveRabbitMQ declares the queue with the same properties as simple programs, which may
+// declare it before or after.
 func serveRabbitMQ(ctx context.Context, calc *rpc.Server, url string) error {
 	if err := broker.Check([]string{url}); err != nil {
 		return fmt.Errorf("AMQP_URL: %w", err)

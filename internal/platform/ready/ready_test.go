@@ -15,10 +15,10 @@ import (
 
 var errBroken = errors.New("it is broken")
 
-// patient is how long trouble has to last in these tests.
+// patient is the time after which trouble fails a check in these tests.
 const patient = 20 * time.Second
 
-// bench is a registry of one check whose probe finds what the test says.
+// bench is a registry with one check, whose probe returns the finding that the test sets.
 type bench struct {
 	*ready.Registry
 
@@ -77,14 +77,14 @@ func TestTroubleFailsOnlyWhenItLasts(t *testing.T) {
 		b.find(ready.Finding{Err: errBroken})
 		time.Sleep(patient / 2)
 		if r := b.is(t, ready.Suspect); r.Detail != errBroken.Error() || r.Since == nil || r.Remedy != "mend it" {
-			t.Errorf("does not say what is wrong: %+v", r)
+			t.Errorf("does not report the trouble: %+v", r)
 		}
 		b.find(ready.Finding{})
 		time.Sleep(3 * time.Second)
 		b.is(t, ready.OK)
 		b.find(ready.Finding{Err: errBroken})
 		time.Sleep(patient / 2)
-		b.is(t, ready.Suspect) // counted anew
+		b.is(t, ready.Suspect) // the time starts again
 		time.Sleep(patient)
 		r := b.is(t, ready.Failing)
 		if want := "relay: it is broken (mend it)"; r.Reason() != want {
@@ -93,7 +93,7 @@ func TestTroubleFailsOnlyWhenItLasts(t *testing.T) {
 	})
 }
 
-func TestAFailedCheckIsWellWhenItStaysWell(t *testing.T) {
+func TestFailedCheckPassesAfterSeveralGoodProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := begin(t, ready.Check{Every: time.Second})
 		b.find(ready.Finding{Err: errBroken})
@@ -109,13 +109,13 @@ func TestAFailedCheckIsWellWhenItStaysWell(t *testing.T) {
 		b.find(ready.Finding{Detail: "well"})
 		time.Sleep(3 * time.Second)
 		if r := b.is(t, ready.OK); r.Detail != "well" || r.Since != nil || r.Remedy != "" {
-			t.Errorf("tells of trouble that is over: %+v", r)
+			t.Errorf("reports trouble that is over: %+v", r)
 		}
 	})
 }
 
-// A service that never reached what it needs is not ready, however short it is.
-func TestWhatIsNeededFailsAtOnceBeforeItWasWell(t *testing.T) {
+// A needed check fails without delay until it has passed once.
+func TestNeededCheckFailsAtOnceBeforeFirstPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := begin(t, ready.Check{Needed: true, Probe: func(context.Context) ready.Finding { return ready.Finding{Err: errBroken} }})
 		b.is(t, ready.Failing)
@@ -129,8 +129,8 @@ func TestWhatIsNeededFailsAtOnceBeforeItWasWell(t *testing.T) {
 	})
 }
 
-// Whoever finds trouble may know when it began, and how long it is usual.
-func TestAFindingKnowsBetter(t *testing.T) {
+// A finding may say when the trouble began, and how long to tolerate it.
+func TestFindingOverridesSinceRemedyAndPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := begin(t, ready.Check{})
 		began := time.Now().Add(-time.Hour)
@@ -145,7 +145,7 @@ func TestAFindingKnowsBetter(t *testing.T) {
 	})
 }
 
-func TestAdviceMakesNothingUnready(t *testing.T) {
+func TestAdvisoryCheckKeepsServiceReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := begin(t, ready.Check{Advisory: true})
 		b.find(ready.Finding{Err: errBroken})
@@ -157,9 +157,9 @@ func TestAdviceMakesNothingUnready(t *testing.T) {
 	})
 }
 
-// A probe that hangs, whether or not it minds its context, fails the check; asking
-// takes no time, and holds up no other check.
-func TestAProbeThatHangs(t *testing.T) {
+// A probe that hangs fails its check, even if it ignores its context. Results does not wait
+// for it.
+func TestHangingProbeFailsCheck(t *testing.T) {
 	for name, hang := range map[string]func(ctx context.Context, end <-chan struct{}){
 		"until its context ends": func(ctx context.Context, _ <-chan struct{}) { <-ctx.Done() },
 		"whatever its context":   func(_ context.Context, end <-chan struct{}) { <-end },
@@ -181,7 +181,7 @@ func TestAProbeThatHangs(t *testing.T) {
 				asked := time.Now()
 				b.is(t, ready.Failing)
 				if took := time.Since(asked); took > 0 {
-					t.Errorf("asking took %s", took)
+					t.Errorf("Results took %s", took)
 				}
 				hangs.Store(false)
 				close(end)
@@ -192,15 +192,15 @@ func TestAProbeThatHangs(t *testing.T) {
 	}
 }
 
-// Before the first probes nothing is known, and whoever asks waits for a moment only.
-func TestNothingIsKnownAtFirst(t *testing.T) {
+// Before the first probe has ended, Results waits for at most 3 seconds.
+func TestCheckIsUnknownBeforeFirstProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := make(chan struct{})
 		b := begin(t, ready.Check{Probe: func(context.Context) ready.Finding { <-end; return ready.Finding{} }})
 		asked := time.Now()
 		b.is(t, ready.Unknown)
 		if took := time.Since(asked); took > 3*time.Second {
-			t.Errorf("asking took %s", took)
+			t.Errorf("Results took %s", took)
 		}
 		close(end)
 		synctest.Wait()
@@ -208,8 +208,8 @@ func TestNothingIsKnownAtFirst(t *testing.T) {
 	})
 }
 
-// A thousand who ask at once cause no probe.
-func TestAskingCausesNoProbe(t *testing.T) {
+// A thousand concurrent calls of Results run no additional probe.
+func TestResultsRunsNoProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var probes atomic.Int32
 		b := begin(t, ready.Check{Probe: func(context.Context) ready.Finding { probes.Add(1); return ready.Finding{} }})

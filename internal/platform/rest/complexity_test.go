@@ -50,7 +50,7 @@ func send(t testing.TB, h http.Handler, method, target, body string) (int, fault
 	var p fault.Problem
 	if w.Code >= http.StatusBadRequest {
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
-			t.Errorf("answered by no problem: %.200s", w.Body)
+			t.Errorf("the response is not a problem document: %.200s", w.Body)
 		}
 	}
 	return w.Code, p
@@ -266,7 +266,7 @@ func FuzzComplexity(f *testing.F) {
 		}
 		status, p := send(t, h, http.MethodPost, "/orders", string(body))
 		if status >= http.StatusInternalServerError || len(p.Errors) > fault.MaxFields {
-			t.Errorf("it is answered with %d and %d findings", status, len(p.Errors))
+			t.Errorf("got status %d with %d findings", status, len(p.Errors))
 		}
 	})
 }

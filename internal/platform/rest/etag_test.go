@@ -25,7 +25,7 @@ func TestIfMatchComparesStrongly(t *testing.T) {
 	}
 	all := "*"
 	if IfMatch(nil)(0) != nil || IfMatch(&all)(0) == nil || NotModified(nil, 7) {
-		t.Error("what is not there matches, or a header that is not there does not")
+		t.Error("a missing resource matches, or a missing header does not")
 	}
 }
 
@@ -41,12 +41,12 @@ func FuzzIfMatch(f *testing.F) {
 func TestCursorsAreBoundToTheirList(t *testing.T) {
 	cursor := EncodeCursor("skus", "85123A")
 	if key, err := DecodeCursor("skus", &cursor); err != nil || key != "85123A" {
-		t.Errorf("came back as %q, %v", key, err)
+		t.Errorf("decoded as %q, %v", key, err)
 	}
 	if key, err := DecodeCursor("skus", nil); err != nil || key != "" {
 		t.Errorf("no cursor is %q, %v", key, err)
 	}
-	for i := range cursor { // every single character that is another one is noticed
+	for i := range cursor { // detects a change of any single character
 		other := "A"
 		if cursor[i] == 'A' {
 			other = "B"

@@ -29,7 +29,7 @@ func asked(t *testing.T, cfg GuardConfig, method, path, host string, header ...s
 	var p fault.Problem
 	if w.Code != http.StatusNoContent && method != http.MethodHead {
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code || p.Code == "" || p.Detail == "" {
-			t.Errorf("%s %s is answered by no problem: %s (%v)", method, host, w.Body, err)
+			t.Errorf("%s %s: the response is not a problem document: %s (%v)", method, host, w.Body, err)
 		}
 	}
 	if w.Code != http.StatusNoContent && (w.Header().Get("Content-Type") != fault.ProblemType || w.Header().Get("X-Request-ID") == "") {
@@ -84,7 +84,7 @@ func TestForeignOriginCannotChangeState(t *testing.T) {
 		{"POST", named, []string{"Origin", "https://.shop.example"}, 403},
 		{"POST", named, []string{"Origin", "https://evil.example/.shop.example"}, 403},
 		{"POST", named, []string{"Origin", "http://a.dev.example"}, 403},
-		{"POST", named, []string{"Origin", "https://evil.example"}, 403}, // * trusts nobody
+		{"POST", named, []string{"Origin", "https://evil.example"}, 403}, // * trusts no origin
 		{"POST", []string{"*"}, []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, 403},
 	} {
 		got, p := asked(t, GuardConfig{Loopback: true, Origins: c.origins}, c.method, "/orders", own, c.header...)
@@ -122,7 +122,7 @@ func TestLoopbackRefusesForeignHosts(t *testing.T) {
 func TestHostIsCheckedOnlyWithAllowedHosts(t *testing.T) {
 	for host, want := range map[string]int{"evil.example": 204, "192.0.2.1:8080": 204, "": 204} {
 		if got, _ := asked(t, GuardConfig{}, "GET", "/orders", host); got != want {
-			t.Errorf("nothing is said, host %q: %d", host, got)
+			t.Errorf("without ALLOWED_HOSTS, host %q: %d", host, got)
 		}
 	}
 	cfg := GuardConfig{AllowedHosts: []string{"shop.example"}, OwnHosts: []string{"sales"}}
@@ -150,7 +150,7 @@ func TestRequestWithoutHostPassesInHTTP10(t *testing.T) {
 		t.Error("HTTP/1.0 is refused")
 	}
 	if r.Host = "evil.example"; g.knows(r) {
-		t.Error("a name is taken in HTTP/1.0")
+		t.Error("a foreign name is accepted in HTTP/1.0")
 	}
 }
 

@@ -80,14 +80,14 @@ func TestHeadEqualsGetWithoutBody(t *testing.T) {
 		}
 	}
 	if !strings.Contains(log.String(), "method=HEAD path=/things") {
-		t.Errorf("the log has it as something else: %s", log.String())
+		t.Errorf("the log has no HEAD request: %s", log.String())
 	}
 	for _, method := range []string{http.MethodDelete, http.MethodOptions} {
 		got, _ := ask(method, "/things")
 		allow := strings.Split(got.Header.Get("Allow"), ", ")
 		slices.Sort(allow)
 		if !slices.Equal(allow, []string{"GET", "HEAD", "OPTIONS"}) {
-			t.Errorf("%s is told %v may be", method, allow)
+			t.Errorf("%s: Allow is %v", method, allow)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func TestOutliveEndsWithProcessNotWithCaller(t *testing.T) {
 	stopped(ErrStopping)
 	<-alone.Done()
 	if !errors.Is(context.Cause(alone), ErrStopping) {
-		t.Errorf("it ended since %v", context.Cause(alone))
+		t.Errorf("the cause is %v, want ErrStopping", context.Cause(alone))
 	}
 	if plain, end := Outlive(caller); plain.Err() != nil {
 		t.Error("without a stop it ended with its caller")
