@@ -16,8 +16,8 @@ type Service struct {
 // Summary returns the figures of all orders.
 func (s *Service) Summary(ctx context.Context) (Summary, error) { return s.store.Summary(ctx) }
 
-// Daily returns the sales of each day from from to to (YYYY-MM-DD, UTC), both inclusive. An
-// empty day sets no bound.
+// Daily returns the sales of each day between from and to (YYYY-MM-DD, UTC), both inclusive.
+// An empty day sets no bound.
 func (s *Service) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	if err := checkDays(from, to); err != nil {
 		return nil, err

@@ -77,8 +77,8 @@ func (s *store) Summary(ctx context.Context) (Summary, error) {
 	return all, db.Wrap(err, "sum up orders")
 }
 
-// Daily returns the sales of each day from from to to, both inclusive. An empty day sets no
-// bound.
+// Daily returns the sales of each day between from and to, both inclusive. An empty day sets
+// no bound.
 func (s *store) Daily(ctx context.Context, from, to string) ([]Daily, error) {
 	q := s.db.WithContext(ctx).Model(&Order{}).Where("status IN ?", sold())
 	if from != "" {
