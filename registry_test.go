@@ -62,18 +62,18 @@ func TestEveryServiceHasItsLines(t *testing.T) {
 // A newcomer forgets each line in turn, and is told which and where it goes.
 func TestMissingLinesAreNamed(t *testing.T) {
 	d := readDeployment(t)
-	folders, names := append(serviceFolders(t), "loyalty"), append(services.Names(), "loyalty")
+	folders, names := append(serviceFolders(t), "albums"), append(services.Names(), "albums")
 	got := append(d.missing(folders, services.Names()), d.missing(folders, names)...)
 	want := []string{
-		`services/loyalty is not in the registry: add loyalty.New() as the last line of All in services/registry.go`,
-		`services/loyalty has no line in Procfile: add "loyalty: quadrille serve loyalty"`,
-		`services/loyalty has no container in docker-compose.yml: add "  loyalty: { <<: *service, command: [serve, loyalty], healthcheck: { <<: *healthcheck, test: [CMD, /quadrille, healthy, loyalty] } }" to services`,
-		fmt.Sprintf(`services/loyalty has no URL in docker-compose.yml: add "    LOYALTY_URL: http://loyalty:%d" to the environment of x-service`, 8080+len(names)),
+		`services/albums is not in the registry: add albums.New() as the last line of All in services/registry.go`,
+		`services/albums has no line in Procfile: add "albums: quadrille serve albums"`,
+		`services/albums has no container in docker-compose.yml: add "  albums: { <<: *service, command: [serve, albums], healthcheck: { <<: *healthcheck, test: [CMD, /quadrille, healthy, albums] } }" to services`,
+		fmt.Sprintf(`services/albums has no URL in docker-compose.yml: add "    ALBUMS_URL: http://albums:%d" to the environment of x-service`, 8080+len(names)),
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("told is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if got := d.missing(serviceFolders(t), names); !slices.Contains(got, "loyalty is in services/registry.go and has no folder services/loyalty: give the service the name of its folder") {
+	if got := d.missing(serviceFolders(t), names); !slices.Contains(got, "albums is in services/registry.go and has no folder services/albums: give the service the name of its folder") {
 		t.Errorf("told is %q", got)
 	}
 }

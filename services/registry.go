@@ -27,3 +27,6 @@ func All() []app.Service {
 
 // Names returns the names of All.
 func Names() []string { return app.Names(All()) }
+
+// ConsumersOnly returns the names of the services that publish no events.
+func ConsumersOnly() []string { return app.ConsumersOnly(All()) }

@@ -45,7 +45,7 @@ expects the services on this machine, on the ports that up uses (PORT and follow
 				return err
 			}
 			defer connections.Close() //nolint:errcheck // all responses have been read
-			cfg := audit.Config{URL: env.URL, Services: services.Names(), HTTP: connections.HTTP(0)}
+			cfg := audit.Config{URL: env.URL, Services: services.Names(), Optional: services.ConsumersOnly(), HTTP: connections.HTTP(0)}
 			report, err := audit.AtRest(cmd.Context(), cfg, wait)
 			if err != nil {
 				return err

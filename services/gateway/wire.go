@@ -84,7 +84,7 @@ func build(d app.Deps, cfg Config) (app.Components, error) {
 		}
 	}
 	answers := &idempotency.Store{DB: d.DB}
-	audits := &edge.AuditRunner{DB: d.DB, Log: d.Log, Shop: audit.Config{URL: d.URL, Services: app.Names(cfg.Services), HTTP: d.HTTP}, Wait: auditWait}
+	audits := &edge.AuditRunner{DB: d.DB, Log: d.Log, Shop: audit.Config{URL: d.URL, Services: app.Names(cfg.Services), Optional: app.ConsumersOnly(cfg.Services), HTTP: d.HTTP}, Wait: auditWait}
 	server, err := edge.New(edge.Config{
 		Log: d.Log, Metrics: d.Metrics, Upstreams: upstreams, Services: cfg.Services, Document: document,
 		Authenticate: callers.Authenticate, Keys: callers.Keys, Dev: dev, Limiter: limiter,

@@ -159,7 +159,7 @@ func (s *shop) awaitIdle() {
 }
 
 func (s *shop) audited() audit.Config {
-	return audit.Config{URL: s.machine.URL, Services: services.Names()}
+	return audit.Config{URL: s.machine.URL, Services: services.Names(), Optional: services.ConsumersOnly()}
 }
 
 // audit compares what the services know, and fails the test if they differ.

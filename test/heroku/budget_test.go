@@ -19,13 +19,13 @@ const noted = 16 << 10
 func (p *platform) checkBudgets(t *testing.T) {
 	t.Helper()
 	rows := shares(t)
-	worker := rows[theService]
+	worker := rows[theService()]
 	worker[1] *= len(services.Names())
 	kinds := map[string][3]int{"web": rows["`web`"], "worker": worker, release: rows["`release`, while it runs"], "run": rows["one-off: `quadrille audit`"]}
 	for _, d := range p.ever {
 		share, named := kinds[d.kind]
 		if !named {
-			share = rows[theService]
+			share = rows[theService()]
 		}
 		share[2] = 4 // stats is reached over Redis here
 		d.checkShare(t, share)

@@ -100,8 +100,8 @@ func variables() (names []string) {
 	return names
 }
 
-// theService is the row of each single service.
-const theService = "`inventory`, `catalog`, `wishlist`, `sales`, `stats`, each"
+// theService returns the name of the row for one service's process.
+func theService() string { return "`" + strings.Join(services.Names(), "`, `") + "`, each" }
 
 // shares reads the table of connections: who has how many, in the order of its columns.
 func shares(t *testing.T) map[string][3]int {
@@ -120,7 +120,10 @@ func shares(t *testing.T) map[string][3]int {
 // The table's sums are those of its rows, and below what the plans let in.
 func TestGuideAddsUp(t *testing.T) {
 	rows := shares(t)
-	web, service := rows["`web`"], rows[theService]
+	if _, there := rows[theService()]; !there {
+		t.Fatalf("the table of connections in docs/heroku.md has no row %s: add the new service to it, and to the sums below", theService())
+	}
+	web, service := rows["`web`"], rows[theService()]
 	worker := [3]int{service[0], service[1] * len(services.Names()), 0}
 	for name, want := range map[string][3]int{
 		"**all of app.json**":                        plus(web, service, len(services.Names())),
@@ -130,8 +133,11 @@ func TestGuideAddsUp(t *testing.T) {
 		"`release`, while it runs":                   {0, service[1], 0},
 	} {
 		got, there := rows[name]
-		if !there || got != want {
-			t.Errorf("docs/heroku.md has %v for %s, want %v", got, name, want)
+		switch {
+		case !there:
+			t.Errorf("the table of connections in docs/heroku.md has no row %s", name)
+		case got != want:
+			t.Errorf("the table of connections in docs/heroku.md has %v in row %s, want %v", got, name, want)
 		}
 		for _, n := range got {
 			if n > connections {

@@ -18,6 +18,16 @@ func Names(services []Service) []string {
 	return names
 }
 
+// ConsumersOnly returns the names of the services that publish no events.
+func ConsumersOnly(services []Service) (names []string) {
+	for _, s := range services {
+		if s.ConsumerOnly {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
 // Streams returns the names of the streams that services publish: each service that has
 // events publishes one stream, which has its name.
 func Streams(services []Service) []string {

@@ -75,16 +75,11 @@ func compare(n *snapshot) (differences []string) {
 }
 
 // Present returns cfg with the optional services that do not answer listed as absent.
-// Optional services only consume and may be added later; the four that publish are
-// required.
 func Present(ctx context.Context, cfg Config) Config {
 	hc := cfg.client()
 	cfg.Absent = nil
 	for _, service := range cfg.Services {
-		if service != "stats" {
-			continue
-		}
-		if !ops.New(cfg.URL(service), hc).Alive(ctx) {
+		if slices.Contains(cfg.Optional, service) && !ops.New(cfg.URL(service), hc).Alive(ctx) {
 			cfg.Absent = append(cfg.Absent, service)
 		}
 	}

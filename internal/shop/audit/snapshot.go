@@ -22,6 +22,8 @@ type Config struct {
 	URL      func(service string) string
 	Services []string
 	HTTP     *http.Client // nil: http.DefaultClient
+	// Optional names the services that publish nothing, and so may be absent.
+	Optional []string
 	// Absent names the services that the audit leaves out because they do not run.
 	Absent []string
 }

@@ -41,29 +41,29 @@ func TestEveryOperationIsDecided(t *testing.T) {
 	}
 }
 
-// loyalty is the document of a service that the overlay does not know.
-const loyalty = `
-tags: [{ name: points, description: Points of customers. }]
+// albums is the document of a service that the overlay does not know.
+const albums = `
+tags: [{ name: stickers, description: Stickers of customers. }]
 paths:
-  /customers/{customer}/points:
+  /customers/{customer}/stickers:
     parameters: [{ name: customer, in: path, required: true, schema: { type: string, maxLength: 64 } }]
     get:
-      tags: [points]
-      summary: Show the points of a customer
+      tags: [stickers]
+      summary: Show the stickers of a customer
       description: One point for each confirmed order.
-      operationId: getPoints
+      operationId: getStickers
       responses:
-        "200": { description: The points., content: { application/json: { schema: { $ref: "#/components/schemas/Points" } } } }
+        "200": { description: The stickers., content: { application/json: { schema: { $ref: "#/components/schemas/Stickers" } } } }
         default: { description: A problem. }
 components:
   schemas:
-    Points: { type: object, properties: { price: { $ref: "#/components/schemas/Money" } } }
+    Stickers: { type: object, properties: { price: { $ref: "#/components/schemas/Money" } } }
     Money: { type: string }
 `
 
-// withLoyalty composes the documents of all services and loyalty's, with more below the
+// withAlbums composes the documents of all services and albums's, with more below the
 // overlay's paths.
-func withLoyalty(t *testing.T, paths string) (public *yaml.Node, undecided []string, err error) {
+func withAlbums(t *testing.T, paths string) (public *yaml.Node, undecided []string, err error) {
 	t.Helper()
 	overlay, err := readDocument(filepath.Join(gatewayFolder, "overlay.yaml"))
 	if err != nil {
@@ -73,11 +73,11 @@ func withLoyalty(t *testing.T, paths string) (public *yaml.Node, undecided []str
 	if err != nil {
 		t.Fatal(err)
 	}
-	more, err := parseDocument("loyalty", []byte(loyalty))
+	more, err := parseDocument("albums", []byte(albums))
 	if err != nil {
 		t.Fatal(err)
 	}
-	documents["loyalty"] = more
+	documents["albums"] = more
 	patch, err := parseDocument("patch", []byte("paths: "+paths))
 	if err != nil {
 		t.Fatal(err)
@@ -89,16 +89,16 @@ func withLoyalty(t *testing.T, paths string) (public *yaml.Node, undecided []str
 // An operation that the overlay does not mention is not public, and a message names it.
 func TestOperationIsHiddenUnlessPublished(t *testing.T) {
 	t.Parallel()
-	public, undecided, err := withLoyalty(t, "{}")
+	public, undecided, err := withAlbums(t, "{}")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path := range entries(get(public, "paths")) {
-		if strings.Contains(path, "points") {
+		if strings.Contains(path, "stickers") {
 			t.Errorf("%s is public", path)
 		}
 	}
-	want := "GET /customers/{customer}/points of loyalty is not public: services/gateway/overlay.yaml does not mention it."
+	want := "GET /customers/{customer}/stickers of albums is not public: services/gateway/overlay.yaml does not mention it."
 	if len(undecided) != 1 || !strings.HasPrefix(undecided[0], want) {
 		t.Errorf("the messages are %q, want one that begins with %q", undecided, want)
 	}
@@ -107,8 +107,8 @@ func TestOperationIsHiddenUnlessPublished(t *testing.T) {
 // Two lines of the overlay publish an operation of a new service.
 func TestOperationIsPublished(t *testing.T) {
 	t.Parallel()
-	const path = "/api/v1/customers/{customer}/points"
-	public, undecided, err := withLoyalty(t, "{ '"+path+"': { x-from: loyalty, get: { x-roles: [customer] } } }")
+	const path = "/api/v1/customers/{customer}/stickers"
+	public, undecided, err := withAlbums(t, "{ '"+path+"': { x-from: albums, get: { x-roles: [customer] } } }")
 	if err != nil || len(undecided) > 0 {
 		t.Fatal(err, undecided)
 	}
@@ -121,11 +121,11 @@ func TestOperationIsPublished(t *testing.T) {
 			t.Errorf("there is no response %s", status)
 		}
 	}
-	if get(public, "components", "schemas", "Points") == nil {
-		t.Error("the schema Points is missing")
+	if get(public, "components", "schemas", "Stickers") == nil {
+		t.Error("the schema Stickers is missing")
 	}
-	price := text(public, "components", "schemas", "Points", "properties", "price", "$ref")
-	if got := text(public, "components", "schemas", "Money", "type"); price != "#/components/schemas/LoyaltyMoney" || got != "object" {
+	price := text(public, "components", "schemas", "Stickers", "properties", "price", "$ref")
+	if got := text(public, "components", "schemas", "Money", "type"); price != "#/components/schemas/AlbumsMoney" || got != "object" {
 		t.Errorf("a different Money is %s, and the other is of type %s", price, got)
 	}
 }
@@ -134,12 +134,12 @@ func TestOperationIsPublished(t *testing.T) {
 func TestWrongOverlayIsRefused(t *testing.T) {
 	t.Parallel()
 	for paths, want := range map[string]string{
-		"{ /api/v1/points: { x-from: loyalty, get: { x-roles: [] } } }":                              "has no path /points: correct x-from",
-		"{ '/api/v1/customers/{customer}/points': { x-from: loyalty, put: { x-roles: [] } } }":       "has no such operation: remove it",
-		"{ '/api/v1/customers/{customer}/points': { x-from: loyalty, get: { summary: None } } }":     "getPoints does not say who may call it: add x-roles",
+		"{ /api/v1/stickers: { x-from: albums, get: { x-roles: [] } } }":                             "has no path /stickers: correct x-from",
+		"{ '/api/v1/customers/{customer}/stickers': { x-from: albums, put: { x-roles: [] } } }":      "has no such operation: remove it",
+		"{ '/api/v1/customers/{customer}/stickers': { x-from: albums, get: { summary: None } } }":    "getStickers does not say who may call it: add x-roles",
 		"{ /api/v1/x: { get: { x-roles: [], responses: { '200': { $ref: '#/components/x/Y' } } } }}": "#/components/x/Y refers to nothing",
 	} {
-		if _, _, err := withLoyalty(t, paths); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := withAlbums(t, paths); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: the error is %v, want %q", paths, err, want)
 		}
 	}

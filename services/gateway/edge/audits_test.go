@@ -61,7 +61,7 @@ func audited(t *testing.T) (d *testGateway, s *shop, stop func()) {
 	ctx, end := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	d = opened(t, overHTTP, Config{}, s.services(), func(c *Config) {
-		c.Audits.Shop = audit.Config{URL: c.Upstreams.cfg.URL, Services: services.Names(), HTTP: c.Upstreams.cfg.HTTP}
+		c.Audits.Shop = audit.Config{URL: c.Upstreams.cfg.URL, Services: services.Names(), Optional: services.ConsumersOnly(), HTTP: c.Upstreams.cfg.HTTP}
 		running.Go(func() { _ = c.Audits.Run(ctx) })
 	})
 	stop = func() { end(); running.Wait() }

@@ -167,7 +167,7 @@ func TestDocumentMatchesTheServices(t *testing.T) {
 		what := p.method + " " + p.public
 		item, is := root["paths"].(tree)[p.public].(tree)
 		if !is || item[p.method] == nil {
-			t.Errorf("%s is not in the document", what)
+			t.Errorf("%s is not in the public document: publish it in services/gateway/overlay.yaml, then go generate ./services/gateway", what)
 			continue
 		}
 		theirs, ours := formOf(treeIn(t, p.document), p.path, p.method), formOf(root, p.public, p.method)
@@ -223,7 +223,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	}
 	for what := range there {
 		if !documented[what] {
-			t.Errorf("%s is not in the document", what)
+			t.Errorf("%s is not in the public document: publish it in services/gateway/overlay.yaml, then go generate ./services/gateway", what)
 		}
 	}
 	for _, r := range newRouteTable(services.All()) {

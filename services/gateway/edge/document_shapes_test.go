@@ -98,7 +98,7 @@ func sameNames[T ~string](t *testing.T, schema string, documented []any, names [
 		want = append(want, string(name))
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("the enum of the schema %s in services/gateway/openapi.yaml is [%s]: make it [%s]", schema, strings.Join(got, ", "), strings.Join(want, ", "))
+		t.Errorf("the enum of the schema %s is [%s]: make it [%s] in services/gateway/overlay.yaml, then go generate ./services/gateway", schema, strings.Join(got, ", "), strings.Join(want, ", "))
 	}
 }
 

@@ -78,7 +78,7 @@ func TestReportsStateOfAllServices(t *testing.T) {
 		}
 		for _, name := range services.Names() {
 			if want[name] == "" { // a service that this test does not play
-				want[name] = "away does not answer, 0 readers, 0 unsent, 0 dead"
+				want[name] = "away does not respond, 0 readers, 0 unsent, 0 dead"
 			}
 		}
 		for name, state := range want {
