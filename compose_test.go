@@ -21,7 +21,7 @@ import (
 	"quadrille/services"
 )
 
-// composition is what docker-compose.yml says, as far as it is checked.
+// composition holds the parts of docker-compose.yml that the tests check.
 type composition struct {
 	Services map[string]container
 	Volumes  map[string]any
@@ -100,7 +100,7 @@ func processTypes(t *testing.T) map[string][]string {
 	return types
 }
 
-// wanted is what the code says about how it is deployed.
+// wanted holds the deployment that the code requires.
 type wanted struct {
 	processes map[string][]string // command lines by process type
 	variables []string            // that are read

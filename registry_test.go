@@ -24,7 +24,7 @@ func readDeployment(t *testing.T) (d deployment) {
 	return deployment{string(procfile), composeText(t)}
 }
 
-// missing returns what the registry or a file lacks of the services that have these
+// missing lists the entries that the registry or a file lacks for the services with these
 // folders, each with the line to add.
 func (d deployment) missing(folders, registered []string) (found []string) {
 	for _, name := range folders {

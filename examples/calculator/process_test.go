@@ -49,8 +49,8 @@ func calculatorProgram(t *testing.T) string {
 	return program
 }
 
-// patience is how long anything may take that a test waits for.
-const patience = time.Minute
+// waitLimit limits every wait of a test.
+const waitLimit = time.Minute
 
 // process is a program that runs in the background until the test ends.
 type process struct {
@@ -67,7 +67,7 @@ type process struct {
 // runs for too long.
 func command(t *testing.T, env []string, argv ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=C.UTF-8"}, env...)

@@ -11,7 +11,7 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// section is what the README has to say on one transport.
+// section is the README's section on one transport.
 type section struct {
 	export           string // the variable
 	servers, clients []string

@@ -91,7 +91,7 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-func TestNothingToDo(t *testing.T) {
+func TestRefusesNothingToServe(t *testing.T) {
 	t.Parallel()
 	if _, complaint, err := output(t, nil, calculatorProgram(t)); err == nil || !strings.Contains(complaint, "say serve") {
 		t.Errorf("it ends with %v and says %q", err, complaint)
@@ -119,7 +119,7 @@ func TestTerminateUnderACall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(waitLimit))
 	body := `{"jsonrpc":"2.0","method":"add","params":[1,5.1],"id":1}`
 	fmt.Fprintf(conn, "POST /%s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", name, len(body))
 	answers := bufio.NewReader(conn)

@@ -13,8 +13,8 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// transports are what a calculator is reached by, as the Ruby programs spell them,
-// each with what names it in the environment.
+// transports maps the names of transports, as the Ruby programs spell them, to functions
+// that return their environment variables.
 var transports = map[string]func(t *testing.T, name string) string{
 	"redis": func(t *testing.T, name string) string {
 		url := parts.Redis(t)

@@ -94,7 +94,7 @@ func TestCharacterSets(t *testing.T) {
 }
 
 // Bytes that the character set does not have are not replaced in silence.
-func TestWhatACharacterSetDoesNotHave(t *testing.T) {
+func TestRejectsBytesOutsideTheCharacterSet(t *testing.T) {
 	lone := utf16(t, "external_id,sku,quantity\na", unicode.LittleEndian) + "\x00\xd8" + utf16(t, ",B,1\nc,D,2\n", unicode.LittleEndian)[2:]
 	for name, tc := range map[string]struct{ file, charset string }{
 		"half of a UTF-16 pair": {lone, ""},
@@ -114,7 +114,7 @@ func TestWhatACharacterSetDoesNotHave(t *testing.T) {
 	}
 }
 
-func TestFilesThatAreNoCSVAreNamed(t *testing.T) {
+func TestRefusesFilesThatAreNotCSV(t *testing.T) {
 	for name, tc := range map[string]struct{ file, code, says string }{
 		"xlsx":     {"PK\x03\x04…", "csv_malformed", "Excel workbook"},
 		"xls":      {"\xd0\xcf\x11\xe0…", "csv_malformed", "Excel workbook"},
@@ -133,7 +133,7 @@ func TestFilesThatAreNoCSVAreNamed(t *testing.T) {
 	}
 }
 
-func TestCharacterSetsThatAreRefused(t *testing.T) {
+func TestRefusesUnknownCharacterSets(t *testing.T) {
 	for _, name := range []string{"utf-7", "utf-32", "klingon", "iso-2022-kr", "cp437", strings.Repeat("x", 1000)} {
 		if _, err := csvfile.Charset(name); err == nil || !strings.Contains(err.Error(), name[:min(len(name), 40)]) {
 			t.Errorf("%.40s: got %v", name, err)

@@ -80,7 +80,7 @@ func lineEnds(s string) int64 {
 }
 
 // What encoding/csv reads is read alike.
-func TestWellFormedFilesAreReadAsByTheStandardLibrary(t *testing.T) {
+func TestReadsWellFormedFilesLikeTheStandardLibrary(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		field := rapid.StringOfN(rapid.SampledFrom([]rune("ab,;\"\n\t ä")), 0, 5, -1)
 		rows := rapid.SliceOfN(rapid.SliceOfN(field, 3, 3), 0, 8).Draw(t, "rows")
@@ -119,7 +119,7 @@ func TestWellFormedFilesAreReadAsByTheStandardLibrary(t *testing.T) {
 }
 
 // Lines with quotation marks anywhere: no line is lost without being said.
-func TestEveryLineIsReadOrNamed(t *testing.T) {
+func TestReadsOrReportsEveryLine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		bad := rapid.SampledFrom([]string{"\"bad,U1,1", "a,\"b,1", "\"a\"b,U,1", "a\"b,U,1", "a,b,\"", "\"\"\"", ",\"\"x"})
 		lines := rapid.IntRange(1, 60).Draw(t, "lines")

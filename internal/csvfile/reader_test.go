@@ -81,7 +81,7 @@ func TestSeparatorsAndLineEnds(t *testing.T) {
 }
 
 // A declared separator counts as a line, and decides.
-func TestADeclaredSeparator(t *testing.T) {
+func TestUsesTheDeclaredSeparator(t *testing.T) {
 	for name, file := range map[string]string{
 		"semicolon": "sep=;\nexternal_id;sku;quantity\na;B;1\n",
 		"CR LF":     "sep=,\r\nexternal_id,sku,quantity\r\na,B,1\r\n",
@@ -96,7 +96,7 @@ func TestADeclaredSeparator(t *testing.T) {
 	}
 }
 
-func TestHeadersThatAreRefused(t *testing.T) {
+func TestRefusesHeaders(t *testing.T) {
 	for name, tc := range map[string]struct{ file, code, says string }{
 		"nothing":                  {"", "csv_empty", "external_id, sku, quantity"},
 		"blank lines":              {"\n\r\n\r", "csv_empty", ""},
@@ -126,7 +126,7 @@ func TestHeadersThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestColumnsThatAreIgnoredAreNamed(t *testing.T) {
+func TestReportsIgnoredColumns(t *testing.T) {
 	r, err := csvfile.Open(strings.NewReader("Note,external_id,,sku,quantity,\n"), csvfile.Config{Columns: columns()})
 	if err != nil || fmt.Sprint(r.Ignored()) != "[note]" {
 		t.Errorf("got %q, %v", r.Ignored(), err)
@@ -135,7 +135,7 @@ func TestColumnsThatAreIgnoredAreNamed(t *testing.T) {
 
 // A line that cannot be read costs itself. What is around it is read, with the
 // right numbers.
-func TestLinesThatCannotBeRead(t *testing.T) {
+func TestReportsUnreadableLines(t *testing.T) {
 	const quote = "a quotation mark is missing, or one too many"
 	for name, tc := range map[string]struct {
 		body string
@@ -167,7 +167,7 @@ func TestLinesThatCannotBeRead(t *testing.T) {
 }
 
 // A record has at most so many bytes, wherever its fields and lines end.
-func TestARecordIsBounded(t *testing.T) {
+func TestLimitsRecords(t *testing.T) {
 	cfg := csvfile.Config{Columns: columns(), MaxRecord: 40}
 	for name, tc := range map[string]struct {
 		body string
@@ -191,7 +191,7 @@ func TestARecordIsBounded(t *testing.T) {
 
 // What the file's own reader fails with is told, and nothing is taken for the end of
 // the file.
-func TestAFileThatFails(t *testing.T) {
+func TestReturnsReadErrors(t *testing.T) {
 	away := errors.New("away")
 	r, err := csvfile.Open(io.MultiReader(strings.NewReader("external_id,sku,quantity\na,B,1\nc,D,"), iotest.ErrReader(away)), csvfile.Config{Columns: columns()})
 	if err != nil {

@@ -193,7 +193,7 @@ func TestSecondInstanceIsFenced(t *testing.T) {
 	})
 }
 
-func TestFailingReaderLosesNothing(t *testing.T) {
+func TestLosesNothingWhileFailing(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		c, n := &tally{}, 0
 		c.set(func() error { // every third call-back fails
@@ -224,7 +224,7 @@ func TestFailingReaderLosesNothing(t *testing.T) {
 	})
 }
 
-func TestOtherTypesArePassedOver(t *testing.T) {
+func TestSkipsOtherTypes(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		tell(t, log, 0, 10)
 		c := &tally{}

@@ -73,7 +73,7 @@ func letters(t *testing.T, conn *gorm.DB, state string) []deadletter.Letter {
 	return all
 }
 
-func TestCulpritIsSetAsideAndTheRestGoesOn(t *testing.T) {
+func TestDeadLettersTheFailingEventAndProceeds(t *testing.T) {
 	for name, fail := range map[string]func() error{
 		"4xx":   func() error { return fault.FromResponse(400, "", nil) },
 		"409":   func() error { return fault.FromResponse(409, "", nil) },
@@ -114,7 +114,7 @@ func TestCulpritIsSetAsideAndTheRestGoesOn(t *testing.T) {
 
 // What is no CloudEvent is a failure, whatever its bytes; an event of a type that
 // nobody knows is none.
-func TestWhatIsNoEventIsSetAside(t *testing.T) {
+func TestDeadLettersBodiesThatAreNoEvent(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		bodies := []string{"", "not json", "\x00\xff\xfe", `{"specversion":"1.0"}`, `[]`}
 		tell(t, log, 0, 3)
@@ -158,7 +158,7 @@ func TestWhatIsNoEventIsSetAside(t *testing.T) {
 
 // However long something is away, no event is set aside for it; and tries that
 // were made before are not forgotten meanwhile.
-func TestTransientFailuresSetNothingAside(t *testing.T) {
+func TestTransientFailuresMakeNoDeadLetter(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		tell(t, log, 0, 10)
 		broken, tries := errors.New("broken"), 0
@@ -197,7 +197,7 @@ func TestTransientFailuresSetNothingAside(t *testing.T) {
 }
 
 // A letter that cannot be kept keeps the position where it is.
-func TestSettingAsideMovesThePositionInTheSameTransaction(t *testing.T) {
+func TestDeadLetterMovesThePositionInItsTransaction(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		tell(t, log, 0, 3)
 		r := readPicky(t, conn, log, &picky{bad: map[string]func() error{"A1": func() error { return errors.New("no") }}})
@@ -224,7 +224,7 @@ func TestSettingAsideMovesThePositionInTheSameTransaction(t *testing.T) {
 	})
 }
 
-func TestRetryHandlesTheEventOnce(t *testing.T) {
+func TestRetryHandlesAnEventOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		tell(t, log, 0, 4)
 		fail := func() error { return errors.New("no") }
@@ -314,7 +314,7 @@ func (l *listing) List(context.Context) iter.Seq2[events.Event, error] {
 
 // A history that was begun anew, grown past the position or not, or cut below it:
 // the reader asks the owner for all it has and then reads what there is.
-func TestChangedHistoryIsResynchronised(t *testing.T) {
+func TestResynchronisesAfterChangedHistory(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, log bus.Bus){
 		"shorter":      func(t *testing.T, log bus.Bus) { tell(t, log, 100, 2) },
 		"grown beyond": func(t *testing.T, log bus.Bus) { tell(t, log, 100, 30) },
@@ -379,7 +379,7 @@ func TestChangedHistoryIsResynchronised(t *testing.T) {
 
 // A reset is noticed by a reader that has nothing to read, and what comes again is
 // known as such.
-func TestResetIsNoticedAndReplayed(t *testing.T) {
+func TestReplaysAfterReset(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		l := &listing{}
 		r, err := consumer.New(consumer.Config{

@@ -18,7 +18,8 @@ type Health struct {
 	BusySince time.Time
 }
 
-// Health returns what this instance knows, without a query. It is safe for concurrent use.
+// Health returns the state that this instance knows, without a query. It is safe for
+// concurrent use.
 func (c *Consumer) Health() Health {
 	c.mu.Lock()
 	defer c.mu.Unlock()

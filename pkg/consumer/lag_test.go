@@ -10,7 +10,7 @@ import (
 
 // A reader whose history was replaced is behind, whatever the new one holds: nobody
 // may take it for at rest.
-func TestReplacedHistoryIsNotAtRest(t *testing.T) {
+func TestReplacedHistoryCountsAsLag(t *testing.T) {
 	for name, left := range map[string]int{"nothing": 0, "less": 3, "as much": 10, "more": 12} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {

@@ -18,7 +18,7 @@ import (
 
 // Whatever an operator does to the tables, no event is set aside for it: the reader
 // waits, says why, and goes on when it is undone.
-func TestNoEventIsToBlameForTheDatabasesState(t *testing.T) {
+func TestDatabaseFailuresMakeNoDeadLetter(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		faults := map[string][2]string{
 			"a table is renamed":    {"ALTER TABLE effects RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO effects"},
@@ -72,7 +72,7 @@ func renamed(t *testing.T, conn *gorm.DB) [2]string {
 
 // The server's words decide between the event and the database, also where the
 // consumer's own statement fails with them in Apply.
-func TestTheServersWordsDecideWhoIsToBlame(t *testing.T) {
+func TestClassifiesErrorsBySQLState(t *testing.T) {
 	t.Parallel()
 	for codes, transient := range map[string]bool{
 		"42501 42P01 42703 42883 42P10 3F000 3D000 28000 28P01 0A000 26000 42P05 25006 25P03 55P03 57014 40001 40P01 53100 53300 58030 XX000": true,
@@ -88,7 +88,7 @@ func TestTheServersWordsDecideWhoIsToBlame(t *testing.T) {
 }
 
 // A right that is taken away for a while is not an event's fault either.
-func TestARevokedRightSetsNothingAside(t *testing.T) {
+func TestRevokedRightMakesNoDeadLetter(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, "tally", effectTables())
 	log, err := sqlitelog.Open(sqlitelog.Config{Path: filepath.Join(t.TempDir(), "log.db")})

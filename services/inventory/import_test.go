@@ -13,7 +13,7 @@ import (
 	"quadrille/pkg/sku"
 )
 
-func TestHeaderOfAnImport(t *testing.T) {
+func TestChecksTheHeaderOfAnImport(t *testing.T) {
 	for name, tc := range map[string]struct{ file, code string }{
 		"in any order, with others": {"note,quantity,SKU,external_id\n", ""},
 		"with a byte order mark":    {"\ufeffexternal_id,sku,quantity\n", ""},
@@ -76,7 +76,7 @@ func TestBrokenLinesDoNotStopAnImport(t *testing.T) {
 }
 
 // What a line of a file may hold is what a request may hold.
-func TestBoundsAreThoseOfTheDocument(t *testing.T) {
+func TestLimitsMatchTheDocument(t *testing.T) {
 	document, err := openapi3.NewLoader().LoadFromData(spec)
 	if err != nil {
 		t.Fatal(err)

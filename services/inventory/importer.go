@@ -18,11 +18,11 @@ type importer struct {
 	work  chan struct{} // a file has come
 	log   *slog.Logger
 
-	batch    int           // records in a transaction
-	within   time.Duration // of a transaction
-	turn     time.Duration // how long one import is worked on before others get their turn
-	slots    int           // imports that are worked on at the same time
-	patience time.Duration // before the first retry of one that is held up; doubled each time, to maxPatience
+	batch      int           // records in a transaction
+	within     time.Duration // of a transaction
+	turn       time.Duration // how long one import is worked on before others get their turn
+	slots      int           // imports that are worked on at the same time
+	retryPause time.Duration // before the first retry of an import that cannot continue; doubled each time, up to maxRetryPause
 
 	mu    sync.Mutex
 	tries map[string]*try // of the imports that are not over
@@ -42,8 +42,8 @@ const (
 	// importPoll is the interval of polls for imports, needed for files whose instance
 	// died after the upload.
 	importPoll = 2 * time.Second
-	// maxPatience bounds the time between two tries of an import.
-	maxPatience = 30 * time.Second
+	// maxRetryPause limits the time between two attempts at an import.
+	maxRetryPause = 30 * time.Second
 	// maxPanics is the number of successive panics after which an import fails.
 	maxPanics = 3
 )
@@ -52,7 +52,7 @@ const (
 func newImporter(s *store, wake func(), work chan struct{}, slots int, log *slog.Logger) *importer {
 	return &importer{
 		store: s, wake: wake, work: work, log: log,
-		batch: 500, within: 10 * time.Second, turn: time.Second, slots: slots, patience: time.Second,
+		batch: 500, within: 10 * time.Second, turn: time.Second, slots: slots, retryPause: time.Second,
 		tries: map[string]*try{}, freed: make(chan struct{}, 1),
 	}
 }
@@ -143,7 +143,7 @@ func (i *importer) served(ctx context.Context, id string, err error) {
 	t := i.tries[id]
 	t.busy, t.served = false, time.Now()
 	if err != nil {
-		wait := min(i.patience<<min(t.failures, 10), maxPatience)
+		wait := min(i.retryPause<<min(t.failures, 10), maxRetryPause)
 		t.failures++
 		t.next = t.served.Add(wait)
 	}

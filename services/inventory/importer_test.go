@@ -32,7 +32,7 @@ func newHouse(t *testing.T, conn *gorm.DB) *house {
 	rows := &store{db: conn, now: db.Now}
 	s := &Service{store: rows, wake: func() {}, upload: make(chan struct{}, 1)}
 	i := newImporter(rows, func() {}, s.upload, importSlots(conn), slog.New(slog.DiscardHandler))
-	i.patience = time.Millisecond
+	i.retryPause = time.Millisecond
 	return &house{s, t, i}
 }
 
@@ -89,7 +89,7 @@ const columnsLine = "external_id,sku,quantity\n"
 
 // What no database can keep is a rejected line on each of them, wherever it stands,
 // and neither the lines nor the imports behind it wait.
-func TestLinesThatNoDatabaseKeeps(t *testing.T) {
+func TestRejectsLinesThatDatabasesRefuse(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		h := newHouse(t, conn)
 		var far strings.Builder
@@ -113,7 +113,7 @@ func TestLinesThatNoDatabaseKeeps(t *testing.T) {
 }
 
 // A quotation mark that is not closed costs its line, of however many.
-func TestAQuoteThatIsNotClosed(t *testing.T) {
+func TestRejectsAnUnclosedQuote(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		h := newHouse(t, conn)
 		for name, end := range map[string]string{"LF": "\n", "CR": "\r"} {
@@ -132,7 +132,7 @@ func TestAQuoteThatIsNotClosed(t *testing.T) {
 }
 
 // What only the database finds fault with is a rejected line, too.
-func TestALineThatTheDatabaseRefuses(t *testing.T) {
+func TestRejectsALineThatTheDatabaseRefuses(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		trigger := `CREATE TRIGGER no BEFORE INSERT ON movements WHEN NEW.external_id = 'r7' BEGIN SELECT RAISE(ABORT, 'no r7'); END`
 		if conn.Name() == "postgres" {
@@ -158,7 +158,7 @@ func TestALineThatTheDatabaseRefuses(t *testing.T) {
 
 // An import whose stock is locked elsewhere tells so, holds up no other, and goes on
 // when it can.
-func TestAnImportThatIsHeldUpHoldsUpNoOther(t *testing.T) {
+func TestBlockedImportDoesNotDelayOthers(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.Postgres(t, Name, migrations)
 	h := newHouse(t, conn)
@@ -187,7 +187,7 @@ func TestAnImportThatIsHeldUpHoldsUpNoOther(t *testing.T) {
 	}
 	long := store{db: conn, now: func() time.Time { return db.Now().Add(time.Minute) }}
 	started := db.Now().Add(-time.Second)
-	if f := importsCheck(&long, started).Probe(t.Context()); f.Err == nil || !strings.Contains(f.Err.Error(), "does not move") || f.Since.Before(started) || f.Patience != 0 {
+	if f := importsCheck(&long, started).Probe(t.Context()); f.Err == nil || !strings.Contains(f.Err.Error(), "does not move") || f.Since.Before(started) || f.FailAfter != 0 {
 		t.Errorf("found %+v", f)
 	}
 	if err := lock.Rollback().Error; err != nil {
@@ -205,7 +205,7 @@ func TestAnImportThatIsHeldUpHoldsUpNoOther(t *testing.T) {
 }
 
 // A table that is gone for a while is no import's fault.
-func TestATableThatIsGoneForAWhile(t *testing.T) {
+func TestImportContinuesAfterAMissingTable(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		h := newHouse(t, conn)
 		id := h.send(columnsLine + "r1,A,1\n")
@@ -232,7 +232,7 @@ func TestATableThatIsGoneForAWhile(t *testing.T) {
 }
 
 // However often the work is interrupted, each line counts once.
-func TestAnImportGoesOnWhereItWas(t *testing.T) {
+func TestImportResumesAfterARestart(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		h := newHouse(t, conn)
 		var file strings.Builder
@@ -263,7 +263,7 @@ func TestAnImportGoesOnWhereItWas(t *testing.T) {
 }
 
 // A file that is not complete fails its import.
-func TestAFileThatIsNotComplete(t *testing.T) {
+func TestFailsAnIncompleteFile(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		h := newHouse(t, conn)
 		id := h.send(columnsLine + strings.Repeat("r,A,1,"+strings.Repeat(" ", 1<<10)+"\n", 3<<10))
@@ -315,7 +315,7 @@ func TestCancel(t *testing.T) {
 }
 
 // A batch that is worked on while its import is cancelled is rolled back.
-func TestABatchOfAnImportThatWasCancelled(t *testing.T) {
+func TestCancelledImportCommitsNoFurtherBatch(t *testing.T) {
 	dbtest.Each(t, Name, migrations, func(t *testing.T, conn *gorm.DB) {
 		h := newHouse(t, conn)
 		h.imports.batch, h.imports.turn = 2, 0
@@ -345,7 +345,7 @@ func lines(id string, n int) string {
 }
 
 // Imports that an earlier version left behind are worked on, each line once.
-func TestImportsOfAnEarlierVersion(t *testing.T) {
+func TestContinuesImportsOfAnEarlierVersion(t *testing.T) {
 	before := fstest.MapFS{}
 	for _, dialect := range []string{"postgres", "sqlite"} {
 		file := "migrations/" + dialect + "/00001_init.sql"
@@ -389,7 +389,7 @@ func TestImportsOfAnEarlierVersion(t *testing.T) {
 }
 
 // Code that panics on a file fails its import after a few tries.
-func TestAnImportThatPanics(t *testing.T) {
+func TestFailsAnImportThatPanics(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, dbtest.SQLite(t, Name, migrations))
 	h.imports.batch = 1
@@ -440,7 +440,7 @@ func TestOldUploadsAreRemoved(t *testing.T) {
 }
 
 // A transaction that is run again after a conflict counts its records once.
-func TestABatchThatMeetsAConflict(t *testing.T) {
+func TestRetriesABatchAfterAConflict(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.SQLite(t, Name, migrations)
 	h := newHouse(t, conn)

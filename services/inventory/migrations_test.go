@@ -6,4 +6,4 @@ import (
 	"quadrille/internal/platform/db/dbtest"
 )
 
-func TestBothDatabasesEndAlike(t *testing.T) { dbtest.SameSchema(t, Name, migrations) }
+func TestMigrationsOfBothDialectsAgree(t *testing.T) { dbtest.SameSchema(t, Name, migrations) }

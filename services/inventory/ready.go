@@ -30,7 +30,7 @@ func importsCheck(s *store, started time.Time) ready.Check {
 				f.Since = started
 			}
 			if im.Reason == "" {
-				f.Patience = quiet
+				f.FailAfter = quiet
 			}
 			return f
 		},

@@ -60,8 +60,7 @@ func (s *store) uploadChunks(q *gorm.DB, id string, body io.Reader) error {
 	}
 }
 
-// uploadWithin is how long an upload may take before it is taken for one whose
-// process was killed.
+// uploadWithin limits an upload. An older one counts as abandoned by a killed process.
 const uploadWithin = 24 * time.Hour
 
 // discardOldUploads removes what processes left that were killed during an upload.

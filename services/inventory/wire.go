@@ -14,7 +14,7 @@ import (
 	salesclient "quadrille/services/sales/client"
 )
 
-// Name is what the service is called, and its stream.
+// Name is the name of the service and of its stream.
 const Name = "inventory"
 
 //go:embed openapi.yaml

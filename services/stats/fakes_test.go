@@ -60,7 +60,7 @@ func (f *fakeSales) move(id, status string) events.Event {
 	return events.OrderChanged("sales.order_"+status, id, o.version)
 }
 
-// Orders returns those of the orders ids that exist.
+// Orders returns the orders with the IDs. It omits unknown IDs.
 func (f *fakeSales) Orders(_ context.Context, ids []string) (found []salesclient.Order, err error) {
 	if len(ids) > 0 { // the real client makes no call without IDs
 		f.calls = append(f.calls, ids)

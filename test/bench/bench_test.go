@@ -25,7 +25,7 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// count is how many events each measurement takes.
+// count is the number of events of each measurement.
 const count = 50_000
 
 var quiet = slog.New(slog.DiscardHandler)

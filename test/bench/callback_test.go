@@ -14,7 +14,7 @@ import (
 	"quadrille/test/harness/parts"
 )
 
-// skusAtOnce is how many things a call-back names in one query.
+// skusAtOnce is the number of SKUs in the query of one call-back.
 const skusAtOnce = 100
 
 // transports returns the transports of call-backs, direct HTTP first.
@@ -42,7 +42,7 @@ func stocked(b *testing.B, transport string) (*inventoryclient.Client, []string)
 	return shop.Inventory, codes
 }
 
-// latency is how long calls took, and how many there were in a second.
+// latency holds the durations of calls in milliseconds, and their rate.
 type latency struct{ p50, p99, perSecond float64 }
 
 // timed has n clients call for two seconds, after one in which everything warms up.

@@ -13,7 +13,7 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// deadRows is how many handled rows an open transaction keeps from being cleaned up.
+// deadRows is the number of dead rows that an open transaction keeps from being vacuumed.
 const deadRows = 250_000
 
 // sink is a log that takes everything, so that a claim costs what the database costs.

@@ -33,7 +33,7 @@ func newMachine(t *testing.T, env ...string) *machine {
 	return &machine{Machine: binary.New(t, env...), t: t}
 }
 
-// interrupt is what Ctrl-C sends.
+// interrupt is the signal of Ctrl-C.
 const interrupt = syscall.SIGINT
 
 // client returns an HTTP client for the typed clients.
@@ -136,7 +136,7 @@ func settings(cfg app.Config) []string {
 
 // The shop is killed again and again while orders come in, and started again.
 // Nothing is lost, nothing is doubled, and all notes agree.
-func TestKilledInTheMiddleOfTraffic(t *testing.T) {
+func TestLosesNothingWhenKilledDuringTraffic(t *testing.T) {
 	const orders = 400
 	for name, env := range map[string]func(*testing.T) []string{
 		"embedded": func(*testing.T) []string { return nil },
@@ -233,7 +233,7 @@ func TestServedSeparately(t *testing.T) {
 	}
 }
 
-func TestSaysWhatItCannotReach(t *testing.T) {
+func TestReportsUnreachableParts(t *testing.T) {
 	m := newMachine(t, "DATABASE_URL=postgres://shop:s3cret@127.0.0.1:1/orders", "AMQP_URL=amqp://shop:s3cret@127.0.0.1:2/")
 	waiting := m.Start(nil, "serve", "sales")
 	harness.Eventually(t, func(context.Context) error {
@@ -261,7 +261,7 @@ func TestSaysWhatItCannotReach(t *testing.T) {
 	}
 }
 
-func TestBrokenFilesAreRefusedWhole(t *testing.T) {
+func TestTrafficRefusesBrokenFiles(t *testing.T) {
 	m := newMachine(t)
 	for content, want := range map[string]string{
 		"":                      "line 1",

@@ -79,7 +79,7 @@ func request(t *testing.T, s *harness.Shop, service, method, path, body string) 
 
 // Without its database a service answers nothing with 500: what it needs the database
 // for is 503, whichever way the query goes.
-func TestNoEndpointBlamesItselfForTheDatabase(t *testing.T) {
+func TestDatabaseFailuresAnswer503(t *testing.T) {
 	t.Parallel()
 	cfg := harness.Real(t)
 	server, err := url.Parse(cfg.DatabaseURL)

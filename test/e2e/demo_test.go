@@ -12,7 +12,7 @@ import (
 
 // up --demo fills an empty shop and keeps it alive; killed and started again it goes
 // on, and nothing doubles; stopped it stops, and all notes agree.
-func TestTheDemonstration(t *testing.T) {
+func TestDemo(t *testing.T) {
 	m := newMachine(t)
 	shop := m.Start(nil, "up", "--demo", "--demo-pace", "5ms")
 	m.up()

@@ -14,7 +14,7 @@ import (
 
 // No command opens the shop to other machines without a token, and the error says what
 // to set.
-func TestNoOpenAddressWithoutAToken(t *testing.T) {
+func TestRefusesOpenAddressesWithoutToken(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
 		env  []string
@@ -40,7 +40,7 @@ func TestNoOpenAddressWithoutAToken(t *testing.T) {
 }
 
 // The banner tells the addresses that are listened on.
-func TestTheBannerIsTrue(t *testing.T) {
+func TestBannerPrintsReachableAddresses(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
 		env      []string
@@ -74,7 +74,7 @@ func TestTheBannerIsTrue(t *testing.T) {
 
 // A page of another origin writes nothing to a shop on a laptop, and one that has its
 // own name resolve to it reads nothing; whoever is no browser does as before.
-func TestPagesDoNotReachALaptopsShop(t *testing.T) {
+func TestForeignPagesCannotReachALocalShop(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, "CORS_ORIGINS=https://till.example")
 	m.Start(nil, "up")

@@ -56,7 +56,7 @@ func forget(t *testing.T, cfg app.Config) {
 
 // A service is killed: its part of the public API is away, and says so, and nothing
 // else is. It is started again, and what was asked of it meanwhile happens once.
-func TestOneServiceIsAwayBehindTheGateway(t *testing.T) {
+func TestGatewayServesOthersWhileOneServiceIsDown(t *testing.T) {
 	for _, scheme := range []string{"http:", "amqp:", "redis:"} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
@@ -131,7 +131,7 @@ func post(v visitor, path, body string, status int) {
 // Where nothing is configured, up has anybody be anybody, and only this machine
 // reaches it, whatever HOST says. What is configured is heeded, and serve has no such
 // sign-in at all.
-func TestTheDevelopmentSignIn(t *testing.T) {
+func TestDevelopmentSignIn(t *testing.T) {
 	m := newMachine(t, "HOST=0.0.0.0", "INTERNAL_TOKEN=inner")
 	m.Start(nil, "up")
 	m.readyAre(slices.Concat(services.Names(), []string{app.Gateway})...)
@@ -175,7 +175,7 @@ func TestTheDevelopmentSignIn(t *testing.T) {
 
 // Whatever says that the shop is a real one, nobody may be anybody in it, unless that is
 // asked for.
-func TestThereIsNoDevelopmentSignInToARealShop(t *testing.T) {
+func TestNoDevelopmentSignInOnRealParts(t *testing.T) {
 	cases := map[string][]string{
 		"a proxy":                      {"TRUSTED_PROXIES=1"},
 		"a service elsewhere":          {"SALES_URL=http://192.0.2.1:8084", "INTERNAL_TOKEN=inner"},

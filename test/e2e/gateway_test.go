@@ -113,8 +113,8 @@ func (v visitor) pages(path, key string) (keys []string) {
 	return keys
 }
 
-// The whole dance as it is from outside.
-func TestTheShopThroughItsGateway(t *testing.T) {
+// The whole path of an order through the gateway.
+func TestOrderThroughTheGateway(t *testing.T) {
 	harness.Each(t, func(t *testing.T, inside *harness.Shop) {
 		s, v := inside.Public(t), visit(t, inside)
 		for i := range 5 {
@@ -203,7 +203,7 @@ func feed(t *testing.T, s *harness.Shop, service string) string {
 }
 
 // What is refused, and what has not changed, is said as the services say it.
-func TestRefusalsThroughTheGateway(t *testing.T) {
+func TestGatewayRefusesInvalidRequests(t *testing.T) {
 	harness.Each(t, func(t *testing.T, inside *harness.Shop) {
 		s, v := inside.Public(t), visit(t, inside)
 		offer(t, s, "A", "1.00")
@@ -296,7 +296,7 @@ func (v visitor) everyPart() {
 
 // Heroku's small Redis has few connections; what waits for requests and replies
 // must leave some for the requests.
-func TestFewConnectionsToRedisAreEnough(t *testing.T) {
+func TestWorksWithFewRedisConnections(t *testing.T) {
 	t.Parallel()
 	cfg := onRedis(t)
 	cfg.Dyno = "web.1"

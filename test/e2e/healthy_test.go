@@ -49,7 +49,7 @@ func TestHealthy(t *testing.T) {
 }
 
 // A service that waits must not be restarted for it, and must get no traffic.
-func TestHealthyOfAServiceThatWaits(t *testing.T) {
+func TestHealthyFailsWhileAServiceWaits(t *testing.T) {
 	t.Run("for its database", func(t *testing.T) {
 		m := newMachine(t, "DATABASE_URL=postgres://shop@127.0.0.1:1/orders", "AMQP_URL=amqp://127.0.0.1:2/")
 		m.Start(nil, "serve", "sales")

@@ -68,11 +68,11 @@ func (m *machine) stop(p *binary.Process) {
 
 // A service that is started for the first time when all is over has the figures
 // that the input has.
-func TestLateJoinerHasThePast(t *testing.T) {
+func TestLateServiceReadsThePast(t *testing.T) {
 	const orders, shipped, cancelled = 300, 20, 10
 	onBoth(t, func(t *testing.T, m *machine, _ app.Config) {
-		four := m.Start(nil, append([]string{"serve"}, dancers()...)...)
-		m.readyAre(dancers()...)
+		four := m.Start(nil, append([]string{"serve"}, publishers()...)...)
+		m.readyAre(publishers()...)
 		m.must("traffic", invoices(t, orders), "--stock", "1000")
 		m.must("audit", "--wait", "60s")
 		sales, err := salesclient.New(m.URL("sales"), client(t))
@@ -177,13 +177,13 @@ func TestReplayRepeatsNothing(t *testing.T) {
 	})
 }
 
-// dancers returns the services that publish events.
-func dancers() []string { return []string{"inventory", "catalog", "wishlist", "sales"} }
+// publishers returns the services that publish events.
+func publishers() []string { return []string{"inventory", "catalog", "wishlist", "sales"} }
 
 // feeds returns the number of events in all feeds.
 func (m *machine) feeds() (n int) {
 	m.t.Helper()
-	for _, service := range dancers() {
+	for _, service := range publishers() {
 		path := "/feed?limit=500"
 		for {
 			answer := m.get(service, path)
@@ -201,8 +201,8 @@ func (m *machine) feeds() (n int) {
 // later; nothing doubles.
 func TestLostHistory(t *testing.T) {
 	onBoth(t, func(t *testing.T, m *machine, cfg app.Config) {
-		up := m.Start(nil, append([]string{"serve"}, dancers()...)...)
-		m.readyAre(dancers()...)
+		up := m.Start(nil, append([]string{"serve"}, publishers()...)...)
+		m.readyAre(publishers()...)
 		m.must("traffic", invoices(t, 60), "--stock", "1000")
 		before := m.audit()
 		events := m.feeds()
@@ -211,8 +211,8 @@ func TestLostHistory(t *testing.T) {
 		for _, service := range []string{"inventory", "catalog", "sales"} {
 			harness.Eventually(t, func(ctx context.Context) error { return b.Drop(ctx, service) })
 		}
-		up = m.Start(nil, append([]string{"serve"}, dancers()...)...)
-		m.readyAre(dancers()...)
+		up = m.Start(nil, append([]string{"serve"}, publishers()...)...)
+		m.readyAre(publishers()...)
 		inventory, err := inventoryclient.New(m.URL("inventory"), client(t))
 		if err != nil {
 			t.Fatal(err)
@@ -242,8 +242,8 @@ func TestLostHistory(t *testing.T) {
 		if out := m.must("rebuild", "sales"); !strings.Contains(out, "Published the outbox of sales again") {
 			t.Errorf("rebuild of a stopped service says %q", out)
 		}
-		m.Start(nil, append([]string{"serve"}, dancers()...)...)
-		m.readyAre(dancers()...)
+		m.Start(nil, append([]string{"serve"}, publishers()...)...)
+		m.readyAre(publishers()...)
 		if again := m.audit(); fmt.Sprint(again) != fmt.Sprint(after) {
 			t.Errorf("before: %+v\nafter: %+v", after, again)
 		}
@@ -339,7 +339,7 @@ func TestEmbeddedLogDeleted(t *testing.T) {
 	}
 	m.Start(nil, "up")
 	m.ready()
-	for _, service := range dancers() {
+	for _, service := range publishers() {
 		m.must("rebuild", service)
 	}
 	if after := m.audit(); fmt.Sprint(after) != fmt.Sprint(before) {

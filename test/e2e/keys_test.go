@@ -42,7 +42,7 @@ func idOf(key string) string { return strings.Split(key, "_")[1] }
 
 // Keys are made, used, listed and revoked whether or not the shop runs, whatever it
 // runs on.
-func TestKeysOfAShopThatRunsOrNot(t *testing.T) {
+func TestKeysWithAndWithoutARunningShop(t *testing.T) {
 	for name, env := range map[string]func(*testing.T) []string{
 		"embedded":               func(*testing.T) []string { return nil },
 		"embedded, with a token": func(*testing.T) []string { return []string{"INTERNAL_TOKEN=inner"} },
@@ -99,7 +99,7 @@ func names(list auth.KeyList) (all []string) {
 }
 
 // What is wrong is said, and nothing is made.
-func TestKeysThatCannotBeMade(t *testing.T) {
+func TestRefusesInvalidKeys(t *testing.T) {
 	m := newMachine(t)
 	refused := func() {
 		t.Helper()
@@ -147,7 +147,7 @@ func TestKeysThatCannotBeMade(t *testing.T) {
 }
 
 // A name from before names were looked at does nothing to a terminal.
-func TestNamesOfKeysAreShownAsTheyAre(t *testing.T) {
+func TestShowsNamesOfKeysUnchanged(t *testing.T) {
 	m := newMachine(t)
 	id := idOf(m.made("--name", "scanner", "--role", "warehouse"))
 	conn, err := sql.Open("sqlite", db.DSN(filepath.Join(m.Data, "gateway.db")))
@@ -166,7 +166,7 @@ func TestNamesOfKeysAreShownAsTheyAre(t *testing.T) {
 }
 
 // The gateway reads like any service, and its commands are the same.
-func TestTheGatewayReadsAgain(t *testing.T) {
+func TestGatewayReplays(t *testing.T) {
 	onBoth(t, func(t *testing.T, m *machine, cfg app.Config) {
 		m.Env = append(m.Env, identity.Env()...)
 		if cfg.DatabaseURL != "" { // there is no file to leave a pass beside

@@ -12,7 +12,7 @@ import (
 
 // Two customers, each by their own token, on real services: what one has, the other
 // cannot see or touch, by whatever spelling.
-func TestCustomersKeepToThemselves(t *testing.T) {
+func TestCustomersSeeOnlyTheirOwn(t *testing.T) {
 	harness.Each(t, func(t *testing.T, inside *harness.Shop) {
 		v := visit(t, inside)
 		ann, bob := "Bearer "+identity.Token("ann"), "Bearer "+identity.Token("bob")

@@ -57,7 +57,7 @@ func TestLongestWishesArePublished(t *testing.T) {
 
 // An event that the log refuses is told by the operations endpoints and the audit, and
 // later events proceed; it can be published again, or discarded.
-func TestRefusedEventIsSetAside(t *testing.T) {
+func TestParksRefusedEvent(t *testing.T) {
 	for name, parts := range map[string]func(testing.TB) app.Config{"embedded": harness.Embedded, "real": harness.Real} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

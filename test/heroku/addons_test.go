@@ -14,7 +14,7 @@ import (
 	"quadrille/test/harness/nodes"
 )
 
-// connections is how many each of the small plans lets in at a time.
+// connections is the connection limit of each small plan.
 const connections = 20
 
 // addon is one add-on of app.json: what it takes to have it, and the config var by

@@ -9,8 +9,8 @@ import (
 	"quadrille/test/harness/long"
 )
 
-// noted is how many bytes the system may write by itself for a process: when a file
-// was read last.
+// noted limits the bytes that the system may write by itself for a process: access times
+// of files.
 const noted = 16 << 10
 
 // checkBudgets holds what docs/heroku.md says of connections, and that nothing needs
@@ -50,7 +50,7 @@ func (d *dyno) checkShare(t *testing.T, share [3]int) {
 	}
 }
 
-// unacknowledged is how many deliveries the small plan lets be under way.
+// unacknowledged is the limit of unacknowledged deliveries on the small plan.
 const unacknowledged = 1000
 
 // checkCredit holds that the broker can never have more deliveries under way, whatever

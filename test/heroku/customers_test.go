@@ -22,7 +22,7 @@ func newCustomers(t *testing.T, hc *http.Client) *customers.Customers {
 			return public + "/api/v1"
 		},
 		HTTP: hc, Plenty: 8, Scarce: 2, ScarceQuantity: 20,
-		Buyers: 20, MaxLines: 3, MaxQuantity: 2, Pause: 30 * time.Millisecond, Timeout: 2 * patience,
+		Buyers: 20, MaxLines: 3, MaxQuantity: 2, Pause: 30 * time.Millisecond, Timeout: 2 * waitLimit,
 	})
 }
 

@@ -26,7 +26,7 @@ type dyno struct {
 	seen    *observation
 }
 
-// nobody is who a dyno's process is: one that may write nowhere.
+// nobody is the user ID of a dyno's process, which may write nowhere.
 const nobody = 65534
 
 // startDyno starts a command line in a dyno of its own.
@@ -64,8 +64,7 @@ func (d *dyno) kill() {
 	<-d.ended
 }
 
-// stopWithin is how long a process may take after SIGTERM. Heroku gives it 30 s; we
-// promise less.
+// stopWithin limits the time from SIGTERM to the exit. Heroku allows 30 s; we promise less.
 const stopWithin = 10 * time.Second
 
 // stop asks the process to end, and reports where it does not do so well.

@@ -46,7 +46,7 @@ func TestKeepsEveryOrderThroughTheLifeOfAnApp(t *testing.T) {
 	}
 	enough()
 	shopping.Wait()
-	t.Log(p.once("run.2", audit, 2*patience))
+	t.Log(p.once("run.2", audit, 2*waitLimit))
 	checkOrders(t, c)
 	p.stop(p.all())
 	p.checkBudgets(t)

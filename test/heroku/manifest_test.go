@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// manifest is what the repository tells Heroku about the app.
+// manifest holds the repository's app.json.
 type manifest struct {
 	lines map[string]string // Procfile: command by process type
 	app   appJSON
@@ -17,7 +17,7 @@ type manifest struct {
 type appJSON struct {
 	Addons []struct{ Plan string }
 	Env    map[string]struct{ Value, Generator string }
-	// Formation is how many dynos of which size run at first, by process type.
+	// Formation holds the initial number and size of dynos by process type.
 	Formation map[string]struct {
 		Quantity int
 		Size     string

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// observation is what is seen of a dyno from outside its process while it runs, until
-// it is told to end: then it connects once more to have PostgreSQL call off what it
-// is at, which is no session and counts for no limit.
+// observation holds what is visible of a dyno from outside its process until it receives
+// SIGTERM. It then connects once more to have PostgreSQL cancel the statement that runs;
+// that connection is no session and counts for no limit.
 type observation struct {
 	mu      sync.Mutex
 	most    map[string]int // connections at one time, by the add-on's port
@@ -20,7 +20,7 @@ type observation struct {
 	over    bool
 }
 
-// lookEvery is how often a dyno is looked at.
+// lookEvery is the interval at which a dyno is observed.
 const lookEvery = 50 * time.Millisecond
 
 // observe looks at a dyno until it ends.

@@ -34,7 +34,7 @@ type platform struct {
 	ever    []*dyno
 }
 
-// webPort is what web is told to listen on.
+// webPort is the PORT of the web process.
 const webPort = "5000"
 
 // newPlatform has the app with its add-ons; nothing runs yet.
@@ -154,7 +154,7 @@ func (p *platform) stop(dynos []*dyno) {
 func (p *platform) release() {
 	p.t.Helper()
 	p.releases++
-	p.once(fmt.Sprintf("%s.%d", release, p.releases), p.lines[release], patience)
+	p.once(fmt.Sprintf("%s.%d", release, p.releases), p.lines[release], waitLimit)
 }
 
 // deploy prepares a release beside the old dynos, begins new ones, and tells the old

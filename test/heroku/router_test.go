@@ -11,7 +11,7 @@ import (
 	"quadrille/test/harness/identity"
 )
 
-// public is where the world finds the shop.
+// public is the public base URL of the shop.
 const public = "http://shop.example"
 
 // router returns a client that acts as Heroku's router: it passes requests to any web

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// patience bounds the wait for a condition.
-const patience = time.Minute
+// waitLimit bounds the wait for a condition.
+const waitLimit = time.Minute
 
 // eventually waits until check returns nil.
 func eventually(t *testing.T, what string, check func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	var last error
 	for {
@@ -26,7 +26,7 @@ func eventually(t *testing.T, what string, check func(context.Context) error) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: still not after %s: %v", what, patience, last)
+			t.Fatalf("%s: still not after %s: %v", what, waitLimit, last)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -149,7 +149,7 @@ func (c *Config) readRetention() (err error) {
 	return err
 }
 
-// EventsKeep returns how long the gateway keeps activity; 0: for ever.
+// EventsKeep returns the time for which the gateway keeps activities; 0 keeps them for ever.
 func (c Config) EventsKeep() time.Duration { return c.eventsKeep }
 
 // Database returns the URL of a service's database.

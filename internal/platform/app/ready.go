@@ -13,24 +13,24 @@ import (
 	"quadrille/pkg/outbox"
 )
 
-// connectPatience limits how long a service stays ready without its database, broker or
+// connectFailAfter limits how long a service stays ready without its database, broker or
 // Redis. It exceeds one slow response of a busy machine.
-const connectPatience = 5 * time.Second
+const connectFailAfter = 5 * time.Second
 
 // checkReadiness creates the registry of the instance's readiness checks. Services add their
 // own in Components.Checks.
 func (i *instance) checkReadiness(own []ready.Check) (err error) {
 	checks := []ready.Check{
 		{
-			Name: "database", Needed: true, Patience: connectPatience, Remedy: "check the database server; requests get 503 meanwhile",
+			Name: "database", Needed: true, FailAfter: connectFailAfter, Remedy: "check the database server; requests get 503 meanwhile",
 			Probe: func(ctx context.Context) ready.Finding { return ready.Finding{Err: db.CanWrite(ctx, i.db)} },
 		},
 		{
-			Name: "log", Needed: true, Every: time.Second, Patience: connectPatience, Remedy: "check the event log; writes continue meanwhile and events wait in the outbox",
+			Name: "log", Needed: true, Every: time.Second, FailAfter: connectFailAfter, Remedy: "check the event log; writes continue meanwhile and events wait in the outbox",
 			Probe: func(context.Context) ready.Finding { return ready.Finding{Err: i.shop.bus.State()} },
 		},
 		{
-			Name: "links", Needed: true, Patience: connectPatience, Remedy: "check the broker and Redis, which carry the calls between services",
+			Name: "links", Needed: true, FailAfter: connectFailAfter, Remedy: "check the broker and Redis, which carry the calls between services",
 			Probe: func(ctx context.Context) ready.Finding { return ready.Finding{Err: i.shop.connections.state(ctx)} },
 		},
 		{
@@ -44,7 +44,7 @@ func (i *instance) checkReadiness(own []ready.Check) (err error) {
 	for _, r := range i.consumers {
 		checks = append(checks, i.consumerCheck(r))
 	}
-	i.readiness, err = ready.New(ready.Config{Patience: i.shop.cfg.StuckAfter, Log: i.log}, append(checks, own...)...)
+	i.readiness, err = ready.New(ready.Config{FailAfter: i.shop.cfg.StuckAfter, Log: i.log}, append(checks, own...)...)
 	return err
 }
 
@@ -90,7 +90,7 @@ func (i *instance) relayCheck() ready.Check {
 			}
 			return ready.Finding{
 				Err: fmt.Errorf("event %d of the outbox is the oldest unsent one, and nothing is sent", oldest), Since: since,
-				Patience: i.readiness.Patience() + outboxEvery,
+				FailAfter: i.readiness.FailAfter() + outboxEvery,
 			}
 		},
 	}
@@ -116,7 +116,7 @@ func (i *instance) refusedCheck() ready.Check {
 // historyCheck fails if the history is lost, or exists on the broker in another form.
 func (i *instance) historyCheck() ready.Check {
 	return ready.Check{
-		Name: "history", Every: time.Second, Patience: time.Second,
+		Name: "history", Every: time.Second, FailAfter: time.Second,
 		Remedy: "events stay in the outbox; the relay publishes a lost history again, anything else must be fixed on the broker",
 		Probe:  func(context.Context) ready.Finding { return ready.Finding{Err: i.relay.History()} },
 	}
@@ -138,11 +138,11 @@ func (i *instance) consumerCheck(r *consumer.Consumer) ready.Check {
 			case held && h.Read > 0:
 				return ready.Finding{
 					Err:   fmt.Errorf("none of the %d events in progress is done", h.Read),
-					Since: h.BusySince, Patience: i.readiness.Patience() + r.Timeout(),
+					Since: h.BusySince, FailAfter: i.readiness.FailAfter() + r.Timeout(),
 				}
 			}
 			if f := still.look(ctx); f.Err != nil {
-				f.Patience = i.readiness.Patience() + r.Timeout()
+				f.FailAfter = i.readiness.FailAfter() + r.Timeout()
 				return f
 			}
 			if !held {

@@ -40,7 +40,7 @@ type Shop struct {
 // start only.
 func Start(ctx context.Context, cfg Config, log *slog.Logger, services []Service) (*Shop, error) {
 	if cfg.StuckAfter == 0 {
-		cfg.StuckAfter = ready.DefaultPatience
+		cfg.StuckAfter = ready.DefaultFailAfter
 	}
 	if cfg.StopWithin == 0 {
 		cfg.StopWithin = 9 * time.Second

@@ -14,9 +14,9 @@ type Check struct {
 	// Within bounds one probe; 3 s where 0. A probe that takes longer, even one that
 	// ignores its context, is in trouble since it began.
 	Within time.Duration
-	// Patience is the time that trouble lasts before the check fails; the registry's
+	// FailAfter is the time that trouble lasts before the check fails; the registry's
 	// if 0.
-	Patience time.Duration
+	FailAfter time.Duration
 	// Needed makes the check fail at once until it has passed for the first time: a service
 	// that has never reached its database is not ready.
 	Needed bool
@@ -31,8 +31,8 @@ type Finding struct {
 	Err    error  // what is wrong, and where; nil while all is well
 	// Since is when the trouble began; where zero, when a probe found it first.
 	Since time.Time
-	// Patience, where not 0, takes the place of the check's.
-	Patience time.Duration
+	// FailAfter, where not 0, takes the place of the check's.
+	FailAfter time.Duration
 	// Remedy, where not empty, takes the place of the check's.
 	Remedy string
 }

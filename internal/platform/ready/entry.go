@@ -82,17 +82,17 @@ func (e *entry) tell() {
 // state returns the state of a check that has been in trouble since that time. The caller
 // holds e.mu.
 func (e *entry) state(found Finding, trouble time.Time) State {
-	patience := e.check.Patience
-	if found.Patience != 0 {
-		patience = found.Patience
+	failAfter := e.check.FailAfter
+	if found.FailAfter != 0 {
+		failAfter = found.FailAfter
 	}
 	if e.check.Needed && !e.once {
-		patience = 0
+		failAfter = 0
 	}
 	switch {
 	case trouble.IsZero():
 		return OK
-	case e.now().Sub(trouble) < patience:
+	case e.now().Sub(trouble) < failAfter:
 		return Suspect
 	case e.check.Advisory:
 		return Warning

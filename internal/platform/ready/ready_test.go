@@ -38,7 +38,7 @@ func begin(t *testing.T, check ready.Check) *bench {
 		}
 	}
 	var err error
-	b.Registry, err = ready.New(ready.Config{Patience: patient, Log: slog.New(slog.DiscardHandler)}, check)
+	b.Registry, err = ready.New(ready.Config{FailAfter: patient, Log: slog.New(slog.DiscardHandler)}, check)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestNeededCheckFailsAtOnceBeforeFirstPass(t *testing.T) {
 }
 
 // A finding may say when the trouble began, and how long to tolerate it.
-func TestFindingOverridesSinceRemedyAndPatience(t *testing.T) {
+func TestFindingOverridesSinceRemedyAndFailAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := begin(t, ready.Check{})
 		began := time.Now().Add(-time.Hour)
@@ -139,7 +139,7 @@ func TestFindingOverridesSinceRemedyAndPatience(t *testing.T) {
 		if r := b.is(t, ready.Failing); r.Since == nil || !r.Since.Equal(began.Truncate(time.Second)) || r.Remedy != "wait" {
 			t.Errorf("is %+v, want since %s", r, began)
 		}
-		b.find(ready.Finding{Err: errBroken, Since: began, Patience: 2 * time.Hour})
+		b.find(ready.Finding{Err: errBroken, Since: began, FailAfter: 2 * time.Hour})
 		time.Sleep(5 * time.Second)
 		b.is(t, ready.Suspect)
 	})

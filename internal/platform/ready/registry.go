@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// DefaultPatience is the default time that trouble must last before a check fails.
-const DefaultPatience = 20 * time.Second
+// DefaultFailAfter is the default time that trouble must last before a check fails.
+const DefaultFailAfter = 20 * time.Second
 
 // Config has the defaults for the checks of a registry.
 type Config struct {
-	Patience time.Duration // DefaultPatience where 0
-	Log      *slog.Logger
-	Now      func() time.Time // time.Now where nil; tests bring a clock of their own
+	FailAfter time.Duration // DefaultFailAfter where 0
+	Log       *slog.Logger
+	Now       func() time.Time // time.Now where nil; tests bring a clock of their own
 }
 
 // Registry runs checks in the background and records their results. It is safe for
@@ -31,8 +31,8 @@ func New(cfg Config, checks ...Check) (*Registry, error) {
 	if cfg.Log == nil {
 		return nil, errors.New("readiness: Log is needed")
 	}
-	if cfg.Patience == 0 {
-		cfg.Patience = DefaultPatience
+	if cfg.FailAfter == 0 {
+		cfg.FailAfter = DefaultFailAfter
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -48,8 +48,8 @@ func New(cfg Config, checks ...Check) (*Registry, error) {
 		if c.Within == 0 {
 			c.Within = 3 * time.Second
 		}
-		if c.Patience == 0 {
-			c.Patience = cfg.Patience
+		if c.FailAfter == 0 {
+			c.FailAfter = cfg.FailAfter
 		}
 		r.entries = append(r.entries, &entry{check: c, now: cfg.Now, log: cfg.Log})
 	}
@@ -117,5 +117,5 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Patience returns the default time that trouble lasts before a check fails.
-func (r *Registry) Patience() time.Duration { return r.cfg.Patience }
+// FailAfter returns the default time that trouble lasts before a check fails.
+func (r *Registry) FailAfter() time.Duration { return r.cfg.FailAfter }

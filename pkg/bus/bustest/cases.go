@@ -250,7 +250,7 @@ func stoppedTwice(t *testing.T, d Driver) {
 		if !errors.Is(err, bus.ErrClosed) {
 			t.Errorf("a waiting reader gets %v, want ErrClosed", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatal("a waiting reader was not let go")
 	}
 	if err := errors.Join(s.Close(), s.Close()); err != nil {

@@ -13,8 +13,8 @@ import (
 	"quadrille/pkg/bus"
 )
 
-// Driver is how the suite comes by a log of one kind, and what can befall it. A
-// fault that is nil cannot happen to the driver; its case says so in the output.
+// Driver opens logs of one driver and injects faults. A nil fault cannot happen to the
+// driver; the output of its case says so.
 type Driver struct {
 	// Open opens a log that nothing else uses, over one store for the whole test:
 	// opened twice, both see the same streams.
@@ -29,8 +29,8 @@ type Driver struct {
 	Delete func(t *testing.T, stream string)
 }
 
-// patience bounds every wait of the suite.
-const patience = 30 * time.Second
+// waitLimit bounds every wait of the suite.
+const waitLimit = 30 * time.Second
 
 // Run runs the suite; open makes a Driver for each case.
 func Run(t *testing.T, open func(t *testing.T) Driver) {
@@ -70,7 +70,7 @@ const stream = "sales"
 
 func context30(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -94,14 +94,14 @@ func publish(t *testing.T, b bus.Bus, first, n int) {
 // be there yet.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	for {
 		err := try()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %v", patience, err)
+			t.Fatalf("not within %s: %v", waitLimit, err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -10,7 +10,7 @@ import (
 
 // RabbitMQ answers 406 both for a queue of another form and for a stream whose replica
 // has not started. Only the first one needs an operator.
-func TestRefusalTellsMisconfiguredFromStarting(t *testing.T) {
+func TestTellsMisconfiguredFromStartingBroker(t *testing.T) {
 	for reason, misconfigured := range map[string]bool{
 		"PRECONDITION_FAILED - stream queue 'x.history' in vhost '/' does not have a running replica on the local node":                              false,
 		"PRECONDITION_FAILED - queue 'x.history' in vhost '/' does not have a replica on the local node":                                             false,

@@ -19,7 +19,7 @@ import (
 
 // What lies under the stream's names in another form is refused by name and form, for
 // publishers and readers, whatever retention is asked for; no event is confirmed.
-func TestRefusesOtherForms(t *testing.T) {
+func TestRefusesQueuesOfOtherTypes(t *testing.T) {
 	queue := func(durable bool, args amqp.Table) func(*amqp.Channel, string) error {
 		return func(ch *amqp.Channel, prefix string) error {
 			_, err := ch.QueueDeclare(prefix+"sales.history", durable, false, false, false, args)

@@ -16,7 +16,7 @@ import (
 )
 
 // However few deliveries may be under way, a reader gets all events and sees the end.
-func TestReadsAFewAtATime(t *testing.T) {
+func TestReadsAllWithSmallPrefetch(t *testing.T) {
 	for _, prefetch := range []int{1, 7} {
 		t.Run(strconv.Itoa(prefetch), func(t *testing.T) {
 			t.Parallel()

@@ -155,7 +155,8 @@ func (p *publisher) await(ctx context.Context, n int) error {
 // library reports it shortly after closing the channel.
 const closeReasonTimeout = time.Second
 
-// closeReason returns why the channel was closed, or nil if no reason arrives in time.
+// closeReason waits for the reason why the channel was closed. It returns nil if none arrives
+// in time.
 func (p *publisher) closeReason() error {
 	timer := time.NewTimer(closeReasonTimeout)
 	defer timer.Stop()

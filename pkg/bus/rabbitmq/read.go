@@ -283,7 +283,7 @@ func (s *subscription) one(ctx context.Context) (bus.Delivery, error) {
 	}
 }
 
-// closeError returns why the subscription ended.
+// closeError returns the reason for the end of the subscription.
 func (s *subscription) closeError() error {
 	if s.cause != nil {
 		return s.cause

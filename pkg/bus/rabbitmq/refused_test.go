@@ -74,7 +74,7 @@ func logAt(t *testing.T, broker, prefix string) *rabbitmq.Log {
 }
 
 // A broker that takes less than others closes the channel over a larger message.
-func TestMaxMessageSizeOfTheBrokerRefuses(t *testing.T) {
+func TestRefusesMessagesAboveTheBrokersLimit(t *testing.T) {
 	t.Parallel()
 	node := nodes.RabbitMQ(t)
 	if err := node.LimitMessages(50000); err != nil {
@@ -84,7 +84,7 @@ func TestMaxMessageSizeOfTheBrokerRefuses(t *testing.T) {
 }
 
 // A broker may close the whole connection over a message. That is no outage.
-func TestConnectionClosedOverAMessageRefuses(t *testing.T) {
+func TestRefusesMessagesThatCloseTheConnection(t *testing.T) {
 	t.Parallel()
 	broker := parts.RabbitMQ(t)
 	prefix := "t" + uuid.NewString()[:13] + "."
@@ -95,7 +95,7 @@ func TestConnectionClosedOverAMessageRefuses(t *testing.T) {
 }
 
 // Every other way to end a connection or a channel says nothing against a message.
-func TestConnectionClosedForOtherReasonsIsUnavailable(t *testing.T) {
+func TestOtherConnectionErrorsMeanUnavailable(t *testing.T) {
 	t.Parallel()
 	broker := parts.RabbitMQ(t)
 	prefix := "t" + uuid.NewString()[:13] + "."

@@ -33,7 +33,7 @@ func (c *Client) Product(ctx context.Context, sku string) (Product, error) {
 	return a.Value, err
 }
 
-// Products returns those of the products skus that are on offer.
+// Products returns the products with the SKUs. It omits those that are not on offer.
 func (c *Client) Products(ctx context.Context, skus []string) ([]Product, error) {
 	return rc.ByKeys[Product](skus, func(skus []string) (*http.Response, error) {
 		return c.raw.ListProducts(ctx, &ListProductsParams{Sku: &skus, Limit: rc.Ptr(rc.PageSize)})

@@ -17,7 +17,7 @@ import (
 	"quadrille/pkg/events"
 )
 
-// manyStreams is what one instance is to hold.
+// manyStreams is the number of streams that one instance must hold.
 const manyStreams = 2000
 
 // rawStream is a stream read as bytes, so that many clients cost little.

@@ -173,7 +173,8 @@ func (c *composer) component(service, ref string) string {
 	return c.names[service+ref]
 }
 
-// resolve returns what a node refers to in the public document, or the node.
+// resolve follows the $ref of a node in the public document. It returns a node without one
+// unchanged.
 func (c *composer) resolve(n *yaml.Node) *yaml.Node {
 	ref := text(n, "$ref")
 	if ref == "" {

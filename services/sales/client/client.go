@@ -38,7 +38,7 @@ func (c *Client) Order(ctx context.Context, id string) (Order, error) {
 	return a.Value, err
 }
 
-// Orders returns those of the orders ids that exist.
+// Orders returns the orders with the IDs. It omits unknown IDs.
 func (c *Client) Orders(ctx context.Context, ids []string) ([]Order, error) {
 	return rc.ByKeys[Order](ids, func(ids []string) (*http.Response, error) {
 		return c.raw.ListOrders(ctx, &ListOrdersParams{Id: &ids, Limit: rc.Ptr(rc.PageSize)})

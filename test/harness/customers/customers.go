@@ -183,14 +183,14 @@ func (c *Customers) draw() salesclient.NewOrder {
 	return o
 }
 
-// Counts returns how many orders were sent, answered with anything, and accepted.
+// Counts returns the numbers of orders that were sent, answered and accepted.
 func (c *Customers) Counts() (sent, answered, accepted int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sent, c.answered, len(c.accepted)
 }
 
-// Result is what Check counted.
+// Result holds the counts of Check.
 type Result struct {
 	Orders int // that the shop has
 	Final  int // accepted orders in a final state

@@ -36,7 +36,7 @@ func Serve(t testing.TB, service string, spec []byte, routes func(*echo.Echo)) A
 	return API{t: t, e: e}
 }
 
-// Answer is what came back.
+// Answer is a response.
 type Answer struct {
 	Status int
 	Header http.Header

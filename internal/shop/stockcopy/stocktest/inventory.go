@@ -28,7 +28,7 @@ func (i Inventory) Set(code string, quantity int64) events.Event {
 	return events.SkuProcessed(code, s.Version)
 }
 
-// SKUs returns those of the SKUs codes that exist.
+// SKUs returns the SKUs with the codes. It omits unknown codes.
 func (i Inventory) SKUs(_ context.Context, codes []string) (found []inventoryclient.Sku, err error) {
 	for _, code := range codes {
 		if s, ok := i[code]; ok {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Default is how long servers wait for requests in progress unless configured.
+// Default is the time for which servers wait for requests in progress unless configured.
 const Default = 5 * time.Second
 
 // After returns a channel that is closed d after ctx has ended. release frees its

@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// UnservedAfter is how long a call waits before its transport checks whether anything
-// serves the queue, and the interval between two such checks. A transport fails the
-// call after two checks in a row without a server, so that a restart is not taken for
-// an absence.
+// UnservedAfter is the interval at which the transport of a waiting call checks whether a
+// server consumes the queue. It fails the call after two checks in a row without one, so
+// that a restart does not fail calls.
 const UnservedAfter = time.Second
 
 // Result is the reply to a call, or the reason why there will be none.

@@ -32,8 +32,8 @@ function TopologySection({ paused, setPaused }) {
   const now = useEventRates(), held = useRef(now);
   if (!paused) held.current = now;
   const flow = held.current;
-  return html`<section class="panel" aria-labelledby="dance">
-    <div class="heading"><h2 id="dance">Event flow</h2>
+  return html`<section class="panel" aria-labelledby="event-flow">
+    <div class="heading"><h2 id="event-flow">Event flow</h2>
       <button type="button" class="small" aria-pressed=${paused} onClick=${() => setPaused(!paused)}>Pause updates</button></div>
     <${Topology} load=${load} flow=${flow} paused=${paused} />
     <${Summary} services=${load.data?.items} />

@@ -263,7 +263,7 @@ func TestLastUnitIsSoldOnce(t *testing.T) {
 	})
 }
 
-func TestTheSameRequestTwiceIsOneOrder(t *testing.T) {
+func TestRepeatedRequestPlacesOneOrder(t *testing.T) {
 	harness.Each(t, func(t *testing.T, s *harness.Shop) {
 		offer(t, s, "A", "1.00")
 		ids := map[string]bool{}
@@ -349,7 +349,7 @@ func TestImportInAnotherCharacterSet(t *testing.T) {
 	})
 }
 
-func TestImportGoesOnPastBrokenLines(t *testing.T) {
+func TestImportContinuesAfterBrokenLines(t *testing.T) {
 	harness.Each(t, func(t *testing.T, s *harness.Shop) {
 		var file strings.Builder
 		file.WriteString("external_id,sku,quantity\nx1,a/b,1\nx2,A,many\n")
