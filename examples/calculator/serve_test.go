@@ -65,7 +65,7 @@ func TestServeRefuses(t *testing.T) {
 		"":                               "set REDIS_URL, AMQP_URL or PORT",
 		"REDIS_URL=http://u:secret@h/":   "REDIS_URL is no Redis URL",
 		"REDIS_URL=redis://u:secret@h:x": "REDIS_URL is no Redis URL",
-		"AMQP_URL=http://u:secret@h/":    "AMQP_URL: URL 1 of 1 is no AMQP URL",
+		"AMQP_URL=http://u:secret@h/":    "AMQP_URL: URL 1 of 1 is not an AMQP URL",
 		"PORT=" + port:                   "PORT: listen tcp :" + port,
 		"PORT=secret":                    "PORT: ",
 	} {
