@@ -15,7 +15,9 @@ import (
 // that connection is no session and counts for no limit.
 type observation struct {
 	mu      sync.Mutex
-	most    map[string]int // connections at one time, by the add-on's port
+	most    map[string]int       // held connections at one time, by the add-on's port
+	any     map[string]bool      // ports with a connection at any time
+	since   map[string]time.Time // when each present connection was seen first, by local address
 	written int64          // bytes that it had the system write to a disk
 	over    bool
 }
@@ -25,7 +27,7 @@ const lookEvery = 50 * time.Millisecond
 
 // observe looks at a dyno until it ends.
 func observe(d *dyno) *observation {
-	o := &observation{most: map[string]int{}}
+	o := &observation{most: map[string]int{}, any: map[string]bool{}, since: map[string]time.Time{}}
 	go func() {
 		for {
 			o.look(d.process.Pid)
@@ -40,14 +42,27 @@ func observe(d *dyno) *observation {
 }
 
 func (o *observation) look(pid int) {
-	now, written := connected(pid), writtenBy(pid)
+	now, written := listed(pid), writtenBy(pid)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.written = max(o.written, written)
-	for port, n := range now {
-		if !o.over {
-			o.most[port] = max(o.most[port], n)
+	if o.over {
+		return
+	}
+	since, count := map[string]time.Time{}, map[string]int{}
+	for from, port := range now {
+		o.any[port] = true
+		since[from] = time.Now()
+		if first, known := o.since[from]; known {
+			since[from] = first
 		}
+		if time.Since(since[from]) >= heldFor {
+			count[port]++
+		}
+	}
+	o.since = since
+	for port, n := range count {
+		o.most[port] = max(o.most[port], n)
 	}
 }
 
@@ -59,30 +74,20 @@ func (o *observation) end() {
 }
 
 // result returns the observations so far.
-func (o *observation) result() (most map[string]int, written int64) {
+func (o *observation) result() (most map[string]int, any map[string]bool, written int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return maps.Clone(o.most), o.written
+	return maps.Clone(o.most), maps.Clone(o.any), o.written
 }
 
 // established is the kernel's word for a connection that both sides have.
 const established = "01"
 
-// connected counts the connections that a process's namespace has to the add-ons at one
-// moment, by port. The kernel lists connections bit by bit, while they come and go, so
-// that one listing may show the old and the new one of a pair that never existed at the
-// same time. connected counts those that two listings show: they all existed between the
-// two.
-func connected(pid int) map[string]int {
-	before := listed(pid)
-	count := map[string]int{}
-	for from, port := range listed(pid) {
-		if before[from] == port {
-			count[port]++
-		}
-	}
-	return count
-}
+// heldFor is the age from which a connection counts. A pool keeps its connections for
+// minutes. Those that end sooner are no part of it: a request to cancel a statement has a
+// connection of its own, and one that was given up closes in the background while its
+// successor opens. The add-on itself refuses connections above its plan, of any age.
+const heldFor = 2 * time.Second
 
 // listed returns the ports that a process's namespace is connected to, by local address.
 func listed(pid int) map[string]string {
