@@ -18,7 +18,7 @@ type observation struct {
 	most    map[string]int       // held connections at one time, by the add-on's port
 	any     map[string]bool      // ports with a connection at any time
 	since   map[string]time.Time // when each present connection was seen first, by local address
-	written int64          // bytes that it had the system write to a disk
+	written int64                // bytes that it had the system write to a disk
 	over    bool
 }
 
