@@ -26,8 +26,8 @@ type route struct {
 // routeTable has the routes of all services, the more specific before the less.
 type routeTable []route
 
-// newRouteTable makes the table of the public paths of these services, and of what
-// every service has for operators.
+// newRouteTable returns the routes to the public paths of the services, and to the operations
+// endpoints of every service.
 func newRouteTable(services []app.Service) (table routeTable) {
 	names := []string{app.Gateway}
 	for _, s := range services {
@@ -45,9 +45,9 @@ func newRouteTable(services []app.Service) (table routeTable) {
 	return table
 }
 
-// moreSpecific is negative where path a decides before path b for a request that matches
-// both: at the first segment that differs, a literal before a parameter, and a longer
-// path before its beginning.
+// moreSpecific orders paths that match the same request. It is negative if a comes before b:
+// at the first segment that differs, a literal comes before a parameter, and a longer path
+// comes before its prefix.
 func moreSpecific(a, b []string) int {
 	for n := range min(len(a), len(b)) {
 		switch pa, pb := app.IsParameter(a[n]), app.IsParameter(b[n]); {
@@ -64,7 +64,7 @@ func moreSpecific(a, b []string) int {
 // prefix; nil if no service has it.
 func (t routeTable) match(segments []string) *route {
 	for n := range t {
-		if t[n].covers(t[n].path, segments) {
+		if covers(t[n].path, segments) {
 			return &t[n]
 		}
 	}
@@ -74,23 +74,22 @@ func (t routeTable) match(segments []string) *route {
 // matchOwn is match for the paths at which the customer is the caller.
 func (t routeTable) matchOwn(segments []string) *route {
 	for n := range t {
-		if t[n].own != "" && t[n].covers(t[n].own, segments) {
+		if t[n].own != "" && covers(t[n].own, segments) {
 			return &t[n]
 		}
 	}
 	return nil
 }
 
-// covers reports whether the segments are at the path or below it.
-func (route) covers(path string, segments []string) bool {
-	want := app.Segments(path)
-	if len(segments) < len(want) {
-		return false
-	}
-	for n, segment := range want {
-		if !app.IsParameter(segment) && segment != segments[n] {
+// covers reports whether the segments are at the path or below it. It splits the path
+// without allocating, because it runs for every route of every request.
+func covers(path string, segments []string) bool {
+	n := 0
+	for want := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		if n == len(segments) || !app.IsParameter(want) && want != segments[n] {
 			return false
 		}
+		n++
 	}
 	return true
 }
@@ -111,7 +110,7 @@ func (r route) toService(path string) string {
 // toPublic converts a path of the service to the public one. A path outside the route
 // stays.
 func (r route) toPublic(path string) string {
-	if !strings.HasPrefix(path, "/") || !r.covers(r.inner, app.Segments(pathOf(path))) {
+	if !strings.HasPrefix(path, "/") || !covers(r.inner, app.Segments(pathOf(path))) {
 		return path
 	}
 	if r.inner == r.path {
