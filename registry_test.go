@@ -59,7 +59,7 @@ func TestEveryServiceHasItsLines(t *testing.T) {
 	}
 }
 
-// A newcomer forgets each line in turn, and is told which and where it goes.
+// Each missing line is reported with its text and its place.
 func TestMissingLinesAreNamed(t *testing.T) {
 	d := readDeployment(t)
 	folders, names := append(serviceFolders(t), "albums"), append(services.Names(), "albums")
@@ -71,9 +71,9 @@ func TestMissingLinesAreNamed(t *testing.T) {
 		fmt.Sprintf(`services/albums has no URL in docker-compose.yml: add "    ALBUMS_URL: http://albums:%d" to the environment of x-service`, 8080+len(names)),
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("told is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	if got := d.missing(serviceFolders(t), names); !slices.Contains(got, "albums is in services/registry.go and has no folder services/albums: give the service the name of its folder") {
-		t.Errorf("told is %q", got)
+		t.Errorf("got %q", got)
 	}
 }

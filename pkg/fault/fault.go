@@ -10,7 +10,8 @@ import (
 	"slices"
 )
 
-// Kind classifies a fault: who has to act, and whether a retry can help.
+// Kind classifies a fault. It determines the HTTP status, and whether the caller, the
+// operator or a retry can resolve the fault.
 type Kind int
 
 // The kinds, each with the HTTP status that internal/platform/rest gives it.

@@ -28,7 +28,7 @@ func New() app.Service {
 	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"sales"}, Public: public(), Build: build}
 }
 
-// public returns the paths that the gateway forwards, and who may use them.
+// public returns the paths that the gateway forwards, with the roles allowed to use them.
 func public() []app.Route {
 	warehouse := []app.Role{app.Warehouse}
 	return []app.Route{

@@ -42,7 +42,7 @@ type seen struct {
 	body   string
 }
 
-// ask makes a request as somebody who may do everything; header holds names and values in turn.
+// ask makes a request with all roles. header holds names and values in turn.
 func (v visitor) ask(method, path, body string, header ...string) seen {
 	v.t.Helper()
 	return v.askAs(identity.Bearer(path), method, path, body, header...)
@@ -202,7 +202,7 @@ func feed(t *testing.T, s *harness.Shop, service string) string {
 	return string(body)
 }
 
-// What is refused, and what has not changed, is said as the services say it.
+// The gateway passes on the services' refusals and 304 responses unchanged.
 func TestGatewayRefusesInvalidRequests(t *testing.T) {
 	harness.Each(t, func(t *testing.T, inside *harness.Shop) {
 		s, v := inside.Public(t), visit(t, inside)
@@ -210,7 +210,7 @@ func TestGatewayRefusesInvalidRequests(t *testing.T) {
 		receive(t, s, "r", "A", 3)
 		shows(t, s, "A", 3)
 
-		t.Log("who has no token reads products, and nothing else")
+		t.Log("callers without a token may read products, and nothing else")
 		if a := v.askAs("", "GET", "/api/v1/products/A", ""); a.status != http.StatusOK {
 			t.Errorf("a product: %d %s", a.status, a.body)
 		}

@@ -103,7 +103,8 @@ func variables() (names []string) {
 // theService returns the name of the row for one service's process.
 func theService() string { return "`" + strings.Join(services.Names(), "`, `") + "`, each" }
 
-// shares reads the table of connections: who has how many, in the order of its columns.
+// shares reads the table of connections. It returns the numbers of each row in the order of
+// the columns.
 func shares(t *testing.T) map[string][3]int {
 	t.Helper()
 	found := map[string][3]int{}

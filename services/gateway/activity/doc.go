@@ -2,12 +2,12 @@
 // server-sent events, to operators as traces and charts.
 //
 // The way of one event to a browser: consume.go asks sales for the order's customer;
-// store.go appends the activity under the next number, in the reader's transaction;
+// store.go appends the activity under the next number, in the consumer's transaction;
 // tail.go reads on by number, in every instance; hub.go dispatches to the streams that
 // may see it; stream.go and stream_writer.go send it. A client that reconnects names the
 // number it saw last. What the ring no longer holds is read from the table by pages.go,
-// once for all streams that want it. access.go alone decides who may see what; origin.go
-// identifies the recording.
+// once for all streams that want it. access.go alone decides which callers may see an activity;
+// origin.go identifies the recording.
 //
 // The instance that holds the lease runs Consumers and Workers. Every instance runs Run,
 // and calls Drain when its server begins to shut down (http.Server.RegisterOnShutdown):

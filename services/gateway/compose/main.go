@@ -1,8 +1,8 @@
 // Compose writes the gateway's public OpenAPI document, openapi.yaml, from overlay.yaml
 // and the documents of the services. `go generate ./services/gateway` runs it.
 //
-// The overlay names each operation that is public and says who may call it; everything
-// else of an operation comes from its service's document. An operation that the overlay
+// The overlay lists each public operation with the roles that may call it. All other parts
+// of the operation come from its service's document. An operation that the overlay
 // does not name is left out: compose prints it, and TestEveryOperationIsDecided fails
 // until the overlay publishes it or lists it under x-hidden.
 package main

@@ -9,13 +9,13 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// finish adds to an operation what the gateway does for all: its description says who
-// may call it, POST takes an Idempotency-Key, and the usual problems are among its
-// responses. An operation with security: [] gets the description alone.
+// finish adds the parts that the gateway gives every operation: the roles in its
+// description, the Idempotency-Key of a POST, and the usual problem responses. An operation
+// with security: [] gets the roles alone.
 func (c *composer) finish(method string, item, op *yaml.Node) error {
 	roles := get(op, "x-roles")
 	if roles == nil || roles.Kind != yaml.SequenceNode {
-		return fmt.Errorf("overlay.yaml: the operation %s does not say who may call it: add x-roles, [] for everybody", text(op, "operationId"))
+		return fmt.Errorf("overlay.yaml: the operation %s has no x-roles: list the roles that may call it, or write [] for everybody", text(op, "operationId"))
 	}
 	who := sentence(roles)
 	if own := remove(op, "x-who"); own != nil {
@@ -39,7 +39,7 @@ func (c *composer) finish(method string, item, op *yaml.Node) error {
 	return nil
 }
 
-// sentence says who may call an operation.
+// sentence names the roles that may call an operation.
 func sentence(roles *yaml.Node) string {
 	var names []string
 	for _, r := range roles.Content {

@@ -9,8 +9,8 @@ import (
 	"quadrille/services/gateway/auth"
 )
 
-// toOwn rewrites a path at which the customer is the caller, such as /wishlist, to the
-// one that names the customer.
+// toOwn rewrites a path without a customer, such as /wishlist, to the path that names the
+// caller as the customer.
 func toOwn(r route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -26,8 +26,8 @@ func toOwn(r route) echo.MiddlewareFunc {
 	}
 }
 
-// requireOwnName restricts callers who may use the route as customers alone to paths
-// below their own name.
+// requireOwnName restricts a caller to paths below their own name, if customer is the only
+// one of their roles that the route allows.
 func requireOwnName(r route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -37,7 +37,7 @@ func requireOwnName(r route) echo.MiddlewareFunc {
 			}
 			others := withoutCustomer(a.rolesOf(r))
 			if name, _ := r.customerOf(a.segments); name != callerOf(c).Subject && restrictedToOwn(callerOf(c), others...) {
-				return fault.New(fault.NotFound, "customer_unknown", "there is no customer %s that is you", name)
+				return fault.New(fault.NotFound, "customer_unknown", "there is no customer %s, or the caller is not that customer", name)
 			}
 			return next(c)
 		}

@@ -47,7 +47,7 @@ func (o operation) roles(t *testing.T) (roles []auth.Role) {
 	t.Helper()
 	names, is := o.Extensions["x-roles"].([]any)
 	if !is {
-		t.Fatalf("%s does not say who may: %v", o, o.Extensions["x-roles"])
+		t.Fatalf("%s has no list of roles in x-roles: %v", o, o.Extensions["x-roles"])
 	}
 	for _, name := range names {
 		role, err := auth.ParseRoles([]string{name.(string)})

@@ -51,7 +51,7 @@ func document(t *testing.T) []byte {
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	token    = "letmein"           // of ann, who has all roles
+	token    = "letmein"           // ann's; ann has all roles
 	internal = "only-for-services" // INTERNAL_TOKEN
 )
 

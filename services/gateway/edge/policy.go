@@ -81,8 +81,8 @@ func (a resource) rolesOf(r route) []auth.Role {
 	}
 }
 
-// allowedRoles returns the roles that may make the request; none: everybody. What is
-// no service's is for staff.
+// allowedRoles returns the roles that may make the request; none: everybody. A path without
+// a route is for staff.
 func (t routeTable) allowedRoles(a resource) []auth.Role {
 	r := t.match(a.segments)
 	if r == nil {
@@ -110,8 +110,8 @@ func (t routeTable) requireAllowed(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// requireRoute refuses a request that the policy takes for another route than the
-// router did: the one decodes segments, the other does not.
+// requireRoute refuses a request if the policy and the router select different routes. The
+// policy decodes path segments; the router does not.
 func (t routeTable) requireRoute(r route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

@@ -18,8 +18,8 @@ func withAlbums() []app.Service {
 	}})
 }
 
-// Several services have paths below a shared beginning: the most specific route
-// decides who answers, and who may ask.
+// Several services have paths below a shared prefix. The most specific route selects the
+// service and the allowed roles.
 func TestPathsBelowASharedPrefix(t *testing.T) {
 	t.Parallel()
 	if err := app.CheckServices(withAlbums()); err != nil {

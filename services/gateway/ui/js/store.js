@@ -63,10 +63,10 @@ export const isSession = (v) => isText(v.token) && isText(v.subject) && isList(v
 export const isBasket = (v) => isList(v.lines, (l) => isLine(l) && isText(l.title) && (!l.price || isPrice(l.price)))
   && (v.pending === null || (isText(v.pending?.key) && isText(v.pending.subject) && isList(v.pending.body?.lines, isLine)));
 
-/** Holds {token, subject, roles, kind, expires_at} of the user who is signed in in this tab, or null. */
+/** Holds {token, subject, roles, kind, expires_at} of this tab's signed-in user, or null. */
 export const session = kept("sessionStorage", "quadrille.session", null, isSession);
 
-/** Holds why the sign-in dialog is open ("asked", "expired", "order" or "wish"), or null. */
+/** Holds the reason for the open sign-in dialog ("asked", "expired", "order" or "wish"), or null. */
 export const signingIn = signal(null);
 
 /** Holds "light", "dark", or null to follow the system. */
