@@ -21,6 +21,7 @@ import (
 	"quadrille/pkg/consumer"
 	"quadrille/pkg/lease"
 	"quadrille/pkg/outbox"
+	"quadrille/pkg/timer"
 )
 
 // instance is one running service: its server, database, relay, consumers and workers.
@@ -39,6 +40,7 @@ type instance struct {
 	relay     *outbox.Relay // nil if the service is ConsumerOnly
 	lease     *lease.Lease  // held by the instance that runs consumers and workers
 	consumers []*consumer.Consumer
+	timers    *timer.Firer // nil if the service handles none
 
 	readiness *ready.Registry
 
@@ -116,7 +118,10 @@ func (i *instance) start(ctx context.Context) (err error) {
 	if err := i.service.checkReads(streamsOf(i.consumers)); err != nil {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)
 	}
-	if err := i.checkReadiness(components.Checks); err != nil {
+	if err := i.prepareTimers(components.Timers); err != nil {
+		return fmt.Errorf("build %s: %w", i.service.Name, err)
+	}
+	if err := i.checkReadiness(append(i.timerChecks(components.Timers), components.Checks...)); err != nil {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)
 	}
 	if components.Drain != nil {
@@ -152,6 +157,14 @@ func (i *instance) prepare() (err error) {
 		i.shop.relays.Store(i.service.Name, i.relay)
 	}
 	i.lease, err = lease.New(lease.Config{DB: i.db, Name: "reader", Holder: i.shop.holder, Log: i.log})
+	return err
+}
+
+// prepareTimers creates what fires the service's timers, if it handles any.
+func (i *instance) prepareTimers(handlers map[string]timer.Handler) (err error) {
+	if len(handlers) > 0 {
+		i.timers, err = timer.NewFirer(timer.Config{DB: i.db, Handlers: handlers, OnCommit: i.wake, Hook: i.shop.at, Log: i.log})
+	}
 	return err
 }
 
@@ -214,8 +227,8 @@ func (i *instance) run(components Components) error {
 	return nil
 }
 
-// leased returns a loop that runs consumers, workers and the pruner while this instance holds
-// the lease.
+// leased returns a loop that runs consumers, workers, timers and the pruner while this
+// instance holds the lease.
 func (i *instance) leased(components Components) (loop, error) {
 	var leased []loop
 	for _, r := range components.Consumers {
@@ -223,6 +236,9 @@ func (i *instance) leased(components Components) (loop, error) {
 	}
 	for _, w := range components.Workers {
 		leased = append(leased, w)
+	}
+	if i.timers != nil {
+		leased = append(leased, i.timers.Run)
 	}
 	if keep := i.shop.cfg.outboxKeep; i.relay != nil && keep > 0 {
 		pruner, err := outbox.NewPruner(outbox.PruneConfig{DB: i.db, Keep: keep, Log: i.log})

@@ -14,6 +14,7 @@ import (
 	"quadrille/internal/platform/ready"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/consumer"
+	"quadrille/pkg/timer"
 )
 
 // Service describes a service to the runtime. The runtime provides all that the services have
@@ -83,4 +84,7 @@ type Components struct {
 	// run until their context ends; returning earlier fails the process.
 	Workers     []func(context.Context) error
 	PerInstance []func(context.Context) error
+	// Timers has the handlers of the service's timers by kind. The instance that holds the
+	// lease fires them. Timers without a handler stay until a version of the service has one.
+	Timers map[string]timer.Handler
 }

@@ -8,6 +8,7 @@ import (
 
 	"quadrille/internal/platform/ready"
 	"quadrille/pkg/deadletter"
+	"quadrille/pkg/timer"
 )
 
 // collector collects the metrics of a service when /metrics is scraped, so that an
@@ -31,6 +32,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if n, err := deadletter.Count(ctx, c.server.DB, deadletter.Filter{State: deadletter.Open}); err == nil {
 		out <- gauge("quadrille_dead_letters", "Open dead letters, until somebody retries or discards them.", float64(n), nil)
 	}
+	c.collectTimers(ctx, out)
 	for _, r := range c.server.Ready.Known() {
 		out <- gauge("quadrille_ready", "1 if the readiness check passes, 0 if it makes the service unready.", truth(r.OK), prometheus.Labels{"check": r.Name})
 		out <- gauge("quadrille_ready_trouble", "1 if the readiness check found trouble, even if the trouble is too short to fail the check.", truth(r.State != ready.OK), prometheus.Labels{"check": r.Name})
@@ -43,6 +45,19 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		out <- gauge("quadrille_reader_failing", "1 if the reader is waiting because of an error.", truth(s.Err != ""), of)
 		resyncs := prometheus.NewDesc("quadrille_reader_resyncs_total", "Resynchronisations because the history was cut or replaced.", nil, of)
 		out <- prometheus.MustNewConstMetric(resyncs, prometheus.CounterValue, float64(s.Resyncs))
+	}
+}
+
+// collectTimers sends the number of timers by kind, and of those whose handler failed.
+func (c *collector) collectTimers(ctx context.Context, out chan<- prometheus.Metric) {
+	counts, err := timer.Waiting(ctx, c.server.DB)
+	if err != nil {
+		return
+	}
+	for kind, n := range counts {
+		of := prometheus.Labels{"kind": kind}
+		out <- gauge("quadrille_timers", "Timers that are set: they fire when they are due, unless they are cancelled.", float64(n.Waiting), of)
+		out <- gauge("quadrille_timers_failing", "Timers that are due and whose handler fails.", float64(n.Failing), of)
 	}
 }
 
