@@ -47,7 +47,7 @@ func rules(services []string) []rule {
 			rule{files: re(folder + `[a-z_]+\.go$`), exceptFiles: re(`/(api|consume|importer|migrations|ready|service|store|wire)[a-z_]*\.go$|_test\.go$`), imports: re(`gorm\.io|labstack/echo|amqp091`), why: "the domain knows neither database nor wire"},
 			rule{files: re(folder + `api\.go$`), imports: re(`gorm\.io|amqp091`), why: "the API calls the service, not the database or the log"},
 			rule{files: re(folder + `([a-z]+/)?store[a-z_]*\.go$`), imports: re(`labstack/echo|amqp091`), why: "the store knows rows, not requests or messages"},
-			rule{files: re(folder + `([a-z]+/)?consume\.go$`), imports: re(`gorm\.io`), why: "a consumer passes its transaction on and does not use it"},
+			rule{files: re(folder + `([a-z]+/)?consume\.go$`), imports: re(`gorm\.io`), why: "a consumer passes its transaction on and does not use it: give it a store (copies.Table, or that of store.go), made in wire.go"},
 		)
 	}
 	return all

@@ -6,16 +6,20 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"quadrille/internal/platform/app"
 	"quadrille/internal/shop/demo"
+	"quadrille/services"
 )
 
-const upHelp = `up runs all services in one process: the gateway on PORT (default 8080), and
-inventory, catalog, wishlist, sales and stats on PORT+1 to PORT+5. Without
+// upHelp returns the help of up.
+func upHelp() string {
+	return `up runs all services in one process: the gateway on PORT (default 8080), and on the
+ports after it, in this order, ` + strings.Join(services.Names(), ", ") + `. Without
 DATABASE_URL and AMQP_URL it stores everything in SQLite files below --data and needs no
 other software on the machine. Stop it with Ctrl-C. It loses nothing if it is killed, and
 continues when it is started again.
@@ -34,6 +38,7 @@ requires it as a bearer token.
 every two seconds (--demo-pace) as invented customers who order, wish and wait. In a shop
 with products of its own it creates no products and only sends this traffic. If it is
 started again, it continues, and nothing is duplicated.`
+}
 
 func newUp() *cobra.Command {
 	var flags struct {
@@ -47,7 +52,7 @@ func newUp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "up",
 		Short:   "Run the whole shop in this process",
-		Long:    upHelp,
+		Long:    upHelp(),
 		Example: "  quadrille up\n  quadrille up --demo\n  quadrille up --data /var/lib/shop --port 9000\n  quadrille up --only inventory,sales",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

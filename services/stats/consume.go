@@ -1,42 +1,17 @@
 package stats
 
 import (
-	"context"
 	"fmt"
-	"iter"
 	"time"
 
-	"quadrille/internal/platform/copies"
-	"quadrille/pkg/events"
+	"quadrille/internal/shop/ordercopy"
 	"quadrille/pkg/money"
 	salesclient "quadrille/services/sales/client"
 )
 
-// orderSource returns orders; sales' client implements it.
-type orderSource interface {
-	Orders(ctx context.Context, ids []string) ([]salesclient.Order, error)
-	AllOrders(ctx context.Context) iter.Seq2[salesclient.Order, error]
-}
-
-// orderEvents returns the types of all events about orders.
-func orderEvents() []string {
-	return []string{
-		events.SalesOrderPlaced, events.SalesOrderConfirmed, events.SalesOrderRejected,
-		events.SalesOrderCancelled, events.SalesOrderShipped,
-	}
-}
-
-// orderCopies keeps copies of sales' orders.
-func orderCopies(s *store, sales orderSource) *copies.Copies[salesclient.Order, Order] {
-	return &copies.Copies[salesclient.Order, Order]{
-		Get: sales.Orders, All: sales.AllOrders, Copy: orderOf, Store: s,
-		Named: func(o salesclient.Order) events.Event {
-			return events.OrderChanged(events.SalesOrderPlaced, o.Id, o.Version)
-		},
-		Gone: func(id string, version int64) events.Event {
-			return events.OrderChanged(events.SalesOrderCancelled, id, version)
-		},
-	}
+// orderCopies consumes sales' stream. It keeps stats' copies of orders.
+func orderCopies(s *store, sales ordercopy.Source) *ordercopy.Copies[Order] {
+	return ordercopy.New(sales, s, orderOf)
 }
 
 func orderOf(o salesclient.Order) (Order, error) {

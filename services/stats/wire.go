@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"quadrille/internal/platform/app"
+	"quadrille/internal/shop/ordercopy"
 	"quadrille/pkg/consumer"
 	salesclient "quadrille/services/sales/client"
 )
@@ -35,7 +36,7 @@ func build(d app.Deps) (app.Components, error) {
 		return app.Components{}, err
 	}
 	rows := &store{db: d.DB}
-	orders, err := consumer.New(d.Consumer(Name, "sales", orderEvents()), orderCopies(rows, sales))
+	orders, err := consumer.New(d.Consumer(Name, "sales", ordercopy.Types()), orderCopies(rows, sales))
 	if err != nil {
 		return app.Components{}, err
 	}

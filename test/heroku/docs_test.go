@@ -31,7 +31,7 @@ func packedLine(t *testing.T) string {
 		t.Fatal("docs/heroku.md has no line for a worker")
 	}
 	if got := servedBy(found[1]); !slices.Equal(got, services.Names()) {
-		t.Fatalf("the worker of docs/heroku.md serves %v of %v", got, services.Names())
+		t.Fatalf("the worker of docs/heroku.md serves %v: make it %v, in this order", got, services.Names())
 	}
 	return found[1]
 }
@@ -84,6 +84,31 @@ func TestGuideFitsTheProgram(t *testing.T) {
 	}
 	if len(commands) < 4 {
 		t.Errorf("docs/heroku.md has only the commands %v", commands)
+	}
+}
+
+// The guide's worker runs every service.
+func TestGuidePacksEveryService(t *testing.T) { packedLine(t) }
+
+// The guide's sum of unacknowledged messages counts every consumer and every service.
+func TestGuideCountsUnacknowledged(t *testing.T) {
+	found := regexp.MustCompile(`at most (\d+) for each consumer and (\d+) for each service in a dyno: (\d+) with .catalog=3. and\s+.sales=2.`).FindStringSubmatch(guide(t))
+	if found == nil {
+		t.Fatal("docs/heroku.md does not sum up the unacknowledged messages with `catalog=3` and `sales=2`")
+	}
+	var numbers [3]int
+	for i := range numbers {
+		numbers[i], _ = strconv.Atoi(found[i+1])
+	}
+	want := numbers[1] * (len(services.Names()) + 3)
+	for _, s := range services.All() {
+		want += numbers[0] * len(s.Reads)
+	}
+	if numbers[2] != want {
+		t.Errorf("docs/heroku.md counts %d unacknowledged messages, want %d: correct the sum below Limits of the plans", numbers[2], want)
+	}
+	if want > unacknowledged {
+		t.Errorf("the shop may have %d unacknowledged messages of %d", want, unacknowledged)
 	}
 }
 

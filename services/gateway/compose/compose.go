@@ -56,12 +56,13 @@ func compose(overlay *yaml.Node, documents map[string]*yaml.Node) (public *yaml.
 		sortKeys(kind, strings.Compare)
 	}
 	c.listCodes()
+	c.listServices()
 	public = mapping()
 	for key, value := range entries(overlay) {
 		switch key {
 		case "x-hidden", "x-rename":
 		case "tags":
-			set(public, key, c.tags(value))
+			set(public, key, c.tags(value, paths))
 		case "paths":
 			set(public, key, paths)
 		case "components":
@@ -253,36 +254,4 @@ func (c *composer) undecided() (messages []string) {
 		}
 	}
 	return messages
-}
-
-// tags returns the overlay's tags. One without a description gets that of the service
-// which has it.
-func (c *composer) tags(list *yaml.Node) *yaml.Node {
-	list = clone(list)
-	for _, tag := range list.Content {
-		if text(tag, "description") != "" {
-			continue
-		}
-		for _, service := range slices.Sorted(maps.Keys(c.documents)) {
-			for _, other := range get(c.documents[service], "tags").Content {
-				if text(other, "name") == text(tag, "name") {
-					merge(tag, other)
-				}
-			}
-		}
-	}
-	return list
-}
-
-// listCodes makes the enum of ProblemCode from its x-statuses.
-func (c *composer) listCodes() {
-	schema := get(c.components, "schemas", "ProblemCode")
-	if schema == nil || get(schema, "enum") != nil {
-		return
-	}
-	enum := sequence()
-	for code := range entries(get(schema, "x-statuses")) {
-		enum.Content = append(enum.Content, scalar(code))
-	}
-	set(schema, "enum", enum)
 }

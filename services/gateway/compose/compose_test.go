@@ -124,9 +124,42 @@ func TestOperationIsPublished(t *testing.T) {
 	if get(public, "components", "schemas", "Stickers") == nil {
 		t.Error("the schema Stickers is missing")
 	}
+	if got := tagDescriptions(public)["stickers"]; got != "Stickers of customers." {
+		t.Errorf("the tag stickers is described as %q", got)
+	}
+	if names := get(public, "components", "schemas", "ServiceName", "enum"); len(names.Content) < 2 || names.Content[0].Value != "gateway" || names.Content[1].Value != "albums" {
+		t.Errorf("ServiceName does not begin with gateway, albums: %+v", names.Content)
+	}
 	price := text(public, "components", "schemas", "Stickers", "properties", "price", "$ref")
 	if got := text(public, "components", "schemas", "Money", "type"); price != "#/components/schemas/AlbumsMoney" || got != "object" {
 		t.Errorf("a different Money is %s, and the other is of type %s", price, got)
+	}
+}
+
+// tagDescriptions returns the descriptions of a document's tags by name.
+func tagDescriptions(public *yaml.Node) map[string]string {
+	found := map[string]string{}
+	for _, tag := range get(public, "tags").Content {
+		found[text(tag, "name")] = text(tag, "description")
+	}
+	return found
+}
+
+// Every tag of a public operation is described. The document of albums is not among them.
+func TestEveryTagIsDescribed(t *testing.T) {
+	t.Parallel()
+	public, _, err := withAlbums(t, "{}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := tagDescriptions(public)
+	for _, name := range tagsOf(get(public, "paths")) {
+		if described[name] == "" {
+			t.Errorf("the tag %s has no description: add one below tags in the openapi.yaml of its service", name)
+		}
+	}
+	if described["stickers"] != "" {
+		t.Error("the tag of a hidden operation is listed")
 	}
 }
 
