@@ -237,7 +237,7 @@ func TestGatewayRefusesInvalidRequests(t *testing.T) {
 		v.ask("POST", "/api/v1/orders", `{"customer":"`+strings.Repeat("a", 1<<20)+`"}`).refused(t, http.StatusRequestEntityTooLarge, "body_too_large", "")
 		v.ask("GET", "/api/v1/orders/nope", "").refused(t, http.StatusNotFound, "order_unknown", "")
 		v.ask("GET", "/api/v1/skus/A%2FB", "").refused(t, http.StatusUnprocessableEntity, "request_invalid", "#/path/code")
-		v.ask("GET", "/api/v1/products/A/", "").refused(t, http.StatusUnprocessableEntity, "sku_invalid", "")
+		v.ask("GET", "/api/v1/products/A/", "").refused(t, http.StatusNotFound, "path_unknown", "")
 		v.ask("GET", "/api/v1/nothing", "").refused(t, http.StatusNotFound, "path_unknown", "")
 		for _, method := range []string{"DELETE", "BREW"} {
 			a := v.ask(method, "/api/v1/orders", "")

@@ -105,6 +105,9 @@ func (i *instance) start(ctx context.Context) (err error) {
 	if err := i.prepare(); err != nil {
 		return fmt.Errorf("%s: %w", i.service.Name, err)
 	}
+	if i.service.Build == nil {
+		return fmt.Errorf("%s has no Build: set it in New in its wire.go", i.service.Name)
+	}
 	metrics := prometheus.NewRegistry()
 	components, err := i.service.Build(Deps{
 		Metrics: metrics, DB: i.db, Bus: i.shop.bus, Log: i.log, URL: i.shop.cfg.URL, Wake: i.wake, at: i.shop.at,

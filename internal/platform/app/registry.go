@@ -57,7 +57,10 @@ func CheckServices(services []Service) error {
 	}
 	published := Streams(services)
 	for _, s := range services {
-		for _, stream := range s.Reads {
+		for n, stream := range s.Reads {
+			if slices.Contains(s.Reads[:n], stream) {
+				errs = append(errs, fmt.Errorf("%s reads the stream %s twice: remove one from Reads in its wire.go", s.Name, stream))
+			}
 			if !slices.Contains(published, stream) {
 				errs = append(errs, fmt.Errorf("%s reads the stream %q, which no service publishes; there are %s", s.Name, stream, strings.Join(published, ", ")))
 			}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -50,7 +51,20 @@ func TestCheckServicesNamesMistakes(t *testing.T) {
 		`loyalty: "/../points" is not a path`:                                    {{Name: "loyalty", Public: []Route{{Path: "/../points"}}}},
 		"loyalty: /points/{id} has another path in the service":                  {{Name: "loyalty", Public: []Route{{Path: "/points/{id}", Inner: "/p/{id}"}}}},
 		"loyalty: /points has a path /mine of the caller's own":                  {{Name: "loyalty", Public: []Route{{Path: "/points", Own: "/mine"}}}},
-		`loyalty: /points is for the role "boss"`:                                {{Name: "loyalty", Public: []Route{{Path: "/points", Read: []Role{"boss"}}}}},
+		`loyalty: the first segment of /{tenant}/points is a parameter, so that it matches paths of the gateway and of other services: begin the path with a word`: {{Name: "loyalty", Public: []Route{{Path: "/{tenant}/points"}}}},
+		`loyalty: /a/{customer}/b/{customer} has the parameter {customer} twice: give each parameter its own name`:                                                 {{Name: "loyalty", Public: []Route{{Path: "/a/{customer}/b/{customer}"}}}},
+		`loyalty: /customers/{id}/points is for customers, and its parameter after customers is {id}: name it {customer}, so that customers reach only their own`:  {{Name: "loyalty", Public: []Route{{Path: "/customers/{id}/points", Read: []Role{Customer, Staff}}}}},
+		`loyalty: /customers/{customer}/points is for everybody, and {customer} restricts callers to their own name: remove everybody or rename the parameter`:     {{Name: "loyalty", Public: []Route{{Path: "/customers/{customer}/points", Read: []Role{Everybody}}}}},
+		`loyalty: /points is for everybody and for staff: everybody includes all roles, remove the others`:                                                         {{Name: "loyalty", Public: []Route{{Path: "/points", Read: []Role{Everybody, Staff}}}}},
+		`loyalty: /points is for staff twice: remove one`:                            {{Name: "loyalty", Public: []Route{{Path: "/points", Read: []Role{Staff, Staff}}}}},
+		`loyalty: "/Points" is not a path such as`:                                   {{Name: "loyalty", Public: []Route{{Path: "/Points"}}}},
+		`loyalty: "/api/v1/points" begins with /api, which Path leaves out`:          {{Name: "loyalty", Public: []Route{{Path: "/api/v1/points"}}}},
+		`loyalty: "/points/:id" is not a path such as`:                               {{Name: "loyalty", Public: []Route{{Path: "/points/:id"}}}},
+		`loyalty: "/points//x" is not a path such as`:                                {{Name: "loyalty", Public: []Route{{Path: "/points//x"}}}},
+		`loyalty: "/points/%7Bid%7D" is not a path such as`:                          {{Name: "loyalty", Public: []Route{{Path: "/points/%7Bid%7D"}}}},
+		`loyalty: "/points/{id" is not a path such as`:                               {{Name: "loyalty", Public: []Route{{Path: "/points/{id"}}}},
+		`loyalty reads the stream sales twice: remove one from Reads in its wire.go`: {{Name: "sales"}, {Name: "loyalty", Reads: []string{"sales", "sales"}}},
+		`loyalty: /points is for the role "boss"`:                                    {{Name: "loyalty", Public: []Route{{Path: "/points", Read: []Role{"boss"}}}}},
 	} {
 		err := CheckServices(all)
 		if want == "" && err != nil {
@@ -91,6 +105,16 @@ func TestPortsFollowTheOrderOfServices(t *testing.T) {
 func TestStartRefusesAServiceThatIsNotListed(t *testing.T) {
 	_, err := Start(t.Context(), Config{Services: []string{"sales"}, Data: t.TempDir()}, nil, []Service{plain("loyalty")})
 	if err == nil || !strings.Contains(err.Error(), `the service "loyalty" is not among those of the configuration (sales)`) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// Start refuses a service without Build, and does not panic.
+func TestStartRefusesAServiceWithoutBuild(t *testing.T) {
+	s := plain("loyalty")
+	s.Build = nil
+	_, err := Start(t.Context(), Config{Services: []string{"loyalty"}, Data: t.TempDir(), Host: "127.0.0.1"}, slog.New(slog.DiscardHandler), []Service{s})
+	if err == nil || !strings.Contains(err.Error(), "loyalty has no Build: set it in New in its wire.go") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -20,13 +20,13 @@ const (
 	Everybody Role = "everybody" // in Routes alone: also callers without a token
 )
 
-// Route makes a path of a service public, and everything below it, in every method. Where
-// several routes match a request, the most specific one decides.
+// Route leads from the gateway to the operations of a service that the public document has
+// at a path or below it. Where several routes match a request, the most specific one decides.
 type Route struct {
 	// Path is the path in the public API below /api/v1: segments such as products, and
-	// parameters such as {id}, each of which matches one segment. A parameter {customer}
-	// restricts callers whose only role is customer to their own name; any other name gives
-	// 404.
+	// parameters such as {id}, each of which matches one segment. The first segment cannot be
+	// a parameter. A parameter {customer} restricts callers whose only role is customer to
+	// their own name; any other name gives 404.
 	Path string
 	// Inner is the path in the service; empty: Path. A route with Inner cannot have parameters.
 	Inner string
@@ -49,6 +49,17 @@ func Segments(path string) []string { return strings.Split(strings.TrimPrefix(pa
 
 // check returns an error if the route is invalid by itself.
 func (r Route) check() error {
+	if err := r.checkPaths(); err != nil {
+		return err
+	}
+	if err := r.checkParameters(); err != nil {
+		return err
+	}
+	return errors.Join(r.checkRoles(r.Read), r.checkRoles(r.Write))
+}
+
+// checkPaths returns an error for a malformed path.
+func (r Route) checkPaths() error {
 	for _, path := range []string{r.Path, r.Inner, r.Own} {
 		if path == "" && r.Path != "" {
 			continue // Inner and Own are optional
@@ -56,25 +67,66 @@ func (r Route) check() error {
 		if bad := slices.IndexFunc(Segments(path), func(s string) bool { return !pathSegment.MatchString(s) }); bad >= 0 || !strings.HasPrefix(path, "/") {
 			return fmt.Errorf("%q is not a path such as /products or /customers/{customer}/points", path)
 		}
-	}
-	switch {
-	case r.Inner != "" && r.Inner != r.Path && strings.Contains(r.Path+r.Inner, "{"):
-		return fmt.Errorf("%s has another path in the service, %s, and parameters: remove one of the two", r.Path, r.Inner)
-	case r.Own != "" && !slices.Contains(Segments(r.Path), "{customer}"):
-		return fmt.Errorf("%s has a path %s of the caller's own but no segment {customer}", r.Path, r.Own)
-	case strings.Contains(r.Own, "{"):
-		return fmt.Errorf("%s is a path of the caller's own and cannot have parameters", r.Own)
-	}
-	for _, role := range append(slices.Clone(r.Read), r.Write...) {
-		if !slices.Contains([]Role{Customer, Warehouse, Staff, Everybody}, role) {
-			return fmt.Errorf("%s is for the role %q; the roles are customer, warehouse, staff and everybody", r.Path, role)
+		if Segments(path)[0] == "api" {
+			return fmt.Errorf("%q begins with /api, which Path leaves out: write it as it is below /api/v1, such as /products", path)
 		}
 	}
 	return nil
 }
 
-// gatewayPaths returns the first segments of the gateway's own paths in the public API.
-func gatewayPaths() []string { return []string{"me", "events", "ops", "openapi.yaml", "docs"} }
+// checkParameters returns an error for parameters that are ambiguous or in a place that does
+// not allow any.
+func (r Route) checkParameters() error {
+	segments := Segments(r.Path)
+	if IsParameter(segments[0]) {
+		return fmt.Errorf("the first segment of %s is a parameter, so that it matches paths of the gateway and of other services: begin the path with a word", r.Path)
+	}
+	for n, s := range segments {
+		if IsParameter(s) && slices.Contains(segments[:n], s) {
+			return fmt.Errorf("%s has the parameter %s twice: give each parameter its own name", r.Path, s)
+		}
+		if n > 0 && segments[n-1] == "customers" && IsParameter(s) && s != "{customer}" && slices.Contains(append(slices.Clone(r.Read), r.Write...), Customer) {
+			return fmt.Errorf("%s is for customers, and its parameter after customers is %s: name it {customer}, so that customers reach only their own", r.Path, s)
+		}
+	}
+	switch {
+	case r.Inner != "" && r.Inner != r.Path && strings.Contains(r.Path+r.Inner, "{"):
+		return fmt.Errorf("%s has another path in the service, %s, and parameters: remove one of the two", r.Path, r.Inner)
+	case r.Own != "" && !slices.Contains(segments, "{customer}"):
+		return fmt.Errorf("%s has a path %s of the caller's own but no segment {customer}", r.Path, r.Own)
+	case strings.Contains(r.Own, "{"):
+		return fmt.Errorf("%s is a path of the caller's own and cannot have parameters", r.Own)
+	}
+	return nil
+}
+
+// checkRoles returns an error for a list with an unknown role or with roles that contradict
+// each other or the path.
+func (r Route) checkRoles(roles []Role) error {
+	for n, role := range roles {
+		switch {
+		case !slices.Contains([]Role{Customer, Warehouse, Staff, Everybody}, role):
+			return fmt.Errorf("%s is for the role %q; the roles are customer, warehouse, staff and everybody", r.Path, role)
+		case slices.Contains(roles[:n], role):
+			return fmt.Errorf("%s is for %s twice: remove one", r.Path, role)
+		}
+	}
+	switch {
+	case !slices.Contains(roles, Everybody):
+		return nil
+	case len(roles) > 1:
+		other := roles[slices.IndexFunc(roles, func(role Role) bool { return role != Everybody })]
+		return fmt.Errorf("%s is for everybody and for %s: everybody includes all roles, remove the others", r.Path, other)
+	case slices.Contains(Segments(r.Path), "{customer}"):
+		return fmt.Errorf("%s is for everybody, and {customer} restricts callers to their own name: remove everybody or rename the parameter", r.Path)
+	default:
+		return nil
+	}
+}
+
+// GatewayPaths returns the first segments of the gateway's own paths in the public API. No
+// Route may begin with one.
+func GatewayPaths() []string { return []string{"me", "events", "ops", "openapi.yaml", "docs"} }
 
 // parameter matches a parameter of a Route's path.
 var parameter = regexp.MustCompile(`\{[^}]*\}`)
@@ -94,7 +146,7 @@ func checkRoutes(services []Service) error {
 				key := parameter.ReplaceAllString(path, "{}")
 				switch other := claimed[key]; {
 				case path == "":
-				case slices.Contains(gatewayPaths(), Segments(path)[0]):
+				case slices.Contains(GatewayPaths(), Segments(path)[0]):
 					errs = append(errs, fmt.Errorf("%s claims the public path %s, which is the gateway's own", s.Name, path))
 				case other == s.Name:
 					errs = append(errs, fmt.Errorf("%s claims the public path %s twice", s.Name, path))

@@ -28,8 +28,8 @@ type Service struct {
 	// Reads names the streams that the service consumes, each by the service that publishes
 	// it. The service does not start if its consumers and Reads differ.
 	Reads []string
-	// Public lists the paths that the gateway forwards to the service. Only services and
-	// operators reach the others.
+	// Public lists the paths of the service's public operations. Only services and operators
+	// reach the other operations.
 	Public []Route
 	// Build constructs the service. It starts nothing.
 	Build func(Deps) (Components, error)

@@ -150,7 +150,7 @@ func (d *testGateway) asIs(path, given, header, body string) string {
 func TestTreatsOnlyImportsAsUploads(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		d := opened(t, w, Config{Timeout: 300 * time.Millisecond}, map[string]http.Handler{"sales": http.HandlerFunc(counts), "inventory": http.HandlerFunc(counts)})
-		for _, path := range []string{"/orders", "/receipts", "/imports/7", "/ops/keys"} {
+		for _, path := range []string{"/orders", "/receipts", "/ops/services/sales/dead-letters/7/retry", "/ops/keys"} {
 			r := d.request("POST", prefix+path, "")
 			r.Header.Set("Content-Type", "text/csv")
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(make([]byte, 2*mebibyte))), -1

@@ -93,18 +93,12 @@ func formOf(root tree, path, method string) form {
 	return f
 }
 
-// publicRoutes returns the routes to the services' own paths, and for each that has a
-// path of the caller's own one for that.
+// publicRoutes returns the routes to the services' own paths.
 func publicRoutes() (all []route) {
 	for _, r := range newRouteTable(services.All()) {
-		if strings.HasPrefix(r.path, "/ops/") {
-			continue
-		}
-		all = append(all, r)
-		if r.own != "" {
-			own := r
-			own.path = r.own
-			all = append(all, own)
+		if !r.isOps() {
+			r.inner = r.target().inner
+			all = append(all, r)
 		}
 	}
 	return all

@@ -176,7 +176,9 @@ func opened(t *testing.T, w way, cfg Config, fakes map[string]http.Handler, chan
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Document = document(t)
+	if cfg.Document == nil {
+		cfg.Document = document(t)
+	}
 	cfg.Upstreams = NewUpstreams(UpstreamsConfig{HTTP: hc, URL: url, Services: app.Names(cfg.Services), InternalToken: cfg.InternalToken})
 	cfg.Keys, cfg.Limiter = &auth.KeyStore{DB: conn, Log: cfg.Log}, ratelimit.New(nil, "", cfg.Log)
 	cfg.Sales, cfg.Answers, cfg.Audits = sales, &idempotency.Store{DB: conn}, &AuditRunner{DB: conn, Log: cfg.Log}

@@ -22,7 +22,7 @@ type resource struct {
 }
 
 func resourceOf(r *http.Request) (resource, error) {
-	path := strings.Trim(strings.TrimPrefix(r.URL.EscapedPath(), prefix), "/")
+	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.EscapedPath(), prefix), "/")
 	a := resource{method: r.Method}
 	if hasDotSegment(r.URL.Path) {
 		return a, errPathUnknown()
@@ -81,48 +81,37 @@ func (a resource) rolesOf(r route) []auth.Role {
 	}
 }
 
-// allowedRoles returns the roles that may make the request; none: everybody. A path without
-// a route is for staff.
-func (t routeTable) allowedRoles(a resource) []auth.Role {
-	r := t.match(a.segments)
-	if r == nil {
-		r = t.matchOwn(a.segments)
-	}
-	if r == nil {
-		return []auth.Role{auth.Staff}
-	}
-	return a.rolesOf(*r)
-}
-
-// requireAllowed refuses callers without an allowed role.
-func (t routeTable) requireAllowed(next echo.HandlerFunc) echo.HandlerFunc {
+// requireStaff refuses callers without the role staff.
+func requireStaff(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		a, err := resourceOf(c.Request())
-		if err != nil {
+		if err := requireRole(c, auth.Staff); err != nil {
 			return err
-		}
-		if roles := t.allowedRoles(a); len(roles) > 0 {
-			if err := requireRole(c, roles...); err != nil {
-				return err
-			}
 		}
 		return next(c)
 	}
 }
 
-// requireRoute refuses a request if the policy and the router select different routes. The
-// policy decodes path segments; the router does not.
-func (t routeTable) requireRoute(r route) echo.MiddlewareFunc {
+// admit passes on the requests that the gateway forwards by the route r: those of an
+// operation of the public document, by a caller with a role that r allows. It refuses a
+// request for which the table has another route, because the router does not decode path
+// segments and the table does.
+func (s *Server) admit(r route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			a, err := resourceOf(c.Request())
 			if err != nil {
 				return err
 			}
-			if decided := t.match(a.segments); decided == nil || decided.path != r.path {
+			published := s.public.find(a.segments)
+			if decided := s.routes.match(a.segments); decided == nil || decided.path != r.path || published == nil {
 				return errPathUnknown()
 			}
-			return next(c)
+			if roles := a.rolesOf(r); len(roles) > 0 {
+				if err := requireRole(c, roles...); err != nil {
+					return err
+				}
+			}
+			return published.requireMethod(c, next)
 		}
 	}
 }

@@ -13,12 +13,12 @@ import (
 // prefix is the base path of the public API.
 const prefix = "/api/v1"
 
-// route assigns a path, and everything below it, to a service.
+// route assigns a path, and the public operations at and below it, to a service.
 type route struct {
 	path    string // below prefix; segments in braces are parameters
 	service string
 	inner   string // the path in the service
-	own     string // another path below prefix, at which {customer} is the caller; empty: none
+	named   string // of a path at which the caller is the customer: the path with {customer}; otherwise empty
 
 	read, write []app.Role // none: staff
 }
@@ -33,7 +33,10 @@ func newRouteTable(services []app.Service) (table routeTable) {
 	for _, s := range services {
 		names = append(names, s.Name)
 		for _, r := range s.Public {
-			table = append(table, route{path: r.Path, service: s.Name, inner: cmp.Or(r.Inner, r.Path), own: r.Own, read: r.Read, write: r.Write})
+			table = append(table, route{path: r.Path, service: s.Name, inner: cmp.Or(r.Inner, r.Path), read: r.Read, write: r.Write})
+			if r.Own != "" {
+				table = append(table, route{path: r.Own, service: s.Name, named: r.Path, read: r.Read, write: r.Write})
+			}
 		}
 	}
 	for _, service := range names {
@@ -71,14 +74,16 @@ func (t routeTable) match(segments []string) *route {
 	return nil
 }
 
-// matchOwn is match for the paths at which the customer is the caller.
-func (t routeTable) matchOwn(segments []string) *route {
-	for n := range t {
-		if t[n].own != "" && covers(t[n].own, segments) {
-			return &t[n]
-		}
+// isOps reports whether the route leads to the operations endpoints of a service.
+func (r route) isOps() bool { return strings.HasPrefix(r.path, "/ops/") }
+
+// target returns the route that forwards the requests of r: r itself, or for a path at which
+// the caller is the customer the route of the path with {customer}.
+func (r route) target() route {
+	if r.named == "" {
+		return r
 	}
-	return nil
+	return route{path: r.named, service: r.service, inner: r.named, read: r.read, write: r.write}
 }
 
 // covers reports whether the segments are at the path or below it. It splits the path
@@ -134,7 +139,7 @@ func (t routeTable) toPublic(r route, path string) string {
 		return public
 	}
 	for _, other := range t {
-		if other.service == r.service {
+		if other.service == r.service && other.named == "" {
 			if public := other.toPublic(path); public != path {
 				return public
 			}
@@ -161,8 +166,8 @@ func (r route) customerOf(segments []string) (customer string, has bool) {
 	return segments[n], true
 }
 
-// ownTarget converts a path below own, escaped, to that of the customer with this name.
+// ownTarget converts an escaped path below r to that of the customer with this name.
 func (r route) ownTarget(escaped, customer string) string {
-	rest := strings.TrimPrefix(escaped, prefix+r.own)
-	return prefix + strings.Replace(r.path, "{customer}", url.PathEscape(customer), 1) + rest
+	rest := strings.TrimPrefix(escaped, prefix+r.path)
+	return prefix + strings.Replace(r.named, "{customer}", url.PathEscape(customer), 1) + rest
 }

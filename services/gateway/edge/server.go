@@ -62,6 +62,7 @@ type Server struct {
 	cfg      Config
 	e        *echo.Echo
 	routes   routeTable
+	public   publicPaths
 	internal http.Handler // set by Handler, before the first request
 	// refusals holds the handlers of unsupported methods, by the path of the route.
 	refusals map[string]echo.HandlerFunc
@@ -73,10 +74,18 @@ const (
 	maxCSV  = 64 << 20
 )
 
-// New creates a Server and registers its metrics.
+// New creates a Server and registers its metrics. It returns an error if the document and the
+// public paths of the services contradict each other.
 func New(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, e: rest.NewBare(cfg.Log, accessLog()), routes: newRouteTable(cfg.Services)}
+	var err error
+	if s.public, err = readPublicPaths(cfg.Document); err != nil {
+		return nil, err
+	}
+	if err := s.public.check(s.routes); err != nil {
+		return nil, err
+	}
 	r := &rateLimits{limiter: cfg.Limiter, byAddress: cfg.Address, byCaller: cfg.Caller, address: s.rateKey(ClientAddress(cfg.Proxies)), limited: newLimitedCounter()}
 	if err := registerMetrics(cfg.Metrics, cfg.Activity.Open, r.limited); err != nil {
 		return nil, err
@@ -113,41 +122,42 @@ func (s *Server) apiRoutes(r *rateLimits) error {
 		rest.BodyLimits{Body: maxJSON, CSV: maxCSV, Upload: uploads}.Middleware(), blameSender)
 	api.Match(readMethods, "/me", getMe)
 	replay := idempotency.Middleware(cfg.Answers, func(ctx context.Context) string { return auth.CallerFrom(ctx).ID() })
-	allowed := api.Group("", s.routes.requireAllowed, replay)
-	KeyRoutes(allowed, auth.LocalKeys{Store: cfg.Keys})
-	auditRoutes(allowed, cfg.Audits)
-	allowed.Match(readMethods, "/ops/traces", echo.WrapHandler(cfg.Activity.Traces()))
-	allowed.Match(readMethods, "/ops/history", echo.WrapHandler(cfg.Activity.History()))
-	s.servicesRoute(allowed)
+	operations := api.Group("", requireStaff, replay)
+	KeyRoutes(operations, auth.LocalKeys{Store: cfg.Keys})
+	auditRoutes(operations, cfg.Audits)
+	operations.Match(readMethods, "/ops/traces", echo.WrapHandler(cfg.Activity.Traces()))
+	operations.Match(readMethods, "/ops/history", echo.WrapHandler(cfg.Activity.History()))
+	s.servicesRoute(operations)
 	for _, path := range []string{"", "/*"} {
 		api.RouteNotFound(path, s.notFound)
 	}
-	return s.proxyRoutes(allowed)
+	return s.proxyRoutes(api, replay)
 }
 
-// proxyRoutes forwards the paths of the services. It forwards every method: the service
-// refuses unsupported ones.
-func (s *Server) proxyRoutes(api *echo.Group) error {
+// proxyRoutes forwards the public operations of the services. replay comes after the caller's
+// role was checked.
+func (s *Server) proxyRoutes(api *echo.Group, replay echo.MiddlewareFunc) error {
 	orders, err := newOrderGuard(s.cfg.Sales)
 	if err != nil {
 		return err
 	}
 	for _, r := range s.routes {
-		forward, err := s.newProxy(r)
+		target := r.target()
+		forward, err := s.newProxy(target)
 		if err != nil {
 			return err
 		}
-		before := []echo.MiddlewareFunc{s.routes.requireRoute(r)}
+		before := []echo.MiddlewareFunc{s.admit(r), replay}
+		if r.named != "" {
+			before = append(before, toOwn(r))
+		}
 		if app.Segments(r.path)[0] == "orders" {
 			before = append(before, orders.requireOwn)
 		}
-		if _, has := r.customerOf(nil); has {
-			before = append(before, requireOwnName(r))
+		if _, has := target.customerOf(nil); has {
+			before = append(before, requireOwnName(target))
 		}
 		forwardBelow(api, r.path, forward, before...)
-		if r.own != "" {
-			forwardBelow(api, r.own, forward, append([]echo.MiddlewareFunc{toOwn(r)}, before...)...)
-		}
 	}
 	return nil
 }

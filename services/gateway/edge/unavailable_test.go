@@ -12,27 +12,33 @@ import (
 	"testing"
 	"time"
 
+	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/rest"
 	"quadrille/internal/platform/rest/call"
 	"quadrille/pkg/rpc"
+	"quadrille/services"
 )
 
 func TestUnavailableServiceDoesNotAffectOthers(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		seen := &requestLog{}
-		services := seen.serveAll()
-		delete(services, "sales")
-		d := opened(t, w, Config{}, services)
-		for _, r := range publicRoutes() {
-			path := strings.ReplaceAll(r.path, "{customer}", "ann") // the caller is ann
-			a := d.ask("GET", prefix+path, "")
+		fakes := seen.serveAll()
+		delete(fakes, "sales")
+		d := opened(t, w, Config{}, fakes)
+		table := newRouteTable(services.All())
+		for _, o := range operations(t) {
+			r := table.match(app.Segments(strings.TrimPrefix(o.target(), prefix)))
+			if r == nil || r.isOps() {
+				continue
+			}
+			a := d.ask(o.method, o.target(), "{}")
 			if r.service != "sales" {
 				if a.status != http.StatusOK {
-					t.Errorf("%s gives %d %s", r.path, a.status, a.body)
+					t.Errorf("%s gives %d %s", o, a.status, a.body)
 				}
 				continue
 			}
-			a.refused(t, "sales", http.StatusServiceUnavailable, "service_away")
+			a.refused(t, o.String(), http.StatusServiceUnavailable, "service_away")
 			if a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "sales") {
 				t.Errorf("the response is %v %s", a.header, a.body)
 			}
