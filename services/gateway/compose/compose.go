@@ -24,12 +24,16 @@ type composer struct {
 	components *yaml.Node
 	names      map[string]string // public references of adopted components, by document and reference
 	decided    map[string]bool   // operations that the overlay mentions, by operationOf
+	dangling   []error           // references in the services' documents that lead nowhere
 }
 
 // compose returns the public document, and a message for each operation that the
 // overlay does not mention. It joins all errors of the overlay.
 func compose(overlay *yaml.Node, documents map[string]*yaml.Node) (public *yaml.Node, undecided []string, err error) {
 	c := &composer{overlay: overlay, documents: documents, components: mapping(), names: map[string]string{}, decided: map[string]bool{}}
+	if err := c.checkOverlay(); err != nil {
+		return nil, nil, err
+	}
 	var problems []error
 	paths := mapping()
 	for path, item := range entries(get(overlay, "paths")) {
@@ -41,15 +45,15 @@ func compose(overlay *yaml.Node, documents map[string]*yaml.Node) (public *yaml.
 		set(paths, path, composed)
 	}
 	merge(c.components, get(overlay, "components"))
-	for _, item := range entries(paths) {
+	for path, item := range entries(paths) {
 		for method, op := range entries(item) {
 			if slices.Contains(methods, method) {
-				problems = append(problems, c.finish(method, item, op))
+				problems = append(problems, c.finish(path, method, item, op))
 			}
 		}
 	}
-	problems = append(problems, c.hide(), c.checkReferences(paths), c.checkReferences(c.components))
-	if err := errors.Join(problems...); err != nil {
+	problems = append(problems, c.hide(), checkPublic(paths, c.resolve), c.checkReferences(paths), c.checkReferences(c.components))
+	if err := errors.Join(append(problems, c.dangling...)...); err != nil {
 		return nil, nil, err
 	}
 	for _, kind := range entries(c.components) {
@@ -159,7 +163,12 @@ func (c *composer) component(service, ref string) string {
 	kind, name := splitRef(ref)
 	public := cmp.Or(text(c.overlay, "x-rename", service, name), name)
 	c.names[service+ref] = "#/components/" + kind + "/" + public // ends recursion
-	value := clone(get(c.documents[service], "components", kind, name))
+	found := get(c.documents[service], "components", kind, name)
+	if found == nil {
+		c.dangling = append(c.dangling, fmt.Errorf("services/%s/openapi.yaml: %s refers to nothing: add it below components, or correct the reference", service, ref))
+		found = mapping()
+	}
+	value := clone(found)
 	c.adopt(service, value)
 	of := get(c.components, kind)
 	if of == nil {

@@ -167,10 +167,9 @@ func TestEveryTagIsDescribed(t *testing.T) {
 func TestWrongOverlayIsRefused(t *testing.T) {
 	t.Parallel()
 	for paths, want := range map[string]string{
-		"{ /api/v1/stickers: { x-from: albums, get: { x-roles: [] } } }":                             "has no path /stickers: correct x-from",
-		"{ '/api/v1/customers/{customer}/stickers': { x-from: albums, put: { x-roles: [] } } }":      "has no such operation: remove it",
-		"{ '/api/v1/customers/{customer}/stickers': { x-from: albums, get: { summary: None } } }":    "getStickers has no x-roles: list the roles that may call it, or write [] for everybody",
-		"{ /api/v1/x: { get: { x-roles: [], responses: { '200': { $ref: '#/components/x/Y' } } } }}": "#/components/x/Y refers to nothing",
+		"{ /api/v1/stickers: { x-from: albums, get: { x-roles: [] } } }":                                             "has no path /stickers: correct x-from",
+		"{ '/api/v1/customers/{customer}/stickers': { x-from: albums, put: { x-roles: [] } } }":                      "has no such operation: remove it",
+		"{ /api/v1/x: { get: { x-roles: [], operationId: x, responses: { '200': { $ref: '#/components/x/Y' } } } }}": "#/components/x/Y refers to nothing",
 	} {
 		if _, _, err := withAlbums(t, paths); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: the error is %v, want %q", paths, err, want)

@@ -23,7 +23,7 @@ func (c *composer) tags(list, paths *yaml.Node) *yaml.Node {
 			continue
 		}
 		for _, service := range slices.Sorted(maps.Keys(c.documents)) {
-			for _, other := range get(c.documents[service], "tags").Content {
+			for _, other := range items(get(c.documents[service], "tags")) {
 				if text(other, "name") == text(tag, "name") {
 					merge(tag, other)
 				}
@@ -38,10 +38,8 @@ func tagsOf(paths *yaml.Node) []string {
 	used := map[string]bool{}
 	for _, item := range entries(paths) {
 		for _, op := range entries(item) {
-			if tags := get(op, "tags"); tags != nil {
-				for _, tag := range tags.Content {
-					used[tag.Value] = true
-				}
+			for _, tag := range items(get(op, "tags")) {
+				used[tag.Value] = true
 			}
 		}
 	}

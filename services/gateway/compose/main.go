@@ -109,5 +109,31 @@ func parseDocument(name string, text []byte) (*yaml.Node, error) {
 	if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("read %s: it is not a YAML mapping", name)
 	}
+	if err := checkUnambiguous(name, document.Content[0]); err != nil {
+		return nil, err
+	}
 	return document.Content[0], nil
+}
+
+// checkUnambiguous returns an error for each key that a mapping has twice, and for each
+// alias, which the composer does not follow.
+func checkUnambiguous(name string, n *yaml.Node) error {
+	var problems []error
+	if n.Kind == yaml.AliasNode {
+		problems = append(problems, fmt.Errorf("%s:%d: *%s is an alias: write out what it stands for", name, n.Line, n.Value))
+	}
+	if n.Kind == yaml.MappingNode {
+		lines := map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if line, has := lines[key.Value]; has {
+				problems = append(problems, fmt.Errorf("%s:%d: the key %s is already in line %d: keep one", name, key.Line, key.Value, line))
+			}
+			lines[key.Value] = key.Line
+		}
+	}
+	for _, child := range n.Content {
+		problems = append(problems, checkUnambiguous(name, child))
+	}
+	return errors.Join(problems...)
 }

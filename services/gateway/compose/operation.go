@@ -12,11 +12,11 @@ import (
 // finish adds the parts that the gateway gives every operation: the roles in its
 // description, the Idempotency-Key of a POST, and the usual problem responses. An operation
 // with security: [] gets the roles alone.
-func (c *composer) finish(method string, item, op *yaml.Node) error {
-	roles := get(op, "x-roles")
-	if roles == nil || roles.Kind != yaml.SequenceNode {
-		return fmt.Errorf("overlay.yaml: the operation %s has no x-roles: list the roles that may call it, or write [] for everybody", text(op, "operationId"))
+func (c *composer) finish(path, method string, item, op *yaml.Node) error {
+	if get(op, "responses") == nil {
+		return fmt.Errorf("overlay.yaml: %s %s has no responses: list them in the document of its service", strings.ToUpper(method), path)
 	}
+	roles := get(op, "x-roles")
 	who := sentence(roles)
 	if own := remove(op, "x-who"); own != nil {
 		who = own.Value
