@@ -25,6 +25,7 @@ func all() []events.Event {
 	}
 	for _, typ := range []string{
 		events.SalesOrderPlaced, events.SalesOrderConfirmed, events.SalesOrderRejected, events.SalesOrderCancelled, events.SalesOrderShipped,
+		events.SalesOrderOverdue,
 	} {
 		list = append(list, events.OrderChanged(typ, "o-1", 1))
 	}

@@ -12,6 +12,9 @@ const (
 	SalesOrderCancelled = "sales.order_cancelled"
 	// SalesOrderShipped: the order was shipped.
 	SalesOrderShipped = "sales.order_shipped"
+	// SalesOrderOverdue: the order has been confirmed for too long without being shipped. It
+	// happens once per order, and the order stays confirmed.
+	SalesOrderOverdue = "sales.order_overdue"
 )
 
 // OrderChanged returns the event typ, one of the Sales constants, for an order that

@@ -175,7 +175,7 @@ var errOvertaken = errors.New("the timer changed while it fired: its handler mus
 func (f *Firer) fire(ctx context.Context, batch []Timer, transact Transact) error {
 	kind := batch[0].Kind
 	err := transact(ctx, func(tx *gorm.DB) error {
-		now := &firing{kind: kind, subjects: make(map[string]bool, len(batch))}
+		now := &firing{kind: kind, subjects: make(map[string]bool, len(batch)), again: map[string]Timer{}}
 		for _, t := range batch {
 			now.subjects[t.Subject] = true
 		}
@@ -185,7 +185,7 @@ func (f *Firer) fire(ctx context.Context, batch []Timer, transact Transact) erro
 		if err := f.delete(tx, kind, slices.Collect(maps.Keys(now.subjects))); err != nil {
 			return err
 		}
-		if err := Set(ctx, tx, now.again...); err != nil {
+		if err := Set(ctx, tx, slices.Collect(maps.Values(now.again))...); err != nil {
 			return err
 		}
 		f.cfg.Hook(AtHandled)

@@ -9,7 +9,7 @@ import "context"
 type firing struct {
 	kind     string
 	subjects map[string]bool
-	again    []Timer // set by the handler
+	again    map[string]Timer // set by the handler, by subject
 }
 
 type firingKey struct{}
@@ -33,7 +33,7 @@ func (f *firing) keep(timers []Timer) (others []Timer) {
 	}
 	for _, t := range timers {
 		if t.Kind == f.kind && f.subjects[t.Subject] {
-			f.again = append(f.again, t)
+			f.again[t.Subject] = t
 		} else {
 			others = append(others, t)
 		}
@@ -41,26 +41,18 @@ func (f *firing) keep(timers []Timer) (others []Timer) {
 	return others
 }
 
-// without returns the subjects whose timers of a kind are not being fired. The handler
-// revokes what it has set again.
+// without returns the subjects whose timers of a kind are not being fired. It revokes those
+// that the handler has set again.
 func (f *firing) without(kind string, subjects []string) (others []string) {
 	if f == nil || kind != f.kind {
 		return subjects
 	}
-	cancelled := make(map[string]bool, len(subjects))
 	for _, s := range subjects {
 		if f.subjects[s] {
-			cancelled[s] = true
+			delete(f.again, s)
 		} else {
 			others = append(others, s)
 		}
 	}
-	again := f.again[:0]
-	for _, t := range f.again {
-		if !cancelled[t.Subject] {
-			again = append(again, t)
-		}
-	}
-	f.again = again
 	return others
 }

@@ -51,9 +51,9 @@ func (t Timer) Context(ctx context.Context) context.Context { return events.With
 // rowsAtOnce bounds the rows of one statement.
 const rowsAtOnce = 500
 
-// Set sets timers within tx, the caller's open transaction. A timer replaces one of the same
-// kind and subject. A handler may set the timer again that it handles; it must pass its own
-// context.
+// Set sets timers of different kinds or subjects within tx, the caller's open transaction. A
+// timer replaces one of the same kind and subject. A handler may set the timer again that it
+// handles; it must pass its own context.
 func Set(ctx context.Context, tx *gorm.DB, timers ...Timer) error {
 	timers = firingIn(ctx).keep(timers)
 	for len(timers) > 0 {
@@ -62,7 +62,7 @@ func Set(ctx context.Context, tx *gorm.DB, timers ...Timer) error {
 		if err != nil {
 			return err
 		}
-		if err := tx.WithContext(ctx).Exec(sql, args...).Error; err != nil {
+		if err := tx.WithContext(ctx).Exec(sql+replace, args...).Error; err != nil {
 			return fmt.Errorf("set timers: %w", err)
 		}
 		timers = timers[n:]
@@ -70,9 +70,15 @@ func Set(ctx context.Context, tx *gorm.DB, timers ...Timer) error {
 	return nil
 }
 
-// Insert does the same as Set for callers that execute the statement themselves. It returns
-// the SQL for a dialect, postgres or sqlite, with a ? for each argument. The timers, of
-// which there must be one at least, must have different kinds or subjects.
+// replace makes an INSERT replace timers of the same kind and subject.
+const replace = " ON CONFLICT (kind, subject) DO UPDATE SET version = excluded.version, due_at = excluded.due_at," +
+	" correlation_id = excluded.correlation_id, causation_id = excluded.causation_id, trace_parent = excluded.trace_parent," +
+	" attempts = 0, retry_at = NULL, error = ''"
+
+// Insert returns a statement that sets timers of new subjects, for callers that send it
+// together with others: the SQL for a dialect, postgres or sqlite, with a ? for each
+// argument. Unlike Set, the statement fails if there is a timer of the same kind and subject.
+// At least one timer is required.
 func Insert(ctx context.Context, dialect string, timers ...Timer) (sql string, args []any, err error) {
 	due, dueArg := "clock_timestamp() + ? * interval '1 microsecond'", func(after time.Duration) any { return after.Microseconds() }
 	if dialect != "postgres" {
@@ -93,10 +99,7 @@ func Insert(ctx context.Context, dialect string, timers ...Timer) (sql string, a
 	}
 	row := "(?, ?, ?, " + due + ", ?, ?, ?)"
 	return "INSERT INTO timers (kind, subject, version, due_at, correlation_id, causation_id, trace_parent) VALUES " +
-		row + strings.Repeat(", "+row, len(timers)-1) +
-		" ON CONFLICT (kind, subject) DO UPDATE SET version = excluded.version, due_at = excluded.due_at," +
-		" correlation_id = excluded.correlation_id, causation_id = excluded.causation_id, trace_parent = excluded.trace_parent," +
-		" attempts = 0, retry_at = NULL, error = ''", args, nil
+		row + strings.Repeat(", "+row, len(timers)-1), args, nil
 }
 
 // Cancel deletes the timers of a kind for these subjects within tx, the caller's open

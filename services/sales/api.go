@@ -53,7 +53,7 @@ func (h *handlers) GetOrder(ctx context.Context, r api.GetOrderRequestObject) (a
 func (h *handlers) ListOrders(ctx context.Context, r api.ListOrdersRequestObject) (api.ListOrdersResponseObject, error) {
 	q := Query{
 		IDs: rest.Values(r.Params.Id), Customer: rest.Value(r.Params.Customer), ExternalID: rest.Value(r.Params.ExternalId),
-		Newest: r.Params.Sort != nil && *r.Params.Sort == api.MinusId,
+		Newest: r.Params.Sort != nil && *r.Params.Sort == api.MinusId, Overdue: r.Params.Overdue,
 	}
 	if r.Params.Status != nil {
 		q.Status = string(*r.Params.Status)
@@ -120,7 +120,7 @@ func moneyModel(minor int64, currency string) api.Money {
 
 func orderModel(o Order) api.Order {
 	return api.Order{
-		Id: o.ID, ExternalId: o.ExternalID, Customer: o.Customer, Status: api.OrderStatus(o.Status),
+		Id: o.ID, ExternalId: o.ExternalID, Customer: o.Customer, Status: api.OrderStatus(o.Status), Reason: o.Reason, OverdueAt: o.OverdueAt,
 		Total: moneyModel(o.TotalMinor, o.Currency), Version: o.Version, PlacedAt: o.PlacedAt, UpdatedAt: o.UpdatedAt,
 		Lines: rest.Map(o.Lines, func(l Line) api.OrderLine {
 			return api.OrderLine{

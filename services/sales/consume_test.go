@@ -40,7 +40,7 @@ func inAnyWay(t *rapid.T, history []events.Event) (batches [][]events.Event) {
 
 // wipe empties the tables, so that many histories can use one database.
 func wipe(t *rapid.T, conn *gorm.DB) {
-	for _, table := range []string{"order_lines", "orders", "prices", "outbox", "idempotency_keys"} {
+	for _, table := range []string{"order_lines", "orders", "prices", "outbox", "idempotency_keys", "timers"} {
 		if err := conn.Exec("DELETE FROM " + table).Error; err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -105,5 +106,5 @@ func (f *fakeInventory) Allocations(_ context.Context, orders []string) ([]inven
 
 func serviceOn(t testing.TB, conn *gorm.DB, catalog productSource) *Service {
 	t.Helper()
-	return &Service{store: &store{db: conn, now: db.Now}, catalog: catalog, wake: func() {}}
+	return &Service{store: &store{db: conn, now: db.Now, timeout: 24 * time.Hour, reminder: 72 * time.Hour}, catalog: catalog, wake: func() {}}
 }

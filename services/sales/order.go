@@ -18,18 +18,23 @@ const (
 	Shipped   = "shipped"
 )
 
+// TimedOut is the reason of an order that was cancelled because it stayed placed for too long.
+const TimedOut = "timed_out"
+
 // Order is a customer's order, at the prices when it was placed.
 type Order struct {
 	ID         string `gorm:"primaryKey"` // UUIDv7: sorts by the time of placing
 	ExternalID *string
 	Customer   string
 	Status     string
+	Reason     *string // why the shop cancelled the order itself; nil: a person cancelled it
 	Currency   string
 	TotalMinor int64
 	Version    int64
 	PlacedAt   time.Time
 	UpdatedAt  time.Time
-	Lines      []Line `gorm:"foreignKey:OrderID;references:ID"`
+	OverdueAt  *time.Time // when the order was found confirmed for too long; nil: never
+	Lines      []Line     `gorm:"foreignKey:OrderID;references:ID"`
 }
 
 // Line is one SKU of an order. Short is the quantity that was missing when the order was
@@ -103,12 +108,37 @@ func (o *Order) Ship(now time.Time) (bool, error) {
 	}
 }
 
+// TimeOut cancels the order if it is still placed, and reports whether that changed it.
+func (o *Order) TimeOut(now time.Time) bool {
+	if o.Status != Placed {
+		return false
+	}
+	reason := TimedOut
+	o.Reason = &reason
+	o.move(Cancelled, now)
+	return true
+}
+
+// Remind marks the order as overdue if it is still confirmed, once, and reports whether that
+// changed it. The order stays confirmed, at a new version.
+func (o *Order) Remind(now time.Time) bool {
+	if o.Status != Confirmed || o.OverdueAt != nil {
+		return false
+	}
+	o.OverdueAt = &now
+	o.move(Confirmed, now)
+	return true
+}
+
 func (o *Order) move(status string, now time.Time) {
 	o.Status, o.UpdatedAt = status, now
 	o.Version++
 }
 
-// News returns the event for the present status of the order.
+// News returns the event for the last change of the order.
 func (o *Order) News() events.Event {
+	if o.OverdueAt != nil && o.Status == Confirmed { // nothing but Ship and Cancel follows Remind
+		return events.OrderChanged(events.SalesOrderOverdue, o.ID, o.Version)
+	}
 	return events.OrderChanged("sales.order_"+o.Status, o.ID, o.Version)
 }

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 )
 
@@ -27,6 +28,7 @@ func TestStatusTransitions(t *testing.T) {
 		"shipped":   func(o *Order) (bool, error) { return o.Settle(Allocation{Status: "shipped"}, now), nil },
 		"short":     func(o *Order) (bool, error) { return o.Settle(Allocation{Status: "rejected"}, now), nil },
 		"released":  func(o *Order) (bool, error) { return o.Settle(Allocation{Status: "released"}, now), nil },
+		"time out":  func(o *Order) (bool, error) { return o.TimeOut(now), nil },
 	}
 	// The status after each step. Steps that are not listed change nothing.
 	become := map[string]map[string]string{
@@ -35,6 +37,7 @@ func TestStatusTransitions(t *testing.T) {
 		"allocated": {Placed: Confirmed},
 		"shipped":   {Placed: Confirmed},
 		"short":     {Placed: Rejected},
+		"time out":  {Placed: Cancelled},
 	}
 	refused := map[string]map[string]string{
 		"cancel": {Rejected: "order_not_cancellable", Shipped: "order_not_cancellable"},
@@ -101,7 +104,7 @@ func TestVersionRisesByOneWithEachChange(t *testing.T) {
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			before := o
 			changed := false
-			switch rapid.SampledFrom([]string{"cancel", "ship", "allocated", "rejected", "released"}).Draw(t, "step") {
+			switch rapid.SampledFrom([]string{"cancel", "ship", "allocated", "rejected", "released", "time out", "remind"}).Draw(t, "step") {
 			case "cancel":
 				changed, _ = o.Cancel(time.Now())
 			case "ship":
@@ -112,8 +115,13 @@ func TestVersionRisesByOneWithEachChange(t *testing.T) {
 				changed = o.Settle(Allocation{Status: "rejected"}, time.Now())
 			case "released":
 				changed = o.Settle(Allocation{Status: "released"}, time.Now())
+			case "time out":
+				changed = o.TimeOut(time.Now())
+			case "remind":
+				changed = o.Remind(time.Now())
 			}
-			if changed != (o.Version == before.Version+1) || changed != (o.Status != before.Status) {
+			moved := o.Status != before.Status || (o.OverdueAt == nil) != (before.OverdueAt == nil)
+			if changed != (o.Version == before.Version+1) || changed != moved {
 				t.Fatalf("%s at %d became %s at %d, changed %v", before.Status, before.Version, o.Status, o.Version, changed)
 			}
 			if final := before.Status == Rejected || before.Status == Cancelled || before.Status == Shipped; final && changed {
@@ -121,4 +129,27 @@ func TestVersionRisesByOneWithEachChange(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An overdue order stays confirmed, and becomes overdue once.
+func TestOnlyAConfirmedOrderBecomesOverdueAndOnce(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, status := range statuses() {
+		o := orderIn(status)
+		changed, again := o.Remind(now), o.Remind(now.Add(time.Hour))
+		if changed != (status == Confirmed) || again || o.Status != status || (o.OverdueAt != nil) != changed {
+			t.Errorf("%s: changed %t, again %t, got %+v", status, changed, again, o)
+		}
+		if changed && (o.News().Type != events.SalesOrderOverdue || o.News().Version != 4 || !o.OverdueAt.Equal(now)) {
+			t.Errorf("%s: got event %+v", status, o.News())
+		}
+	}
+	o := orderIn(Placed)
+	if o.TimeOut(now); o.Reason == nil || *o.Reason != TimedOut || o.News().Type != events.SalesOrderCancelled {
+		t.Errorf("timed out: %+v", o)
+	}
+	o = orderIn(Placed)
+	if _, err := o.Cancel(now); err != nil || o.Reason != nil {
+		t.Errorf("cancelled: %+v, %v", o, err)
+	}
 }

@@ -40,7 +40,7 @@ func place(t *testing.T, s *Service, d Draft) Order {
 }
 
 // published returns the events in the outbox, oldest first.
-func published(t *testing.T, s *Service) []events.Event {
+func published(t testing.TB, s *Service) []events.Event {
 	t.Helper()
 	var bodies []string
 	if err := s.store.db.Table(outbox.Table).Order("id").Pluck("body", &bodies).Error; err != nil {
@@ -320,12 +320,9 @@ func settle(t *testing.T, s *Service, a Allocation) error {
 
 // checkEvents fails unless the outbox has an event for each version of an order, in order,
 // and the last one has the order's status.
-func checkEvents(t *testing.T, s *Service, id string) {
+func checkEvents(t testing.TB, s *Service, id string) {
 	t.Helper()
-	o, err := s.Order(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := order(t, s, id)
 	version, last := int64(0), ""
 	for _, e := range published(t, s) {
 		if e.Subject == id {
@@ -336,7 +333,7 @@ func checkEvents(t *testing.T, s *Service, id string) {
 			}
 		}
 	}
-	if version != o.Version || last != "sales.order_"+o.Status {
+	if version != o.Version || last != o.News().Type {
 		t.Errorf("the order is %s at version %d, the last event is %s at version %d", o.Status, o.Version, last, version)
 	}
 }

@@ -21,10 +21,13 @@ import (
 type store struct {
 	db  *gorm.DB
 	now func() time.Time
+	// timeout is the time after which a placed order times out, reminder the time after which
+	// a confirmed one is overdue; 0 means never.
+	timeout, reminder time.Duration
 }
 
-// Place writes a new order, its event, and the response under its idempotency keys, in one
-// round trip (docs/decisions/0018-an-order-in-one-round-trip.md). It writes nothing and
+// Place writes a new order, its event, its timer, and the response under its idempotency keys,
+// in one round trip (docs/decisions/0018-an-order-in-one-round-trip.md). It writes nothing and
 // returns errAnswered if one of the keys is taken, or errInFlight if another process is
 // handling a request with one of them.
 func (s *store) Place(ctx context.Context, o Order, keys []idempotencyKey, fingerprint string) error {
@@ -33,13 +36,19 @@ func (s *store) Place(ctx context.Context, o Order, keys []idempotencyKey, finge
 	if err != nil {
 		return err
 	}
-	news, err := outbox.Values(ctx, o.News())
+	placing := o.News().Stamp(ctx)
+	news, err := outbox.Values(ctx, placing)
+	if err != nil {
+		return err
+	}
+	timers, err := s.timeoutOf(ctx, placing)
 	if err != nil {
 		return err
 	}
 	statements = append(statements, db.Insert("orders", orderColumns(), [][]any{o.values()})...)
 	statements = append(statements, db.Insert("order_lines", lineColumns(), o.lineValues())...)
 	statements = append(statements, db.Insert(outbox.Table, outbox.Columns(), news)...)
+	statements = append(statements, timers...)
 	return placed(db.Commit(ctx, s.db, statements))
 }
 
@@ -64,7 +73,7 @@ func (o *Order) lineValues() [][]any {
 }
 
 // Change locks an order and calls change with it. If change returns true, Change writes the
-// order and its event.
+// order, its event and its timers.
 func (s *store) Change(ctx context.Context, id string, change func(*Order) (bool, error)) (o Order, changed bool, err error) {
 	err = dbtx.Run(s.db.WithContext(ctx), func(tx *gorm.DB) error {
 		rows, err := lockOrders(tx, []string{id})
@@ -79,10 +88,7 @@ func (s *store) Change(ctx context.Context, id string, change func(*Order) (bool
 		if err != nil || !changed {
 			return err
 		}
-		if err := saveOrders(tx, rows); err != nil {
-			return err
-		}
-		return outbox.Append(ctx, tx, o.News())
+		return s.save(ctx, tx, rows, []events.Event{o.News().Stamp(ctx)})
 	})
 	return o, changed, err
 }
@@ -113,7 +119,16 @@ func (s *store) settle(ctx context.Context, tx *gorm.DB, allocations map[string]
 			news = append(news, o.News().Stamp(events.CausedBy(ctx, causes[o.ID])))
 		}
 	}
+	return s.save(ctx, tx, changed, news)
+}
+
+// save writes changed orders, their timers and their events, which are in the same order,
+// within tx.
+func (s *store) save(ctx context.Context, tx *gorm.DB, changed []Order, news []events.Event) error {
 	if err := saveOrders(tx, changed); err != nil {
+		return err
+	}
+	if err := s.setTimers(ctx, tx, changed, news); err != nil {
 		return err
 	}
 	return outbox.Append(ctx, tx, news...)
@@ -142,7 +157,7 @@ func saveOrders(tx *gorm.DB, changed []Order) error {
 	}
 	upsert := clause.OnConflict{
 		Columns:   []clause.Column{{Name: "id"}},
-		DoUpdates: clause.AssignmentColumns([]string{"status", "version", "updated_at"}),
+		DoUpdates: clause.AssignmentColumns([]string{"status", "reason", "version", "updated_at", "overdue_at"}),
 	}
 	if err := tx.Omit("Lines").Clauses(upsert).CreateInBatches(changed, 500).Error; err != nil {
 		return db.Wrap(err, "save orders")
@@ -199,7 +214,8 @@ func (s *store) Order(ctx context.Context, id string) (Order, error) {
 type Query struct {
 	Customer, Status, ExternalID string
 	IDs                          []string
-	Newest                       bool // newest first; otherwise oldest first
+	Overdue                      *bool // whether the order is confirmed and overdue
+	Newest                       bool  // newest first; otherwise oldest first
 }
 
 // Orders lists up to limit orders that follow the ID after. An empty after starts at the
@@ -220,6 +236,14 @@ func (s *store) Orders(ctx context.Context, query Query, after string, limit int
 	}
 	if len(query.IDs) > 0 {
 		q = q.Where("id IN ?", query.IDs)
+	}
+	if query.Overdue != nil {
+		overdue := clause.Expr{SQL: "overdue_at IS NOT NULL AND status = 'confirmed'"}
+		if *query.Overdue {
+			q = q.Where(overdue)
+		} else {
+			q = q.Not(overdue)
+		}
 	}
 	var rows []Order
 	return rows, db.Wrap(q.Limit(limit).Find(&rows).Error, "list orders")

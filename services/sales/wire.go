@@ -43,7 +43,7 @@ func build(d app.Deps) (app.Components, error) {
 	if err != nil {
 		return app.Components{}, err
 	}
-	rows := &store{db: d.DB, now: db.Now}
+	rows := &store{db: d.DB, now: db.Now, timeout: d.Orders.Timeout, reminder: d.Orders.ShipReminder}
 	allocations, err := consumer.New(d.Consumer(Name, "inventory", allocationEvents()), &allocationFollower{store: rows, inventory: inventory})
 	if err != nil {
 		return app.Components{}, err
@@ -56,5 +56,6 @@ func build(d app.Deps) (app.Components, error) {
 	return app.Components{
 		Routes:    func(e *echo.Echo) { routes(e, service) },
 		Consumers: []*consumer.Consumer{allocations, prices},
+		Timers:    rows.timerHandlers(),
 	}, nil
 }

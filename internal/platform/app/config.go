@@ -23,18 +23,20 @@ type Config struct {
 	Port int    `env:"PORT" envDefault:"8080"` // the gateway's; service n listens on Port+n
 	Data string `env:"QUADRILLE_DATA" envDefault:"data"`
 
-	DatabaseURL     string        `env:"DATABASE_URL"`                        // empty: SQLite files under Data
-	DatabasePool    int           `env:"DATABASE_POOL"`                       // connections per service; 0: the default of internal/platform/db
-	DatabaseMaxLife time.Duration `env:"DATABASE_MAX_LIFE"`                   // of a connection; 0: the default of internal/platform/db
-	DatabaseMaxIdle time.Duration `env:"DATABASE_MAX_IDLE"`                   // of an idle connection; 0: the default of internal/platform/db
-	SchemaPrefix    string        `env:"DATABASE_SCHEMA_PREFIX"`              // before each service's schema
-	AMQPURL         string        `env:"AMQP_URL"`                            // empty: the embedded log under Data
-	CloudAMQPURL    string        `env:"CLOUDAMQP_URL"`                       // used if AMQP_URL is empty
-	BusPrefix       string        `env:"BUS_PREFIX"`                          // before exchange and queue names
-	HistoryMaxAge   string        `env:"HISTORY_MAX_AGE"`                     // x-max-age of history, such as 7D; empty: for ever
-	HistoryMaxSize  int64         `env:"HISTORY_MAX_BYTES"`                   // x-max-length-bytes; 0: no limit
-	OutboxKeepFor   string        `env:"OUTBOX_KEEP" envDefault:"30D"`        // how long sent events stay in the outbox; 0: for ever
-	EventsKeepFor   string        `env:"GATEWAY_EVENTS_KEEP" envDefault:"7D"` // how long the gateway keeps activity; 0: for ever
+	DatabaseURL     string        `env:"DATABASE_URL"`                         // empty: SQLite files under Data
+	DatabasePool    int           `env:"DATABASE_POOL"`                        // connections per service; 0: the default of internal/platform/db
+	DatabaseMaxLife time.Duration `env:"DATABASE_MAX_LIFE"`                    // of a connection; 0: the default of internal/platform/db
+	DatabaseMaxIdle time.Duration `env:"DATABASE_MAX_IDLE"`                    // of an idle connection; 0: the default of internal/platform/db
+	SchemaPrefix    string        `env:"DATABASE_SCHEMA_PREFIX"`               // before each service's schema
+	AMQPURL         string        `env:"AMQP_URL"`                             // empty: the embedded log under Data
+	CloudAMQPURL    string        `env:"CLOUDAMQP_URL"`                        // used if AMQP_URL is empty
+	BusPrefix       string        `env:"BUS_PREFIX"`                           // before exchange and queue names
+	HistoryMaxAge   string        `env:"HISTORY_MAX_AGE"`                      // x-max-age of history, such as 7D; empty: for ever
+	HistoryMaxSize  int64         `env:"HISTORY_MAX_BYTES"`                    // x-max-length-bytes; 0: no limit
+	OutboxKeepFor   string        `env:"OUTBOX_KEEP" envDefault:"30D"`         // how long sent events stay in the outbox; 0: for ever
+	EventsKeepFor   string        `env:"GATEWAY_EVENTS_KEEP" envDefault:"7D"`  // how long the gateway keeps activity; 0: for ever
+	OrderTimeout    Period        `env:"ORDER_TIMEOUT" envDefault:"24h"`       // how long an order may stay placed; 0: for ever
+	ShipReminder    Period        `env:"ORDER_SHIP_REMINDER" envDefault:"72h"` // how long an order may stay confirmed until it is overdue; 0: for ever
 	RedisURL        string        `env:"REDIS_URL"`
 	RedisUnverified bool          `env:"REDIS_TLS_UNVERIFIED"`             // accept any certificate of rediss://
 	GatewayTimeout  time.Duration `env:"GATEWAY_TIMEOUT" envDefault:"25s"` // time limit of the gateway's calls of services

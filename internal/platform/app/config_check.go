@@ -69,6 +69,8 @@ func unparsed(err error) error {
 // wanted describes the values that a variable of the type takes.
 func wanted(t reflect.Type) string {
 	switch {
+	case t == reflect.TypeFor[Period]():
+		return "a time with its unit, such as 24h, 90m or 3D; 0 means never"
 	case t == reflect.TypeFor[time.Duration]():
 		return "a duration with its unit, such as 30s or 5m"
 	case t.Kind() == reflect.Bool:

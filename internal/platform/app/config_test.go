@@ -101,6 +101,9 @@ func TestRefusesInvalidVariables(t *testing.T) {
 		"no time to be idle":    {[]string{"DATABASE_MAX_IDLE=999ms"}, "DATABASE_MAX_IDLE 999ms is less than 1s"},
 		"a blank host":          {[]string{"HOST= "}, "HOST \" \" is not"},
 		"a host with a port":    {[]string{"HOST=[::1]:8080"}, "HOST \"[::1]:8080\" is not"},
+		"an order of no time":   {[]string{"ORDER_TIMEOUT=soon"}, "ORDER_TIMEOUT is not a time with its unit"},
+		"a negative reminder":   {[]string{"ORDER_SHIP_REMINDER=-1h"}, "ORDER_SHIP_REMINDER is not a time with its unit"},
+		"a number of no unit":   {[]string{"ORDER_TIMEOUT=24"}, "ORDER_TIMEOUT is not a time with its unit"},
 		"a negative life":       {[]string{"DATABASE_MAX_LIFE=-1s"}, "DATABASE_MAX_LIFE"},
 		"a negative idle time":  {[]string{"DATABASE_MAX_IDLE=-1s"}, "DATABASE_MAX_IDLE"},
 		"a bad Redis":           {[]string{"REDIS_URL=http://s3cret@r"}, "REDIS_URL does not parse"},
@@ -242,3 +245,24 @@ func TestPrivate(t *testing.T) {
 
 // shopServices returns the names of services behind a gateway, in the order of their ports.
 func shopServices() []string { return []string{"inventory", "catalog", "wishlist", "sales", "stats"} }
+
+func TestTimesOfOrders(t *testing.T) {
+	for name, c := range map[string]struct {
+		environment        []string
+		timeout, remindsAt time.Duration
+	}{
+		"defaults":      {nil, 24 * time.Hour, 72 * time.Hour},
+		"empty":         {[]string{"ORDER_TIMEOUT=", "ORDER_SHIP_REMINDER="}, 24 * time.Hour, 72 * time.Hour},
+		"Go durations":  {[]string{"ORDER_TIMEOUT=2s", "ORDER_SHIP_REMINDER=1h30m"}, 2 * time.Second, 90 * time.Minute},
+		"days, never":   {[]string{"ORDER_TIMEOUT=3D", "ORDER_SHIP_REMINDER=0"}, 3 * 24 * time.Hour, 0},
+		"no time, a ms": {[]string{"ORDER_TIMEOUT=0s", "ORDER_SHIP_REMINDER=1ms"}, 0, time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			environment(t, c.environment...)
+			cfg, err := FromEnvironment(shopServices())
+			if got := cfg.orderTimes(); err != nil || got.Timeout != c.timeout || got.ShipReminder != c.remindsAt {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}

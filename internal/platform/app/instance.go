@@ -111,8 +111,8 @@ func (i *instance) start(ctx context.Context) (err error) {
 	metrics := prometheus.NewRegistry()
 	components, err := i.service.Build(Deps{
 		Metrics: metrics, DB: i.db, Bus: i.shop.bus, Log: i.log, URL: i.shop.cfg.URL, Wake: i.wake, at: i.shop.at,
-		noStream: i.shop.verifySoon,
-		HTTP:     i.shop.connections.HTTP(0), Redis: i.shop.connections.sharedRedis,
+		noStream: i.shop.verifySoon, Orders: i.shop.cfg.orderTimes(),
+		HTTP: i.shop.connections.HTTP(0), Redis: i.shop.connections.sharedRedis,
 	})
 	if err != nil {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)

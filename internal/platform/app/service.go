@@ -49,6 +49,9 @@ type Deps struct {
 	// not read them.
 	Metrics prometheus.Registerer
 
+	// Orders has the times of ORDER_TIMEOUT and ORDER_SHIP_REMINDER.
+	Orders OrderTimes
+
 	at       func(point string)
 	noStream func(stream string)
 }

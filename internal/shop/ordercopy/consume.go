@@ -37,6 +37,6 @@ func New[T any](sales Source, store copies.Store[T], copyOf func(salesclient.Ord
 func Types() []string {
 	return []string{
 		events.SalesOrderPlaced, events.SalesOrderConfirmed, events.SalesOrderRejected,
-		events.SalesOrderCancelled, events.SalesOrderShipped,
+		events.SalesOrderCancelled, events.SalesOrderShipped, events.SalesOrderOverdue,
 	}
 }

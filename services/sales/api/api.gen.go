@@ -94,11 +94,19 @@ type Order struct {
 	ExternalId *string     `json:"external_id,omitempty"`
 	Id         string      `json:"id"`
 	Lines      []OrderLine `json:"lines"`
-	PlacedAt   time.Time   `json:"placed_at"`
-	Status     OrderStatus `json:"status"`
-	Total      Money       `json:"total"`
-	UpdatedAt  time.Time   `json:"updated_at"`
-	Version    int64       `json:"version"`
+
+	// OverdueAt When the order was found confirmed for too long without being shipped. Absent if that never happened.
+	OverdueAt *time.Time `json:"overdue_at,omitempty"`
+	PlacedAt  time.Time  `json:"placed_at"`
+
+	// Reason Why the shop cancelled the order. timed_out: it was neither confirmed nor rejected in time. Absent if somebody cancelled the order.
+	//
+	// Example: timed_out
+	Reason    *string     `json:"reason,omitempty"`
+	Status    OrderStatus `json:"status"`
+	Total     Money       `json:"total"`
+	UpdatedAt time.Time   `json:"updated_at"`
+	Version   int64       `json:"version"`
 }
 
 // OrderLine defines model for OrderLine.
@@ -186,6 +194,9 @@ type ListOrdersParams struct {
 	// Id Only those of these that exist.
 	Id         *[]string `form:"id,omitempty" json:"id,omitempty"`
 	ExternalId *string   `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// Overdue true: only confirmed orders that are overdue for shipping; false: only others.
+	Overdue *bool `form:"overdue,omitempty" json:"overdue,omitempty"`
 
 	// Sort IDs sort in the order in which orders were placed. id: oldest first; -id: newest first. A cursor is valid for its own direction only.
 	Sort *ListOrdersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
@@ -296,6 +307,13 @@ func (w *ServerInterfaceWrapper) ListOrders(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "overdue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "overdue", ctx.QueryParams(), &params.Overdue, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter overdue: %s", err))
 	}
 
 	// ------------- Optional query parameter "sort" -------------

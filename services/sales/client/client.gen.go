@@ -96,11 +96,19 @@ type Order struct {
 	ExternalId *string     `json:"external_id,omitempty"`
 	Id         string      `json:"id"`
 	Lines      []OrderLine `json:"lines"`
-	PlacedAt   time.Time   `json:"placed_at"`
-	Status     OrderStatus `json:"status"`
-	Total      Money       `json:"total"`
-	UpdatedAt  time.Time   `json:"updated_at"`
-	Version    int64       `json:"version"`
+
+	// OverdueAt When the order was found confirmed for too long without being shipped. Absent if that never happened.
+	OverdueAt *time.Time `json:"overdue_at,omitempty"`
+	PlacedAt  time.Time  `json:"placed_at"`
+
+	// Reason Why the shop cancelled the order. timed_out: it was neither confirmed nor rejected in time. Absent if somebody cancelled the order.
+	//
+	// Example: timed_out
+	Reason    *string     `json:"reason,omitempty"`
+	Status    OrderStatus `json:"status"`
+	Total     Money       `json:"total"`
+	UpdatedAt time.Time   `json:"updated_at"`
+	Version   int64       `json:"version"`
 }
 
 // OrderLine defines model for OrderLine.
@@ -188,6 +196,9 @@ type ListOrdersParams struct {
 	// Id Only those of these that exist.
 	Id         *[]string `form:"id,omitempty" json:"id,omitempty"`
 	ExternalId *string   `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// Overdue true: only confirmed orders that are overdue for shipping; false: only others.
+	Overdue *bool `form:"overdue,omitempty" json:"overdue,omitempty"`
 
 	// Sort IDs sort in the order in which orders were placed. id: oldest first; -id: newest first. A cursor is valid for its own direction only.
 	Sort *ListOrdersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
@@ -549,6 +560,18 @@ func NewListOrdersRequest(server string, params *ListOrdersParams) (*http.Reques
 		if params.ExternalId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "external_id", *params.ExternalId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Overdue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "overdue", *params.Overdue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
