@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -16,10 +17,16 @@ import (
 	"quadrille/test/harness/parts"
 )
 
+// The defaults of ORDER_TIMEOUT and ORDER_SHIP_REMINDER.
+const (
+	orderTimeout = app.Period(24 * time.Hour)
+	shipReminder = app.Period(72 * time.Hour)
+)
+
 // Embedded returns a configuration on files of the test's own.
 func Embedded(t testing.TB) app.Config {
 	t.Helper()
-	return app.Config{Services: services.Names(), Data: t.TempDir()}
+	return app.Config{Services: services.Names(), Data: t.TempDir(), OrderTimeout: orderTimeout, ShipReminder: shipReminder}
 }
 
 // Real returns a configuration on PostgreSQL and RabbitMQ, with schemas and exchanges of
@@ -30,6 +37,7 @@ func Real(t testing.TB) app.Config {
 	cfg := app.Config{
 		Services: services.Names(), Data: t.TempDir(), DatabaseURL: parts.Postgres(t), AMQPURL: parts.RabbitMQ(t),
 		SchemaPrefix: strings.TrimSuffix(prefix, ".") + "_", BusPrefix: prefix, DatabasePool: 8,
+		OrderTimeout: orderTimeout, ShipReminder: shipReminder,
 	}
 	t.Cleanup(func() {
 		dropSchemas(t, cfg)

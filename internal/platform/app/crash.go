@@ -10,6 +10,7 @@ import (
 
 	"quadrille/pkg/consumer"
 	"quadrille/pkg/outbox"
+	"quadrille/pkg/timer"
 )
 
 // crashed is the exit code at a crash point: that of a killed process.
@@ -24,7 +25,7 @@ func crashAt(setting string) (func(point string), error) {
 	}
 	at, count, _ := strings.Cut(setting, ":")
 	left, err := strconv.ParseInt(count, 10, 64)
-	points := []string{outbox.AtClaimed, outbox.AtPublished, consumer.PointApplied}
+	points := []string{outbox.AtClaimed, outbox.AtPublished, consumer.PointApplied, timer.AtHandled, timer.AtFired}
 	if err != nil || left < 1 || !slices.Contains(points, at) {
 		return nil, fmt.Errorf("QUADRILLE_CRASH_AT %q is not POINT:N with a point of %v and an N of at least 1", setting, points)
 	}
