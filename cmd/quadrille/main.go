@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // the time zones of tasks, also on machines without a zone database
 
 	"github.com/spf13/cobra"
 )
@@ -42,7 +43,7 @@ docs/operations.md lists all variables.`,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(newUp(), newServe(), newMigrate(), newTrafficCommand(), newAuditCommand(),
-		newReplay(), newRebuild(), newDead(), newRefused(), newCall(), newKeysCommand(), newHealthy(), newVersion())
+		newReplay(), newRebuild(), newDead(), newRefused(), newTasks(), newCall(), newKeysCommand(), newHealthy(), newVersion())
 	return root
 }
 

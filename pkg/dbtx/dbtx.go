@@ -53,3 +53,12 @@ func Again(ctx context.Context, do func() error) error {
 		}
 	}
 }
+
+// Do calls work in a transaction and commits what it did, unless it returns an error. Work that
+// deletes in steps takes a Do, so that its caller decides what else each transaction checks.
+type Do func(ctx context.Context, work func(tx *gorm.DB) error) error
+
+// On returns a Do that runs transactions on conn, like Run.
+func On(conn *gorm.DB) Do {
+	return func(ctx context.Context, work func(tx *gorm.DB) error) error { return Run(conn.WithContext(ctx), work) }
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -14,6 +13,7 @@ import (
 
 	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/bus"
+	"quadrille/pkg/dbtx"
 	"quadrille/pkg/events"
 	"quadrille/pkg/outbox"
 )
@@ -212,11 +212,11 @@ func TestPruneSkipsRefusedRows(t *testing.T) {
 		if err := conn.Exec("UPDATE outbox SET sent_at = ? WHERE sent_at IS NOT NULL", time.Now().Add(-2*time.Hour).UTC()).Error; err != nil {
 			t.Fatal(err)
 		}
-		p, err := outbox.NewPruner(outbox.PruneConfig{DB: conn, Keep: time.Hour, Step: 10, Log: slog.New(slog.DiscardHandler)})
+		p, err := outbox.NewPruner(outbox.PruneConfig{DB: conn, Keep: time.Hour, Step: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := p.RunOnce(t.Context()); n != 35 || err != nil {
+		if n, err := p.RunOnce(t.Context(), dbtx.On(conn)); n != 35 || err != nil {
 			t.Errorf("pruned %d, %v; want 35 behind 25 refused ones", n, err)
 		}
 		same(t, ids(t, conn), all[:25])

@@ -4,19 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"gorm.io/gorm"
+
+	"quadrille/pkg/dbtx"
 )
 
-// PruneConfig configures a Pruner. DB, Keep and Log are required.
+// PruneConfig configures a Pruner. DB and Keep are required.
 type PruneConfig struct {
-	DB    *gorm.DB
-	Keep  time.Duration // events are deleted so long after they were sent
-	Step  int           // rows per DELETE; 0 means 1000
-	Every time.Duration // pause between runs, jittered; 0 means 1 min
-	Log   *slog.Logger
+	DB   *gorm.DB
+	Keep time.Duration // events are deleted so long after they were sent
+	Step int           // rows per DELETE; 0 means 1000
 }
 
 // Pruner deletes events that were sent, or discarded, longer than Keep ago. It deletes the
@@ -34,49 +33,32 @@ type Pruner struct {
 // deleted.
 const restartEvery = time.Hour
 
-// NewPruner returns a pruner; Run starts it.
+// NewPruner returns a pruner. It deletes nothing until RunOnce is called.
 func NewPruner(cfg PruneConfig) (*Pruner, error) {
-	if cfg.DB == nil || cfg.Keep <= 0 || cfg.Log == nil {
-		return nil, errors.New("outbox pruner: DB, Keep and Log are required")
+	if cfg.DB == nil || cfg.Keep <= 0 {
+		return nil, errors.New("outbox pruner: DB and Keep are required")
 	}
 	if cfg.Step == 0 {
 		cfg.Step = 1000
 	}
-	if cfg.Every == 0 {
-		cfg.Every = time.Minute
-	}
 	return &Pruner{cfg: cfg}, nil
 }
 
-// Run prunes at intervals of about Every. It returns nil when ctx ends.
-func (p *Pruner) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		pruned, err := p.RunOnce(ctx)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			p.cfg.Log.Warn("cannot prune the outbox; trying again later", "error", err)
-		case pruned > 0:
-			p.cfg.Log.Info("outbox pruned", "events", pruned, "kept_for", p.cfg.Keep.String())
-		}
-		pause(ctx, jitter(p.cfg.Every), nil)
-	}
-	return nil
-}
-
-// RunOnce deletes all events that are old enough and returns their number.
-func (p *Pruner) RunOnce(ctx context.Context) (pruned int64, err error) {
+// RunOnce deletes all events that are old enough and returns their number. It calls do for
+// each step.
+func (p *Pruner) RunOnce(ctx context.Context, do dbtx.Do) (pruned int64, err error) {
 	before := time.Now().UTC().Add(-p.cfg.Keep)
 	if time.Since(p.restarts) > restartEvery {
 		p.floor, p.restarts = 0, time.Now()
 	}
 	for ctx.Err() == nil {
-		n, more, err := p.step(ctx, before)
+		n, more, err := p.step(ctx, before, do)
 		pruned += n
 		if err != nil {
 			return pruned, err
 		}
 		if !more {
-			n, err := p.discarded(ctx, before)
+			n, err := p.discarded(ctx, before, do)
 			return pruned + n, err
 		}
 	}
@@ -85,7 +67,7 @@ func (p *Pruner) RunOnce(ctx context.Context) (pruned int64, err error) {
 
 // step reads the next rows and deletes the old ones, up to the first row that is not old
 // enough yet.
-func (p *Pruner) step(ctx context.Context, before time.Time) (pruned int64, more bool, err error) {
+func (p *Pruner) step(ctx context.Context, before time.Time, do dbtx.Do) (pruned int64, more bool, err error) {
 	var next []struct {
 		ID        int64
 		SentAt    *time.Time
@@ -103,19 +85,36 @@ func (p *Pruner) step(ctx context.Context, before time.Time) (pruned int64, more
 	if n == 0 {
 		return 0, false, nil
 	}
-	res := db.Exec("DELETE FROM outbox WHERE id BETWEEN ? AND ? AND refused_at IS NULL AND sent_at < ?", next[0].ID, next[n-1].ID, before)
-	if res.Error != nil {
-		return 0, false, fmt.Errorf("prune outbox: %w", res.Error)
+	pruned, err = deleted(ctx, do, "DELETE FROM outbox WHERE id BETWEEN ? AND ? AND refused_at IS NULL AND sent_at < ?", next[0].ID, next[n-1].ID, before)
+	if err != nil {
+		return 0, false, err
 	}
 	p.floor = next[n-1].ID
-	return res.RowsAffected, n == p.cfg.Step, nil
+	return pruned, n == p.cfg.Step, nil
 }
 
 // discarded deletes refused events that were discarded before a time.
-func (p *Pruner) discarded(ctx context.Context, before time.Time) (int64, error) {
-	res := p.cfg.DB.WithContext(ctx).Exec("DELETE FROM outbox WHERE refused_at IS NOT NULL AND discarded_at < ?", before)
-	if res.Error != nil {
-		return 0, fmt.Errorf("prune discarded events: %w", res.Error)
+func (p *Pruner) discarded(ctx context.Context, before time.Time, do dbtx.Do) (int64, error) {
+	var old int64
+	err := p.cfg.DB.WithContext(ctx).Table(Table).Where("refused_at IS NOT NULL AND discarded_at < ?", before).Count(&old).Error
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("look for discarded events: %w", err)
+	case old == 0:
+		return 0, nil
 	}
-	return res.RowsAffected, nil
+	return deleted(ctx, do, "DELETE FROM outbox WHERE refused_at IS NOT NULL AND discarded_at < ?", before)
+}
+
+// deleted runs a DELETE of the outbox and returns the number of rows.
+func deleted(ctx context.Context, do dbtx.Do, statement string, args ...any) (n int64, err error) {
+	err = do(ctx, func(tx *gorm.DB) error {
+		res := tx.Exec(statement, args...)
+		n = res.RowsAffected
+		return res.Error
+	})
+	if err != nil {
+		return 0, fmt.Errorf("prune outbox: %w", err)
+	}
+	return n, nil
 }

@@ -36,7 +36,7 @@ func TestRunThatLostItsLease(t *testing.T) {
 			return refused
 		})))
 		once(t, r)
-		if err := r.Request(t.Context(), "seldom"); err != nil {
+		if _, err := r.Request(t.Context(), "seldom"); err != nil {
 			t.Fatal(err)
 		}
 		once(t, r)
@@ -70,7 +70,7 @@ func TestTakeoverDuringTransaction(t *testing.T) {
 		})
 	})))
 	once(t, r)
-	if err := r.Request(t.Context(), "seldom"); err != nil {
+	if _, err := r.Request(t.Context(), "seldom"); err != nil {
 		t.Fatal(err)
 	}
 	once(t, r)
@@ -91,7 +91,7 @@ func TestRenewalDuringTransaction(t *testing.T) {
 		return run.Do(ctx, func(tx *gorm.DB) error { return tx.Exec("SELECT pg_sleep(2.5)").Error }) // longer than the lease
 	})))
 	once(t, r)
-	if err := r.Request(t.Context(), "seldom"); err != nil {
+	if _, err := r.Request(t.Context(), "seldom"); err != nil {
 		t.Fatal(err)
 	}
 	two := newRunner(t, config(conn, "two", seldom(func(context.Context, *task.Run) error { t.Error("took over from a live instance"); return nil })))

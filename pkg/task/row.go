@@ -34,6 +34,14 @@ type Row struct {
 	Failures    int64      // number of runs that ended since one succeeded
 }
 
+// Since returns the start of the latest run in RFC 3339; "never" before the first.
+func (r Row) Since() string {
+	if r.StartedAt == nil {
+		return "never"
+	}
+	return r.StartedAt.UTC().Format(time.RFC3339)
+}
+
 // List returns the rows of all tasks by name, also of tasks that the program no longer has.
 func List(ctx context.Context, db *gorm.DB) ([]Row, error) {
 	var rows []Row
@@ -170,6 +178,7 @@ func (b table) end(ctx context.Context, t Task, row Row, outcome, text string, t
 		}
 		set := "owner = '', expires_at = NULL, last_at = started_at, runs = runs + 1, beat = beat + 1, " +
 			"outcome = ?, error = ?, duration_ms = ?, next_at = ?, failures = failures + 1"
+		took = took.Truncate(time.Millisecond) + time.Millisecond // 0 would mean that nothing ran
 		args := []any{outcome, text, took.Milliseconds(), t.after(row, outcome, now).UTC()}
 		if outcome == Succeeded {
 			set = set[:len(set)-len("failures + 1")] + "0, succeeded_at = ?"
@@ -179,18 +188,33 @@ func (b table) end(ctx context.Context, t Task, row Row, outcome, text string, t
 	})
 }
 
-// request marks a task that nobody runs to run soon. It reports whether it did.
-func (b table) request(ctx context.Context, name string) (bool, error) {
-	db := b.db.WithContext(ctx)
-	now, err := b.now(db)
-	if err != nil {
-		return false, err
+// request marks a task that nobody runs to run soon. It returns the row, and ErrRunning if an
+// instance runs the task.
+func (b table) request(ctx context.Context, t Task) (Row, error) {
+	for {
+		rows, now, err := b.read(ctx)
+		if err != nil {
+			return Row{}, err
+		}
+		row, found := rows[t.Name]
+		switch {
+		case !found:
+			if err := b.ensure(ctx, t); err != nil {
+				return Row{}, err
+			}
+			continue
+		case row.Owner != "":
+			return row, ErrRunning
+		case row.RequestedAt != nil:
+			return row, nil
+		}
+		// If another instance writes to the row first, look again.
+		marked, err := b.change(ctx, row, map[string]any{"requested_at": now})
+		if err != nil || marked {
+			row.RequestedAt = &now
+			return row, err
+		}
 	}
-	res := db.Exec("UPDATE tasks SET requested_at = ?, beat = beat + 1 WHERE name = ? AND owner = ''", now, name)
-	if res.Error != nil {
-		return false, fmt.Errorf("request task %s: %w", name, res.Error)
-	}
-	return res.RowsAffected == 1, nil
 }
 
 func utc(t *time.Time) any {

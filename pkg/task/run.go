@@ -52,6 +52,26 @@ func (r *Run) Do(ctx context.Context, work func(tx *gorm.DB) error) error {
 	return err
 }
 
+// Repeat calls step in transactions like Do until it reports that nothing is left, or ctx ends.
+// It suits deleting many rows in batches: a lost lease, or a full disk, undoes only one.
+func (r *Run) Repeat(ctx context.Context, step func(tx *gorm.DB) (more bool, err error)) error {
+	for {
+		var more bool
+		err := r.Do(ctx, func(tx *gorm.DB) (err error) {
+			more, err = step(tx)
+			return err
+		})
+		switch {
+		case err != nil:
+			return err
+		case !more:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // execute runs a task that this instance has claimed, and records its outcome. began is the
 // monotonic time from which the lease counts. It returns when the task's function has returned.
 func (r *Runner) execute(ctx context.Context, t Task, row Row, began time.Time) {

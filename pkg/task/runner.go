@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,21 +106,34 @@ func (r *Runner) RunOnce(ctx context.Context) error {
 	return err
 }
 
-// Request makes an instance run a task as soon as possible. It returns ErrUnknown for a task
-// that this runner does not have, and ErrRunning while the task runs.
-func (r *Runner) Request(ctx context.Context, name string) error {
-	if r.counts[name] == nil {
-		return ErrUnknown
+// Request makes an instance run a task as soon as possible, and returns the task's row from
+// before the run, whose token is one above the row's. It returns ErrUnknown for a task that this
+// runner does not have, and ErrRunning with the row while the task runs.
+func (r *Runner) Request(ctx context.Context, name string) (Row, error) {
+	n := slices.IndexFunc(r.tasks, func(t Task) bool { return t.Name == name })
+	if n < 0 {
+		return Row{}, ErrUnknown
 	}
-	marked, err := r.table.request(ctx, name)
-	switch {
-	case err != nil:
-		return err
-	case !marked:
-		return ErrRunning
+	row, err := r.table.request(ctx, r.tasks[n])
+	if err == nil {
+		r.again()
 	}
-	r.again()
-	return nil
+	return row, err
+}
+
+// List returns the rows of this runner's tasks in their configured order.
+func (r *Runner) List(ctx context.Context) ([]Row, error) {
+	rows, _, err := r.table.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Row, 0, len(r.tasks))
+	for _, t := range r.tasks {
+		if row, found := rows[t.Name]; found {
+			all = append(all, row)
+		}
+	}
+	return all, nil
 }
 
 // again makes Run poll without a pause.

@@ -115,7 +115,7 @@ func TestOutcomesAreRecorded(t *testing.T) {
 			if row := rowOf(t, conn, name); row.Runs != 0 || row.Schedule != "every 1000h" {
 				t.Fatalf("%s: before its first run, the row is %+v", name, row)
 			}
-			if err := r.Request(t.Context(), name); err != nil {
+			if _, err := r.Request(t.Context(), name); err != nil {
 				t.Fatal(err)
 			}
 			once(t, r)
@@ -182,18 +182,18 @@ func TestRequest(t *testing.T) {
 	dbtest.Each(t, "task", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		works, goOn := make(chan struct{}), make(chan struct{})
 		r := newRunner(t, config(conn, "one", seldom(func(context.Context, *task.Run) error { close(works); <-goOn; return nil })))
-		if err := r.Request(t.Context(), "other"); !errors.Is(err, task.ErrUnknown) {
+		if _, err := r.Request(t.Context(), "other"); !errors.Is(err, task.ErrUnknown) {
 			t.Errorf("unknown task: %v", err)
 		}
 		begin(t, r)
 		waitFor(t, "the row", func() bool { return rowOf(t, conn, "seldom").Name != "" })
 		for range 2 { // twice is once
-			if err := r.Request(t.Context(), "seldom"); err != nil && !errors.Is(err, task.ErrRunning) {
+			if _, err := r.Request(t.Context(), "seldom"); err != nil && !errors.Is(err, task.ErrRunning) {
 				t.Fatal(err)
 			}
 		}
 		<-works
-		if err := r.Request(t.Context(), "seldom"); !errors.Is(err, task.ErrRunning) {
+		if _, err := r.Request(t.Context(), "seldom"); !errors.Is(err, task.ErrRunning) {
 			t.Errorf("running task: %v", err)
 		}
 		close(goOn)
@@ -308,7 +308,7 @@ func TestTrouble(t *testing.T) {
 			if err := r.Trouble(); err != nil {
 				t.Errorf("after %d failures: %v", n, err)
 			}
-			if err := r.Request(t.Context(), "seldom"); err != nil {
+			if _, err := r.Request(t.Context(), "seldom"); err != nil {
 				t.Fatal(err)
 			}
 			once(t, r)

@@ -34,6 +34,8 @@ type Config struct {
 	HistoryMaxAge   string        `env:"HISTORY_MAX_AGE"`                      // x-max-age of history, such as 7D; empty: for ever
 	HistoryMaxSize  int64         `env:"HISTORY_MAX_BYTES"`                    // x-max-length-bytes; 0: no limit
 	OutboxKeepFor   string        `env:"OUTBOX_KEEP" envDefault:"30D"`         // how long sent events stay in the outbox; 0: for ever
+	DeadKeepFor     string        `env:"DEAD_KEEP" envDefault:"30D"`           // how long closed dead letters stay; 0: for ever
+	TasksZone       string        `env:"TASKS_TZ" envDefault:"UTC"`            // time zone of daily tasks, such as Europe/Berlin
 	EventsKeepFor   string        `env:"GATEWAY_EVENTS_KEEP" envDefault:"7D"`  // how long the gateway keeps activity; 0: for ever
 	OrderTimeout    Period        `env:"ORDER_TIMEOUT" envDefault:"24h"`       // how long an order may stay placed; 0: for ever
 	ShipReminder    Period        `env:"ORDER_SHIP_REMINDER" envDefault:"72h"` // how long an order may stay confirmed until it is overdue; 0: for ever
@@ -76,7 +78,7 @@ type Config struct {
 	// StopWithin limits the time of a clean stop.
 	StopWithin time.Duration `env:"-"`
 
-	historyMaxAge, outboxKeep, eventsKeep time.Duration // parsed from the fields above; 0: for ever
+	historyMaxAge, outboxKeep, deadKeep, eventsKeep time.Duration // parsed from the fields above; 0: for ever
 }
 
 // FromEnvironment reads the configuration of a shop with these services behind the
@@ -85,7 +87,7 @@ func FromEnvironment(services []string) (cfg Config, err error) {
 	if err := env.Parse(&cfg); err != nil {
 		return cfg, unparsed(err)
 	}
-	if err := errors.Join(cfg.readRetention(), cfg.checkTimes(), cfg.checkDatabase()); err != nil {
+	if err := errors.Join(cfg.readRetention(), cfg.checkTimes(), cfg.checkZone(), cfg.checkDatabase()); err != nil {
 		return cfg, err
 	}
 	if cfg.Host, err = listenHost(cfg.Host); err != nil {
@@ -145,6 +147,9 @@ func (c *Config) readRetention() (err error) {
 		return fmt.Errorf("HISTORY_MAX_BYTES %d is negative; 0 sets no limit", c.HistoryMaxSize)
 	}
 	if c.outboxKeep, err = retention("OUTBOX_KEEP", c.OutboxKeepFor); err != nil {
+		return err
+	}
+	if c.deadKeep, err = retention("DEAD_KEEP", c.DeadKeepFor); err != nil {
 		return err
 	}
 	c.eventsKeep, err = retention("GATEWAY_EVENTS_KEEP", c.EventsKeepFor)

@@ -25,6 +25,24 @@ func (c Config) checkTimes() error {
 	return errors.Join(errs...)
 }
 
+// checkZone returns an error if TASKS_TZ does not name a time zone.
+func (c Config) checkZone() error {
+	if _, err := time.LoadLocation(c.TasksZone); err != nil {
+		return fmt.Errorf("TASKS_TZ %q is not a time zone; give a name such as Europe/Berlin, or UTC", c.TasksZone)
+	}
+	return nil
+}
+
+// zone returns the time zone of daily tasks; UTC if the configuration does not come from the
+// environment.
+func (c Config) zone() *time.Location {
+	zone, err := time.LoadLocation(c.TasksZone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
 // checkDatabase returns an error for each invalid limit of the connection pool. Zero means the
 // default.
 func (c Config) checkDatabase() error {

@@ -21,6 +21,7 @@ import (
 	"quadrille/pkg/consumer"
 	"quadrille/pkg/lease"
 	"quadrille/pkg/outbox"
+	"quadrille/pkg/task"
 	"quadrille/pkg/timer"
 )
 
@@ -40,6 +41,7 @@ type instance struct {
 	relay     *outbox.Relay // nil if the service is ConsumerOnly
 	lease     *lease.Lease  // held by the instance that runs consumers and workers
 	consumers []*consumer.Consumer
+	tasks     *task.Runner
 	timers    *timer.Firer // nil if the service handles none
 
 	readiness *ready.Registry
@@ -110,7 +112,7 @@ func (i *instance) start(ctx context.Context) (err error) {
 	}
 	metrics := prometheus.NewRegistry()
 	components, err := i.service.Build(Deps{
-		Metrics: metrics, DB: i.db, Bus: i.shop.bus, Log: i.log, URL: i.shop.cfg.URL, Wake: i.wake, at: i.shop.at,
+		Metrics: metrics, DB: i.db, Bus: i.shop.bus, Log: i.log, URL: i.shop.cfg.URL, Wake: i.wake, Zone: i.shop.cfg.zone(), at: i.shop.at,
 		noStream: i.shop.verifySoon, Orders: i.shop.cfg.orderTimes(),
 		HTTP: i.shop.connections.HTTP(0), Redis: i.shop.connections.sharedRedis,
 	})
@@ -119,6 +121,9 @@ func (i *instance) start(ctx context.Context) (err error) {
 	}
 	i.consumers = components.Consumers
 	if err := i.service.checkReads(streamsOf(i.consumers)); err != nil {
+		return fmt.Errorf("build %s: %w", i.service.Name, err)
+	}
+	if err := i.prepareTasks(components.Tasks); err != nil {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)
 	}
 	if err := i.prepareTimers(components.Timers); err != nil {
@@ -186,7 +191,7 @@ func (i *instance) api(components Components, metrics *prometheus.Registry) (htt
 		return nil, err
 	}
 	operations, err := ops.NewServer(ops.ServerConfig{
-		Service: i.service.Name, DB: i.db, Bus: i.shop.bus, Relay: i.relay, Consumers: i.consumers, Leader: i.lease.Held,
+		Service: i.service.Name, DB: i.db, Bus: i.shop.bus, Relay: i.relay, Consumers: i.consumers, Tasks: i.tasks, Leader: i.lease.Held,
 		Ready: i.readiness, Metrics: metrics, Log: i.log,
 	})
 	if err != nil {
@@ -206,8 +211,8 @@ func (i *instance) api(components Components, metrics *prometheus.Registry) (htt
 type loop func(context.Context) error
 
 // run starts the relay, consumers and workers, and an RPC server if the service is called that
-// way; they run until stop. Every instance runs a relay and a server. Consumers and workers
-// run in the instance that holds the lease.
+// way; they run until stop. Every instance runs a relay, a server and its share of the tasks.
+// Consumers and workers run in the instance that holds the lease.
 func (i *instance) run(components Components) error {
 	loops, err := i.tunnelServer()
 	if err != nil {
@@ -216,11 +221,7 @@ func (i *instance) run(components Components) error {
 	if i.relay != nil {
 		loops = append(loops, i.relay.Run)
 	}
-	leased, err := i.leased(components)
-	if err != nil {
-		return err
-	}
-	loops = append(loops, leased, i.readiness.Run)
+	loops = append(loops, i.leased(components), i.readiness.Run, i.tasks.Run)
 	for _, run := range components.PerInstance {
 		loops = append(loops, run)
 	}
@@ -230,9 +231,9 @@ func (i *instance) run(components Components) error {
 	return nil
 }
 
-// leased returns a loop that runs consumers, workers, timers and the pruner while this
-// instance holds the lease.
-func (i *instance) leased(components Components) (loop, error) {
+// leased returns a loop that runs consumers, workers and timers while this instance
+// holds the lease.
+func (i *instance) leased(components Components) loop {
 	var leased []loop
 	for _, r := range components.Consumers {
 		leased = append(leased, r.Run)
@@ -243,20 +244,13 @@ func (i *instance) leased(components Components) (loop, error) {
 	if i.timers != nil {
 		leased = append(leased, i.timers.Run)
 	}
-	if keep := i.shop.cfg.outboxKeep; i.relay != nil && keep > 0 {
-		pruner, err := outbox.NewPruner(outbox.PruneConfig{DB: i.db, Keep: keep, Log: i.log})
-		if err != nil {
-			return nil, err
-		}
-		leased = append(leased, pruner.Run)
-	}
 	return func(ctx context.Context) error {
 		return i.lease.Run(ctx, func(ctx context.Context) {
 			var working sync.WaitGroup
 			i.runAll(ctx, &working, leased)
 			working.Wait()
 		})
-	}, nil
+	}
 }
 
 // tunnelServer returns the loop of the RPC server, or none if the service is called over HTTP.

@@ -41,6 +41,7 @@ func (i *instance) checkReadiness(own []ready.Check) (err error) {
 	if i.relay != nil {
 		checks = append(checks, i.relayCheck(), i.historyCheck(), i.refusedCheck())
 	}
+	checks = append(checks, i.tasksCheck())
 	for _, r := range i.consumers {
 		checks = append(checks, i.consumerCheck(r))
 	}

@@ -84,6 +84,12 @@ func onPostgres(t *testing.T, server string) Config {
 // begin starts an instance.
 func begin(t *testing.T, cfg Config, own ...ready.Check) *rig {
 	t.Helper()
+	return beginWith(t, cfg, Components{Checks: own})
+}
+
+// beginWith starts an instance with the consumer and other components.
+func beginWith(t *testing.T, cfg Config, components Components) *rig {
+	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +101,8 @@ func begin(t *testing.T, cfg Config, own ...ready.Check) *rig {
 			rc := d.Consumer("sales", "inventory", nil)
 			rc.Timeout = time.Second
 			r, err := consumer.New(rc, g)
-			return Components{Consumers: []*consumer.Consumer{r}, Checks: own}, err
+			components.Consumers = []*consumer.Consumer{r}
+			return components, err
 		},
 	}
 	cfg.Listeners, cfg.StuckAfter = map[string]net.Listener{"sales": l}, stuck
@@ -288,7 +295,7 @@ func TestNotReadyWhileTheRelayFails(t *testing.T) {
 		g.exec(t, "ALTER TABLE hidden RENAME TO outbox")
 		g.becomesReady(t)
 		var said struct{ Checks []ready.Result }
-		if g.ask(t, "/subscriptions", &said); len(said.Checks) != 8 || !ready.Ready(said.Checks) {
+		if g.ask(t, "/subscriptions", &said); len(said.Checks) != 9 || !ready.Ready(said.Checks) {
 			t.Errorf("/subscriptions has the checks %+v", said.Checks)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,7 @@ import (
 	"quadrille/internal/platform/ready"
 	"quadrille/pkg/bus"
 	"quadrille/pkg/consumer"
+	"quadrille/pkg/task"
 	"quadrille/pkg/timer"
 )
 
@@ -45,6 +47,8 @@ type Deps struct {
 	Wake func()                      // wakes the relay; call it after a commit with outbox rows
 	// Redis returns the shared Redis client, or nil if no Redis is configured.
 	Redis func() (*redis.Client, error)
+	// Zone is the time zone of daily tasks.
+	Zone *time.Location
 	// Metrics registers the service's own metrics for /metrics. It is nil in tests that do
 	// not read them.
 	Metrics prometheus.Registerer
@@ -90,4 +94,7 @@ type Components struct {
 	// Timers has the handlers of the service's timers by kind. The instance that holds the
 	// lease fires them. Timers without a handler stay until a version of the service has one.
 	Timers map[string]timer.Handler
+	// Tasks are the service's periodic tasks, besides those that every service has. One
+	// instance runs each of them, whichever holds the lease.
+	Tasks []task.Task
 }

@@ -33,6 +33,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		out <- gauge("quadrille_dead_letters", "Open dead letters, until somebody retries or discards them.", float64(n), nil)
 	}
 	c.collectTimers(ctx, out)
+	c.collectTasks(out)
 	for _, r := range c.server.Ready.Known() {
 		out <- gauge("quadrille_ready", "1 if the readiness check passes, 0 if it makes the service unready.", truth(r.OK), prometheus.Labels{"check": r.Name})
 		out <- gauge("quadrille_ready_trouble", "1 if the readiness check found trouble, even if the trouble is too short to fail the check.", truth(r.State != ready.OK), prometheus.Labels{"check": r.Name})

@@ -23,6 +23,7 @@ import (
 	"quadrille/pkg/events"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"
+	"quadrille/pkg/task"
 )
 
 // Spec is the OpenAPI document of the endpoints that Register adds, and of
@@ -39,6 +40,7 @@ type ServerConfig struct {
 	Bus       bus.Bus
 	Relay     *outbox.Relay // nil for a service that publishes no events
 	Consumers []*consumer.Consumer
+	Tasks     *task.Runner
 	Leader    func() bool // reports whether this instance holds the lease, and so reads
 	Ready     *ready.Registry
 	Metrics   *prometheus.Registry // the service's metrics; the server adds its own
@@ -68,6 +70,7 @@ func (s *Server) Register(e *echo.Echo) {
 	s.deadRoutes(e)
 	s.refusedRoutes(e)
 	s.historyRoutes(e)
+	s.taskRoutes(e)
 }
 
 // readyz responds with the result of each check: with status 200 if all pass, and with

@@ -6,9 +6,11 @@ import (
 
 	"gorm.io/gorm"
 
+	"quadrille/internal/platform/rest"
 	"quadrille/pkg/deadletter"
 	"quadrille/pkg/fault"
 	"quadrille/pkg/outbox"
+	"quadrille/pkg/task"
 )
 
 // Stopped reads and changes the database of a service that is not running. Its methods
@@ -60,4 +62,11 @@ func (s Stopped) RetryAllRefused(ctx context.Context) (int64, error) {
 // DiscardRefused discards one refused event for a reason, which must not be empty.
 func (s Stopped) DiscardRefused(ctx context.Context, id int64, reason string) error {
 	return discardRefused(ctx, s.DB, id, reason)
+}
+
+// Tasks returns all tasks that the service ever had, also those that its present version no
+// longer has.
+func (s Stopped) Tasks(ctx context.Context) (Tasks, error) {
+	rows, err := task.List(ctx, s.DB)
+	return Tasks{Items: rest.Map(rows, taskModel)}, err
 }

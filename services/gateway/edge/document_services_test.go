@@ -112,7 +112,8 @@ func publishedOperations(t *testing.T) (all []published) {
 	t.Helper()
 	const ops = "../../../internal/platform/ops/ops.yaml"
 	ways := append(publicRoutes(),
-		route{path: "/ops/services/{service}/subscriptions", inner: "/subscriptions"}, route{path: "/ops/services/{service}/dead-letters", inner: "/dead-letters"})
+		route{path: "/ops/services/{service}/subscriptions", inner: "/subscriptions"}, route{path: "/ops/services/{service}/dead-letters", inner: "/dead-letters"},
+		route{path: "/ops/services/{service}/tasks", inner: "/tasks"})
 	for _, r := range ways {
 		file := "../../" + r.service + "/openapi.yaml"
 		if r.service == "" {

@@ -40,7 +40,7 @@ func newRouteTable(services []app.Service) (table routeTable) {
 		}
 	}
 	for _, service := range names {
-		for _, path := range []string{"/subscriptions", "/dead-letters"} {
+		for _, path := range []string{"/subscriptions", "/dead-letters", "/tasks"} {
 			table = append(table, route{path: "/ops/services/" + service + path, service: service, inner: path})
 		}
 	}
