@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,11 @@ func (b *tab) looked(name string, v view) {
 	b.t.Helper()
 	b.look(v.width, v.colours)
 	b.text(v.text)
+	if !slices.Contains(tight, v) {
+		for _, what := range b.broken() {
+			b.t.Errorf("at %d px: %s", v.width, what)
+		}
+	}
 	for _, what := range b.cramped() {
 		b.t.Errorf("at %d px, text at %d %%: %s", v.width, v.text, what)
 	}
@@ -132,8 +138,26 @@ func (b *tab) cramped() []string {
 	return found
 }
 
-// TestCrampedPagesAreFound checks that cramped finds a page that is too wide and text
-// that is too small.
+// broken reports short texts that take two lines: dates, labels of fields that share a line,
+// and the links to the pages. It also reports a search field too narrow for an ID.
+func (b *tab) broken() []string {
+	b.t.Helper()
+	found, err := js[[]string](b, `(() => {
+		const lines = (e) => new Set([...e.getClientRects()].map((r) => Math.round(r.top))).size;
+		const text = (e) => { const range = document.createRange(); range.selectNodeContents(e); return range; };
+		const narrow = document.querySelector("#trace-text")?.clientWidth < 200;
+		return [
+			...[...document.querySelectorAll(".date, .pair label")].filter((e) => lines(text(e)) > 1).map((e) => "“" + e.textContent + "” takes two lines"),
+			...(new Set([...document.querySelectorAll(".masthead nav li")].map((e) => e.offsetTop)).size > 1 ? ["the links to the pages take two lines"] : []),
+			...(narrow ? ["the search field is too narrow for an ID"] : []),
+		];
+	})()`)
+	b.must(err)
+	return found
+}
+
+// TestCrampedPagesAreFound checks that cramped and broken find a page that is too wide, text
+// that is too small, a broken date and link list, and a narrow search field.
 func TestCrampedPagesAreFound(t *testing.T) {
 	t.Parallel()
 	b := open(t, up(t).base(), "/")
@@ -141,15 +165,21 @@ func TestCrampedPagesAreFound(t *testing.T) {
 	if found := b.cramped(); len(found) > 0 {
 		t.Errorf("there is room, but: %q", found)
 	}
+	if found := b.broken(); len(found) > 0 {
+		t.Errorf("nothing is broken, but: %q", found)
+	}
 	_, err := js[bool](b, `(() => {
+		const narrow = Object.assign(document.createElement("p"), { innerHTML: '<span class="date">Nov 28, 2026</span><input id="trace-text">', style: "width: 4rem" });
+		document.querySelector("main").append(narrow);
+		document.querySelector(".masthead nav ul").append(Object.assign(document.createElement("li"), { textContent: "Link", style: "width: 100%" }));
 		document.querySelector("main").append(Object.assign(document.createElement("pre"), { textContent: "wide".repeat(999) }));
 		const drawing = document.querySelector("svg").appendChild(document.createElementNS("http://www.w3.org/2000/svg", "text"));
 		drawing.textContent = "tiny"; // 16 in a drawing that is shrunk to half its size
 		return true;
 	})()`)
 	b.must(err)
-	found := strings.Join(b.cramped(), "\n")
-	for _, want := range []string{"too wide", "“tiny” in a drawing"} {
+	found := strings.Join(append(b.cramped(), b.broken()...), "\n")
+	for _, want := range []string{"too wide", "“tiny” in a drawing", "“Nov 28, 2026” takes two lines", "the links to the pages take two lines", "too narrow for an ID"} {
 		if !strings.Contains(found, want) {
 			t.Errorf("%q is not found: %s", want, found)
 		}

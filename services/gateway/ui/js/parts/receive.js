@@ -42,12 +42,13 @@ export function Adjust() {
     <form onSubmit=${submit} onInput=${sending.clear}>
       <${SKU} id="adjust-sku" value=${sku} set=${setSKU} />
       <div class="pair">
-        <div class="field"><label for="adjust-delta">Change (for example 5 or -5)</label>
-          <input id="adjust-delta" type="number" required min="-1000000000" max="1000000000" step="1" value=${delta} onInput=${(e) => { e.target.setCustomValidity(Number(e.target.value) === 0 ? "The change must not be 0." : ""); setDelta(e.target.value); }} /></div>
+        <div class="field"><label for="adjust-delta">Change</label>
+          <input id="adjust-delta" type="number" required min="-1000000000" max="1000000000" step="1" aria-describedby="adjust-changes" value=${delta} onInput=${(e) => { e.target.setCustomValidity(Number(e.target.value) === 0 ? "The change must not be 0." : ""); setDelta(e.target.value); }} />
+          <span class="hint" id="adjust-changes">Such as 5 or -5.</span></div>
         <div class="field"><label for="adjust-reason">Reason</label>
-          <input id="adjust-reason" required pattern=".*\\S.*" maxlength="500" aria-describedby="adjust-reasons" value=${reason} onInput=${(e) => setReason(e.target.value)} /></div>
+          <input id="adjust-reason" required pattern=".*\\S.*" maxlength="500" aria-describedby="adjust-reasons" value=${reason} onInput=${(e) => setReason(e.target.value)} />
+          <span class="hint" id="adjust-reasons">Such as broken.</span></div>
       </div>
-      <p class="hint" id="adjust-reasons">For example: broken, found, miscounted.</p>
       <button type="submit" aria-disabled=${Boolean(sending.pending)}>${sending.pending ? "Sending…" : "Correct count"}</button>
     </form>
   </section>`;

@@ -26,7 +26,7 @@ export function Shipping() {
     <${ErrorBox} problem=${load.problem} what="The orders cannot be loaded." retry=${load.reload} />
     ${!items ? !load.problem && html`<${Skeleton} lines=${6} />`
       : items.length === 0 ? html`<${Empty} title="No orders to ship">Orders appear here as soon as they are confirmed.<//>`
-      : html`<ul class="rows" ref=${list}>${items.slice(0, all ? pageSize : initialCount).map((o) => html`<${Shipment} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
+      : html`<ul class="rows shipments" ref=${list}>${items.slice(0, all ? pageSize : initialCount).map((o) => html`<${Shipment} key=${o.id} order=${o} gone=${gone} />`)}</ul>`}
     ${!all && items?.length > initialCount && html`<button type="button" class="small" onClick=${() => showAll(true)}>Show ${number(items.length - initialCount)} more</button>`}
     ${all && load.data?.next && html`<p class="hint">These are the first ${number(items.length)}; more appear as you ship these.</p>`}
   </section>`;
