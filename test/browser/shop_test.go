@@ -27,7 +27,13 @@ type shop struct {
 // up starts the whole shop as one process with "quadrille up".
 func up(t testing.TB, args ...string) *shop {
 	t.Helper()
-	s := &shop{Machine: binary.New(t, "RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"), t: t}
+	return upWith(t, nil, args...)
+}
+
+// upWith does the same as up, with additional environment variables.
+func upWith(t testing.TB, env []string, args ...string) *shop {
+	t.Helper()
+	s := &shop{Machine: binary.New(t, append([]string{"RATE_LIMIT_ADDRESS=off", "RATE_LIMIT_CALLER=off"}, env...)...), t: t}
 	s.Start(nil, append([]string{"up"}, args...)...)
 	s.ready(slices.Concat(services.Names(), []string{app.Gateway})...)
 	s.token = s.signedIn("stella", "customer", "warehouse", "staff")

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseDifference } from "../js/parts/audit.js";
 import { explainError } from "../js/parts/cause.js";
+import { changesOverdue } from "../js/parts/overdue.js";
 import { statusText } from "../js/parts/topology.js";
 
 test("a service that had to set events aside is not called ready", () => {
@@ -23,4 +24,11 @@ test("errors of programs have a sentence before them, where it is known what the
   assert.equal(explainError("not an event: invalid character 'x' looking for beginning of value"), "The message is not a valid event.");
   assert.match(explainError("GET http://inventory/skus/A: dial tcp: connection refused"), /unavailable/);
   assert.equal(explainError("the owner did not answer"), "");
+});
+
+test("the list of overdue orders follows orders that become overdue, and those that it shows", () => {
+  assert.ok(changesOverdue({ service: "sales", type: "sales.order_overdue", subject: "new" }, ["o1"]));
+  assert.ok(changesOverdue({ service: "sales", type: "sales.order_shipped", subject: "o1" }, ["o1"]));
+  assert.ok(!changesOverdue({ service: "sales", type: "sales.order_shipped", subject: "o2" }, ["o1"]));
+  assert.ok(!changesOverdue({ service: "inventory", type: "inventory.order_allocated", subject: "o1" }, ["o1"]));
 });

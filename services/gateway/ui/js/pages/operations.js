@@ -1,4 +1,4 @@
-// Renders the operations overview: event flow, last hour, traces, replay and audit.
+// Renders the operations overview: event flow, overdue orders, last hour, traces, replay and audit.
 
 import { get, withQuery } from "../api.js";
 import { go } from "../router.js";
@@ -7,6 +7,7 @@ import { Topology } from "../parts/topology.js";
 import { OperationsNav } from "../parts/opsnav.js";
 import { useEventRates } from "../parts/flow.js";
 import { LastHour } from "../parts/lasthour.js";
+import { Overdue } from "../parts/overdue.js";
 import { usePoll } from "../parts/poll.js";
 import { Consumers } from "../parts/consumers.js";
 import { Recent } from "../parts/recent.js";
@@ -19,6 +20,7 @@ export default function Operations() {
   const [paused, setPaused] = useState(false);
   return html`<${Heading} title="Operations" lead="Shows whether the services are ready, how events flow between them, and how far each consumer is behind."><${OperationsNav} at="/operations" /><//>
     <${TopologySection} paused=${paused} setPaused=${setPaused} />
+    <${Overdue} />
     <${LastHour} />
     <${TraceSearch} onSearch=${(query) => go(withQuery("/operations/traces", query))} />
     <div class="two-columns level"><${Recent} paused=${paused} /><div><${Replay} services=${null} /><${Audit} /></div></div>`;

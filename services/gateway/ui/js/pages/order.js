@@ -49,8 +49,14 @@ function Progress({ order: o }) {
   return html`<section class="panel" aria-label="Progress">
     <ol class="order-steps">${steps.map(({ label, state }, i) => html`<li key=${i} class=${state} aria-current=${i === at ? "step" : null}>${label}
       <span class="visually-hidden">${state === "done" ? ", done" : state === "now" ? ", in progress" : state === "bad" ? ", final" : ", not yet done"}</span></li>`)}</ol>
-    <p role="status" class="status-text">${statusTexts[o.status] ?? rejectedText(o)}</p>
+    <p role="status" class="status-text">${textOf(o)}</p>
   </section>`;
+}
+
+function textOf(o) {
+  if (o.status === "confirmed" && o.overdue_at) return "All items are reserved for you. Shipping them takes longer than usual.";
+  if (o.status === "cancelled" && o.reason === "timed_out") return "The shop cancelled the order because it could not check the stock in time. Nothing is reserved, and you pay nothing.";
+  return statusTexts[o.status] ?? rejectedText(o);
 }
 
 function rejectedText(o) {

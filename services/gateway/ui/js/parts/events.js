@@ -16,6 +16,7 @@ const words = {
   "sales.order_rejected": "Order rejected",
   "sales.order_cancelled": "Order cancelled",
   "sales.order_shipped": "Order shipped",
+  "sales.order_overdue": "Order overdue",
 };
 
 /** Returns the label of an event type. Derives it from the type's name if unknown. */

@@ -17,7 +17,7 @@ export function Shipping() {
   const gone = (id) => load.set((d) => d && { ...d, items: d.items.filter((o) => o.id !== id) });
   useEvents((e) => {
     if (e.service !== "sales" || !e.type.startsWith("sales.order_")) return;
-    if (e.type === "sales.order_confirmed") soon();
+    if (e.type === "sales.order_confirmed" || e.type === "sales.order_overdue") soon();
     else if (load.data?.items.some((o) => o.id === e.subject)) { gone(e.subject); if (load.data.next) soon(); }
   });
   const items = load.data?.items;
@@ -48,7 +48,7 @@ function Shipment({ order: o, gone }) {
     }
   };
   return html`<li ref=${row}><div class="grow">
-      <p class="tight"><strong><bdi>${o.customer}</bdi></strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${isolated(o.customer)}`}>${shortID(o.id)}</a> <span class="hint date">${when(o.placed_at)}</span></p>
+      <p class="tight"><strong><bdi>${o.customer}</bdi></strong> <a class="id" href=${`/orders/${encodeURIComponent(o.id)}`} aria-label=${`Order ${shortID(o.id)} of ${isolated(o.customer)}`}>${shortID(o.id)}</a> <span class="hint date">${when(o.placed_at)}</span>${o.overdue_at && html` <span class="badge warn">Overdue</span>`}</p>
       <ul class="order-lines">${o.lines.map((l) => html`<li key=${l.sku}><strong>${number(l.quantity)} ×</strong> <bdi>${l.title ?? l.sku}</bdi> <span class="sku">${l.sku}</span></li>`)}</ul>
       <${ErrorBox} problem=${problem} what="The order was not shipped." />
     </div>
