@@ -71,7 +71,7 @@ func readComposition(t *testing.T) composition {
 	t.Helper()
 	var c composition
 	if err := yaml.Unmarshal([]byte(interpolated.ReplaceAllString(composeText(t), "$2")), &c); err != nil {
-		t.Fatal(err)
+		t.Fatalf("docker-compose.yml: %v", err)
 	}
 	return c
 }
@@ -138,7 +138,7 @@ func (w wanted) findings(c composition) (found []string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.processes)) {
 		if _, exists := c.Services[name]; !exists {
-			found = append(found, name+": is in the Procfile and has no container")
+			found = append(found, name+": is in the Procfile and has no container: add one, or remove the line of the Procfile")
 		}
 	}
 	return append(found, unused(c)...)
@@ -253,13 +253,21 @@ func (w wanted) isProcess(name string) func(composition, container) []string {
 		line, exists := w.processes[name]
 		switch {
 		case !exists:
-			return []string{"is not in the Procfile"}
+			return []string{"is not in the Procfile: " + processLine(name, s.Command)}
 		case !slices.Equal(append([]string{"quadrille"}, s.Command...), line):
 			return []string{fmt.Sprintf("runs %v, and the Procfile %v", s.Command, line)}
 		default:
 			return nil
 		}
 	}
+}
+
+// processLine says which line of the Procfile starts a container's command.
+func processLine(name string, command []string) string {
+	if name == "migrate" {
+		name = "release"
+	}
+	return fmt.Sprintf("add %q, or remove the container", name+": quadrille "+strings.Join(command, " "))
 }
 
 func (w wanted) knowsVariables(_ composition, s container) (found []string) {
@@ -352,8 +360,13 @@ func (w wanted) copyable(_ composition, s container) []string {
 }
 
 func TestComposeFitsTheCode(t *testing.T) {
+	containers := map[string][]string{} // by finding, because most of the environment is common
 	for _, f := range want(t).findings(readComposition(t)) {
-		t.Error(f)
+		name, finding, _ := strings.Cut(f, ": ")
+		containers[finding] = append(containers[finding], name)
+	}
+	for _, finding := range slices.Sorted(maps.Keys(containers)) {
+		t.Errorf("docker-compose.yml: %s: %s", strings.Join(containers[finding], ", "), finding)
 	}
 }
 

@@ -49,7 +49,7 @@ func CheckServices(services []Service) error {
 		case !serviceName.MatchString(s.Name):
 			errs = append(errs, fmt.Errorf("service %d is named %q; a name is a lower-case letter followed by lower-case letters and digits", n+1, s.Name))
 		case seen[s.Name]:
-			errs = append(errs, fmt.Errorf("two services are named %s", s.Name))
+			errs = append(errs, fmt.Errorf("two services are named %s: rename one in its wire.go, or remove one in services/registry.go", s.Name))
 		case variableTaken(s.Name):
 			errs = append(errs, fmt.Errorf("no service can be named %s: %s_URL has another meaning", s.Name, strings.ToUpper(s.Name)))
 		}

@@ -118,7 +118,7 @@ func (all publicPaths) check(routes routeTable) error {
 // check returns an error if the path has no route, or one with other roles.
 func (p publicPath) check(r *route) error {
 	if r == nil {
-		return fmt.Errorf("the public document has %s, and no service makes that path public: "+
+		return fmt.Errorf("the public document has %s, and no service in services/registry.go makes that path public: "+
 			"add it to Public in the wire.go of its service, or remove it from services/gateway/overlay.yaml and run go generate ./services/gateway", prefix+p.path)
 	}
 	var errs []error

@@ -29,7 +29,7 @@ func TestRefusesDocumentThatContradictsTheRoutes(t *testing.T) {
 		},
 		"not routed": {
 			services.All(), documentWith(t, "/api/v1/stickers: { get: { x-roles: [customer] } }"),
-			"the public document has /api/v1/stickers, and no service makes that path public: add it to Public in the wire.go of its service, or remove it from services/gateway/overlay.yaml",
+			"the public document has /api/v1/stickers, and no service in services/registry.go makes that path public: add it to Public in the wire.go of its service, or remove it from services/gateway/overlay.yaml",
 		},
 		"other roles": {
 			with(stickers), documentWith(t, "/api/v1/stickers: { get: { x-roles: [customer, staff] } }"),
