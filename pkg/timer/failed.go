@@ -34,19 +34,24 @@ func pauseAfter(attempts int) time.Duration {
 
 // failed records that the handler failed with a timer, unless the timer was cancelled or
 // set again in the meantime.
-func (f *Firer) failed(ctx context.Context, t Timer, cause error) error {
+func (f *Firer) failed(ctx context.Context, t Timer, cause error, transact Transact) error {
 	pause := pauseAfter(t.Attempts + 1)
 	retry, arg := "?", any(now().Add(pause))
 	if f.cfg.DB.Name() == "postgres" {
 		retry, arg = "clock_timestamp() + ? * interval '1 microsecond'", pause.Microseconds()
 	}
 	sql, args := dueNow(f.cfg.DB.Name())
-	res := f.cfg.DB.WithContext(ctx).Exec("UPDATE timers SET attempts = attempts + 1, error = ?, retry_at = "+retry+" WHERE kind = ? AND subject = ? AND "+sql,
-		append([]any{text(cause), arg, t.Kind, t.Subject}, args...)...)
-	if res.Error != nil {
-		return fmt.Errorf("record failure of timer %s for %s: %w", t.Kind, t.Subject, res.Error)
+	var recorded bool
+	err := transact(ctx, func(tx *gorm.DB) error {
+		res := tx.Exec("UPDATE timers SET attempts = attempts + 1, error = ?, retry_at = "+retry+" WHERE kind = ? AND subject = ? AND "+sql,
+			append([]any{text(cause), arg, t.Kind, t.Subject}, args...)...)
+		recorded = res.RowsAffected > 0
+		return res.Error
+	})
+	if err != nil {
+		return fmt.Errorf("record failure of timer %s for %s: %w", t.Kind, t.Subject, err)
 	}
-	if res.RowsAffected > 0 {
+	if recorded {
 		f.cfg.Log.Error("timer failed; trying again later", "kind", t.Kind, "subject", t.Subject, "attempts", t.Attempts+1, "pause", pause.String(), "error", cause)
 	}
 	return nil

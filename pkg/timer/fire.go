@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -29,9 +27,8 @@ type Config struct {
 	DB *gorm.DB // with a timers table
 	// Handlers has the handler of each kind. Timers of other kinds stay in the table.
 	Handlers map[string]Handler
-	Batch    int           // maximum number of timers per transaction; 0 means 500
-	Poll     time.Duration // interval at which Run looks for due timers, jittered; 0 means 1 s
-	OnCommit func()        // called after each transaction, to wake the relay; may be nil
+	Batch    int    // maximum number of timers per transaction; 0 means 500
+	OnCommit func() // called after each transaction, to wake the relay; may be nil
 	Log      *slog.Logger
 	Hook     func(point string) // called at AtHandled and AtFired, for crash tests; may be nil
 }
@@ -47,22 +44,12 @@ const (
 type Firer struct {
 	cfg   Config
 	kinds []string
-
-	mu     sync.Mutex
-	status Status
 }
 
-// Status describes what a Firer did and why it waits.
-type Status struct {
-	Fired int64     // timers since start
-	Err   string    // of the last run; empty if it succeeded
-	Since time.Time // of the first of the consecutive errors
-}
-
-// Transact runs work in one transaction, as dbtx.Run does.
+// Transact calls work in a transaction, as dbtx.Run does.
 type Transact func(ctx context.Context, work func(tx *gorm.DB) error) error
 
-// NewFirer returns a Firer; Run starts it.
+// NewFirer returns a Firer. Call RunOnce or FireIn at intervals.
 func NewFirer(cfg Config) (*Firer, error) {
 	if cfg.DB == nil || cfg.Log == nil || len(cfg.Handlers) == 0 {
 		return nil, errors.New("timers: DB, Handlers and Log are required")
@@ -76,9 +63,6 @@ func NewFirer(cfg Config) (*Firer, error) {
 	if cfg.Batch == 0 {
 		cfg.Batch = 500
 	}
-	if cfg.Poll == 0 {
-		cfg.Poll = time.Second
-	}
 	if cfg.OnCommit == nil {
 		cfg.OnCommit = func() {}
 	}
@@ -86,19 +70,6 @@ func NewFirer(cfg Config) (*Firer, error) {
 		cfg.Hook = func(string) {}
 	}
 	return &Firer{cfg: cfg, kinds: slices.Sorted(maps.Keys(cfg.Handlers))}, nil
-}
-
-// Run fires due timers until ctx ends, and returns nil. After an error it retries at the
-// next poll, without limit.
-func (f *Firer) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		_, _ = f.RunOnce(ctx) // reported by note
-		select {
-		case <-ctx.Done():
-		case <-time.After(f.cfg.Poll - f.cfg.Poll/5 + rand.N(2*f.cfg.Poll/5+1)):
-		}
-	}
-	return nil
 }
 
 // RunOnce fires all timers that are due, and returns their number. A timer whose handler
@@ -110,16 +81,15 @@ func (f *Firer) RunOnce(ctx context.Context) (fired int, err error) {
 	})
 }
 
-// FireIn does the same as RunOnce in transactions of the caller, which may check that the
-// caller still is the one to fire. It returns the error of such a check, and tries no
-// further.
+// FireIn does the same as RunOnce in transactions of the caller, such as task.Run.Do, which
+// checks that this instance still is the one to run the task. FireIn returns the error of such
+// a check, and blames no timer for it.
 func (f *Firer) FireIn(ctx context.Context, transact Transact) (fired int, err error) {
 	for _, kind := range f.kinds {
 		n, failed := f.fireKind(ctx, kind, transact)
 		fired += n
 		err = errors.Join(err, failed)
 	}
-	f.note(ctx, fired, err)
 	if err != nil {
 		return fired, fmt.Errorf("fire timers: %w", err)
 	}
@@ -142,17 +112,17 @@ func (f *Firer) fireKind(ctx context.Context, kind string, transact Transact) (f
 	return fired, ctx.Err()
 }
 
-// try fires a batch. If the batch fails for its own sake, try fires its halves, until the
-// timers that fail are alone; it records their errors. Other errors it returns.
+// try fires a batch. If the handler fails, try fires the halves of the batch, until the timers
+// that fail are alone; it records their errors. Other errors it returns.
 func (f *Firer) try(ctx context.Context, batch []Timer, transact Transact) (fired int, err error) {
-	err = f.fire(ctx, batch, transact)
+	cause, err := f.fire(ctx, batch, transact)
 	switch {
 	case err == nil:
 		return len(batch), nil
-	case ctx.Err() != nil || transient(err):
+	case cause == nil || ctx.Err() != nil || transient(err):
 		return 0, err
 	case len(batch) == 1:
-		return 0, f.failed(ctx, batch[0], err)
+		return 0, f.failed(ctx, batch[0], cause, transact)
 	}
 	half := len(batch) / 2
 	for _, part := range [][]Timer{batch[:half], batch[half:]} {
@@ -169,33 +139,40 @@ func (f *Firer) try(ctx context.Context, batch []Timer, transact Transact) (fire
 // read.
 var errOvertaken = errors.New("the timer changed while it fired: its handler must pass its own context to Set and Cancel")
 
-// fire calls the handler and deletes the timers, in one transaction. The deletion follows
-// the handler, so that the transaction locks subjects before timers, like those that set and
-// cancel them; the other order would deadlock with them.
-func (f *Firer) fire(ctx context.Context, batch []Timer, transact Transact) error {
-	kind := batch[0].Kind
-	err := transact(ctx, func(tx *gorm.DB) error {
-		now := &firing{kind: kind, subjects: make(map[string]bool, len(batch)), again: map[string]Timer{}}
-		for _, t := range batch {
-			now.subjects[t.Subject] = true
-		}
-		if err := call(now.within(ctx), f.cfg.Handlers[kind], tx, slices.Clone(batch)); err != nil {
-			return err
-		}
-		if err := f.delete(tx, kind, slices.Collect(maps.Keys(now.subjects))); err != nil {
-			return err
-		}
-		if err := Set(ctx, tx, slices.Collect(maps.Values(now.again))...); err != nil {
-			return err
-		}
-		f.cfg.Hook(AtHandled)
-		return nil
+// fire calls the handler and deletes the timers, in one transaction. cause is the error of
+// either; if it is nil, err is that of the transaction. The deletion follows the handler, so
+// that the transaction locks subjects before timers, like those that set and cancel them; the
+// other order would deadlock with them.
+func (f *Firer) fire(ctx context.Context, batch []Timer, transact Transact) (cause, err error) {
+	err = transact(ctx, func(tx *gorm.DB) error {
+		cause = f.handle(ctx, tx, batch)
+		return cause
 	})
 	if err == nil {
 		f.cfg.Hook(AtFired)
 		f.cfg.OnCommit()
 	}
-	return err
+	return cause, err
+}
+
+// handle calls the handler and deletes the timers within tx.
+func (f *Firer) handle(ctx context.Context, tx *gorm.DB, batch []Timer) error {
+	kind := batch[0].Kind
+	now := &firing{kind: kind, subjects: make(map[string]bool, len(batch)), again: map[string]Timer{}}
+	for _, t := range batch {
+		now.subjects[t.Subject] = true
+	}
+	if err := call(now.within(ctx), f.cfg.Handlers[kind], tx, slices.Clone(batch)); err != nil {
+		return err
+	}
+	if err := f.delete(tx, kind, slices.Collect(maps.Keys(now.subjects))); err != nil {
+		return err
+	}
+	if err := Set(ctx, tx, slices.Collect(maps.Values(now.again))...); err != nil {
+		return err
+	}
+	f.cfg.Hook(AtHandled)
+	return nil
 }
 
 // call calls a handler and converts a panic to an error.
@@ -259,32 +236,4 @@ func dueNow(dialect string) (sql string, args []any) {
 			[]any{maxPause.Microseconds()}
 	}
 	return "due_at <= ? AND (retry_at IS NULL OR retry_at NOT BETWEEN ? AND ?)", []any{now(), now(), now().Add(maxPause)}
-}
-
-// note updates the status. It logs the first error and the recovery, not every attempt.
-func (f *Firer) note(ctx context.Context, fired int, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.status.Fired += int64(fired)
-	switch {
-	case err == nil && f.status.Err != "":
-		f.cfg.Log.Info("timers fire again", "after", time.Since(f.status.Since).Round(time.Millisecond).String())
-		f.status.Err, f.status.Since = "", time.Time{}
-	case err != nil && f.status.Err == "":
-		f.cfg.Log.Warn("cannot fire timers; trying again", "error", err)
-		f.status.Since = time.Now()
-	}
-	if err != nil {
-		f.status.Err = err.Error()
-	}
-}
-
-// Status returns the status of the Firer.
-func (f *Firer) Status() Status {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.status
 }

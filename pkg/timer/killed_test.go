@@ -48,7 +48,7 @@ func fireForever(url string) error {
 	}
 	var handled atomic.Int64
 	f, err := timer.NewFirer(timer.Config{
-		DB: conn, Handlers: map[string]timer.Handler{kind: announce}, Log: slog.New(slog.DiscardHandler), Poll: 10 * time.Millisecond,
+		DB: conn, Handlers: map[string]timer.Handler{kind: announce}, Log: slog.New(slog.DiscardHandler),
 		Hook: func(point string) {
 			if point == timer.AtHandled && handled.Add(1) == holds {
 				fmt.Println("holds") //nolint:forbidigo // the test reads it
@@ -60,7 +60,10 @@ func fireForever(url string) error {
 		return err
 	}
 	fmt.Println("fires") //nolint:forbidigo // the test reads it
-	return f.Run(ctx)
+	for ; err == nil; time.Sleep(10 * time.Millisecond) {
+		_, err = f.RunOnce(ctx)
+	}
+	return err
 }
 
 // instance starts another process that fires timers. said waits for a line of its output;

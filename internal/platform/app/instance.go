@@ -22,7 +22,6 @@ import (
 	"quadrille/pkg/lease"
 	"quadrille/pkg/outbox"
 	"quadrille/pkg/task"
-	"quadrille/pkg/timer"
 )
 
 // instance is one running service: its server, database, relay, consumers and workers.
@@ -42,7 +41,6 @@ type instance struct {
 	lease     *lease.Lease  // held by the instance that runs consumers and workers
 	consumers []*consumer.Consumer
 	tasks     *task.Runner
-	timers    *timer.Firer // nil if the service handles none
 
 	readiness *ready.Registry
 
@@ -123,13 +121,10 @@ func (i *instance) start(ctx context.Context) (err error) {
 	if err := i.service.checkReads(streamsOf(i.consumers)); err != nil {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)
 	}
-	if err := i.prepareTasks(components.Tasks); err != nil {
+	if err := i.prepareTasks(components); err != nil {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)
 	}
-	if err := i.prepareTimers(components.Timers); err != nil {
-		return fmt.Errorf("build %s: %w", i.service.Name, err)
-	}
-	if err := i.checkReadiness(append(i.timerChecks(components.Timers), components.Checks...)); err != nil {
+	if err := i.checkReadiness(append(i.timersCheck(components.Timers), components.Checks...)); err != nil {
 		return fmt.Errorf("build %s: %w", i.service.Name, err)
 	}
 	if components.Drain != nil {
@@ -165,14 +160,6 @@ func (i *instance) prepare() (err error) {
 		i.shop.relays.Store(i.service.Name, i.relay)
 	}
 	i.lease, err = lease.New(lease.Config{DB: i.db, Name: "reader", Holder: i.shop.holder, Log: i.log})
-	return err
-}
-
-// prepareTimers creates what fires the service's timers, if it handles any.
-func (i *instance) prepareTimers(handlers map[string]timer.Handler) (err error) {
-	if len(handlers) > 0 {
-		i.timers, err = timer.NewFirer(timer.Config{DB: i.db, Handlers: handlers, OnCommit: i.wake, Hook: i.shop.at, Log: i.log})
-	}
 	return err
 }
 
@@ -231,8 +218,7 @@ func (i *instance) run(components Components) error {
 	return nil
 }
 
-// leased returns a loop that runs consumers, workers and timers while this instance
-// holds the lease.
+// leased returns a loop that runs consumers and workers while this instance holds the lease.
 func (i *instance) leased(components Components) loop {
 	var leased []loop
 	for _, r := range components.Consumers {
@@ -240,9 +226,6 @@ func (i *instance) leased(components Components) loop {
 	}
 	for _, w := range components.Workers {
 		leased = append(leased, w)
-	}
-	if i.timers != nil {
-		leased = append(leased, i.timers.Run)
 	}
 	return func(ctx context.Context) error {
 		return i.lease.Run(ctx, func(ctx context.Context) {

@@ -91,8 +91,8 @@ type Components struct {
 	// run until their context ends; returning earlier fails the process.
 	Workers     []func(context.Context) error
 	PerInstance []func(context.Context) error
-	// Timers has the handlers of the service's timers by kind. The instance that holds the
-	// lease fires them. Timers without a handler stay until a version of the service has one.
+	// Timers has the handlers of the service's timers by kind. The task timers fires
+	// them. Timers without a handler stay until a version of the service has one.
 	Timers map[string]timer.Handler
 	// Tasks are the service's periodic tasks, besides those that every service has. One
 	// instance runs each of them, whichever holds the lease.

@@ -17,18 +17,26 @@ import (
 const (
 	PruneOutbox      = "prune_outbox"
 	PruneDeadLetters = "prune_dead_letters"
+	FireTimers       = "timers"
 )
 
 // pruneStep is the number of rows that a task deletes in one transaction.
 const pruneStep = 1000
 
 // prepareTasks creates what runs the periodic tasks of the service and of the runtime.
-func (i *instance) prepareTasks(own []task.Task) error {
-	common, err := i.commonTasks()
+func (i *instance) prepareTasks(components Components) error {
+	all, err := i.commonTasks()
 	if err != nil {
 		return err
 	}
-	i.tasks, err = task.New(task.Config{DB: i.db, Owner: i.shop.holder, Tasks: append(common, own...), Log: i.log})
+	if len(components.Timers) > 0 {
+		timers, err := i.timersTask(components.Timers)
+		if err != nil {
+			return err
+		}
+		all = append(all, timers)
+	}
+	i.tasks, err = task.New(task.Config{DB: i.db, Owner: i.shop.holder, Tasks: append(all, components.Tasks...), Log: i.log})
 	return err
 }
 
