@@ -227,3 +227,24 @@ func commitBatch(b *testing.B, conn *pgx.Conn, n int64) error {
 	}
 	return conn.SendBatch(b.Context(), batch).Close()
 }
+
+// BenchmarkFireTimers measures how fast 10,000 placed orders time out, with one event each.
+func BenchmarkFireTimers(b *testing.B) {
+	const orders = 10_000
+	s := benchService(b)
+	next := int64(0)
+	for b.Loop() {
+		b.StopTimer()
+		for range orders {
+			next++
+			if _, _, err := s.Place(b.Context(), nil, benchDraft(next)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StartTimer()
+		if n := elapse(b, s, orderTimeout); n != orders {
+			b.Fatalf("fired %d timers", n)
+		}
+	}
+	b.ReportMetric(float64(orders*b.N)/b.Elapsed().Seconds(), "timers/s")
+}
