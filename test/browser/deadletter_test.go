@@ -21,6 +21,8 @@ func TestADeadLetterIsRetried(t *testing.T) {
 	b := open(t, s.base(), "/operations")
 	b.signIn("stella")
 	b.sees("Show the dead letters of catalog")
+	b.press("summary", "Show as tables")
+	b.until(`[...document.querySelectorAll("details tr")].some((row) => /^catalog\s+ready\s.*\s2$/.test(row.innerText.trim()))`)
 	b.press("a", "Show the dead letters of catalog")
 	b.sees("The owner did not answer", "The owner refused")
 	b.expect("422 (Unprocessable Entity)")

@@ -1,9 +1,9 @@
 // Renders one product with live stock.
 
 import { get } from "../api.js";
-import { Heading, Skeleton, ErrorBox, html, useEvents, useLoad, useThrottle } from "../view.js";
+import { Heading, Skeleton, ErrorBox, html, useSignal, useEvents, useLoad, useThrottle } from "../view.js";
 import { isSKU, money } from "../format.js";
-import { Availability, ProductAction, Tile } from "./shop.js";
+import { Availability, ProductAction, Tile, wishes } from "./shop.js";
 
 const gone = (problem) => problem?.status === 404;
 
@@ -34,10 +34,15 @@ function Details({ product: p }) {
       <p class="amount">${money(p.price)}</p>
       <div role="status"><${Availability} product=${p} /></div>
       <p class="what"><${ProductAction} product=${p} /></p>
-      ${!p.available && html`<p class="hint">${p.withdrawn
-        ? "The shop no longer offers this product. Existing orders are not affected."
-        : "All stock is sold or reserved. Select “Notify me” to see a notification on any open page of this shop when the product is back in stock."}</p>`}
+      ${!p.available && html`<${Unavailable} product=${p} />`}
       ${p.description && html`<p class="description" dir="auto">${p.description}</p>`}`;
+}
+
+function Unavailable({ product: p }) {
+  const waited = useSignal(wishes)?.has(p.sku) ?? false;
+  return html`<p class="hint">${p.withdrawn ? "The shop no longer offers this product. Existing orders are not affected."
+    : waited ? "All stock is sold or reserved. Any open page of this shop notifies you when the product is back in stock."
+    : "All stock is sold or reserved. Select “Notify me” to see a notification on any open page of this shop when the product is back in stock."}</p>`;
 }
 
 function NothingFound({ sku }) {

@@ -2,13 +2,13 @@
 
 import { html } from "../view.js";
 import { number, rate } from "../format.js";
-import { statusText } from "./topology.js";
+import { states } from "./topology.js";
 
 export function Consumers({ services, flow }) {
   return html`<details class="numbers"><summary>Show as tables</summary>
     <div class="wide" tabindex="0" role="region" aria-label="Services"><table><caption>Services</caption>
       <thead><tr><th scope="col">Service</th><th scope="col">Status</th><th scope="col" class="num">Events/s</th><th scope="col" class="num">Unsent events</th><th scope="col" class="num">Dead letters</th></tr></thead>
-      <tbody>${services.map((s) => html`<tr key=${s.name}><th scope="row">${s.name}</th><td>${statusText(s)}</td>
+      <tbody>${services.map((s) => html`<tr key=${s.name}><th scope="row">${s.name}</th><td>${states[s.status] ?? s.status}</td>
         <td class="num">${s.name in flow.rates ? rate(flow.rates[s.name]) : "–"}</td>
         <td class="num">${s.status === "away" ? "–" : number(s.outbox?.unsent ?? 0)}</td>
         <td class="num">${s.status === "away" ? "–" : s.dead_letters ? html`<a href="/operations/dead-letters">${number(s.dead_letters)}</a>` : "0"}</td></tr>`)}</tbody></table></div>

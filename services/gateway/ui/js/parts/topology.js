@@ -6,7 +6,8 @@ import { streams } from "./flow.js";
 import { pathOf, planFor, defaultEdges } from "./layout.js";
 import { useWidth } from "./width.js";
 
-const states = { ready: "ready", not_ready: "not ready", away: "unavailable" };
+/** Names the states of a service. */
+export const states = { ready: "ready", not_ready: "not ready", away: "unavailable" };
 
 /** Describes a service's state. Names the dead letters of a service that has some instead of "ready". */
 export function statusText(s) {
