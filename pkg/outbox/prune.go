@@ -11,14 +11,13 @@ import (
 	"quadrille/pkg/dbtx"
 )
 
-// PruneConfig configures a Pruner. DB and Keep are required.
+// PruneConfig configures a Pruner. DB is required.
 type PruneConfig struct {
 	DB   *gorm.DB
-	Keep time.Duration // events are deleted so long after they were sent
-	Step int           // rows per DELETE; 0 means 1000
+	Step int // rows per DELETE; 0 means 1000
 }
 
-// Pruner deletes events that were sent, or discarded, longer than Keep ago. It deletes the
+// Pruner deletes events that were sent, or discarded, before a time. It deletes the
 // oldest first in small steps, so that writers do not wait. Unsent events and open refused
 // ones stay, however old. A Pruner is for one goroutine.
 type Pruner struct {
@@ -35,8 +34,8 @@ const restartEvery = time.Hour
 
 // NewPruner returns a pruner. It deletes nothing until RunOnce is called.
 func NewPruner(cfg PruneConfig) (*Pruner, error) {
-	if cfg.DB == nil || cfg.Keep <= 0 {
-		return nil, errors.New("outbox pruner: DB and Keep are required")
+	if cfg.DB == nil {
+		return nil, errors.New("outbox pruner: DB is required")
 	}
 	if cfg.Step == 0 {
 		cfg.Step = 1000
@@ -44,10 +43,10 @@ func NewPruner(cfg PruneConfig) (*Pruner, error) {
 	return &Pruner{cfg: cfg}, nil
 }
 
-// RunOnce deletes all events that are old enough and returns their number. It calls do for
-// each step.
-func (p *Pruner) RunOnce(ctx context.Context, do dbtx.Do) (pruned int64, err error) {
-	before := time.Now().UTC().Add(-p.cfg.Keep)
+// RunOnce deletes all events that were sent or discarded before a time, and returns their
+// number. It calls do for each step.
+func (p *Pruner) RunOnce(ctx context.Context, before time.Time, do dbtx.Do) (pruned int64, err error) {
+	before = before.UTC()
 	if time.Since(p.restarts) > restartEvery {
 		p.floor, p.restarts = 0, time.Now()
 	}

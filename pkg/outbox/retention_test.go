@@ -42,12 +42,12 @@ func TestPruneDeletesOnlyOldSentEvents(t *testing.T) {
 		if err := conn.Exec("UPDATE outbox SET created_at = ? WHERE sent_at IS NULL", time.Now().Add(-24*time.Hour).UTC()).Error; err != nil {
 			t.Fatal(err)
 		}
-		p, err := outbox.NewPruner(outbox.PruneConfig{DB: conn, Keep: time.Hour, Step: 10})
+		p, err := outbox.NewPruner(outbox.PruneConfig{DB: conn, Step: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range []int64{int64(len(old)), 0} {
-			if n, err := p.RunOnce(t.Context(), dbtx.On(conn)); err != nil || n != want {
+			if n, err := p.RunOnce(t.Context(), time.Now().Add(-time.Hour), dbtx.On(conn)); err != nil || n != want {
 				t.Fatalf("pruned %d, %v; want %d", n, err, want)
 			}
 		}
@@ -61,12 +61,15 @@ func TestPruneDoesNotBlockWriters(t *testing.T) {
 	if err := conn.Exec("UPDATE outbox SET sent_at = '2020-01-01'").Error; err != nil {
 		t.Fatal(err)
 	}
-	p, err := outbox.NewPruner(outbox.PruneConfig{DB: conn, Keep: time.Hour, Step: 500})
+	p, err := outbox.NewPruner(outbox.PruneConfig{DB: conn, Step: 500})
 	if err != nil {
 		t.Fatal(err)
 	}
 	pruned := make(chan error, 1)
-	go func() { _, err := p.RunOnce(context.WithoutCancel(t.Context()), dbtx.On(conn)); pruned <- err }()
+	go func() {
+		_, err := p.RunOnce(context.WithoutCancel(t.Context()), time.Now().Add(-time.Hour), dbtx.On(conn))
+		pruned <- err
+	}()
 	written := 0
 	for ended := false; !ended; written++ {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

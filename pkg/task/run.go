@@ -23,6 +23,9 @@ type Run struct {
 // to systems other than the service's database.
 func (r *Run) Token() int64 { return r.row.Token }
 
+// Started returns the start of the run by the database's clock.
+func (r *Run) Started() time.Time { return *r.row.StartedAt }
+
 // Slot returns the planned time of the run. For a run that an operator asked for, it is the
 // planned time of the run before, or zero.
 func (r *Run) Slot() time.Time {

@@ -23,12 +23,20 @@ var migrations embed.FS // for both dialects; there are no down migrations
 
 // New describes the service to the runtime.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"inventory"}, Public: public(), Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"inventory"}, Public: public(), Tables: tables(), Build: build}
 }
 
 // public returns the paths that the gateway forwards, with the roles allowed to use them.
 func public() []app.Route {
 	return []app.Route{{Path: "/products", Read: []app.Role{app.Everybody}, Write: []app.Role{app.Staff}}}
+}
+
+// tables declares what keeps each table from growing for ever.
+func tables() []app.Table {
+	return []app.Table{
+		{Name: "products", Bound: "one row per product; a withdrawn one stays for the orders that name it"},
+		{Name: "stock", Bound: "one row per SKU"},
+	}
 }
 
 func build(d app.Deps) (app.Components, error) {

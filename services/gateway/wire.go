@@ -41,7 +41,7 @@ func InFrontOf(services []app.Service, c app.Config) ([]app.Service, error) {
 // reads those of all services.
 func New(cfg Config) app.Service {
 	return app.Service{
-		Name: app.Gateway, Migrations: migrations, Spec: internalDocument, ConsumerOnly: true, Reads: app.Streams(cfg.Services),
+		Name: app.Gateway, Migrations: migrations, Spec: internalDocument, ConsumerOnly: true, Reads: app.Streams(cfg.Services), Tables: tables(),
 		Build: func(d app.Deps) (app.Components, error) { return build(d, cfg.withDefaults()) },
 	}
 }
@@ -99,7 +99,8 @@ func build(d app.Deps, cfg Config) (app.Components, error) {
 		Front:       server.Handler,
 		Drain:       recorded.Drain,
 		Consumers:   consumers,
-		Workers:     append(recorded.Workers(), idempotency.Pruner(answers, d.Log)),
+		Workers:     recorded.Workers(),
+		Tasks:       append(recorded.Tasks(), tasks(d.Keep)...),
 		PerInstance: []func(context.Context) error{audits.Run, recorded.Run},
 		Routes:      func(e *echo.Echo) { edge.KeyRoutes(e.Group(""), auth.LocalKeys{Store: callers.Keys}) },
 	}, nil

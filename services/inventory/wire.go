@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"embed"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"gorm.io/gorm"
@@ -11,6 +12,7 @@ import (
 	"quadrille/internal/platform/db"
 	"quadrille/internal/platform/ready"
 	"quadrille/pkg/consumer"
+	"quadrille/pkg/task"
 	salesclient "quadrille/services/sales/client"
 )
 
@@ -25,7 +27,7 @@ var migrations embed.FS // the tables, for both dialects; there are no down migr
 
 // New describes the service to the runtime.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"sales"}, Public: public(), Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"sales"}, Public: public(), Tables: tables(), Build: build}
 }
 
 // public returns the paths that the gateway forwards, with the roles allowed to use them.
@@ -37,6 +39,30 @@ func public() []app.Route {
 		{Path: "/adjustments", Read: warehouse, Write: warehouse},
 		{Path: "/imports", Read: warehouse, Write: warehouse},
 	}
+}
+
+// tables declares what keeps each table from growing for ever.
+func tables() []app.Table {
+	const perOrder = "business record: one row per order, or per line of it"
+	return []app.Table{
+		{Name: "skus", Bound: "one row per SKU"},
+		{Name: "movements", Bound: "business record: every change of stock, which the sums of skus are checked against"},
+		{Name: "allocations", Bound: perOrder},
+		{Name: "allocation_lines", Bound: perOrder},
+		{Name: "imports", Task: taskPruneImports, Age: "IMPORTS_KEEP"},
+		{Name: "import_errors", Task: taskPruneImports, Age: "IMPORTS_KEEP"},
+		{Name: "import_chunks", Bound: "the file of an import, deleted when the import ends; an upload that was cut off is deleted after a day"},
+	}
+}
+
+const taskPruneImports = "prune_imports"
+
+// tasks returns the periodic tasks.
+func tasks(keep app.Keep) (all []task.Task) {
+	if keep.Imports > 0 {
+		all = append(all, app.PruneTask(taskPruneImports, time.Hour, keep.Imports, pruneImports))
+	}
+	return all
 }
 
 func build(d app.Deps) (app.Components, error) {
@@ -56,6 +82,7 @@ func build(d app.Deps) (app.Components, error) {
 		Consumers: []*consumer.Consumer{orders},
 		Workers:   []func(context.Context) error{imports.Run},
 		Checks:    []ready.Check{importsCheck(rows, rows.now())},
+		Tasks:     tasks(d.Keep),
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package sales
 
 import (
+	"slices"
 	"time"
 
 	"quadrille/pkg/events"
@@ -60,6 +61,25 @@ type Allocation struct {
 	OrderID string
 	Status  string // inventory's status: allocated, rejected, released, shipped
 	Short   map[string]int64
+}
+
+// asPlaced returns the order as it was when it was placed.
+func (o Order) asPlaced() Order {
+	o.Status, o.Version, o.UpdatedAt, o.Reason, o.OverdueAt = Placed, 1, o.PlacedAt, nil, nil
+	o.Lines = slices.Clone(o.Lines)
+	for n := range o.Lines {
+		o.Lines[n].Short = 0
+	}
+	return o
+}
+
+// draft returns the request from which the order was placed.
+func (o Order) draft() Draft {
+	d := Draft{Customer: o.Customer, ExternalID: o.ExternalID, Lines: make([]DraftLine, len(o.Lines))}
+	for n, l := range o.Lines {
+		d.Lines[n] = DraftLine{SKU: l.SKU, Quantity: l.Quantity}
+	}
+	return d
 }
 
 // Settle confirms or rejects a placed order by its allocation and reports whether the

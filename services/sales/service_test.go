@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -178,20 +179,45 @@ func TestKeyStaysFreeAfterARefusedRequest(t *testing.T) {
 }
 
 // The unique external ID of the order protects it even without its stored response.
+// Stored responses are deleted after a time. The external ID stays taken, and the same request
+// still gets the order as it was placed, whatever happened to it.
 func TestExternalIDStaysTakenWhenTheStoredResponseIsDeleted(t *testing.T) {
-	each(t, func(t *testing.T, s *Service, _ *fakeCatalog) {
+	each(t, func(t *testing.T, s *Service, catalog *fakeCatalog) {
 		d := one("A")
 		d.ExternalID = restclient.Ptr("536365")
-		place(t, s, d)
+		first := place(t, s, d)
+		rejected := map[string]Allocation{first.ID: {OrderID: first.ID, Status: "rejected", Short: map[string]int64{"A": 1}}}
+		if err := s.store.settle(t.Context(), s.store.db, rejected, nil); err != nil {
+			t.Fatal(err)
+		}
 		if err := s.store.db.Exec("DELETE FROM idempotency_keys").Error; err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := s.Place(t.Context(), restclient.Ptr("k1"), d)
+		replays := func(when string, key *string) {
+			again, replayed, err := s.Place(t.Context(), key, d)
+			if err != nil || !replayed || !reflect.DeepEqual(inUTC(again), inUTC(first)) {
+				t.Errorf("%s: replayed %t\n%+v, want\n%+v (%v)", when, replayed, again, first, err)
+			}
+		}
+		replays("without a key", nil)
+		replays("with a key", restclient.Ptr("k1"))
+		other := one("A")
+		other.ExternalID, other.Customer = d.ExternalID, "somebody-else"
+		_, _, err := s.Place(t.Context(), restclient.Ptr("k1"), other)
 		checkCode(t, err, fault.Invalid, "idempotency_key_reused")
+		catalog.setDown(true)
+		withdraw(t, s, "A")
+		replays("when the product is withdrawn", nil)
 		if orders, keys := count(t, s, "orders"), count(t, s, "idempotency_keys"); orders != 1 || keys != 0 {
 			t.Errorf("%d orders, %d keys", orders, keys)
 		}
 	})
+}
+
+// inUTC returns an order with its times in UTC, as both databases read them.
+func inUTC(o Order) Order {
+	o.PlacedAt, o.UpdatedAt = o.PlacedAt.UTC(), o.UpdatedAt.UTC()
+	return o
 }
 
 // Two services on one database stand for two processes that share it.

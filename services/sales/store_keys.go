@@ -115,5 +115,30 @@ func (s *store) Answer(ctx context.Context, keys []idempotencyKey, fingerprint s
 		}
 		return o, true, nil
 	}
+	return s.placedBefore(ctx, keys, fingerprint)
+}
+
+// placedBefore returns the order with the external ID among keys, as it was placed: stored
+// responses are deleted after IDEMPOTENCY_KEEP, the order stays. An order from another request
+// gives a fault (Invalid).
+func (s *store) placedBefore(ctx context.Context, keys []idempotencyKey, fingerprint string) (o Order, found bool, err error) {
+	for _, k := range keys {
+		if k.Scope != scopeExternalID {
+			continue
+		}
+		res := s.db.WithContext(ctx).Preload("Lines", inOrder).Where("external_id = ?", k.Key).Limit(1).Find(&o)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return o, false, db.Wrap(res.Error, "find order by its external ID")
+		}
+		o = o.asPlaced()
+		same, err := o.draft().Fingerprint()
+		switch {
+		case err != nil:
+			return o, false, err
+		case same != fingerprint:
+			return o, false, k.reused()
+		}
+		return o, true, nil
+	}
 	return o, false, nil
 }

@@ -23,7 +23,7 @@ var migrations embed.FS // for both dialects; there are no down migrations
 
 // New describes the service to the runtime.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"inventory", "catalog"}, Public: public(), Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"inventory", "catalog"}, Public: public(), Tables: tables(), Build: build}
 }
 
 // public returns the paths that the gateway forwards, with the roles allowed to use them.
@@ -31,6 +31,15 @@ func public() []app.Route {
 	return []app.Route{
 		{Path: "/orders", Read: []app.Role{app.Customer, app.Warehouse, app.Staff}, Write: []app.Role{app.Customer, app.Staff}},
 		{Path: "/orders/{id}/ship", Read: []app.Role{app.Warehouse}, Write: []app.Role{app.Warehouse}},
+	}
+}
+
+// tables declares what keeps each table from growing for ever.
+func tables() []app.Table {
+	return []app.Table{
+		{Name: "orders", Bound: "business record: every order"},
+		{Name: "order_lines", Bound: "business record: the lines of orders"},
+		{Name: "prices", Bound: "one row per product"},
 	}
 }
 

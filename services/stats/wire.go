@@ -22,12 +22,18 @@ var migrations embed.FS // for both dialects; there are no down migrations
 
 // New describes the service to the runtime. It publishes no events.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: migrations, Spec: spec, ConsumerOnly: true, Reads: []string{"sales"}, Public: public(), Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, ConsumerOnly: true, Reads: []string{"sales"}, Public: public(), Tables: tables(), Build: build}
 }
 
 // public returns the paths that the gateway forwards, with the roles allowed to use them.
 func public() []app.Route {
 	return []app.Route{{Path: "/stats/sales", Inner: "/sales"}, {Path: "/stats", Inner: "/sales"}}
+}
+
+// tables declares what keeps each table from growing for ever.
+func tables() []app.Table {
+	const copied = "copies of sales: one row per order, or per line of it"
+	return []app.Table{{Name: "orders", Bound: copied}, {Name: "order_lines", Bound: copied}}
 }
 
 func build(d app.Deps) (app.Components, error) {

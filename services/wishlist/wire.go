@@ -23,13 +23,21 @@ var migrations embed.FS // for both dialects; there are no down migrations
 
 // New describes the service to the runtime.
 func New() app.Service {
-	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"inventory"}, Public: public(), Build: build}
+	return app.Service{Name: Name, Migrations: migrations, Spec: spec, Reads: []string{"inventory"}, Public: public(), Tables: tables(), Build: build}
 }
 
 // public returns the paths that the gateway forwards, with the roles allowed to use them.
 func public() []app.Route {
 	customer := []app.Role{app.Customer}
 	return []app.Route{{Path: "/customers/{customer}/wishlist", Own: "/wishlist", Read: customer, Write: customer}}
+}
+
+// tables declares what keeps each table from growing for ever.
+func tables() []app.Table {
+	return []app.Table{
+		{Name: "items", Bound: "one row per customer and SKU that was ever wished; a removed wish keeps its version"},
+		{Name: "stock", Bound: "one row per SKU"},
+	}
 }
 
 func build(d app.Deps) (app.Components, error) {

@@ -34,7 +34,10 @@ type Config struct {
 	HistoryMaxAge   string        `env:"HISTORY_MAX_AGE"`                      // x-max-age of history, such as 7D; empty: for ever
 	HistoryMaxSize  int64         `env:"HISTORY_MAX_BYTES"`                    // x-max-length-bytes; 0: no limit
 	OutboxKeepFor   string        `env:"OUTBOX_KEEP" envDefault:"30D"`         // how long sent events stay in the outbox; 0: for ever
-	DeadKeepFor     string        `env:"DEAD_KEEP" envDefault:"30D"`           // how long closed dead letters stay; 0: for ever
+	DeadKeep        Period        `env:"DEAD_KEEP" envDefault:"30D"`           // how long closed dead letters stay; 0: for ever
+	IdempotencyKeep Period        `env:"IDEMPOTENCY_KEEP" envDefault:"7D"`     // how long responses under idempotency keys stay; 0: for ever
+	ImportsKeep     Period        `env:"IMPORTS_KEEP" envDefault:"90D"`        // how long ended imports stay; 0: for ever
+	AuditsKeep      Period        `env:"AUDITS_KEEP" envDefault:"90D"`         // how long the gateway keeps audits; 0: for ever
 	TasksZone       string        `env:"TASKS_TZ" envDefault:"UTC"`            // time zone of daily tasks, such as Europe/Berlin
 	EventsKeepFor   string        `env:"GATEWAY_EVENTS_KEEP" envDefault:"7D"`  // how long the gateway keeps activity; 0: for ever
 	OrderTimeout    Period        `env:"ORDER_TIMEOUT" envDefault:"24h"`       // how long an order may stay placed; 0: for ever
@@ -78,7 +81,7 @@ type Config struct {
 	// StopWithin limits the time of a clean stop.
 	StopWithin time.Duration `env:"-"`
 
-	historyMaxAge, outboxKeep, deadKeep, eventsKeep time.Duration // parsed from the fields above; 0: for ever
+	historyMaxAge, outboxKeep, eventsKeep time.Duration // parsed from the fields above; 0: for ever
 }
 
 // FromEnvironment reads the configuration of a shop with these services behind the
@@ -147,9 +150,6 @@ func (c *Config) readRetention() (err error) {
 		return fmt.Errorf("HISTORY_MAX_BYTES %d is negative; 0 sets no limit", c.HistoryMaxSize)
 	}
 	if c.outboxKeep, err = retention("OUTBOX_KEEP", c.OutboxKeepFor); err != nil {
-		return err
-	}
-	if c.deadKeep, err = retention("DEAD_KEEP", c.DeadKeepFor); err != nil {
 		return err
 	}
 	c.eventsKeep, err = retention("GATEWAY_EVENTS_KEEP", c.EventsKeepFor)

@@ -111,7 +111,7 @@ func (i *instance) start(ctx context.Context) (err error) {
 	metrics := prometheus.NewRegistry()
 	components, err := i.service.Build(Deps{
 		Metrics: metrics, DB: i.db, Bus: i.shop.bus, Log: i.log, URL: i.shop.cfg.URL, Wake: i.wake, Zone: i.shop.cfg.zone(), at: i.shop.at,
-		noStream: i.shop.verifySoon, Orders: i.shop.cfg.orderTimes(),
+		noStream: i.shop.verifySoon, Orders: i.shop.cfg.orderTimes(), Keep: i.shop.cfg.keep(),
 		HTTP: i.shop.connections.HTTP(0), Redis: i.shop.connections.sharedRedis,
 	})
 	if err != nil {

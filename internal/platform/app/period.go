@@ -30,6 +30,17 @@ const longestPeriod = 200 * 365 * 24 * time.Hour
 // String returns the period as a duration of Go.
 func (p Period) String() string { return time.Duration(p).String() }
 
+// Keep has the times for which services keep rows that nothing needs any more. Zero means for
+// ever.
+type Keep struct {
+	Imports time.Duration // ended imports of inventory
+	Audits  time.Duration // audits of the gateway
+}
+
+func (c Config) keep() Keep {
+	return Keep{Imports: time.Duration(c.ImportsKeep), Audits: time.Duration(c.AuditsKeep)}
+}
+
 // OrderTimes has the times after which sales acts on orders that make no progress. Zero means
 // never.
 type OrderTimes struct {

@@ -33,6 +33,8 @@ type Service struct {
 	// Public lists the paths of the service's public operations. Only services and operators
 	// reach the other operations.
 	Public []Route
+	// Tables declares each table of Migrations, besides CommonTables.
+	Tables []Table
 	// Build constructs the service. It starts nothing.
 	Build func(Deps) (Components, error)
 }
@@ -55,6 +57,8 @@ type Deps struct {
 
 	// Orders has the times of ORDER_TIMEOUT and ORDER_SHIP_REMINDER.
 	Orders OrderTimes
+	// Keep has the times of IMPORTS_KEEP and AUDITS_KEEP.
+	Keep Keep
 
 	at       func(point string)
 	noStream func(stream string)

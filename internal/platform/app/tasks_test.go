@@ -50,7 +50,7 @@ func (g *rig) task(t *testing.T, name, what string, is func(ops.Task) bool) ops.
 func TestTasksAreShownAndRun(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, cfg Config) {
 		works, goOn := make(chan struct{}, 1), make(chan error)
-		cfg.deadKeep = time.Hour
+		cfg.DeadKeep = Period(time.Hour)
 		g := beginWith(t, cfg, Components{Tasks: []task.Task{{
 			Name: "count", Schedule: task.Every(1000 * time.Hour),
 			Do: func(context.Context, *task.Run) error { works <- struct{}{}; return <-goOn },

@@ -46,7 +46,7 @@ func (l *lagSampler) run(ctx context.Context) error {
 // maxLags bounds one sample. No shop has more readers.
 const maxLags = 100
 
-// runOnce takes a sample, and deletes samples older than maxHistory.
+// runOnce takes a sample.
 func (l *lagSampler) runOnce(ctx context.Context, at time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, l.interval)
 	defer cancel()
@@ -56,10 +56,7 @@ func (l *lagSampler) runOnce(ctx context.Context, at time.Time) error {
 	for i := range found {
 		found[i].At = minute
 	}
-	if err := l.store.saveLags(ctx, found); err != nil {
-		return err
-	}
-	return l.store.deleteLags(ctx, minute.Add(-maxHistory*time.Minute))
+	return l.store.saveLags(ctx, found)
 }
 
 // saveLags saves samples. If a minute has one already, the larger stays.
@@ -73,10 +70,6 @@ func (s *store) saveLags(ctx context.Context, found []Lag) error {
 		Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "excluded.lag > lags.lag"}}},
 	}
 	return db.Wrap(s.db.WithContext(ctx).Clauses(larger).Create(&found).Error, "save lags")
-}
-
-func (s *store) deleteLags(ctx context.Context, before time.Time) error {
-	return db.Wrap(s.db.WithContext(ctx).Where("at < ?", before).Delete(&Lag{}).Error, "delete lags")
 }
 
 // lags returns the samples since from, oldest first.

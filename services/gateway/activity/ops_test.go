@@ -213,7 +213,11 @@ func TestKeepsLargestLagOfEachMinute(t *testing.T) {
 		if got, err := instances[1].store.lags(t.Context(), minute.Add(time.Second)); err != nil || !slices.Equal(got, want[2:]) {
 			t.Errorf("kept since then %v, %v", got, err)
 		}
-		if err := instances[0].runOnce(t.Context(), begun.Add(maxHistory*time.Minute+time.Minute)); err != nil {
+		later := begun.Add(maxHistory*time.Minute + time.Minute)
+		if err := instances[0].runOnce(t.Context(), later); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pruneLags(conn, later.Add(-maxHistory*time.Minute), 1); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := instances[1].store.lags(t.Context(), minute); err != nil || len(got) != 6 || got[0] != want[2] {

@@ -134,6 +134,14 @@ func (r *AuditRunner) Get(ctx context.Context, id string) (Audit, error) {
 	return a, nil
 }
 
+// PruneAudits deletes up to limit audits that were started before a time, and returns their
+// number.
+func PruneAudits(tx *gorm.DB, before time.Time, limit int) (int64, error) {
+	old := tx.Model(&Audit{}).Select("id").Where("started_at < ?", before.UTC()).Order("started_at").Limit(limit)
+	pruned := tx.Where("id IN (?)", old).Delete(&Audit{})
+	return pruned.RowsAffected, db.Wrap(pruned.Error, "prune audits")
+}
+
 // auditView is the API's representation of an audit.
 type auditView struct {
 	ID         string          `json:"id"`

@@ -3,7 +3,6 @@ package idempotency
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -175,32 +174,9 @@ func (s *Store) Release(ctx context.Context, c Claim) error {
 	return db.Wrap(err, "release idempotency key")
 }
 
-// Prune deletes up to n responses older than Keep and returns how many.
-func (s *Store) Prune(ctx context.Context, n int) (int64, error) {
-	old := s.DB.Model(&Answer{}).Select("scope").Where("created_at < ?", s.now().Add(-Keep)).Order("created_at").Limit(n)
-	pruned := s.DB.WithContext(ctx).Where("scope IN (?)", old).Delete(&Answer{})
+// Prune deletes up to limit responses that were stored before a time, and returns their number.
+func Prune(tx *gorm.DB, before time.Time, limit int) (int64, error) {
+	old := tx.Model(&Answer{}).Select("scope").Where("created_at < ?", before.UTC()).Order("created_at").Limit(limit)
+	pruned := tx.Where("scope IN (?)", old).Delete(&Answer{})
 	return pruned.RowsAffected, db.Wrap(pruned.Error, "prune responses")
-}
-
-// Pruner returns a worker that deletes old responses every minute, in steps of 1,000,
-// until its ctx ends.
-func Pruner(store *Store, log *slog.Logger) func(context.Context) error {
-	const every, atOnce = time.Minute, 1000
-	return func(ctx context.Context) error {
-		ticker := time.NewTicker(every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-ticker.C:
-			}
-			for n := int64(atOnce); n == atOnce && ctx.Err() == nil; {
-				var err error
-				if n, err = store.Prune(ctx, atOnce); err != nil {
-					log.Warn("idempotency responses were not pruned; trying again in a minute", "error", err)
-				}
-			}
-		}
-	}
 }
