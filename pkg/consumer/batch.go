@@ -11,34 +11,84 @@ import (
 
 	"quadrille/pkg/bus"
 	"quadrille/pkg/dbtx"
+	"quadrille/pkg/deadletter"
 	"quadrille/pkg/events"
 )
 
-// process handles deliveries: first those that took effect before and are replayed, then
+// process handles deliveries: first those that took effect before and are read again, then
 // the new ones, so that no batch contains both.
 func (c *Consumer) process(ctx context.Context, deliveries []bus.Delivery) error {
-	fresh := slices.IndexFunc(deliveries, func(d bus.Delivery) bool { return d.Offset > c.at.seen })
-	if fresh < 0 {
-		fresh = len(deliveries)
+	before, resumed := c.tookEffect(deliveries)
+	if before > 0 {
+		past := deliveries[:before]
+		to := c.after(past)
+		if resumed {
+			to.resume = resume{}
+			to.seen = to.at.Offset
+		}
+		if err := c.processPast(ctx, past, to); err != nil {
+			return err
+		}
 	}
-	if err := c.bisect(withReplay(ctx), deliveries[:fresh]); err != nil {
-		return err
+	if c.kind == Effects {
+		return c.actAll(ctx, deliveries[before:])
 	}
-	return c.bisect(ctx, deliveries[fresh:])
+	return c.bisect(ctx, deliveries[before:])
 }
 
-// bisect handles deliveries as one batch. If that fails for a reason of their own, it
+// processPast handles events that took effect before: a converging consumer again, others
+// only move their position.
+func (c *Consumer) processPast(ctx context.Context, past []bus.Delivery, to checkpoint) error {
+	if c.ordered() {
+		return c.commit(ctx, to, func(Tx) error { return nil })
+	}
+	return c.bisect(withReplay(ctx), past)
+}
+
+// tookEffect returns the number of leading deliveries that took effect before. resumed
+// reports that the mark of an earlier history lies after the last of them.
+func (c *Consumer) tookEffect(deliveries []bus.Delivery) (n int, resumed bool) {
+	mark := c.at.resume
+	for i, d := range deliveries {
+		switch {
+		case mark.id == "" && d.Offset > c.at.seen:
+			return i, false
+		case mark.id != "" && d.ID == mark.id:
+			return i + 1, true
+		case mark.id != "" && younger(d, mark.after):
+			if i == 0 {
+				c.at.resume = resume{} // the next commit removes the mark
+			}
+			return i, i > 0
+		}
+	}
+	return len(deliveries), false
+}
+
+// younger reports whether an event happened after a time in microseconds since 1970.
+func younger(d bus.Delivery, micros int64) bool {
+	e, err := events.Decode(d.Body)
+	return err == nil && e.Time.UnixMicro() > micros
+}
+
+// bisect handles deliveries as one batch. If Apply fails for a reason of an event, it
 // halves the batch until the failing event is alone, and continues with the rest.
 func (c *Consumer) bisect(ctx context.Context, deliveries []bus.Delivery) error {
 	if len(deliveries) == 0 {
 		return nil
 	}
+	if n := c.narrow; n > 0 && n < len(deliveries) {
+		if err := c.bisect(ctx, deliveries[:n]); err != nil {
+			return err
+		}
+		return c.bisect(ctx, deliveries[n:])
+	}
 	err := c.attempt(ctx, deliveries)
-	switch {
-	case err == nil || ctx.Err() != nil || Transient(err):
+	if err == nil || ctx.Err() != nil || Transient(err) {
 		return err
-	case len(deliveries) == 1:
-		return c.retryFailing(ctx, deliveries[0], err)
+	}
+	if len(deliveries) == 1 {
+		return c.park(ctx, deliveries, err)
 	}
 	half := len(deliveries) / 2
 	if err := c.bisect(ctx, deliveries[:half]); err != nil {
@@ -51,30 +101,46 @@ func (c *Consumer) bisect(ctx context.Context, deliveries []bus.Delivery) error 
 // committed. Config.Hook is called there.
 const PointApplied = "applied"
 
-// attempt handles deliveries once and commits their effect with the new position.
+// attempt handles deliveries once and commits their effect with the new position. Events
+// that cannot be decoded, that are unfit in Fetch, or that have to wait for a letter of
+// their subject become letters in the same transaction.
 func (c *Consumer) attempt(ctx context.Context, deliveries []bus.Delivery) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: debug.Stack()}
-		}
-	}()
+	defer recovered(&err)
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	batch, err := c.decode(deliveries)
+	b, err := c.sort(ctx, deliveries)
 	if err != nil {
 		return err
 	}
-	to := c.after(deliveries)
-	commit := func(apply func(Tx) error) error { return c.commit(ctx, to, apply) }
-	if len(batch) == 0 {
-		err = commit(func(Tx) error { return nil })
-	} else {
-		err = c.handle(ctx, batch, commit)
+	found, failed := c.probe(ctx, b.events())
+	if failed != nil {
+		narrow, n := b.reach(found.last), b.upTo(found)
+		if n == 0 {
+			c.narrow = narrow
+			return failed
+		}
+		deliveries = deliveries[:n] // so that the next attempt has less to find out
 	}
-	if err == nil {
-		c.moveTo(to)
+	letters := append(b.letters, c.unfitLetters(b.fit, found)...)
+	err = c.commit(ctx, c.after(deliveries), func(tx Tx) error {
+		if err := found.apply(ctx, tx); err != nil {
+			return err
+		}
+		return c.writeLetters(tx, letters, found)
+	})
+	if err != nil {
+		return err
 	}
-	return err
+	c.narrow = 0
+	c.setAside(letters)
+	return failed
+}
+
+// recovered turns a panic of the handler into an error.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = &panicError{value: p, stack: debug.Stack()}
+	}
 }
 
 // panicError is a panic of the handler. The stack is for the log.
@@ -88,29 +154,22 @@ func (e *panicError) Error() string { return fmt.Sprintf("handler panicked: %v",
 
 // after returns the position after deliveries. Events of a resynchronisation lie in no
 // stream and move nothing.
-func (c *Consumer) after(deliveries []bus.Delivery) bus.Position {
-	last := deliveries[len(deliveries)-1]
-	if last.Offset == bus.BeforeFirst {
-		return c.at.at
+func (c *Consumer) after(deliveries []bus.Delivery) checkpoint {
+	to := c.at
+	if last := deliveries[len(deliveries)-1]; last.Offset != bus.BeforeFirst {
+		to.at = bus.Position{Offset: last.Offset, ID: last.ID}
+		if to.resume.id == "" {
+			to.seen = max(to.seen, last.Offset)
+		}
 	}
-	return bus.Position{Offset: last.Offset, ID: last.ID}
-}
-
-// moveTo records a committed position.
-func (c *Consumer) moveTo(to bus.Position) {
-	c.at.at = to
-	if !to.IsStart() {
-		c.at.seen = max(c.at.seen, to.Offset)
-	}
-	c.recordCommit()
-	c.cfg.OnCommit()
+	return to
 }
 
 // commit moves the position and applies the effect in one transaction. The position moves
 // first, so that a second instance conflicts before it writes anything else.
-func (c *Consumer) commit(ctx context.Context, to bus.Position, apply func(Tx) error) error {
+func (c *Consumer) commit(ctx context.Context, to checkpoint, apply func(Tx) error) error {
 	err := dbtx.Run(c.cfg.DB.WithContext(ctx), func(tx *gorm.DB) error {
-		if err := movePosition(tx, c.cfg.Subscriber, c.cfg.Stream, c.at.at, to); err != nil {
+		if err := c.movePosition(tx, c.at, to); err != nil {
 			return err
 		}
 		err := apply(tx)
@@ -120,20 +179,110 @@ func (c *Consumer) commit(ctx context.Context, to bus.Position, apply func(Tx) e
 	if err != nil && !errors.Is(err, errFenced) {
 		return fmt.Errorf("commit batch: %w", err)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	c.at = to
+	c.recordCommit()
+	c.cfg.OnCommit()
+	return nil
 }
 
-// decode returns the events of the configured types.
-func (c *Consumer) decode(deliveries []bus.Delivery) ([]events.Event, error) {
-	batch := make([]events.Event, 0, len(deliveries))
-	for _, d := range deliveries {
+// handles reports whether the consumer handles events of a type.
+func (c *Consumer) handles(kind string) bool {
+	return c.cfg.Types == nil || slices.Contains(c.cfg.Types, kind)
+}
+
+// received is an event with the delivery that contained it.
+type received struct {
+	index    int // among the deliveries
+	event    events.Event
+	delivery bus.Delivery
+}
+
+// sorted divides deliveries by what has to be done with them.
+type sorted struct {
+	fit     []received // to be handled
+	letters []letter   // not to be handled
+}
+
+func (b *sorted) events() []events.Event {
+	all := make([]events.Event, len(b.fit))
+	for i, r := range b.fit {
+		all[i] = r.event
+	}
+	return all
+}
+
+// sort decodes deliveries and skips events of other types. What cannot be decoded becomes an
+// open letter; an event whose subject has a letter that it must wait for joins that letter.
+func (c *Consumer) sort(ctx context.Context, deliveries []bus.Delivery) (b sorted, err error) {
+	all := make([]received, 0, len(deliveries))
+	for i, d := range deliveries {
 		e, err := events.Decode(d.Body)
-		if err != nil {
-			return nil, fmt.Errorf("event at offset %d: %w", d.Offset, err)
-		}
-		if c.cfg.Types == nil || slices.Contains(c.cfg.Types, e.Type) {
-			batch = append(batch, e)
+		switch {
+		case err != nil:
+			b.letters = append(b.letters, c.undecodable(i, d, err))
+		case c.handles(e.Type):
+			all = append(all, received{i, e, d})
 		}
 	}
-	return batch, nil
+	waits, err := c.stuck.waits(ctx, c, all)
+	if err != nil || len(waits) == 0 {
+		b.fit = all
+		return b, err
+	}
+	for _, r := range all {
+		if sequence, must := waits[deadletter.Key(r.event.Subject)]; must {
+			b.letters = append(b.letters, c.untried(r, sequence))
+		} else {
+			b.fit = append(b.fit, r)
+		}
+	}
+	return b, nil
+}
+
+// upTo cuts b before the first event that a call-back neither fetched nor found unfit, and
+// returns the number of deliveries before it.
+func (b *sorted) upTo(found *fetched) int {
+	first := 0
+	for first < len(b.fit) && (found.done[first] || found.unfit[b.fit[first].event.Subject] != nil) {
+		first++
+	}
+	if first == len(b.fit) {
+		return 0 // nothing is unknown: the failure belongs to the whole batch
+	}
+	n := b.fit[first].index
+	b.fit = b.fit[:first]
+	b.letters = slices.DeleteFunc(b.letters, func(l letter) bool { return l.index >= n })
+	return n
+}
+
+// reach returns the number of deliveries that contain the first n events, 0 for all.
+func (b *sorted) reach(n int) int {
+	if n == 0 || n >= len(b.fit) {
+		return 0
+	}
+	return b.fit[n-1].index + 1
+}
+
+// unfitLetters returns the letters of the events that were not handled because their
+// subjects are unfit.
+func (c *Consumer) unfitLetters(fit []received, found *fetched) (letters []letter) {
+	if len(found.unfit) == 0 {
+		return nil
+	}
+	heads := map[string]bool{}
+	for i, r := range fit {
+		subject := r.event.Subject
+		switch {
+		case found.done[i]:
+		case c.ordered() && heads[subject]:
+			letters = append(letters, c.untried(r, deadletter.Sequence{Subject: deadletter.Key(subject)}))
+		default:
+			heads[subject] = true
+			letters = append(letters, c.failed(r, found.unfit[subject]))
+		}
+	}
+	return letters
 }

@@ -1,10 +1,10 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -13,7 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/pkg/bus"
-	"quadrille/pkg/events"
+	"quadrille/pkg/deadletter"
 )
 
 // Config configures a consumer. Bus, DB, Subscriber, Stream and Log are required.
@@ -24,9 +24,11 @@ type Config struct {
 	Stream      string
 	Types       []string      // the event types to handle, others are skipped; nil means all
 	Batch       int           // maximum of events per transaction; default 500
-	MaxAttempts int           // of one event before it becomes a dead letter; default 5
-	RetryPause  time.Duration // after the first attempt, doubled after each further one; default 100 ms
-	IdleCheck   time.Duration // how often an idle consumer checks whether its position was reset; default 1 s
+	MaxAttempts int           // at one event before its letter waits for a person; default 5
+	RetryPause  time.Duration // before the second attempt at an event, doubled for each further one; default 1 s
+	MaxSequence int           // maximum of unclosed letters of one subject, if it is handled in order; default 1,000
+	FromStart   bool          // for effects: act on events from before the first start, too
+	IdleCheck   time.Duration // how often an idle consumer checks whether its position was reset, and for due letters; default 1 s
 	Timeout     time.Duration // of one attempt at a batch, call-backs and commit included; default 30 s
 	Log         *slog.Logger
 	Hook        func(point string) // called at each Point, for tests that crash there; nil for none
@@ -36,70 +38,48 @@ type Config struct {
 
 // Consumer reads a stream from its position, a batch at a time, and commits each batch's
 // effect and the new position in one transaction. It retries transient failures without
-// limit. An event that fails for its own sake becomes a dead letter after MaxAttempts, and
-// the rest proceeds.
+// limit. An event that fails for its own sake is set aside as a letter (package deadletter)
+// at once, and the rest proceeds. The consumer retries the letter beside reading, up to
+// MaxAttempts in all.
 type Consumer struct {
-	cfg    Config
-	handle func(ctx context.Context, batch []events.Event, commit commit) error
-	list   func(ctx context.Context) iter.Seq2[events.Event, error] // nil unless the handler is a Lister
+	cfg       Config
+	kind      string
+	fetch     fetch // nil for Effects
+	list      list  // nil unless the handler is a Lister
+	act       Act   // only for Effects, like guarantee
+	guarantee Guarantee
 
 	// Only the goroutine in RunOnce uses these.
-	sub     bus.Subscription // nil if not subscribed
-	at      checkpoint       // the last commit
-	failing failing
+	sub    bus.Subscription // nil if not subscribed
+	at     checkpoint       // the last commit
+	stuck  stuck
+	narrow int // number of deliveries to try first, because a search among more was interrupted; 0 for all
+
+	due chan struct{} // wakes the retries
 
 	mu     sync.Mutex
 	status Status
 	health Health
 }
 
-// commit runs apply in a transaction that also moves the position or closes a dead letter.
-type commit func(apply func(Tx) error) error
-
-// New returns a consumer that passes batches to h. Run starts it.
-func New[F any](cfg Config, h Handler[F]) (*Consumer, error) {
+func newConsumer(cfg Config, kind string) (*Consumer, error) {
 	if cfg.Bus == nil || cfg.DB == nil || cfg.Subscriber == "" || cfg.Stream == "" || cfg.Log == nil {
 		return nil, errors.New("consumer: Bus, DB, Subscriber, Stream and Log are required")
 	}
 	cfg.fill()
-	c := &Consumer{cfg: cfg, status: Status{
-		Subscriber: cfg.Subscriber, Stream: cfg.Stream, State: StateStarting, Since: time.Now(),
-	}}
-	if l, ok := h.(Lister); ok {
-		c.list = l.List
-	}
-	c.handle = func(ctx context.Context, batch []events.Event, commit commit) error {
-		fetched, err := h.Fetch(ctx, batch)
-		if err != nil {
-			return fmt.Errorf("fetch: %w", err)
-		}
-		return commit(func(tx Tx) error {
-			if err := h.Apply(ctx, tx, batch, fetched); err != nil {
-				return fmt.Errorf("apply: %w", err)
-			}
-			return nil
-		})
-	}
-	return c, nil
+	return &Consumer{cfg: cfg, kind: kind, due: make(chan struct{}, 1), status: Status{
+		Subscriber: cfg.Subscriber, Stream: cfg.Stream, Kind: kind, State: StateStarting, Since: time.Now(),
+	}}, nil
 }
 
 // fill sets the defaults.
 func (c *Config) fill() {
-	if c.Batch == 0 {
-		c.Batch = 500
-	}
-	if c.MaxAttempts == 0 {
-		c.MaxAttempts = 5
-	}
-	if c.RetryPause == 0 {
-		c.RetryPause = 100 * time.Millisecond
-	}
-	if c.IdleCheck == 0 {
-		c.IdleCheck = time.Second
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 30 * time.Second
-	}
+	c.Batch = cmp.Or(c.Batch, 500)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, 5)
+	c.RetryPause = cmp.Or(c.RetryPause, time.Second)
+	c.MaxSequence = cmp.Or(c.MaxSequence, 1000)
+	c.IdleCheck = cmp.Or(c.IdleCheck, time.Second)
+	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
 	if c.Hook == nil {
 		c.Hook = func(string) {}
 	}
@@ -112,6 +92,11 @@ func (c *Config) fill() {
 	c.Log = c.Log.With("stream", c.Stream)
 }
 
+// letters names the consumer's letters.
+func (c *Consumer) letters() deadletter.Of {
+	return deadletter.Of{Subscriber: c.cfg.Subscriber, Stream: c.cfg.Stream}
+}
+
 // Stream returns the name of the stream.
 func (c *Consumer) Stream() string { return c.cfg.Stream }
 
@@ -119,8 +104,12 @@ func (c *Consumer) Stream() string { return c.cfg.Stream }
 // for every batch.
 const fencedPause = time.Second
 
-// Run consumes until ctx ends, then returns nil. It may be called again.
+// Run consumes, and retries letters, until ctx ends; then it returns nil. It may be called
+// again.
 func (c *Consumer) Run(ctx context.Context) error {
+	var retries sync.WaitGroup
+	defer retries.Wait()
+	retries.Go(func() { c.runRetries(ctx) })
 	defer c.unsubscribe()
 	defer c.recordIdle()
 	pause := backoff.NewExponentialBackOff()
@@ -216,7 +205,7 @@ func (c *Consumer) next(ctx context.Context) ([]bus.Delivery, error) {
 func (c *Consumer) checkPosition(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, positionTimeout)
 	defer cancel()
-	now, err := loadCheckpoint(ctx, c.cfg.DB, c.cfg.Subscriber, c.cfg.Stream)
+	now, err := c.load(ctx)
 	if err == nil && now != c.at {
 		err = errMoved
 	}
@@ -229,7 +218,10 @@ func (c *Consumer) subscribe(ctx context.Context) (err error) {
 	}
 	loading, cancel := context.WithTimeout(ctx, positionTimeout)
 	defer cancel()
-	if c.at, err = loadCheckpoint(loading, c.cfg.DB, c.cfg.Subscriber, c.cfg.Stream); err != nil {
+	if c.at, err = c.load(loading); err != nil {
+		return err
+	}
+	if err = c.stuck.load(loading, c); err != nil {
 		return err
 	}
 	c.sub, err = c.cfg.Bus.Subscribe(ctx, c.cfg.Stream, c.at.at)

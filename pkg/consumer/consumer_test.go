@@ -99,7 +99,7 @@ func tell(t *testing.T, log bus.Bus, first, n int) {
 
 func reader(t *testing.T, conn *gorm.DB, log bus.Bus, c *tally, types ...string) *consumer.Consumer {
 	t.Helper()
-	r, err := consumer.New(consumer.Config{
+	r, err := consumer.NewConverging(consumer.Config{
 		Bus: log, DB: conn, Subscriber: "tally", Stream: "inventory", Types: types, Batch: 10, Log: slog.New(slog.DiscardHandler),
 	}, c)
 	if err != nil {

@@ -54,7 +54,7 @@ func (p *picky) judge(batch []events.Event) error {
 
 func readPicky(t *testing.T, conn *gorm.DB, log bus.Bus, p *picky) *consumer.Consumer {
 	t.Helper()
-	r, err := consumer.New(consumer.Config{
+	r, err := consumer.NewConverging(consumer.Config{
 		Bus: log, DB: conn, Subscriber: "tally", Stream: "inventory", Batch: 100,
 		RetryPause: time.Microsecond, IdleCheck: 5 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	}, p)
@@ -62,6 +62,21 @@ func readPicky(t *testing.T, conn *gorm.DB, log bus.Bus, p *picky) *consumer.Con
 		t.Fatal(err)
 	}
 	return r
+}
+
+// exhaust retries letters until none is parked.
+func exhaust(t *testing.T, r *consumer.Consumer) {
+	t.Helper()
+	for range 1000 {
+		tried, waiting, err := r.RetryDue(t.Context())
+		if err != nil && !consumer.Transient(err) {
+			t.Fatal(err)
+		}
+		if tried == 0 && !waiting {
+			return
+		}
+	}
+	t.Fatal("letters are parked for ever")
 }
 
 func letters(t *testing.T, conn *gorm.DB, state string) []deadletter.Letter {
@@ -89,6 +104,8 @@ func TestDeadLettersTheFailingEventAndProceeds(t *testing.T) {
 					if err := r.RunOnce(t.Context()); err != nil {
 						t.Fatal(err)
 					}
+					once(t, conn, 97)
+					exhaust(t, r)
 					once(t, conn, 97)
 					dead := letters(t, conn, deadletter.Open)
 					if len(dead) != 3 {
@@ -133,7 +150,7 @@ func TestDeadLettersBodiesThatAreNoEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		tell(t, log, 3, 3)
-		r, err := consumer.New(consumer.Config{
+		r, err := consumer.NewConverging(consumer.Config{
 			Bus: log, DB: conn, Subscriber: "tally", Stream: "inventory", Types: []string{events.InventorySkuProcessed},
 			RetryPause: time.Microsecond, Log: slog.New(slog.DiscardHandler),
 		}, &picky{})
@@ -156,40 +173,39 @@ func TestDeadLettersBodiesThatAreNoEvent(t *testing.T) {
 	})
 }
 
-// However long something is away, no event is set aside for it; and tries that
-// were made before are not forgotten meanwhile.
+// However long something is unavailable, no event becomes a dead letter for it, and attempts
+// made before are not forgotten meanwhile.
 func TestTransientFailuresMakeNoDeadLetter(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		tell(t, log, 0, 10)
-		broken, tries := errors.New("broken"), 0
+		away := func() error { return fault.New(fault.Unavailable, "unavailable", "503") }
+		tries := 0
 		p := &picky{bad: map[string]func() error{"A5": func() error {
-			tries++
-			if tries%4 == 0 { // never two tries alone in a row
-				return fault.New(fault.Unavailable, "away", "503")
+			if tries++; tries%2 == 0 { // never two attempts in a row
+				return away()
 			}
-			return broken
+			return errors.New("broken")
 		}}}
 		r := readPicky(t, conn, log, p)
-		runs := 0
-		for ; len(letters(t, conn, deadletter.Open)) == 0; runs++ {
-			if runs > 100 {
-				t.Fatal("tries are forgotten over transient failures: the culprit is never set aside")
-			}
-			if err := r.RunOnce(t.Context()); err == nil {
+		for range 10 { // while the batch meets the transient failure
+			_ = r.RunOnce(t.Context())
+			if got, _ := effects(t, conn); got == 9 {
 				break
 			}
 		}
-		if runs < 2 {
-			t.Errorf("set aside after %d runs, although transient failures came in between", runs)
+		once(t, conn, 9)
+		exhaust(t, r)
+		if tries < 9 {
+			t.Errorf("%d attempts, want 5 and the transient failures between them", tries)
 		}
-		p.bad["A11"] = func() error { return fault.New(fault.Unavailable, "away", "503") }
+		p.bad["A11"] = away
 		tell(t, log, 10, 5)
 		for range 50 {
-			if err := r.RunOnce(t.Context()); err != nil && !consumer.Transient(err) {
-				t.Fatal(err)
+			if err := r.RunOnce(t.Context()); err == nil || !consumer.Transient(err) {
+				t.Fatalf("got %v, want a transient error", err)
 			}
 		}
-		if dead := letters(t, conn, deadletter.Open); len(dead) != 1 || dead[0].Subject != "A5" || dead[0].Attempts != 5 {
+		if dead := letters(t, conn, ""); len(dead) != 1 || dead[0].Subject != "A5" || dead[0].Attempts != 5 || dead[0].State != deadletter.Open {
 			t.Errorf("letters are %+v", dead)
 		}
 		once(t, conn, 9)
@@ -211,13 +227,14 @@ func TestDeadLetterMovesThePositionInItsTransaction(t *testing.T) {
 			if err := r.RunOnce(t.Context()); err == nil {
 				t.Fatal("went on without the letter")
 			}
-			once(t, conn, 1)
+			once(t, conn, 0)
 		}
 		rename("hidden", "dead_letters")
 		if err := r.RunOnce(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		once(t, conn, 2)
+		exhaust(t, r)
 		if dead := letters(t, conn, deadletter.Open); len(dead) != 1 {
 			t.Errorf("%d letters, want 1", len(dead))
 		}
@@ -233,6 +250,7 @@ func TestRetryHandlesAnEventOnce(t *testing.T) {
 		if err := r.RunOnce(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		exhaust(t, r)
 		dead := letters(t, conn, deadletter.Open)
 		p.bad["A1"] = func() error { return errors.New("still not") }
 		if err := r.Retry(t.Context(), dead[0]); err == nil {
@@ -323,7 +341,7 @@ func TestResynchronisesAfterChangedHistory(t *testing.T) {
 			onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 				l := &listing{things: []string{"a", "b", "c", "d", "e"}}
 				l.bad = map[string]func() error{"d": func() error { return errors.New("no") }}
-				r, err := consumer.New(consumer.Config{
+				r, err := consumer.NewConverging(consumer.Config{
 					Bus: log, DB: conn, Subscriber: "tally", Stream: "inventory", Batch: 2, RetryPause: time.Microsecond, Log: slog.New(slog.DiscardHandler),
 				}, l)
 				if err != nil {
@@ -340,7 +358,7 @@ func TestResynchronisesAfterChangedHistory(t *testing.T) {
 				if err := conn.Exec("UPDATE positions SET last_offset = 2, last_id = 'another'").Error; err != nil {
 					t.Fatal(err)
 				}
-				r, _ = consumer.New(consumer.Config{
+				r, _ = consumer.NewConverging(consumer.Config{
 					Bus: log, DB: conn, Subscriber: "tally", Stream: "inventory", RetryPause: time.Microsecond, Log: slog.New(slog.DiscardHandler),
 				}, l)
 				// The owner is away in the middle of it.
@@ -366,6 +384,7 @@ func TestResynchronisesAfterChangedHistory(t *testing.T) {
 						t.Errorf("%s was taken %d times, %v", id, n, err)
 					}
 				}
+				exhaust(t, r)
 				if dead := letters(t, conn, deadletter.Open); len(dead) != 1 || dead[0].Subject != "d" || dead[0].Position != -1 {
 					t.Errorf("letters are %+v", dead)
 				}
@@ -382,7 +401,7 @@ func TestResynchronisesAfterChangedHistory(t *testing.T) {
 func TestReplaysAfterReset(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		l := &listing{}
-		r, err := consumer.New(consumer.Config{
+		r, err := consumer.NewConverging(consumer.Config{
 			Bus: log, DB: conn, Subscriber: "tally", Stream: "inventory", IdleCheck: 5 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 		}, l)
 		if err != nil {

@@ -22,64 +22,103 @@ var (
 
 // positionRow is a row of the table positions in the consumer's database.
 type positionRow struct {
-	Subscriber string `gorm:"primaryKey"`
-	Stream     string `gorm:"primaryKey"`
-	LastOffset int64
-	LastID     string
-	SeenOffset int64 // the highest LastOffset so far in this history
-	UpdatedAt  time.Time
+	Subscriber  string `gorm:"primaryKey"`
+	Stream      string `gorm:"primaryKey"`
+	LastOffset  int64
+	LastID      string
+	SeenOffset  int64  // the highest offset in this history that took effect
+	ResumeID    string // see resume
+	ResumeAfter int64
+	UpdatedAt   time.Time
 }
 
 // TableName implements gorm's Tabler.
 func (positionRow) TableName() string { return "positions" }
 
-// checkpoint is a position, and the highest offset that took effect in this history.
+// checkpoint is a position, and what took effect before in this history.
 type checkpoint struct {
-	at   bus.Position
-	seen int64
+	at     bus.Position
+	seen   int64 // the highest offset that took effect
+	resume resume
 }
 
-// loadCheckpoint reads the consumer's position. It creates the row, before the first
-// event, if there is none.
-func loadCheckpoint(ctx context.Context, db *gorm.DB, subscriber, stream string) (checkpoint, error) {
-	row := positionRow{
-		Subscriber: subscriber, Stream: stream,
-		LastOffset: bus.BeforeFirst, SeenOffset: bus.BeforeFirst, UpdatedAt: time.Now().UTC(),
-	}
-	db = db.WithContext(ctx)
-	err := db.First(&row, "subscriber = ? AND stream = ?", subscriber, stream).Error
+// resume marks the end of the events in a replaced history that took effect before, when the
+// consumer read the earlier history. A consumer of effects handles no event up to the mark.
+type resume struct {
+	id    string // the last event handled in the earlier history; empty if there is no mark
+	after int64  // microseconds since 1970; every event that is younger did not take effect before
+}
+
+// load reads the position. If there is none, load creates it before the first event. For a
+// consumer in order, what the stream holds then counts as events that took effect before,
+// unless FromStart is set.
+func (c *Consumer) load(ctx context.Context) (checkpoint, error) {
+	row, err := c.readPosition(ctx)
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		if err := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
-			return checkpoint{}, fmt.Errorf("create position: %w", err)
-		}
-		err = nil
+		row, err = c.createPosition(ctx)
 	}
 	if err != nil {
-		return checkpoint{}, fmt.Errorf("read position: %w", err)
+		return checkpoint{}, err
 	}
-	c := checkpoint{seen: row.SeenOffset}
+	p := checkpoint{seen: row.SeenOffset, resume: resume{id: row.ResumeID, after: row.ResumeAfter}}
 	if row.LastID != "" {
-		c.at = bus.Position{Offset: row.LastOffset, ID: row.LastID}
+		p.at = bus.Position{Offset: row.LastOffset, ID: row.LastID}
 	}
-	return c, nil
+	return p, nil
+}
+
+func (c *Consumer) readPosition(ctx context.Context) (row positionRow, err error) {
+	err = c.cfg.DB.WithContext(ctx).First(&row, "subscriber = ? AND stream = ?", c.cfg.Subscriber, c.cfg.Stream).Error
+	if err != nil {
+		return row, fmt.Errorf("read position: %w", err)
+	}
+	return row, nil
+}
+
+func (c *Consumer) createPosition(ctx context.Context) (positionRow, error) {
+	row := positionRow{
+		Subscriber: c.cfg.Subscriber, Stream: c.cfg.Stream,
+		LastOffset: bus.BeforeFirst, SeenOffset: bus.BeforeFirst, UpdatedAt: time.Now().UTC(),
+	}
+	if c.ordered() && !c.cfg.FromStart {
+		end, err := c.cfg.Bus.End(ctx, c.cfg.Stream)
+		if err != nil {
+			return row, fmt.Errorf("find the events from before the first start: %w", err)
+		}
+		row.SeenOffset = end.LastOffset()
+	}
+	if err := c.cfg.DB.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
+		return row, fmt.Errorf("create position: %w", err)
+	}
+	return c.readPosition(ctx) // another instance may have been faster
 }
 
 // movePosition moves the position within tx. The old position is the fencing token:
 // movePosition returns errFenced if the row holds another one.
-func movePosition(tx *gorm.DB, subscriber, stream string, from, to bus.Position) error {
-	res := tx.Exec(`UPDATE positions SET last_offset = ?, last_id = ?, updated_at = ?,
+func (c *Consumer) movePosition(tx *gorm.DB, from, to checkpoint) error {
+	res := tx.Exec(`UPDATE positions SET last_offset = ?, last_id = ?, updated_at = ?, resume_id = ?, resume_after = ?,
 		seen_offset = CASE WHEN seen_offset < ? THEN ? ELSE seen_offset END
 		WHERE subscriber = ? AND stream = ? AND last_offset = ? AND last_id = ?`,
-		to.LastOffset(), to.ID, time.Now().UTC(), to.LastOffset(), to.LastOffset(), subscriber, stream, from.LastOffset(), from.ID)
+		to.at.LastOffset(), to.at.ID, time.Now().UTC(), to.resume.id, to.resume.after, to.seen, to.seen,
+		c.cfg.Subscriber, c.cfg.Stream, from.at.LastOffset(), from.at.ID)
 	return fenced(res)
 }
 
 // forgetPosition moves the position before the first event of a new history, in which
 // nothing has been seen yet.
-func forgetPosition(tx *gorm.DB, subscriber, stream string, from bus.Position) error {
-	res := tx.Exec(`UPDATE positions SET last_offset = ?, last_id = '', seen_offset = ?, updated_at = ?
+func (c *Consumer) forgetPosition(tx *gorm.DB, from checkpoint) error {
+	mark := from.resume
+	if c.ordered() && mark.id == "" {
+		var row positionRow
+		if err := tx.First(&row, "subscriber = ? AND stream = ?", c.cfg.Subscriber, c.cfg.Stream).Error; err != nil {
+			return fmt.Errorf("read position: %w", err)
+		}
+		mark = resume{id: from.at.ID, after: row.UpdatedAt.Add(maxClockSkew).UnixMicro()}
+	}
+	res := tx.Exec(`UPDATE positions SET last_offset = ?, last_id = '', seen_offset = ?, updated_at = ?, resume_id = ?, resume_after = ?
 		WHERE subscriber = ? AND stream = ? AND last_offset = ? AND last_id = ?`,
-		bus.BeforeFirst, bus.BeforeFirst, time.Now().UTC(), subscriber, stream, from.LastOffset(), from.ID)
+		bus.BeforeFirst, bus.BeforeFirst, time.Now().UTC(), mark.id, mark.after,
+		c.cfg.Subscriber, c.cfg.Stream, from.at.LastOffset(), from.at.ID)
 	return fenced(res)
 }
 

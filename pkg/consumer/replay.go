@@ -17,8 +17,8 @@ func withReplay(ctx context.Context) context.Context {
 }
 
 // Replaying reports whether the batch took effect before and is read again. ctx is that
-// of Fetch or Apply. Handlers whose effects lie outside their database (mail, webhooks)
-// skip them then.
+// of Fetch or Apply of a converging consumer. Handlers of other consumers do not see such
+// events.
 func Replaying(ctx context.Context) bool {
 	is, _ := ctx.Value(replayKey{}).(bool)
 	return is
@@ -27,16 +27,18 @@ func Replaying(ctx context.Context) bool {
 // Reset moves a position so that the event at offset from is read next; 0 replays the
 // whole history. Running consumers notice it within Config.IdleCheck, and at their next
 // commit at the latest, which fails because the old position is gone. Events that took
-// effect before are then replayed; see Replaying.
+// effect before are then replayed: a converging consumer handles them again (see Replaying),
+// a consumer in order skips them. Reset returns an error if the consumer has no position
+// yet; it reads from the first event anyway.
 func Reset(ctx context.Context, db *gorm.DB, subscriber, stream string, from int64) error {
-	if _, err := loadCheckpoint(ctx, db, subscriber, stream); err != nil {
-		return err
-	}
 	to := bus.Before(from)
-	err := db.WithContext(ctx).Exec("UPDATE positions SET last_offset = ?, last_id = ?, updated_at = ? WHERE subscriber = ? AND stream = ?",
-		to.LastOffset(), to.ID, time.Now().UTC(), subscriber, stream).Error
-	if err != nil {
-		return fmt.Errorf("reset position: %w", err)
+	res := db.WithContext(ctx).Exec("UPDATE positions SET last_offset = ?, last_id = ?, updated_at = ? WHERE subscriber = ? AND stream = ?",
+		to.LastOffset(), to.ID, time.Now().UTC(), subscriber, stream)
+	if res.Error != nil {
+		return fmt.Errorf("reset position: %w", res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return fmt.Errorf("reset position: %s has not started to read %s", subscriber, stream)
 	}
 	return nil
 }

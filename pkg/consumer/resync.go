@@ -12,11 +12,16 @@ import (
 
 // resync replaces lost events by the owner's lists: it handles an event for each listed
 // thing, then moves the position before the first event of the new history. If it is
-// interrupted it starts again; things handled before need no second call-back.
+// interrupted it starts again; things handled before need no second call-back. A consumer
+// that is not converging uses no list. It marks where it was, to skip the events of the new
+// history that took effect before.
 func (c *Consumer) resync(ctx context.Context) error {
 	c.unsubscribe()
 	var err error
-	if c.at, err = loadCheckpoint(ctx, c.cfg.DB, c.cfg.Subscriber, c.cfg.Stream); err != nil {
+	if c.at, err = c.load(ctx); err != nil {
+		return err
+	}
+	if err = c.stuck.load(ctx, c); err != nil {
 		return err
 	}
 	things := 0
@@ -26,7 +31,7 @@ func (c *Consumer) resync(ctx context.Context) error {
 		}
 	}
 	err = dbtx.Run(c.cfg.DB.WithContext(ctx), func(tx *gorm.DB) error {
-		return forgetPosition(tx, c.cfg.Subscriber, c.cfg.Stream, c.at.at)
+		return c.forgetPosition(tx, c.at)
 	})
 	if err != nil {
 		return fmt.Errorf("resynchronise: %w", err)

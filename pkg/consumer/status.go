@@ -22,6 +22,7 @@ const (
 type Status struct {
 	Subscriber string
 	Stream     string
+	Kind       string // Converging, InOrder or Effects
 	Position   bus.Position
 	End        bus.Position // of the stream's last event; zero if it could not be read
 	Lag        int64        // offsets between Position and End; the whole history if it does not contain Position
@@ -40,7 +41,7 @@ func (c *Consumer) Status(ctx context.Context) Status {
 	s := c.status
 	c.mu.Unlock()
 	// Another instance may have moved the position.
-	if p, err := loadCheckpoint(ctx, c.cfg.DB, c.cfg.Subscriber, c.cfg.Stream); err == nil {
+	if p, err := c.load(ctx); err == nil {
 		s.Position, s.Replaying = p.at, p.at.LastOffset() < p.seen
 	}
 	end, err := c.cfg.Bus.End(ctx, c.cfg.Stream)

@@ -26,7 +26,7 @@ func putEvent(t *testing.T, conn *gorm.DB, id string, position int64, kind, text
 	now := time.Now().UTC()
 	err := deadletter.Put(conn, deadletter.Letter{
 		Subscriber: "catalog", Stream: "inventory", Position: position, EventID: id, Type: kind, Subject: "A",
-		Body: []byte{0, 0xff}, Error: text, Attempts: 5, FirstAt: now, LastAt: now,
+		Body: []byte{0, 0xff}, Error: text, Attempts: 5, FirstAt: now, LastAt: now, State: deadletter.Open,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -80,10 +80,14 @@ func TestLetterIsClosedOnce(t *testing.T) {
 	dbtest.Each(t, "catalog", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		put(t, conn, "a.x", "no")
 		put(t, conn, "a.x", "no")
-		if err := deadletter.Take(conn, 1); err != nil {
+		first, err := deadletter.Find(t.Context(), conn, 1)
+		if err != nil {
 			t.Fatal(err)
 		}
-		for _, again := range []error{deadletter.Take(conn, 1), deadletter.Discard(t.Context(), conn, 1, "x")} {
+		if err := deadletter.Take(conn, first); err != nil {
+			t.Fatal(err)
+		}
+		for _, again := range []error{deadletter.Take(conn, first), deadletter.Discard(t.Context(), conn, 1, "x")} {
 			if !errors.Is(again, deadletter.ErrClosed) {
 				t.Errorf("a closed letter is closed again: %v", again)
 			}
@@ -91,7 +95,7 @@ func TestLetterIsClosedOnce(t *testing.T) {
 		if err := deadletter.Discard(t.Context(), conn, 99, "x"); !errors.Is(err, deadletter.ErrNotFound) {
 			t.Errorf("one that is not there: %v", err)
 		}
-		if err := deadletter.Failed(t.Context(), conn, 2, errors.New("worse\x00\xff")); err != nil {
+		if err := deadletter.Failed(conn, 2, errors.New("worse\x00\xff"), nil); err != nil {
 			t.Fatal(err)
 		}
 		l, err := deadletter.Find(t.Context(), conn, 2)

@@ -1,28 +1,46 @@
-// Package deadletter stores the events that a subscriber could not handle, in the
-// subscriber's own database. A letter has the message, the error, the number of attempts
-// and the outcome. The reader writes dead letters; a person retries or discards them.
+// Package deadletter stores the events that a consumer could not handle, in the consumer's
+// own database. A letter has the message, the error, the number of attempts and the state.
+// The consumer writes letters in the transaction that moves its position past the event. It
+// retries parked letters by itself; a person retries or discards open ones.
+//
+// The unclosed letters of one subject form a sequence, in the order of their IDs. The first
+// is the head of the sequence. Only a consumer that handles events in order lets letters
+// wait behind a head.
 package deadletter
 
 import (
-	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
-
-	"gorm.io/gorm"
 )
 
-// States of a letter. Closed letters, retried or discarded, are kept as a record.
+// States of a letter. Letters in the last three states are closed: they are kept as a record
+// until they are pruned.
 const (
-	Open      = "open"
+	Parked    = "parked"    // the consumer retries it at NextAt
+	Acting    = "acting"    // an attempt at its effect is in progress, until NextAt at the latest
+	Behind    = "behind"    // waits, untried, for the letters before it in its sequence
+	Open      = "open"      // every attempt failed: a person retries or discards it
 	Retried   = "retried"   // handled by a retry
-	Discarded = "discarded" // by a person, for a reason
+	Discarded = "discarded" // by a person for a reason, or because its sequence was full
+	Overtaken = "overtaken" // a newer version of its subject was handled
 )
+
+// States returns all states, unclosed ones first.
+func States() []string {
+	return []string{Parked, Acting, Behind, Open, Retried, Discarded, Overtaken}
+}
 
 var (
-	// ErrClosed means that the letter was retried or discarded before.
+	// ErrClosed means that the letter was retried, discarded or overtaken before.
 	ErrClosed = errors.New("dead letter is closed")
+	// ErrBehind means that the letter waits behind an earlier one of its subject, which has
+	// to be retried or discarded first.
+	ErrBehind = errors.New("dead letter waits behind an earlier one of its subject")
+	// ErrActing means that an attempt at the letter's effect is in progress.
+	ErrActing = errors.New("dead letter is being retried at the moment")
 	// ErrNotFound means that no letter has the ID.
 	ErrNotFound = errors.New("no such dead letter")
 )
@@ -35,112 +53,74 @@ type Letter struct {
 	Position   int64  // offset in the stream; -1 if the event was read in a resynchronisation
 	EventID    string // from the log; may be empty
 	Type       string // empty if the message is not an event
-	Subject    string // empty if the message is not an event
+	Subject    string // empty if the message is not an event; see Key
+	Version    int64  // of the subject; 0 if it is unknown
 	Body       []byte // the message unchanged
-	Error      string // of the last attempt
+	Error      string // of the last attempt; empty if there was none
 	Cause      string // Error without the parts that vary between letters; see CauseOf
 	Attempts   int
-	FirstAt    time.Time // first attempt
+	FirstAt    time.Time // first attempt; for a letter behind another, when it was written
 	LastAt     time.Time // last attempt
+	NextAt     *time.Time
 	State      string
-	Reason     string // for discarding the letter
+	Reason     string // for closing the letter
 	ClosedAt   *time.Time
 }
 
 // TableName implements gorm's Tabler.
 func (Letter) TableName() string { return "dead_letters" }
 
-// Put stores a letter within tx, the transaction that moves the position past its event.
-// If the event already has an open letter, because history is being read again, Put adds
-// the attempts to that letter and replaces its error.
-func Put(tx *gorm.DB, l Letter) error {
-	updated, err := putAgain(tx, l)
-	if updated || err != nil {
-		return err
+// Closed reports whether the letter was retried, discarded or overtaken.
+func (l Letter) Closed() bool { return l.ClosedAt != nil }
+
+// clean makes the letter's texts fit for the database, whatever the message contains.
+func (l Letter) clean() Letter {
+	l.EventID, l.Type, l.Subject = Key(l.EventID), Key(l.Type), Key(l.Subject)
+	l.FirstAt, l.LastAt = micros(l.FirstAt), micros(l.LastAt)
+	if l.NextAt != nil {
+		next := micros(*l.NextAt)
+		l.NextAt = &next
 	}
-	l.ID, l.State, l.Cause = 0, Open, CauseOf(l.Error)
 	if l.Body == nil {
 		l.Body = []byte{} // the column is NOT NULL
 	}
-	if err := tx.Create(&l).Error; err != nil {
-		return fmt.Errorf("write dead letter: %w", err)
-	}
-	return nil
+	l.Cause = CauseOf(l.Error)
+	return l
 }
 
-// putAgain updates the open letter of the same event and reports whether there was one.
-// An event without an ID is identified by its position.
-func putAgain(tx *gorm.DB, l Letter) (bool, error) {
-	same := tx.Model(&Letter{}).Where("state = ? AND subscriber = ? AND stream = ? AND event_id = ?", Open, l.Subscriber, l.Stream, l.EventID)
-	if l.EventID == "" {
-		same = same.Where("position = ?", l.Position)
+// maxKey bounds the bytes of a key, so that it fits into an index of either database.
+const maxKey = 500
+
+// Key returns text as letters keep it in their subject, type and event ID: without bytes
+// that a text column refuses, and at most 500 bytes long. The end of a longer text is
+// replaced by a hash of the text.
+func Key(text string) string {
+	kept := printable(text)
+	if len(kept) <= maxKey {
+		return kept
 	}
-	res := same.Updates(map[string]any{
-		"attempts": gorm.Expr("attempts + ?", l.Attempts), "error": l.Error, "cause": CauseOf(l.Error), "last_at": l.LastAt, "position": l.Position,
-	})
-	if res.Error != nil {
-		return false, fmt.Errorf("update dead letter: %w", res.Error)
-	}
-	return res.RowsAffected > 0, nil
+	sum := sha256.Sum256([]byte(text))
+	hash := "#" + hex.EncodeToString(sum[:8])
+	return strings.ToValidUTF8(kept[:maxKey-len(hash)], "") + hash
 }
-
-// Find returns one letter. It returns an error that wraps ErrNotFound if there is none.
-func Find(ctx context.Context, db *gorm.DB, id int64) (Letter, error) {
-	var l Letter
-	err := db.WithContext(ctx).First(&l, "id = ?", id).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return l, fmt.Errorf("%w: %d", ErrNotFound, id)
-	}
-	if err != nil {
-		return l, fmt.Errorf("read dead letter: %w", err)
-	}
-	return l, nil
-}
-
-// Discard closes an open letter for a reason. It returns an error that wraps ErrNotFound
-// or ErrClosed if there is no such letter or if it is closed.
-func Discard(ctx context.Context, db *gorm.DB, id int64, reason string) error {
-	if _, err := Find(ctx, db, id); err != nil {
-		return err
-	}
-	return closeAs(db.WithContext(ctx), id, Discarded, reason)
-}
-
-// Take closes an open letter as retried within tx, the transaction of its effect. Of two
-// concurrent retries, one gets an error that wraps ErrClosed before it writes anything.
-func Take(tx *gorm.DB, id int64) error { return closeAs(tx, id, Retried, "") }
-
-func closeAs(tx *gorm.DB, id int64, state, reason string) error {
-	res := tx.Exec("UPDATE dead_letters SET state = ?, reason = ?, closed_at = ? WHERE id = ? AND state = ?",
-		state, reason, now(), id, Open)
-	if res.Error != nil {
-		return fmt.Errorf("close dead letter: %w", res.Error)
-	}
-	if res.RowsAffected == 0 {
-		return fmt.Errorf("%w: %d", ErrClosed, id)
-	}
-	return nil
-}
-
-// Failed records a failed retry of an open letter with its cause.
-func Failed(ctx context.Context, db *gorm.DB, id int64, cause error) error {
-	err := db.WithContext(ctx).Exec("UPDATE dead_letters SET attempts = attempts + 1, error = ?, cause = ?, last_at = ? WHERE id = ? AND state = ?",
-		Text(cause), CauseOf(Text(cause)), now(), id, Open).Error
-	if err != nil {
-		return fmt.Errorf("record failed retry: %w", err)
-	}
-	return nil
-}
-
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // Text returns an error's text for a letter: without bytes that a text column refuses, and
 // cut to 4,000 bytes.
 func Text(err error) string {
-	text := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "?")
+	text := printable(err.Error())
 	const maxBytes = 4000
 	if len(text) > maxBytes {
 		text = strings.ToValidUTF8(text[:maxBytes], "") + "…"
 	}
 	return text
 }
+
+// printable removes the bytes that PostgreSQL refuses in a text.
+func printable(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "?")
+}
+
+func now() time.Time { return micros(time.Now()) }
+
+// micros returns t as both databases store it.
+func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

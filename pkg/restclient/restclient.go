@@ -92,38 +92,68 @@ func Each[T any](page func(after *string) (*http.Response, error)) iter.Seq2[T, 
 	}
 }
 
+// Refused is an error that names the keys that the owner refuses for their own sake, each
+// with the owner's fault. The items of all other keys were fetched.
+type Refused map[string]error
+
+// Error names the number of keys and one of the faults.
+func (r Refused) Error() string {
+	for key, err := range r {
+		return fmt.Sprintf("the owner refuses %d keys, among them %q: %v", len(r), key, err)
+	}
+	return "the owner refuses no key"
+}
+
 // ByKeys fetches the items with these keys, a hundred per request. It skips keys without an
 // item, whether the list omits the item or the owner responds with 404 or 410 and a problem
-// document.
+// document. If the owner refuses a request because of some keys, ByKeys bisects its keys,
+// fetches the items of the others, and returns them with a Refused error.
 func ByKeys[T any](keys []string, page func(keys []string) (*http.Response, error)) ([]T, error) {
 	items := make([]T, 0, len(keys))
+	refused := Refused{}
 	for start := 0; start < len(keys); start += keysPerQuery {
-		found, err := some[T](keys[start:min(start+keysPerQuery, len(keys))], page)
+		found, err := some[T](keys[start:min(start+keysPerQuery, len(keys))], page, refused)
 		if err != nil {
 			return nil, err
 		}
 		items = append(items, found...)
 	}
+	if len(refused) > 0 {
+		return items, refused
+	}
 	return items, nil
 }
 
-// some fetches the items of keys with one request. If the owner refuses it because an item
-// is gone, some bisects keys to find that item.
-func some[T any](keys []string, page func(keys []string) (*http.Response, error)) ([]T, error) {
+// some fetches the items of keys with one request. If the owner refuses the request because
+// of an item, some bisects keys to find that item. It adds keys that the owner refuses to
+// refused, but for those whose item is gone.
+func some[T any](keys []string, page func(keys []string) (*http.Response, error), refused Refused) ([]T, error) {
 	answer, err := Read[Page[T]](page(keys))
-	if !gone(err) {
+	switch {
+	case !gone(err) && !ownFault(err):
 		return answer.Value.Items, err
-	}
-	if len(keys) == 1 {
+	case len(keys) == 1 && gone(err):
+		return nil, nil
+	case len(keys) == 1:
+		refused[keys[0]] = err
 		return nil, nil
 	}
 	half := len(keys) / 2
-	first, err := some[T](keys[:half], page)
+	first, err := some[T](keys[:half], page, refused)
 	if err != nil {
 		return nil, err
 	}
-	second, err := some[T](keys[half:], page)
+	second, err := some[T](keys[half:], page, refused)
 	return append(first, second...), err
+}
+
+// ownFault reports whether the owner refused a request because of its content. A response
+// without a problem document, or to a request without the right token, says nothing about
+// the keys.
+func ownFault(err error) bool {
+	var f *fault.Fault
+	return errors.As(err, &f) && f.Code != fault.CodeUnexpected &&
+		fault.Is(f, fault.Malformed, fault.Conflict, fault.Stale, fault.TooLarge, fault.Invalid)
 }
 
 // gone reports whether the owner responded that an item does not exist. A 404 without a

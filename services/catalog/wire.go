@@ -45,7 +45,7 @@ func build(d app.Deps) (app.Components, error) {
 		return app.Components{}, err
 	}
 	rows := &store{db: d.DB, now: db.Now}
-	stock, err := consumer.New(d.Consumer(Name, "inventory", stockcopy.Types()), stockCopies(rows, inventory))
+	stock, err := consumer.NewConverging(d.Consumer(Name, "inventory", stockcopy.Types()), stockCopies(rows, inventory))
 	if err != nil {
 		return app.Components{}, err
 	}

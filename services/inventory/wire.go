@@ -72,7 +72,7 @@ func build(d app.Deps) (app.Components, error) {
 	}
 	rows := &store{db: d.DB, now: db.Now}
 	service := &Service{store: rows, wake: d.Wake, upload: make(chan struct{}, 1)}
-	orders, err := consumer.New(d.Consumer(Name, "sales", orderEvents()), orderCopies(rows, sales))
+	orders, err := consumer.NewConverging(d.Consumer(Name, "sales", orderEvents()), orderCopies(rows, sales))
 	if err != nil {
 		return app.Components{}, err
 	}

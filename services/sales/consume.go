@@ -36,12 +36,16 @@ func (f *allocationFollower) Fetch(ctx context.Context, batch []events.Event) (m
 		return nil, err
 	}
 	found, err := f.inventory.Allocations(ctx, waiting)
+	unfit, err := copies.Refused(err)
 	if err != nil {
 		return nil, err
 	}
 	allocations := make(map[string]Allocation, len(found))
 	for _, a := range found {
 		allocations[a.Order] = allocationOf(a)
+	}
+	if len(unfit) > 0 {
+		return allocations, unfit
 	}
 	return allocations, nil
 }

@@ -53,11 +53,11 @@ func build(d app.Deps) (app.Components, error) {
 		return app.Components{}, err
 	}
 	rows := &store{db: d.DB, now: db.Now, timeout: d.Orders.Timeout, reminder: d.Orders.ShipReminder}
-	allocations, err := consumer.New(d.Consumer(Name, "inventory", allocationEvents()), &allocationFollower{store: rows, inventory: inventory})
+	allocations, err := consumer.NewConverging(d.Consumer(Name, "inventory", allocationEvents()), &allocationFollower{store: rows, inventory: inventory})
 	if err != nil {
 		return app.Components{}, err
 	}
-	prices, err := consumer.New(d.Consumer(Name, "catalog", priceEvents()), priceCopies(rows, catalog))
+	prices, err := consumer.NewConverging(d.Consumer(Name, "catalog", priceEvents()), priceCopies(rows, catalog))
 	if err != nil {
 		return app.Components{}, err
 	}

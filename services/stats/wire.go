@@ -42,7 +42,7 @@ func build(d app.Deps) (app.Components, error) {
 		return app.Components{}, err
 	}
 	rows := &store{db: d.DB}
-	orders, err := consumer.New(d.Consumer(Name, "sales", ordercopy.Types()), orderCopies(rows, sales))
+	orders, err := consumer.NewConverging(d.Consumer(Name, "sales", ordercopy.Types()), orderCopies(rows, sales))
 	if err != nil {
 		return app.Components{}, err
 	}

@@ -177,7 +177,7 @@ func readers(b *testing.B, log bus.Bus, n int) (start, wait func()) {
 	all := make([]*consumer.Consumer, n)
 	for i := range all {
 		c := &copier{applied: make(chan int, 1000)}
-		reader, err := consumer.New(consumer.Config{
+		reader, err := consumer.NewConverging(consumer.Config{
 			Bus: log, DB: dbtest.Postgres(b, "bench", copyTable()), Subscriber: fmt.Sprint("r", i), Stream: "sales", Log: quiet,
 		}, c)
 		check(b, err)

@@ -100,7 +100,7 @@ func beginWith(t *testing.T, cfg Config, components Components) *rig {
 		Build: func(d Deps) (Components, error) {
 			rc := d.Consumer("sales", "inventory", nil)
 			rc.Timeout = time.Second
-			r, err := consumer.New(rc, g)
+			r, err := consumer.NewConverging(rc, g)
 			components.Consumers = []*consumer.Consumer{r}
 			return components, err
 		},

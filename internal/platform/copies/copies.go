@@ -5,10 +5,13 @@ package copies
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"maps"
 
 	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
+	"quadrille/pkg/restclient"
 )
 
 // Copies implements consumer.Handler and consumer.Lister. It keeps a copy of type T of each thing
@@ -46,7 +49,8 @@ type News[T any] struct {
 	Causes map[string]events.Event // the newest event of the batch for each ID
 }
 
-// Fetch fetches the things with outdated copies from the owner.
+// Fetch fetches the things with outdated copies from the owner. Things that the owner refuses
+// or that cannot be copied are named in an Unfit error.
 func (c *Copies[Theirs, T]) Fetch(ctx context.Context, batch []events.Event) (News[T], error) {
 	news := News[T]{Causes: consumer.Newest(batch)}
 	known, err := c.Store.Versions(ctx, consumer.Subjects(news.Causes))
@@ -55,23 +59,43 @@ func (c *Copies[Theirs, T]) Fetch(ctx context.Context, batch []events.Event) (Ne
 	}
 	behind := consumer.Behind(news.Causes, known)
 	things, err := c.Get(ctx, behind)
+	unfit, err := Refused(err)
 	if err != nil {
 		return News[T]{}, err
 	}
 	found := make(map[string]T, len(things))
 	for _, thing := range things {
-		if found[c.Named(thing).Subject], err = c.Copy(thing); err != nil {
-			return News[T]{}, err
+		id := c.Named(thing).Subject
+		if found[id], err = c.Copy(thing); err != nil {
+			unfit[id] = err
 		}
 	}
 	for _, id := range behind {
-		if own, exists := found[id]; exists {
+		own, exists := found[id]
+		switch {
+		case unfit[id] != nil:
+		case exists:
 			news.Found = append(news.Found, own)
-		} else {
+		default:
 			news.Gone = append(news.Gone, id)
 		}
 	}
+	if len(unfit) > 0 {
+		return news, unfit
+	}
 	return news, nil
+}
+
+// Refused returns the things that an owner refuses, for Fetch of a handler: err is that of
+// restclient.ByKeys. Any other error is returned as it is. The result is never nil.
+func Refused(err error) (consumer.Unfit, error) {
+	unfit := consumer.Unfit{}
+	var refused restclient.Refused
+	if errors.As(err, &refused) {
+		maps.Copy(unfit, refused)
+		return unfit, nil
+	}
+	return unfit, err
 }
 
 // Apply stores the owner's response.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"quadrille/internal/platform/app"
+	"quadrille/internal/platform/copies"
 	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
 	salesclient "quadrille/services/sales/client"
@@ -30,7 +31,7 @@ func (l *Service) Consumers(d app.Deps) ([]*consumer.Consumer, error) {
 			}
 			l.tail.wake()
 		}
-		r, err := consumer.New(cfg, l.recorder())
+		r, err := consumer.NewConverging(cfg, l.recorder())
 		if err != nil {
 			return nil, err
 		}
@@ -134,6 +135,7 @@ func (t *recorder) customers(ctx context.Context, activities []Activity) (map[st
 	for _, o := range found {
 		known[o.Id] = o.Customer
 	}
+	_, err = copies.Refused(err) // an order that sales refuses has no customer
 	return known, err
 }
 

@@ -1,0 +1,165 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"quadrille/pkg/bus"
+	"quadrille/pkg/dbtx"
+	"quadrille/pkg/deadletter"
+	"quadrille/pkg/events"
+)
+
+// errOutcomeUnknown is the error of an effect that may or may not have been made.
+var errOutcomeUnknown = errors.New("the process ended, or lost its database, during the effect, which may or may not have been made; " +
+	"retry the letter to make the effect, perhaps a second time, or discard it")
+
+// actAll makes the effects of events one after the other. It moves the position past events
+// of other types with the next effect, or at the end.
+func (c *Consumer) actAll(ctx context.Context, deliveries []bus.Delivery) error {
+	skipped := 0
+	for i := range deliveries {
+		one := deliveries[i : i+1]
+		b, err := c.sort(ctx, one)
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(b.letters) > 0:
+			err = c.commitLetters(ctx, one, b.letters)
+		case len(b.fit) > 0:
+			err = c.actOne(ctx, one, b.fit[0])
+		default:
+			skipped = i + 1
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		skipped = 0
+	}
+	if skipped == 0 {
+		return nil
+	}
+	return c.commit(ctx, c.after(deliveries[:skipped]), func(Tx) error { return nil })
+}
+
+// PointActed is the point at which an effect was made and is not recorded. Config.Hook is
+// called there.
+const PointActed = "acted"
+
+// actOne makes the effect of one event.
+func (c *Consumer) actOne(ctx context.Context, one []bus.Delivery, r received) error {
+	if c.guarantee == AtMostOnce {
+		return c.actAtMostOnce(ctx, one, r)
+	}
+	err := c.tryAct(ctx, r.event)
+	switch {
+	case err == nil:
+		c.cfg.Hook(PointActed)
+		return c.commit(ctx, c.after(one), func(Tx) error { return nil })
+	case ctx.Err() != nil || Transient(err):
+		return err
+	default:
+		return c.commitLetters(ctx, one, []letter{c.failed(r, err)})
+	}
+}
+
+// actAtMostOnce commits the position with a claimed letter before the effect, and deletes the
+// letter after it.
+func (c *Consumer) actAtMostOnce(ctx context.Context, one []bus.Delivery, r received) error {
+	claimed := c.newLetter(0, r.delivery, nil).Letter
+	claimed.State, claimed.NextAt = deadletter.Acting, new(c.claimEnd())
+	err := c.commit(ctx, c.after(one), func(tx Tx) (err error) {
+		claimed, err = deadletter.Create(tx, claimed)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.stuck.add(r.event.Subject)
+	err = c.tryAct(ctx, r.event)
+	c.cfg.Hook(PointActed)
+	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), positionTimeout)
+	defer cancel()
+	switch db := c.cfg.DB.WithContext(finishing); {
+	case err == nil:
+		err = deadletter.Delete(db, claimed.ID)
+		if err == nil {
+			c.stuck.remove(r.event.Subject)
+		}
+		return err
+	case Transient(err):
+		defer c.wakeRetries()
+		return deadletter.Postpone(db, time.Now().Add(c.cfg.RetryPause), claimed.ID)
+	default:
+		return c.retryFailed(finishing, claimed, err)
+	}
+}
+
+// claimEnd returns the time after which a claimed effect counts as given up.
+func (c *Consumer) claimEnd() time.Time { return time.Now().Add(c.cfg.Timeout + maxClockSkew) }
+
+func (c *Consumer) tryAct(ctx context.Context, e events.Event) (err error) {
+	defer recovered(&err)
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	if err := c.act(ctx, e); err != nil {
+		return fmt.Errorf("act: %w", err)
+	}
+	return nil
+}
+
+// retryEffect makes the effect of a letter under a claim.
+func (c *Consumer) retryEffect(ctx context.Context, l deadletter.Letter, e events.Event) error {
+	if err := deadletter.Claim(ctx, c.cfg.DB, l.ID, c.claimEnd()); err != nil {
+		return err
+	}
+	was := l.State
+	l.State = deadletter.Acting
+	err := c.tryAct(ctx, e)
+	c.cfg.Hook(PointActed)
+	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), positionTimeout)
+	defer cancel()
+	if err != nil {
+		return errors.Join(err, c.unclaim(finishing, l, was))
+	}
+	return dbtx.Run(c.cfg.DB.WithContext(finishing), func(tx *gorm.DB) error {
+		if err := deadletter.Take(tx, l); err != nil {
+			return err
+		}
+		return deadletter.Promote(tx, l)
+	})
+}
+
+// unclaim returns a letter to its state before the claim. The caller records the failure.
+func (c *Consumer) unclaim(ctx context.Context, l deadletter.Letter, state string) error {
+	return deadletter.Unclaim(c.cfg.DB.WithContext(ctx), l.ID, state, l.NextAt)
+}
+
+// endClaims ends claims whose time has passed, because their process ended. An effect that
+// is made at least once is due again; any other waits for a person.
+func (c *Consumer) endClaims(ctx context.Context) error {
+	if c.kind != Effects {
+		return nil
+	}
+	expired, err := c.letters().Due(ctx, c.cfg.DB, deadletter.Acting, retryBatch)
+	if err != nil {
+		return err
+	}
+	for _, l := range expired {
+		if c.guarantee == AtMostOnce {
+			err = c.retryFailed(ctx, l, errOutcomeUnknown)
+		} else {
+			err = deadletter.Postpone(c.cfg.DB.WithContext(ctx), time.Now(), l.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,284 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"quadrille/pkg/bus"
+	"quadrille/pkg/deadletter"
+	"quadrille/pkg/events"
+)
+
+// letter is a letter to be written with the position.
+type letter struct {
+	deadletter.Letter
+
+	index  int                 // of the delivery
+	behind bool                // waits for an earlier letter of its subject
+	after  deadletter.Sequence // the sequence that it joins; without a Head: a letter of the same batch
+	cause  error
+}
+
+func (c *Consumer) newLetter(index int, d bus.Delivery, cause error) letter {
+	now := time.Now().UTC()
+	l := letter{index: index, cause: cause, Letter: deadletter.Letter{
+		Subscriber: c.cfg.Subscriber, Stream: c.cfg.Stream, Position: d.Offset, EventID: d.ID, Body: d.Body,
+		State: deadletter.Open, FirstAt: now, LastAt: now,
+	}}
+	if e, err := events.Decode(d.Body); err == nil {
+		l.EventID, l.Type, l.Subject, l.Version = e.ID, e.Type, e.Subject, e.Version
+	}
+	if cause != nil {
+		l.Error, l.Attempts = deadletter.Text(cause), 1
+	}
+	return l
+}
+
+// undecodable returns the letter of a message that is no event. No retry can succeed, so the
+// letter waits for a person at once.
+func (c *Consumer) undecodable(index int, d bus.Delivery, cause error) letter {
+	return c.newLetter(index, d, fmt.Errorf("event at offset %d: %w", d.Offset, cause))
+}
+
+// failed returns the letter of an event after the first attempt.
+func (c *Consumer) failed(r received, cause error) letter {
+	l := c.newLetter(r.index, r.delivery, cause)
+	if next := c.nextAttempt(1); next != nil {
+		l.State, l.NextAt = deadletter.Parked, next
+	}
+	return l
+}
+
+// untried returns the letter of an event that joins a sequence. A converging consumer tries
+// it together with the letters that are parked; it may be the one that overtakes them.
+func (c *Consumer) untried(r received, after deadletter.Sequence) letter {
+	l := c.newLetter(r.index, r.delivery, nil)
+	l.after, l.behind = after, c.ordered()
+	if l.behind {
+		l.State = deadletter.Behind
+	} else {
+		l.State, l.NextAt = deadletter.Parked, new(time.Now().Add(c.cfg.RetryPause))
+	}
+	return l
+}
+
+// maxRetryPause bounds the pause between two attempts at a letter.
+const maxRetryPause = 10 * time.Minute
+
+// nextAttempt returns the time of the next attempt after so many, or nil if there is none.
+func (c *Consumer) nextAttempt(attempts int) *time.Time {
+	if attempts >= c.cfg.MaxAttempts {
+		return nil
+	}
+	return new(time.Now().Add(min(c.cfg.RetryPause<<min(attempts-1, 20), maxRetryPause)))
+}
+
+// writeLetters writes letters within tx, the transaction that moves the position past their
+// events, and closes the letters that the handled events overtake.
+func (c *Consumer) writeLetters(tx Tx, letters []letter, found *fetched) error {
+	if found != nil && !c.ordered() {
+		if err := c.letters().Overtake(tx, c.stuck.among(found)); err != nil {
+			return err
+		}
+	}
+	if len(letters) == 0 {
+		return nil
+	}
+	if err := c.joinSequences(tx, letters); err != nil {
+		return err
+	}
+	rows := make([]deadletter.Letter, len(letters))
+	for i, l := range letters {
+		rows[i] = l.Letter
+	}
+	return deadletter.Put(tx, rows...)
+}
+
+// joinSequences decides the states of the letters that wait behind others. If the head of a
+// sequence was closed meanwhile, the first of them is due at once. Letters beyond
+// MaxSequence are discarded.
+func (c *Consumer) joinSequences(tx Tx, letters []letter) error {
+	var heads []int64
+	for _, l := range letters {
+		if l.behind && l.after.Head != 0 {
+			heads = append(heads, l.after.Head)
+		}
+	}
+	unclosed, err := deadletter.Lock(tx, heads)
+	if err != nil {
+		return err
+	}
+	locked := map[int64]bool{}
+	for _, id := range unclosed {
+		locked[id] = true
+	}
+	length := map[string]int{}
+	for i := range letters {
+		l := &letters[i]
+		subject := deadletter.Key(l.Subject)
+		if _, known := length[subject]; !known && l.behind {
+			length[subject] = l.after.Length
+			if l.after.Head != 0 && !locked[l.after.Head] {
+				length[subject] = 0
+			}
+		}
+		switch {
+		case !l.behind:
+		case length[subject] >= c.cfg.MaxSequence:
+			l.State, l.ClosedAt = deadletter.Discarded, new(time.Now().UTC())
+			l.Reason = fmt.Sprintf("the sequence of the subject was full: %d events wait already", c.cfg.MaxSequence)
+		case length[subject] == 0 && l.after.Head != 0:
+			l.State, l.NextAt = deadletter.Parked, new(time.Now())
+		}
+		length[subject]++
+	}
+	return nil
+}
+
+// setAside remembers the subjects of letters that were written, wakes the retries and logs.
+func (c *Consumer) setAside(letters []letter) {
+	if len(letters) == 0 {
+		return
+	}
+	var failed, full int
+	var first *letter
+	for i, l := range letters {
+		c.stuck.add(l.Subject)
+		if l.cause != nil {
+			failed++
+			if first == nil {
+				first = &letters[i]
+			}
+		}
+		if l.State == deadletter.Discarded {
+			full++
+		}
+	}
+	c.wakeRetries()
+	if full > 0 {
+		c.cfg.Log.Error("sequences of dead letters are full; later events of their subjects are discarded", "events", full, "max_sequence", c.cfg.MaxSequence)
+	}
+	if first == nil {
+		return
+	}
+	attrs := []any{
+		"events", failed, "offset", first.Position, "event", first.EventID, "type", first.Type, "subject", first.Subject,
+		"state", first.State, "error", first.Error,
+	}
+	c.cfg.Log.Warn("events failed and were set aside", append(attrs, stackOf(first.cause)...)...)
+}
+
+// stackOf returns the log attribute with the stack of a panic.
+func stackOf(cause error) []any {
+	var panicked *panicError
+	if errors.As(cause, &panicked) {
+		return []any{"stack", string(panicked.stack)}
+	}
+	return nil
+}
+
+// park moves the position past one event that failed in Apply, and keeps the event as a
+// letter in the same transaction.
+func (c *Consumer) park(ctx context.Context, one []bus.Delivery, cause error) error {
+	return c.commitLetters(ctx, one, []letter{c.failed(received{delivery: one[0]}, cause)})
+}
+
+// commitLetters moves the position past one event that becomes a letter.
+func (c *Consumer) commitLetters(ctx context.Context, one []bus.Delivery, letters []letter) error {
+	err := c.commit(ctx, c.after(one), func(tx Tx) error { return c.writeLetters(tx, letters, nil) })
+	if err == nil {
+		c.setAside(letters)
+	}
+	return err
+}
+
+// maxStuck bounds the subjects that a consumer remembers.
+const maxStuck = 10_000
+
+// stuck remembers the subjects that may have unclosed letters, so that events of all others
+// need no query. Only the consumer that moves the position adds letters, so no subject is
+// missing; it may contain subjects whose letters were closed.
+type stuck struct {
+	subjects map[string]bool
+	many     bool // more subjects than maxStuck: each batch is looked up
+}
+
+// load reads the subjects from the database.
+func (s *stuck) load(ctx context.Context, c *Consumer) error {
+	found, err := c.letters().Subjects(ctx, c.cfg.DB, maxStuck+1)
+	if err != nil {
+		return err
+	}
+	*s = stuck{subjects: make(map[string]bool, len(found)), many: len(found) > maxStuck}
+	for _, subject := range found {
+		s.subjects[subject] = true
+	}
+	if len(found) > 0 {
+		c.wakeRetries()
+	}
+	return nil
+}
+
+func (s *stuck) add(subject string) {
+	if subject == "" {
+		return
+	}
+	if len(s.subjects) >= maxStuck {
+		s.many = true
+		return
+	}
+	s.subjects[deadletter.Key(subject)] = true
+}
+
+func (s *stuck) remove(subject string) { delete(s.subjects, deadletter.Key(subject)) }
+
+func (s *stuck) may(subject string) bool { return s.many || s.subjects[deadletter.Key(subject)] }
+
+// among returns the versions of the handled subjects that may have letters.
+func (s *stuck) among(found *fetched) map[string]int64 {
+	if len(s.subjects) == 0 && !s.many {
+		return nil
+	}
+	versions := map[string]int64{}
+	for _, p := range found.parts {
+		for _, e := range p.batch {
+			if s.may(e.Subject) {
+				key := deadletter.Key(e.Subject)
+				versions[key] = max(versions[key], e.Version)
+			}
+		}
+	}
+	return versions
+}
+
+// waits returns the sequences that events have to join: for a consumer in order those of all
+// unclosed letters, for a converging one those that are being retried.
+func (s *stuck) waits(ctx context.Context, c *Consumer, all []received) (map[string]deadletter.Sequence, error) {
+	if len(s.subjects) == 0 && !s.many {
+		return nil, nil
+	}
+	asked := map[string]bool{}
+	var subjects []string
+	for _, r := range all {
+		if key := deadletter.Key(r.event.Subject); !asked[key] && s.may(key) {
+			asked[key] = true
+			subjects = append(subjects, key)
+		}
+	}
+	found, err := c.letters().Sequences(ctx, c.cfg.DB, subjects)
+	if err != nil {
+		return nil, err
+	}
+	for _, subject := range subjects {
+		sequence, has := found[subject]
+		switch {
+		case !has:
+			delete(s.subjects, subject)
+		case !c.ordered() && !sequence.Waiting:
+			delete(found, subject)
+		}
+	}
+	return found, nil
+}
