@@ -5,22 +5,29 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"quadrille/internal/platform/ops"
+	"quadrille/pkg/deadletter"
 )
 
 func newDead() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dead",
 		Short: "Show, retry and discard events that a service could not handle",
-		Long: `A service stores an event that it could not handle in five attempts as a dead letter
-and continues with later events. dead lists dead letters with their errors, retries them
-after the cause has been fixed, or discards them and records the reason. For retry and
-discard the service must be running; list and show also read the database of a stopped
-service.`,
+		Long: `A service stores an event that it could not handle as a dead letter and continues with
+later events. It retries the letter by itself (state parked). After five attempts the
+letter waits for a person (state open), as does a message that is no event. A consumer in
+order lets later events of the subject wait behind the letter, untried (state behind).
+
+dead lists dead letters with their errors, retries them after the cause has been fixed, or
+discards them and records the reason. The service then handles the events behind them in
+order, up to the next failure. A letter that a newer version of its subject has made
+needless is closed by itself (state overtaken). For retry and discard the service must be
+running; list and show also read the database of a stopped service.`,
 	}
 	cmd.AddCommand(newDeadList(), newDeadShow(), newDeadRetry(), newDeadDiscard())
 	return cmd
@@ -71,7 +78,7 @@ func newDeadList() *cobra.Command {
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&f.filter.State, "state", "open", "open, retried, discarded or all")
+	cmd.Flags().StringVar(&f.filter.State, "state", "open", strings.Join(deadletter.States(), ", ")+" or all")
 	cmd.Flags().IntVar(&limit, "limit", 50, "number of letters to show, 1 to 500")
 	return cmd
 }
@@ -97,7 +104,7 @@ func listDead(ctx context.Context, c deadReader, f ops.DeadFilter, limit int, ou
 		if kind == "" {
 			kind = "(no event)"
 		}
-		fmt.Fprintf(out, "%8d  %-10s %-28s %s: %s\n", l.ID, l.State, kind, l.Subject, l.Error)
+		fmt.Fprintf(out, "%8d  %-10s %-28s %s: %s\n", l.ID, l.State, kind, l.Subject, inSequence(l))
 	}
 	if rest := page.Total - int64(len(page.Items)); rest > 0 {
 		fmt.Fprintf(out, "and %d more\n", rest)
@@ -107,6 +114,18 @@ func listDead(ctx context.Context, c deadReader, f ops.DeadFilter, limit int, ou
 		fmt.Fprintf(out, "%8d  %-28s %s\n", g.Count, g.Type, g.Cause)
 	}
 	return nil
+}
+
+// inSequence returns a letter's error, and its place among the letters of its subject.
+func inSequence(l ops.DeadLetter) string {
+	switch {
+	case l.Head != 0:
+		return fmt.Sprintf("waits for %d", l.Head)
+	case l.Behind > 0:
+		return fmt.Sprintf("%s (%d behind it)", l.Error, l.Behind)
+	default:
+		return l.Error
+	}
 }
 
 func newDeadShow() *cobra.Command {
@@ -139,8 +158,17 @@ func newDeadShow() *cobra.Command {
 
 func showDead(l ops.DeadLetter, out io.Writer) {
 	fmt.Fprintf(out, "dead letter  %d, %s\n", l.ID, l.State)
-	if l.State == "discarded" {
+	if l.Reason != "" {
 		fmt.Fprintf(out, "reason       %s\n", l.Reason)
+	}
+	if l.NextAt != nil {
+		fmt.Fprintf(out, "next attempt %s\n", l.NextAt.Format(time.RFC3339))
+	}
+	if l.Head != 0 {
+		fmt.Fprintf(out, "waits for    %d\n", l.Head)
+	}
+	if l.Behind > 0 {
+		fmt.Fprintf(out, "behind it    %d events of %s\n", l.Behind, l.Subject)
 	}
 	if l.ClosedAt != nil {
 		fmt.Fprintf(out, "closed       %s\n", l.ClosedAt.Format(time.RFC3339))

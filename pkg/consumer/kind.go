@@ -12,7 +12,7 @@ import (
 // events failed, and in what happens to events that are not new.
 const (
 	Converging = "converging"
-	InOrder    = "in order"
+	InOrder    = "in_order"
 	Effects    = "effects"
 )
 

@@ -70,6 +70,23 @@ func Count(ctx context.Context, db *gorm.DB, f Filter) (n int64, err error) {
 	return n, nil
 }
 
+// CountUnclosed returns the number of unclosed letters in each state.
+func CountUnclosed(ctx context.Context, db *gorm.DB) (map[string]int64, error) {
+	var rows []struct {
+		State string
+		Count int64
+	}
+	err := db.WithContext(ctx).Model(&Letter{}).Where("closed_at IS NULL").Select("state, COUNT(*) AS count").Group("state").Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("count unclosed dead letters: %w", err)
+	}
+	counts := map[string]int64{}
+	for _, r := range rows {
+		counts[r.State] = r.Count
+	}
+	return counts, nil
+}
+
 var varying = regexp.MustCompile(`"[^"]*"|'[^']*'|[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}|\d+`)
 
 // CauseOf replaces the quoted parts, IDs and numbers in an error's text by placeholders.

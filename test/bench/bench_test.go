@@ -62,7 +62,10 @@ func newBus(b *testing.B) *rabbitmq.Log {
 
 func copyTable() fstest.MapFS {
 	const table = "-- +goose Up\nCREATE TABLE copies (id text NOT NULL PRIMARY KEY, version bigint NOT NULL);\n"
-	return fstest.MapFS{"migrations/postgres/00001_copies.sql": {Data: []byte(table)}}
+	return fstest.MapFS{
+		"migrations/postgres/00001_copies.sql": {Data: []byte(table)},
+		"migrations/sqlite/00001_copies.sql":   {Data: []byte(table)},
+	}
 }
 
 // said returns n events about n subjects.

@@ -19,11 +19,15 @@ type DeadLetter struct {
 	EventID    string          `json:"event_id"`
 	Type       string          `json:"type"` // empty if the message is not an event
 	Subject    string          `json:"subject"`
+	Version    int64           `json:"version,omitempty"`
 	Error      string          `json:"error"`
 	Attempts   int             `json:"attempts"`
 	FirstAt    time.Time       `json:"first_at"`
 	LastAt     time.Time       `json:"last_at"`
+	NextAt     *time.Time      `json:"next_at,omitempty"` // of the next attempt, which the service makes by itself
 	State      string          `json:"state"`
+	Behind     int             `json:"behind,omitempty"` // events that wait until this letter is closed
+	Head       int64           `json:"head,omitempty"`   // the letter that this one waits for
 	Reason     string          `json:"reason,omitempty"`
 	ClosedAt   *time.Time      `json:"closed_at,omitempty"`
 	Event      json.RawMessage `json:"event,omitempty"` // the event as received; missing in lists

@@ -32,8 +32,37 @@ func deadModel(l deadletter.Letter) DeadLetter {
 	return DeadLetter{
 		ID: l.ID, Subscriber: l.Subscriber, Stream: l.Stream, Position: l.Position, EventID: l.EventID,
 		Type: l.Type, Subject: l.Subject, Error: l.Error, Attempts: l.Attempts, FirstAt: l.FirstAt.UTC(), LastAt: l.LastAt.UTC(),
-		State: l.State, Reason: l.Reason, ClosedAt: l.ClosedAt,
+		State: l.State, Reason: l.Reason, ClosedAt: l.ClosedAt, Version: l.Version, NextAt: l.NextAt,
 	}
+}
+
+// placeInSequences sets Behind and Head of unclosed letters.
+func placeInSequences(ctx context.Context, conn *gorm.DB, letters []DeadLetter) error {
+	subjects := map[deadletter.Of][]string{}
+	for _, l := range letters {
+		if l.ClosedAt == nil && l.Subject != "" {
+			of := deadletter.Of{Subscriber: l.Subscriber, Stream: l.Stream}
+			subjects[of] = append(subjects[of], l.Subject)
+		}
+	}
+	for of, some := range subjects {
+		found, err := of.Sequences(ctx, conn, some)
+		if err != nil {
+			return err
+		}
+		for i := range letters {
+			l := &letters[i]
+			sequence, has := found[l.Subject]
+			switch {
+			case !has || l.ClosedAt != nil || of != (deadletter.Of{Subscriber: l.Subscriber, Stream: l.Stream}):
+			case l.ID == sequence.Head:
+				l.Behind = sequence.Behind
+			case l.State == deadletter.Behind:
+				l.Head = sequence.Head
+			}
+		}
+	}
+	return nil
 }
 
 // wholeDead returns a letter with the message that could not be handled.
@@ -78,7 +107,7 @@ func deadPage(ctx context.Context, conn *gorm.DB, filter DeadFilter, after int64
 	}
 	letters, page.Next = nextPage(deadCursor, letters, limit, func(l deadletter.Letter) int64 { return l.ID })
 	page.Items = rest.Map(letters, deadModel)
-	return page, nil
+	return page, placeInSequences(ctx, conn, page.Items)
 }
 
 // findDead returns the dead letter whose ID is in the path.
@@ -101,7 +130,11 @@ func deadFault(err error) error {
 	case errors.Is(err, deadletter.ErrNotFound):
 		return fault.New(fault.NotFound, "dead_letter_unknown", "there is no such dead letter")
 	case errors.Is(err, deadletter.ErrClosed):
-		return fault.New(fault.Conflict, "dead_letter_closed", "the dead letter was retried or discarded before")
+		return fault.New(fault.Conflict, "dead_letter_closed", "the dead letter was retried, discarded or overtaken before")
+	case errors.Is(err, deadletter.ErrBehind):
+		return fault.New(fault.Conflict, "dead_letter_behind", "the dead letter waits for an earlier one of its subject; retry or discard that one first")
+	case errors.Is(err, deadletter.ErrActing):
+		return fault.New(fault.Conflict, "dead_letter_busy", "the dead letter is being retried at the moment")
 	}
 	return err
 }
@@ -111,7 +144,18 @@ func (s *Server) getDead(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, wholeDead(l))
+	whole, err := shownDead(c.Request().Context(), s.DB, l)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, whole)
+}
+
+// shownDead returns a letter with its message and its place in the sequence.
+func shownDead(ctx context.Context, conn *gorm.DB, l deadletter.Letter) (DeadLetter, error) {
+	one := []DeadLetter{wholeDead(l)}
+	err := placeInSequences(ctx, conn, one)
+	return one[0], err
 }
 
 func (s *Server) discardDead(c echo.Context) error {
@@ -144,7 +188,7 @@ func (s *Server) retry(ctx context.Context, l deadletter.Letter) error {
 		}
 		err := r.Retry(ctx, l)
 		switch {
-		case err == nil || errors.Is(err, deadletter.ErrClosed):
+		case err == nil || deadFault(err) != err: //nolint:errorlint // deadFault replaces what it knows
 			return deadFault(err)
 		case consumer.Transient(err):
 			return fault.New(fault.Unavailable, "retry_later", "handling the event failed for a transient reason: %s", deadletter.Text(err))

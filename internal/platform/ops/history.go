@@ -13,6 +13,8 @@ type Subscriptions struct {
 	Items       []Subscription `json:"items"`
 	Outbox      Outbox         `json:"outbox"`
 	DeadLetters int64          `json:"dead_letters"` // open ones
+	Parked      int64          `json:"parked"`       // retried by the service itself
+	Behind      int64          `json:"behind"`       // waiting for an earlier one of their subject
 	Checks      []ready.Result `json:"checks"`       // as in /readyz
 }
 
@@ -28,6 +30,7 @@ type Outbox struct {
 type Subscription struct {
 	Subscriber string `json:"subscriber"`
 	Stream     string `json:"stream"`
+	Kind       string `json:"kind"`
 	Position   int64  `json:"position"` // offset of the last event handled; -1 before the first
 	End        int64  `json:"end"`      // offset of the stream's last event; -1 if it has none
 	Lag        int64  `json:"lag"`

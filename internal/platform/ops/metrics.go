@@ -29,8 +29,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		out <- gauge("quadrille_outbox_unsent", "Committed events that the log has not confirmed yet.", float64(own.Unsent), nil)
 		out <- gauge("quadrille_outbox_refused", "Parked events that the log refuses, until somebody retries or discards them.", float64(own.Refused), nil)
 	}
-	if n, err := deadletter.Count(ctx, c.server.DB, deadletter.Filter{State: deadletter.Open}); err == nil {
-		out <- gauge("quadrille_dead_letters", "Open dead letters, until somebody retries or discards them.", float64(n), nil)
+	if n, err := deadletter.CountUnclosed(ctx, c.server.DB); err == nil {
+		out <- gauge("quadrille_dead_letters", "Open dead letters, until somebody retries or discards them.", float64(n[deadletter.Open]), nil)
+		out <- gauge("quadrille_dead_letters_parked", "Events that failed and that the service retries by itself.", float64(n[deadletter.Parked]+n[deadletter.Acting]), nil)
+		out <- gauge("quadrille_dead_letters_behind", "Events that wait for an earlier one of their subject.", float64(n[deadletter.Behind]), nil)
 	}
 	c.collectTimers(ctx, out)
 	c.collectTasks(out)

@@ -125,14 +125,17 @@ func (s *Server) subscriptions(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	dead, err := deadletter.Count(ctx, s.DB, deadletter.Filter{State: deadletter.Open})
+	letters, err := deadletter.CountUnclosed(ctx, s.DB)
 	if err != nil {
 		return err
 	}
-	body := Subscriptions{Items: []Subscription{}, Outbox: own, DeadLetters: dead, Checks: s.Ready.Results(ctx)}
+	body := Subscriptions{
+		Items: []Subscription{}, Outbox: own, Checks: s.Ready.Results(ctx), DeadLetters: letters[deadletter.Open],
+		Parked: letters[deadletter.Parked] + letters[deadletter.Acting], Behind: letters[deadletter.Behind],
+	}
 	for _, r := range s.statuses(ctx) {
 		body.Items = append(body.Items, Subscription{
-			Subscriber: r.Subscriber, Stream: r.Stream, Position: offset(r.Position), End: offset(r.End),
+			Subscriber: r.Subscriber, Stream: r.Stream, Kind: r.Kind, Position: offset(r.Position), End: offset(r.End),
 			Lag: r.Lag, Replaying: r.Replaying, Resynced: r.Resynced, State: r.State, Error: r.Err,
 		})
 	}

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -20,12 +21,12 @@ type Stopped struct{ DB *gorm.DB }
 // DeadLetters returns the first letters that match f, at most limit. It ignores the cursor.
 func (s Stopped) DeadLetters(ctx context.Context, f DeadFilter, limit int, _ *string) (DeadPage, error) {
 	const maxLimit = 500 // as in ops.yaml
-	states := []string{"", "all", deadletter.Open, deadletter.Retried, deadletter.Discarded}
+	states := append(deadletter.States(), "", "all")
 	switch {
 	case limit < 1 || limit > maxLimit:
 		return DeadPage{}, fault.New(fault.Malformed, "limit_invalid", "limit is 1 to %d", maxLimit)
 	case !slices.Contains(states, f.State):
-		return DeadPage{}, fault.New(fault.Malformed, "state_invalid", "state is open, retried, discarded or all")
+		return DeadPage{}, fault.New(fault.Malformed, "state_invalid", "state is one of %s, or all", strings.Join(deadletter.States(), ", "))
 	}
 	return deadPage(ctx, s.DB, f, 0, limit)
 }
@@ -36,7 +37,7 @@ func (s Stopped) DeadLetter(ctx context.Context, id int64) (DeadLetter, error) {
 	if err != nil {
 		return DeadLetter{}, err
 	}
-	return wholeDead(l), nil
+	return shownDead(ctx, s.DB, l)
 }
 
 // RefusedEvents returns the first refused events in a state, at most limit.

@@ -45,9 +45,13 @@ func goneUnderThePublisher(t *testing.T, d Driver) {
 func dropped(t *testing.T, d Driver) {
 	b := d.Open(t)
 	publish(t, b, 0, 50)
-	at := take(t, subscribe(t, b, bus.Position{}), 0, 50)
+	live := subscribe(t, b, bus.Position{})
+	at := take(t, live, 0, 50)
 	eventually(t, func() error { return b.Drop(t.Context(), stream) })
 	publish(t, b, 50, 20)
+	if got, err := live.Next(t.Context(), 100); err == nil {
+		t.Errorf("a subscription to the dropped history continues with %d events of the next one", len(got))
+	}
 	wantChanged(t, b, at)
 	take(t, subscribe(t, b, bus.Position{}), 50, 20)
 	eventually(t, func() error { return b.Drop(t.Context(), "nobody") })

@@ -53,7 +53,11 @@ CREATE TABLE IF NOT EXISTS events (
     type   TEXT NOT NULL,
     body   BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS events_by_stream ON events (stream, offset);`
+CREATE INDEX IF NOT EXISTS events_by_stream ON events (stream, offset);
+CREATE TABLE IF NOT EXISTS drops (
+    stream TEXT PRIMARY KEY,
+    n      INTEGER NOT NULL
+);`
 
 // Open opens the log and creates it if it does not exist.
 func Open(cfg Config) (*Log, error) {
@@ -143,12 +147,25 @@ func (l *Log) Subscribe(ctx context.Context, stream string, after bus.Position) 
 	if err := l.State(); err != nil {
 		return nil, err
 	}
+	drops, err := l.drops(ctx, stream) // before the check, so that no later drop is missed
+	if err != nil {
+		return nil, err
+	}
 	if !after.IsStart() {
 		if err := l.check(ctx, stream, after); err != nil {
 			return nil, err
 		}
 	}
-	return &subscription{log: l, stream: stream, after: after.LastOffset(), closed: make(chan struct{})}, nil
+	return &subscription{log: l, stream: stream, after: after.LastOffset(), drops: drops, closed: make(chan struct{})}, nil
+}
+
+// drops returns how often a stream was dropped.
+func (l *Log) drops(ctx context.Context, stream string) (n int64, err error) {
+	err = l.reader.QueryRowContext(ctx, "SELECT COALESCE(SUM(n), 0) FROM drops WHERE stream = ?", stream).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
+	}
+	return n, nil
 }
 
 // check returns ErrHistoryChanged unless the event at the position is still there. For
@@ -234,8 +251,12 @@ func (l *Log) Drop(ctx context.Context, stream string) error {
 	if err := l.State(); err != nil {
 		return err
 	}
-	if _, err := l.writer.ExecContext(ctx, "DELETE FROM events WHERE stream = ?", stream); err != nil {
-		return fmt.Errorf("%w: drop %s: %w", bus.ErrUnavailable, stream, err)
+	// First count the drop, so that no subscription reads events of the next history unaware.
+	const count = "INSERT INTO drops (stream, n) VALUES (?, 1) ON CONFLICT (stream) DO UPDATE SET n = n + 1"
+	for _, statement := range []string{count, "DELETE FROM events WHERE stream = ?"} {
+		if _, err := l.writer.ExecContext(ctx, statement, stream); err != nil {
+			return fmt.Errorf("%w: drop %s: %w", bus.ErrUnavailable, stream, err)
+		}
 	}
 	return nil
 }
@@ -285,6 +306,7 @@ type subscription struct {
 	log    *Log
 	stream string
 	after  int64
+	drops  int64 // of the stream when the subscription began
 	once   sync.Once
 	closed chan struct{}
 }
@@ -320,8 +342,8 @@ func (s *subscription) read(ctx context.Context, max int) ([]bus.Delivery, error
 	if err := s.log.State(); err != nil {
 		return nil, err
 	}
-	rows, err := s.log.reader.QueryContext(ctx, "SELECT offset, id, body FROM events WHERE stream = ? AND offset > ? ORDER BY offset LIMIT ?",
-		s.stream, s.after, max)
+	rows, err := s.log.reader.QueryContext(ctx, `SELECT offset, id, body, (SELECT COALESCE(SUM(n), 0) FROM drops WHERE stream = ?)
+		FROM events WHERE stream = ? AND offset > ? ORDER BY offset LIMIT ?`, s.stream, s.stream, s.after, max)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -329,8 +351,12 @@ func (s *subscription) read(ctx context.Context, max int) ([]bus.Delivery, error
 	var found []bus.Delivery
 	for rows.Next() {
 		var d bus.Delivery
-		if err := rows.Scan(&d.Offset, &d.ID, &d.Body); err != nil {
+		var drops int64
+		if err := rows.Scan(&d.Offset, &d.ID, &d.Body, &drops); err != nil {
 			return nil, s.failed(ctx, err)
+		}
+		if drops != s.drops {
+			return nil, fmt.Errorf("%w: %s was deleted and begun anew; subscribe again", bus.ErrUnavailable, s.stream)
 		}
 		found = append(found, d)
 	}
