@@ -129,3 +129,23 @@ func TestEventHasOneOpenLetter(t *testing.T) {
 		}
 	})
 }
+
+// A batch that contains an event twice writes one letter.
+func TestPutMergesRepeatedEvents(t *testing.T) {
+	dbtest.Each(t, "catalog", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
+		now := time.Now()
+		l := deadletter.Letter{
+			Subscriber: "catalog", Stream: "inventory", Position: 1, EventID: "e", Type: "a.x", Subject: "A",
+			Error: "no", Attempts: 1, FirstAt: now, LastAt: now, State: deadletter.Open,
+		}
+		other := l
+		other.EventID = "f"
+		if err := deadletter.Put(conn, l, other, l); err != nil {
+			t.Fatal(err)
+		}
+		all, err := deadletter.List(t.Context(), conn, deadletter.Filter{}, 0, 10)
+		if err != nil || len(all) != 2 || all[0].Attempts != 2 || all[1].Attempts != 1 {
+			t.Errorf("letters are %+v, %v", all, err)
+		}
+	})
+}

@@ -27,15 +27,21 @@ func Put(tx *gorm.DB, letters ...Letter) error {
 		return err
 	}
 	fresh := make([]Letter, 0, len(letters))
+	index := map[string]int{} // of fresh, by event: one batch may contain an event twice
 	for _, l := range letters {
 		l = l.clean()
-		if id := known[eventKey(l)]; id != 0 {
+		key := eventKey(l)
+		if id := known[key]; id != 0 {
 			if err := again(tx, id, l); err != nil {
 				return err
 			}
 			continue
 		}
-		l.ID = 0
+		if i, twice := index[key]; twice {
+			fresh[i].Attempts += l.Attempts
+			continue
+		}
+		index[key], l.ID = len(fresh), 0
 		fresh = append(fresh, l)
 	}
 	if len(fresh) == 0 {

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
+	"slices"
 
 	"quadrille/pkg/fault"
 )
@@ -103,6 +105,9 @@ func (r Refused) Error() string {
 	}
 	return "the owner refuses no key"
 }
+
+// Unwrap returns the owner's faults.
+func (r Refused) Unwrap() []error { return slices.Collect(maps.Values(r)) }
 
 // ByKeys fetches the items with these keys, a hundred per request. It skips keys without an
 // item, whether the list omits the item or the owner responds with 404 or 410 and a problem

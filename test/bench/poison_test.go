@@ -99,7 +99,7 @@ func mixed(poison bool, garbage bool) []bus.Message {
 		add(fmt.Sprint("good", i), 1)
 		if poison && i%(goodEvents/poisonEvents) == 7 {
 			if bad++; garbage {
-				all = append(all, bus.Message{Body: []byte(`{"no":"event"}`)})
+				all = append(all, bus.Message{Body: fmt.Appendf(nil, `{"no":"event %d"}`, bad)})
 			} else {
 				add(fmt.Sprint("bad", bad%poisonSubjects), int64(bad/poisonSubjects+1))
 			}
