@@ -345,6 +345,10 @@ func TestMigrationSetsTimersOfExistingOrders(t *testing.T) {
 		if !due[0].DueAt.Equal(fraction.Add(24*time.Hour)) || !due[3].DueAt.Equal(fraction.Add(72*time.Hour)) {
 			t.Errorf("due are %v", due)
 		}
+		var exact int64 // SQLite compares texts
+		if err := conn.Table(timer.Table).Where("due_at = ?", fraction.Add(24*time.Hour)).Count(&exact).Error; err != nil || exact != 1 {
+			t.Errorf("%d timers are due at %s, %v; want 1", exact, fraction.Add(24*time.Hour), err)
+		}
 		if n, err := firer(t, s).RunOnce(t.Context()); n != 3 || err != nil {
 			t.Errorf("fired %d, %v", n, err)
 		}
