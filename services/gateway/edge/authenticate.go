@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -54,9 +55,21 @@ func requireRole(c echo.Context, roles ...auth.Role) error {
 		challenge(c, err)
 		return err
 	case !caller.Is(roles...):
-		return fault.New(fault.Forbidden, "role_required", "this request requires the role %s", roles[0])
+		return fault.New(fault.Forbidden, "role_required", "this request requires the role %s", anyOf(roles))
 	}
 	return nil
+}
+
+// anyOf names roles of which one suffices.
+func anyOf(roles []auth.Role) string {
+	names := make([]string, len(roles))
+	for n, role := range roles {
+		names[n] = string(role)
+	}
+	if last := len(names) - 1; last > 0 {
+		return strings.Join(names[:last], ", ") + " or " + names[last]
+	}
+	return names[0]
 }
 
 func unauthorized(err error) bool { return fault.Is(err, fault.Unauthorized) }

@@ -39,7 +39,7 @@ import (
 func tables() fs.FS { return os.DirFS("..") }
 
 // document returns the OpenAPI document of the public API.
-func document(t *testing.T) []byte {
+func document(t testing.TB) []byte {
 	t.Helper()
 	text, err := os.ReadFile("../openapi.yaml")
 	if err != nil {
@@ -56,7 +56,7 @@ const (
 )
 
 // way is a kind of transport between the gateway under test and its fake services.
-type way func(t *testing.T, services map[string]http.Handler) (transport http.RoundTripper, url func(string) string)
+type way func(t testing.TB, services map[string]http.Handler) (transport http.RoundTripper, url func(string) string)
 
 // ways runs a test with each transport.
 func ways(t *testing.T, test func(t *testing.T, w way)) {
@@ -70,7 +70,7 @@ func ways(t *testing.T, test func(t *testing.T, w way)) {
 }
 
 // overHTTP serves each fake service over HTTP. Others are unavailable.
-func overHTTP(t *testing.T, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
+func overHTTP(t testing.TB, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
 	t.Helper()
 	urls := map[string]string{}
 	for name, h := range services {
@@ -91,7 +91,7 @@ func overHTTP(t *testing.T, services map[string]http.Handler) (http.RoundTripper
 }
 
 // overRPC serves each fake service over JSON-RPC.
-func overRPC(t *testing.T, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
+func overRPC(t testing.TB, services map[string]http.Handler) (http.RoundTripper, func(string) string) {
 	t.Helper()
 	tunnel := rpc.NewRoundTripper(func(service string) (*rpc.Client, error) {
 		h := services[service]
@@ -105,6 +105,27 @@ func overRPC(t *testing.T, services map[string]http.Handler) (http.RoundTripper,
 	t.Cleanup(func() { _ = tunnel.Close() })
 	hc := call.New(call.Config{Token: internal, Schemes: map[string]http.RoundTripper{"amqp": tunnel}})
 	return hc.Transport, func(service string) string { return "amqp://" + service }
+}
+
+// inMemory calls the handler of each fake service without a network.
+func inMemory(_ testing.TB, fakes map[string]http.Handler) (http.RoundTripper, func(string) string) {
+	return handlers(fakes), func(service string) string { return "http://" + service }
+}
+
+// handlers is a transport to handlers by the host name.
+type handlers map[string]http.Handler
+
+func (h handlers) RoundTrip(r *http.Request) (*http.Response, error) {
+	recorded := httptest.NewRecorder()
+	request := r.Clone(r.Context())
+	request.RequestURI = r.URL.RequestURI()
+	if request.Body == nil {
+		request.Body = http.NoBody
+	}
+	h[r.URL.Host].ServeHTTP(recorded, request)
+	response := recorded.Result()
+	response.Request = r
+	return response, nil
 }
 
 // direct is a JSON-RPC transport without a network.
@@ -145,7 +166,7 @@ func fakeAuthenticate(_ context.Context, header string) (auth.Caller, error) {
 
 // testGateway is a gateway that a test calls from outside.
 type testGateway struct {
-	t    *testing.T
+	t    testing.TB
 	url  string
 	http *http.Client
 	log  *lockedBuffer
@@ -158,7 +179,7 @@ type testGateway struct {
 
 // opened returns a gateway in front of fake services, with its internal API under its own
 // name. change may adjust its configuration last.
-func opened(t *testing.T, w way, cfg Config, fakes map[string]http.Handler, change ...func(*Config)) *testGateway {
+func opened(t testing.TB, w way, cfg Config, fakes map[string]http.Handler, change ...func(*Config)) *testGateway {
 	t.Helper()
 	transport, url := w(t, fakes)
 	if cfg.Services == nil {

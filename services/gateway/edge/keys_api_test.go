@@ -30,7 +30,7 @@ func staffed(t *testing.T) (*testGateway, auth.Keyring, []string) {
 	return d, ring, as(staff.Key)
 }
 
-func read[T any](t *testing.T, a answer, status int) (body T) {
+func read[T any](t testing.TB, a answer, status int) (body T) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(a.body), &body); err != nil || a.status != status {
 		t.Fatalf("it is %d %s (%v), want %d", a.status, a.body, err, status)

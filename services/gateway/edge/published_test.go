@@ -1,8 +1,13 @@
 package edge
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"quadrille/internal/platform/app"
 	"quadrille/services"
@@ -57,4 +62,40 @@ func TestRefusesDocumentThatContradictsTheRoutes(t *testing.T) {
 	if err := public.check(newRouteTable(with(stickers))); err != nil {
 		t.Errorf("a document that agrees with the routes is refused: %v", err)
 	}
+}
+
+// Whatever the path, an anonymous caller reaches only the operations of products, and the
+// service gets the path that the caller sent.
+func FuzzAnonymousCallersReachOnlyProducts(f *testing.F) {
+	for _, path := range []string{
+		"/api/v1/products", "/api/v1/products/A", "/api/v1/products/A%2FB", "/api/v1/products/%2e%2e/orders", "/api/v1/products/..%2forders", "/api/v1//products",
+		"/api/v1/products/;/../orders", "/api/v1/orders", "/api/v1/customers//wishlist", "/api/v1/wishlist", "/api/v1/ops/keys", "/api/v1/products/%00", "/api/v1/products/A/",
+	} {
+		for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS"} {
+			f.Add(method, path)
+		}
+	}
+	seen := &requestLog{}
+	d := opened(f, inMemory, Config{}, seen.serveAll())
+	f.Fuzz(func(t *testing.T, method, path string) {
+		u, err := url.ParseRequestURI(path)
+		if err != nil || u.Host != "" || !strings.HasPrefix(path, "/") {
+			t.Skip("no server gets such a target")
+		}
+		r := &http.Request{Method: method, URL: u, Host: "shop", RequestURI: path, Header: http.Header{}, Body: http.NoBody, RemoteAddr: "192.0.2.1:1"}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		d.server.e.ServeHTTP(httptest.NewRecorder(), r.WithContext(ctx))
+		if ctx.Err() != nil {
+			t.Fatalf("%q %q takes longer than 5 s", method, path)
+		}
+		for _, asked := range seen.take() {
+			sku, below := strings.CutPrefix(u.EscapedPath(), prefix+"/products/")
+			allowed := u.EscapedPath() == prefix+"/products" || below && sku != "" && !strings.Contains(sku, "/")
+			sent, _, _ := strings.Cut(asked.uri, "?")
+			if !allowed || asked.service != "catalog" || method != http.MethodGet && method != http.MethodHead || prefix+sent != u.EscapedPath() {
+				t.Errorf("%s %s asks %s for %s %s", method, path, asked.service, asked.method, asked.uri)
+			}
+		}
+	})
 }

@@ -120,6 +120,18 @@ func TestSamplesLagsWhileOneServiceHangs(t *testing.T) {
 	}
 }
 
+// The problem names all roles that suffice.
+func TestProblemNamesRequiredRoles(t *testing.T) {
+	t.Parallel()
+	d := opened(t, overHTTP, Config{}, nil)
+	for path, want := range map[string]string{"/ops/keys": "this request requires the role staff", "/orders": "this request requires the role customer or staff"} {
+		a := d.ask("POST", prefix+path, "{}", as("warehouse")...)
+		if a.refused(t, path, http.StatusForbidden, "role_required"); !strings.Contains(a.body, `"detail":"`+want+`"`) {
+			t.Errorf("%s gives %s, want %s", path, a.body, want)
+		}
+	}
+}
+
 func TestServiceStatesRequireStaff(t *testing.T) {
 	d := opened(t, overHTTP, Config{}, nil)
 	for _, who := range []string{"ann", "warehouse"} {

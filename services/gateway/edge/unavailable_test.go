@@ -144,7 +144,7 @@ func lying(t *testing.T, bytes string) way {
 			_ = conn.Close()
 		}
 	}()
-	return func(t *testing.T, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
+	return func(t testing.TB, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
 		t.Helper()
 		hc := call.New(call.Config{})
 		t.Cleanup(hc.CloseIdleConnections)
@@ -162,7 +162,7 @@ func (f fixed) RoundTrip(_ context.Context, id string, _ []byte) ([]byte, error)
 func (fixed) Close() error { return nil }
 
 func lyingOverRPC(result string) way {
-	return func(t *testing.T, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
+	return func(t testing.TB, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
 		t.Helper()
 		tunnel := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(fixed(result)), nil })
 		t.Cleanup(func() { _ = tunnel.Close() })
@@ -255,7 +255,7 @@ func TestCancelsRequestsAtShutdown(t *testing.T) {
 
 // failing returns a transport whose calls fail with err.
 func failing(err error) way {
-	return func(t *testing.T, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
+	return func(t testing.TB, _ map[string]http.Handler) (http.RoundTripper, func(string) string) {
 		t.Helper()
 		tunnel := rpc.NewRoundTripper(func(string) (*rpc.Client, error) { return rpc.NewClient(fails{err}), nil })
 		t.Cleanup(func() { _ = tunnel.Close() })
