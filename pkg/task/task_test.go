@@ -25,8 +25,11 @@ func seldom(do func(ctx context.Context, run *task.Run) error) task.Task {
 	return task.Task{Name: "seldom", Schedule: task.Every(1000 * time.Hour), Do: do}
 }
 
+// ttl is the lease's time in most tests. It is long enough for a busy machine to renew a lease.
+const ttl = 3 * time.Second
+
 func config(conn *gorm.DB, owner string, tasks ...task.Task) task.Config {
-	return task.Config{DB: conn, Owner: owner, Tasks: tasks, TTL: time.Second, Poll: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}
+	return task.Config{DB: conn, Owner: owner, Tasks: tasks, TTL: ttl, Poll: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}
 }
 
 func newRunner(t *testing.T, cfg task.Config) *task.Runner {
@@ -36,6 +39,19 @@ func newRunner(t *testing.T, cfg task.Config) *task.Runner {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// beginAll starts runners together.
+func beginAll(t *testing.T, all []*task.Runner) {
+	t.Helper()
+	for _, r := range all {
+		if err := r.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range all {
+		begin(t, r)
+	}
 }
 
 // begin starts a runner and returns a function that stops it and waits.
@@ -85,7 +101,7 @@ func once(t *testing.T, r *task.Runner) {
 	}
 }
 
-func exec(t *testing.T, conn *gorm.DB, statement string, args ...any) {
+func execute(t *testing.T, conn *gorm.DB, statement string, args ...any) {
 	t.Helper()
 	if err := conn.Exec(statement, args...).Error; err != nil {
 		t.Fatal(err)
@@ -154,9 +170,11 @@ func TestOneInstanceRunsTaskAtATime(t *testing.T) {
 			runs.Add(1)
 			return nil
 		})
+		var all []*task.Runner
 		for _, name := range []string{"a", "b", "c", "d"} {
-			begin(t, newRunner(t, config(conn, name, job)))
+			all = append(all, newRunner(t, config(conn, name, job)))
 		}
+		beginAll(t, all)
 		waitFor(t, "60 runs", func() bool { return runs.Load() >= 60 })
 	})
 }
@@ -221,7 +239,7 @@ func TestDeletedRowComesBack(t *testing.T) {
 	dbtest.Each(t, "task", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
 		r := newRunner(t, config(conn, "one", seldom(func(context.Context, *task.Run) error { return nil })))
 		once(t, r)
-		exec(t, conn, "DELETE FROM tasks")
+		execute(t, conn, "DELETE FROM tasks")
 		once(t, r)
 		once(t, r)
 		if rowOf(t, conn, "seldom").Name == "" {
@@ -235,7 +253,7 @@ func TestDeletedRowComesBack(t *testing.T) {
 func TestFunctionThatIgnoresItsContext(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, "task", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
-		exec(t, conn, "CREATE TABLE written (n integer)")
+		execute(t, conn, "CREATE TABLE written (n integer)")
 		var calls atomic.Int32
 		goOn, wrote := make(chan struct{}), make(chan error, 1)
 		job := often(func(_ context.Context, run *task.Run) error {
