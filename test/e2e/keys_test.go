@@ -200,7 +200,7 @@ func TestGatewayReplays(t *testing.T) {
 		}
 		for want, args := range map[string][]string{
 			"gateway is not running":  {"dead", "retry", "gateway", "--all"},
-			"state is open, retried":  {"dead", "list", "gateway", "--state", "odd"},
+			"state is one of parked":  {"dead", "list", "gateway", "--state", "odd"},
 			"limit is 1 to 500":       {"dead", "list", "gateway", "--limit", "0"},
 			"no such dead letter":     {"dead", "show", "gateway", "99"},
 			"publishes no events":     {"rebuild", "gateway"},
