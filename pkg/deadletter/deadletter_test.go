@@ -65,7 +65,7 @@ func TestFilterAndGroups(t *testing.T) {
 			}
 		}
 		groups, err := deadletter.Groups(t.Context(), conn, deadletter.Filter{})
-		want := `[{a.x fetch: sku_unknown: no "…", of <n> 3} {a.x apply: <n>% wrong_ 1} {b.y order <id> is gone 1}]`
+		want := `[{a.x fetch: sku_unknown: no "…", of <n> 3 0} {a.x apply: <n>% wrong_ 1 0} {b.y order <id> is gone 1 0}]`
 		if err != nil || fmt.Sprint(groups) != want {
 			t.Errorf("groups are %v, %v; want %s", groups, err, want)
 		}

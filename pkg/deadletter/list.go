@@ -11,15 +11,16 @@ import (
 
 // Filter selects letters. An empty field matches every letter.
 type Filter struct {
-	State  string
-	Stream string
-	Type   string
-	Error  string // a substring of Error, ignoring case, or a whole Cause
+	State   string
+	Stream  string
+	Type    string
+	Subject string
+	Error   string // a substring of Error, ignoring case, or a whole Cause
 }
 
 func (f Filter) of(db *gorm.DB) *gorm.DB {
 	q := db.Model(&Letter{})
-	for column, value := range map[string]string{"state": f.State, "stream": f.Stream, "type": f.Type} {
+	for column, value := range map[string]string{"state": f.State, "stream": f.Stream, "type": f.Type, "subject": f.Subject} {
 		if value != "" {
 			q = q.Where(column+" = ?", value)
 		}
@@ -41,12 +42,33 @@ func List(ctx context.Context, db *gorm.DB, f Filter, after int64, limit int) ([
 	return letters, nil
 }
 
+// ListNewest returns up to limit letters with IDs below before, newest first. 0 selects the
+// newest letters.
+func ListNewest(ctx context.Context, db *gorm.DB, f Filter, before int64, limit int) ([]Letter, error) {
+	q := f.of(db.WithContext(ctx))
+	if before > 0 {
+		q = q.Where("id < ?", before)
+	}
+	var letters []Letter
+	if err := q.Order("id DESC").Limit(limit).Find(&letters).Error; err != nil {
+		return nil, fmt.Errorf("list newest dead letters: %w", err)
+	}
+	return letters, nil
+}
+
 // Group counts the letters that have the same type and cause.
 type Group struct {
-	Type  string
-	Cause string
-	Count int64
+	Type   string
+	Cause  string
+	Count  int64
+	Behind int64 // letters that wait for a letter of the group
 }
+
+// countBehind is an SQL expression. It counts the letters that wait for a letter.
+const countBehind = `CASE WHEN closed_at IS NULL AND subject <> '' AND state <> 'behind' THEN
+	(SELECT COUNT(*) FROM dead_letters AS later WHERE later.subscriber = dead_letters.subscriber AND later.stream = dead_letters.stream
+		AND later.subject = dead_letters.subject AND later.closed_at IS NULL AND later.state = 'behind' AND later.id > dead_letters.id)
+	ELSE 0 END`
 
 // maxGroups bounds the result of Groups.
 const maxGroups = 100
@@ -54,7 +76,7 @@ const maxGroups = 100
 // Groups returns the 100 largest groups of the letters that f selects, largest first.
 func Groups(ctx context.Context, db *gorm.DB, f Filter) ([]Group, error) {
 	var groups []Group
-	err := f.of(db.WithContext(ctx)).Select("type, cause, COUNT(*) AS count").Group("type, cause").
+	err := f.of(db.WithContext(ctx)).Select("type, cause, COUNT(*) AS count, CAST(SUM(" + countBehind + ") AS bigint) AS behind").Group("type, cause").
 		Order("count DESC, type, cause").Limit(maxGroups).Scan(&groups).Error
 	if err != nil {
 		return nil, fmt.Errorf("group dead letters: %w", err)

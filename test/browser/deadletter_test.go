@@ -3,8 +3,10 @@ package browser_test
 import (
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/db"
@@ -22,7 +24,7 @@ func TestADeadLetterIsRetried(t *testing.T) {
 	b.signIn("stella")
 	b.sees("Show the dead letters of catalog")
 	b.press("summary", "Show as tables")
-	b.until(`[...document.querySelectorAll("details tr")].some((row) => /^catalog\s+ready\s.*\s2$/.test(row.innerText.trim()))`)
+	b.until(`[...document.querySelectorAll("details tr")].some((row) => /^catalog\s+ready\s.*\s2\s0\s0$/.test(row.innerText.trim()))`)
 	b.press("a", "Show the dead letters of catalog")
 	b.sees("The owner did not answer", "The owner refused")
 	b.expect("422 (Unprocessable Entity)")
@@ -47,12 +49,21 @@ func TestADeadLetterIsRetried(t *testing.T) {
 	b.focusIs("section h2")
 }
 
-// addDeadLetter inserts a dead letter of catalog, for an inventory.sku_processed event,
+// addDeadLetter inserts an open dead letter of catalog, for an inventory.sku_processed event,
 // into its database.
 func (s *shop) addDeadLetter(sku, why string) {
 	s.t.Helper()
+	s.addLetter(sku, why, "open", time.Time{}, "")
+}
+
+// addLetter inserts a dead letter of catalog in a state. next is the time of its next attempt.
+// A letter with a reason is closed.
+func (s *shop) addLetter(sku, why, state string, next time.Time, reason string) {
+	s.t.Helper()
+	id := fmt.Sprint("planted ", sku, why, state, s.planted)
+	s.planted++
 	event, err := json.Marshal(map[string]any{
-		"specversion": "1.0", "id": "planted " + why, "source": "/inventory", "type": "inventory.sku_processed", "subject": sku,
+		"specversion": "1.0", "id": id, "source": "/inventory", "type": "inventory.sku_processed", "subject": sku,
 		"time": "2026-01-02T03:04:05Z", "version": 1, "correlationid": "c", "data": map[string]string{"href": "/skus/" + sku},
 	})
 	if err != nil {
@@ -63,11 +74,48 @@ func (s *shop) addDeadLetter(sku, why string) {
 		s.t.Fatal(err)
 	}
 	defer conn.Close()
+	const at = "2026-01-02 03:04:05"
+	var nextAt, closedAt any
+	attempts := 5
+	switch {
+	case state == "behind":
+		attempts = 0
+	case !next.IsZero():
+		nextAt, attempts = next.UTC().Format("2006-01-02 15:04:05"), 2
+	case reason != "":
+		closedAt = at
+	}
 	_, err = conn.ExecContext(s.t.Context(), `INSERT INTO dead_letters
-		(subscriber, stream, position, event_id, type, subject, body, error, cause, attempts, first_at, last_at, state, reason)
-		VALUES ('catalog', 'inventory', 0, ?, 'inventory.sku_processed', ?, ?, ?, ?, 5, '2026-01-02 03:04:05', '2026-01-02 03:04:05', 'open', '')`,
-		"planted "+why, sku, event, why, why)
+		(subscriber, stream, position, event_id, type, subject, body, error, cause, attempts, first_at, last_at, state, reason, next_at, closed_at)
+		VALUES ('catalog', 'inventory', 0, ?, 'inventory.sku_processed', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		id, sku, event, why, why, attempts, at, at, state, reason, nextAt, closedAt)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// TestAParkedLetterIsRetriedEarly checks that an event that the service retries by itself is
+// shown without alarm, and that a person can retry it earlier.
+func TestAParkedLetterIsRetriedEarly(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	s.offer("VASE", "Blue vase", 3)
+	s.addLetter("VASE", "the owner did not answer", "parked", time.Now().Add(8*time.Minute), "")
+	b := open(t, s.base(), "/operations")
+	b.signIn("stella")
+	b.sees("All services are ready.", "Failed events: catalog (1 being retried).")
+	b.missesNow("Show the dead letters")
+	b.until(`[...document.querySelectorAll(".node.catalog.ok .state")].some((e) => e.textContent.includes("retrying 1"))`)
+	b.press("a", "Show these events")
+	b.sees("Retried automatically", "The next attempt is at ")
+	b.press(".retrying button", "Show events")
+	b.press(".members button", "VASE")
+	b.sees("The service tries the event again at ")
+	b.press("dialog button", "Retry event now")
+	b.sees("The event was processed.", "No dead letters are left.")
+	b.until(`!document.querySelector("dialog") && document.activeElement !== document.body`)
+	b.press("a", "Retried")
+	b.sees("Stock changed", "Processed ")
+	b.press("a", "Overtaken")
+	b.sees("No overtaken dead letters")
 }

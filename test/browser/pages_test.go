@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -52,6 +53,7 @@ func TestEveryPage(t *testing.T) {
 		{"operations", "/operations", "All services are ready."},
 		{"traces", "/operations/traces?subject=" + order, "sales"},
 		{"dead-letters", "/operations/dead-letters", "The owner did not answer"},
+		{"discarded", "/operations/dead-letters?state=discarded", "which nobody needs"},
 		{"docs", "/api/v1/docs", "OpenAPI document"},
 		{"nowhere", "/nowhere", "Page not found"},
 	} {
@@ -207,6 +209,10 @@ func (s *shop) furnish() string {
 	s.offer("LAMP", "Gold lamp", 0)
 	s.ask("PUT", "/api/v1/wishlist/LAMP", nil, http.StatusCreated)
 	s.addDeadLetter("VASE", "the owner did not answer")
+	s.addLetter("VASE", "", "behind", time.Time{}, "")
+	s.addLetter("VASE", "", "behind", time.Time{}, "")
+	s.addLetter("BOWL", "GET http://127.0.0.1:8081/skus/BOWL: 422 Unprocessable Entity", "parked", time.Now().Add(8*time.Minute), "")
+	s.addLetter("LAMP", "the owner refused", "discarded", time.Time{}, "a test of last week, which nobody needs")
 	var order struct{ ID string }
 	placed := s.ask("POST", "/api/v1/orders", map[string]any{"lines": []map[string]any{{"sku": "VASE", "quantity": 2}, {"sku": "BOWL", "quantity": 1}}, "external_id": "first"}, http.StatusCreated)
 	if err := json.Unmarshal(placed, &order); err != nil || order.ID == "" {

@@ -20,8 +20,9 @@ import (
 type shop struct {
 	*binary.Machine
 
-	t     testing.TB
-	token string
+	t       testing.TB
+	token   string
+	planted int // number of dead letters inserted by addLetter
 }
 
 // up starts the whole shop as one process with "quadrille up".

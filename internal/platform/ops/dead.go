@@ -36,9 +36,10 @@ type DeadLetter struct {
 
 // DeadGroup counts the letters with the same type and cause.
 type DeadGroup struct {
-	Type  string `json:"type"`
-	Cause string `json:"cause"`
-	Count int64  `json:"count"`
+	Type   string `json:"type"`
+	Cause  string `json:"cause"`
+	Count  int64  `json:"count"`
+	Behind int64  `json:"behind,omitempty"` // events that wait until letters of the group are closed
 }
 
 // DeadPage has a page of letters, and the number and groups of all letters that match the
@@ -51,21 +52,26 @@ type DeadPage struct {
 }
 
 // DeadFilter selects letters. An empty field matches all letters, but an empty State only
-// open ones.
+// open ones. Requests for groups ignore State, Subject and Newest.
 type DeadFilter struct {
-	State  string `json:"-"`
-	Stream string `json:"stream,omitempty"`
-	Type   string `json:"type,omitempty"`
-	Error  string `json:"error,omitempty"`
+	State   string `json:"-"`
+	Subject string `json:"-"`
+	Newest  bool   `json:"-"` // list the newest letters first
+	Stream  string `json:"stream,omitempty"`
+	Type    string `json:"type,omitempty"`
+	Error   string `json:"error,omitempty"`
 }
 
 // DeadLetters returns one page of dead letters.
 func (c *Client) DeadLetters(ctx context.Context, f DeadFilter, limit int, after *string) (DeadPage, error) {
 	query := url.Values{"limit": {strconv.Itoa(limit)}}
-	for name, value := range map[string]string{"state": f.State, "stream": f.Stream, "type": f.Type, "error": f.Error} {
+	for name, value := range map[string]string{"state": f.State, "stream": f.Stream, "type": f.Type, "subject": f.Subject, "error": f.Error} {
 		if value != "" {
 			query.Set(name, value)
 		}
+	}
+	if f.Newest {
+		query.Set("sort", newestFirst)
 	}
 	if after != nil {
 		query.Set("after", *after)

@@ -76,14 +76,20 @@ func wholeDead(l deadletter.Letter) DeadLetter {
 	return d
 }
 
-const deadCursor = "dead-letters"
+const (
+	deadCursor  = "dead-letters"
+	newestFirst = "-id" // value of the parameter sort
+)
 
 func (s *Server) listDead(c echo.Context) error {
 	after, limit, err := pageQuery(c, deadCursor, "the dead letters")
 	if err != nil {
 		return err
 	}
-	f := DeadFilter{State: c.QueryParam("state"), Stream: c.QueryParam("stream"), Type: c.QueryParam("type"), Error: c.QueryParam("error")}
+	f := DeadFilter{
+		State: c.QueryParam("state"), Stream: c.QueryParam("stream"), Type: c.QueryParam("type"), Subject: c.QueryParam("subject"),
+		Error: c.QueryParam("error"), Newest: c.QueryParam("sort") == newestFirst,
+	}
 	page, err := deadPage(c.Request().Context(), s.DB, f, after, limit)
 	if err != nil {
 		return err
@@ -92,8 +98,12 @@ func (s *Server) listDead(c echo.Context) error {
 }
 
 func deadPage(ctx context.Context, conn *gorm.DB, filter DeadFilter, after int64, limit int) (DeadPage, error) {
-	f := deadletter.Filter{State: stateFilter(filter.State, deadletter.Open), Stream: filter.Stream, Type: filter.Type, Error: filter.Error}
-	letters, err := deadletter.List(ctx, conn, f, after, limit+1)
+	f := deadletter.Filter{State: stateFilter(filter.State, deadletter.Open), Stream: filter.Stream, Type: filter.Type, Subject: filter.Subject, Error: filter.Error}
+	list := deadletter.List
+	if filter.Newest {
+		list = deadletter.ListNewest
+	}
+	letters, err := list(ctx, conn, f, after, limit+1)
 	if err != nil {
 		return DeadPage{}, err
 	}

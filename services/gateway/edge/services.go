@@ -20,7 +20,9 @@ type serviceState struct {
 	Checks      []ready.Result     `json:"checks"`
 	Readers     []ops.Subscription `json:"readers"`
 	Outbox      ops.Outbox         `json:"outbox"`
-	DeadLetters int64              `json:"dead_letters"`
+	DeadLetters int64              `json:"dead_letters"` // open ones
+	Parked      int64              `json:"parked"`       // retried by the service itself
+	Behind      int64              `json:"behind"`       // waiting for an earlier one of their subject
 }
 
 // stateTimeout bounds how long a service may take to report its state: the response waits
@@ -61,7 +63,8 @@ func fetchState(ctx context.Context, name string, c *ops.Client) serviceState {
 		s.Status, s.Detail = "not_ready", "does not report its subscriptions"
 	}
 	if err == nil {
-		s.Readers, s.Outbox, s.DeadLetters = readers.Items, readers.Outbox, readers.DeadLetters
+		s.Readers, s.Outbox = readers.Items, readers.Outbox
+		s.DeadLetters, s.Parked, s.Behind = readers.DeadLetters, readers.Parked, readers.Behind
 		if readers.Checks != nil {
 			s.Checks = readers.Checks
 		}

@@ -42,7 +42,7 @@ type states struct{ Items []serviceState }
 func TestReportsStateOfAllServices(t *testing.T) {
 	ways(t, func(t *testing.T, w way) {
 		hangs := make(chan struct{})
-		subscriptions := `{"items":[{"subscriber":"sales","stream":"catalog","position":7,"end":9,"lag":2,"state":"reading"}],"outbox":{"unsent":3},"dead_letters":1}`
+		subscriptions := `{"items":[{"subscriber":"sales","stream":"catalog","position":7,"end":9,"lag":2,"state":"reading"}],"outbox":{"unsent":3},"dead_letters":1,"parked":4,"behind":5}`
 		d := opened(t, w, Config{}, map[string]http.Handler{
 			"inventory": fakeOps(http.StatusOK, subscriptions),
 			"catalog":   fakeOps(http.StatusServiceUnavailable, subscriptions),
@@ -63,18 +63,18 @@ func TestReportsStateOfAllServices(t *testing.T) {
 		}
 		got := map[string]string{}
 		for _, s := range all.Items {
-			got[s.Name] = fmt.Sprintf("%s %s, %d readers, %d unsent, %d dead", s.Status, s.Detail, len(s.Readers), s.Outbox.Unsent, s.DeadLetters)
+			got[s.Name] = fmt.Sprintf("%s %s, %d readers, %d unsent, %d dead, %d parked, %d behind", s.Status, s.Detail, len(s.Readers), s.Outbox.Unsent, s.DeadLetters, s.Parked, s.Behind)
 			if s.Readers == nil {
 				t.Errorf("the readers of %s are null", s.Name)
 			}
 		}
 		want := map[string]string{
-			app.Gateway: "ready , 0 readers, 0 unsent, 0 dead",
-			"inventory": "ready , 1 readers, 3 unsent, 1 dead",
-			"catalog":   "not_ready log: is away, 1 readers, 3 unsent, 1 dead",
+			app.Gateway: "ready , 0 readers, 0 unsent, 0 dead, 0 parked, 0 behind",
+			"inventory": "ready , 1 readers, 3 unsent, 1 dead, 4 parked, 5 behind",
+			"catalog":   "not_ready log: is away, 1 readers, 3 unsent, 1 dead, 4 parked, 5 behind",
 			"wishlist":  "not_ready does not report its subscriptions, 0 readers",
-			"sales":     "away does not respond, 0 readers, 0 unsent, 0 dead",
-			"stats":     "away does not respond, 0 readers, 0 unsent, 0 dead",
+			"sales":     "away does not respond, 0 readers, 0 unsent, 0 dead, 0 parked, 0 behind",
+			"stats":     "away does not respond, 0 readers, 0 unsent, 0 dead, 0 parked, 0 behind",
 		}
 		for _, name := range services.Names() {
 			if want[name] == "" { // a service that this test does not play

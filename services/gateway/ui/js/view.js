@@ -125,11 +125,11 @@ export function passFocus(from, selector) {
   to?.focus({ preventScroll: true });
 }
 
-/** Focuses the page's heading if the focused element was removed. Otherwise Tab would start at the top of the page. */
-export function refocus() {
+/** Focuses the match of selector, the page's heading by default, if the focused element was removed. Otherwise Tab would start at the top of the page. */
+export function refocus(selector = "h1") {
   const at = document.activeElement;
   // Browsers clear activeElement only at the next frame after a dialog closes.
-  if (!at || at === document.body || at.closest("dialog:not([open])")) document.querySelector("h1")?.focus({ preventScroll: true });
+  if (!at || at === document.body || at.closest("dialog:not([open])")) document.querySelector(selector)?.focus({ preventScroll: true });
 }
 
 /** Shows an error and a way to continue. again names the retry button when there is no automatic retry. */

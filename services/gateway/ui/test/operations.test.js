@@ -5,7 +5,9 @@ import { test } from "node:test";
 import { parseDifference } from "../js/parts/audit.js";
 import { explainError } from "../js/parts/cause.js";
 import { changesOverdue } from "../js/parts/overdue.js";
-import { statusText } from "../js/parts/topology.js";
+import { closedStates, followGroupText, followText, letterName, letterState, lettersText, orderText, waitingLongText, waitingText } from "../js/parts/letters.js";
+import { byNeed } from "../js/pages/deadletters.js";
+import { detailText, statusText } from "../js/parts/topology.js";
 
 test("a service that had to set events aside is not called ready", () => {
   assert.equal(statusText(undefined), "checking…");
@@ -13,6 +15,48 @@ test("a service that had to set events aside is not called ready", () => {
   assert.equal(statusText({ status: "ready", dead_letters: 4 }), "4 dead");
   assert.equal(statusText({ status: "not_ready", dead_letters: 4 }), "not ready");
   assert.equal(statusText({ status: "away" }), "unavailable");
+});
+
+test("a service that only retries is well, and says so; a person's work comes first", () => {
+  assert.equal(statusText({ status: "ready", dead_letters: 0, parked: 3, behind: 9 }), "retrying 3");
+  assert.equal(statusText({ status: "ready", dead_letters: 1, parked: 3 }), "1 dead");
+  const details = (s) => detailText({ status: "ready", outbox: { unsent: 7 }, dead_letters: 0, parked: 0, behind: 0, ...s });
+  assert.equal(details({}), "7 unsent · 0 dead");
+  assert.equal(details({ parked: 3 }), "7 unsent · 0 dead");
+  assert.equal(details({ parked: 3, dead_letters: 1 }), "7 unsent · 3 retrying");
+  assert.equal(details({ parked: 3, status: "not_ready" }), "7 unsent · 3 retrying");
+  assert.equal(details({ parked: 3, behind: 4 }), "7 unsent · 4 waiting");
+  assert.equal(details({ status: "away" }), "");
+  assert.equal(lettersText({ dead_letters: 1, parked: 2, behind: 3 }), "1 dead letter, 2 being retried, 3 waiting in order");
+  assert.equal(lettersText({}), "");
+  const services = [{ name: "a", parked: 1 }, { name: "b", behind: 1 }, { name: "c", dead_letters: 1 }].map((s) => ({ dead_letters: 0, behind: 0, ...s }));
+  assert.deepEqual(services.sort(byNeed).map((s) => s.name), ["c", "b", "a"]);
+});
+
+test("each state of a dead letter is said in words", () => {
+  const now = Date.parse("2026-03-04T10:00:00Z"), at = "2026-03-04T10:00:30Z";
+  const said = (l) => letterState({ attempts: 2, last_at: at, ...l }, now);
+  assert.match(said({ state: "open" }), /^2 attempts, last attempt .*30/);
+  assert.match(said({ state: "parked", next_at: at }), /^2 attempts, next attempt .*30/);
+  assert.equal(said({ state: "parked", next_at: "2026-03-04T09:59:59Z" }), "2 attempts, next attempt now");
+  assert.equal(said({ state: "behind" }), "not tried yet");
+  assert.equal(said({ state: "behind", version: 7 }), "version 7, not tried yet");
+  assert.match(said({ state: "acting" }), /in progress/);
+  for (const state of Object.keys(closedStates)) assert.match(said({ state, closed_at: "2025-01-02T03:04:05Z" }), /2025/);
+  assert.equal(letterName({ subject: "", id: 7 }), "Dead letter 7");
+});
+
+test("what waits behind a dead letter, and what becomes of it", () => {
+  assert.equal(waitingText(1), "1 event waits behind this one");
+  assert.match(waitingLongText(1), /^1 event waits behind this one. It follows when/);
+  assert.match(waitingLongText(2), /^2 events wait behind this one. They follow in order when .* up to the next failure/);
+  assert.equal(followText(undefined), "");
+  assert.equal(followText(1), "The event that waits behind it follows.");
+  assert.equal(followText(3), "The 3 events that wait behind it follow in order, up to the next failure.");
+  assert.equal(followGroupText(0), "");
+  assert.match(followGroupText(2), /^The 2 events that wait behind them follow in order/);
+  assert.equal(orderText("mailer", 0), "");
+  assert.match(orderText("mailer", 1), /^1 event waits, not tried yet: .* mailer .* It follows when/);
 });
 
 test("where the audit names a command, the page has a link", () => {

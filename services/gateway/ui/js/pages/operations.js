@@ -3,6 +3,7 @@
 import { get, withQuery } from "../api.js";
 import { go } from "../router.js";
 import { Audit } from "../parts/audit.js";
+import { lettersText } from "../parts/letters.js";
 import { Topology } from "../parts/topology.js";
 import { OperationsNav } from "../parts/opsnav.js";
 import { useEventRates } from "../parts/flow.js";
@@ -48,8 +49,10 @@ function Summary({ services }) {
   if (!services) return html`<p role="status">Checking the services…</p>`;
   const ill = services.filter((s) => s.status !== "ready").map((s) => `${s.name} is ${s.status === "away" ? "unavailable" : "not ready"}`);
   const dead = services.filter((s) => s.dead_letters > 0).map((s) => s.name);
+  const retrying = services.filter((s) => s.parked > 0 || s.behind > 0).map((s) => `${s.name} (${lettersText({ ...s, dead_letters: 0 })})`);
   return html`<p role="status">${ill.length ? `${ill.join(", ")}. The other services keep working. A service that returns catches up on the events it missed.` : "All services are ready."}
     ${dead.length > 0 && html` <a href="/operations/dead-letters">Show the dead letters of ${list(dead)}</a>`}</p>
+    ${retrying.length > 0 && html`<p class="hint">Failed events: ${list(retrying)}. <a href="/operations/dead-letters">Show these events</a></p>`}
     <${FailingChecks} services=${services} />`;
 }
 

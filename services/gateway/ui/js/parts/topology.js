@@ -9,10 +9,19 @@ import { useWidth } from "./width.js";
 /** Names the states of a service. */
 export const states = { ready: "ready", not_ready: "not ready", away: "unavailable" };
 
-/** Describes a service's state. Names the dead letters of a service that has some instead of "ready". */
+/** Describes a service's state. Names the dead letters and retries of a service that has some instead of "ready". */
 export function statusText(s) {
   if (!s) return "checking…";
-  return s.status === "ready" && s.dead_letters ? `${compact(s.dead_letters)} dead` : states[s.status] ?? s.status;
+  if (s.status !== "ready") return states[s.status] ?? s.status;
+  return s.dead_letters ? `${compact(s.dead_letters)} dead` : s.parked ? `retrying ${compact(s.parked)}` : states.ready;
+}
+
+/** Describes the events that a service has not sent, and those that wait or are retried, unless statusText names them. */
+export function detailText(s) {
+  if (!s || s.status === "away") return "";
+  const retries = s.parked && (s.dead_letters || s.status !== "ready");
+  const second = s.behind ? `${compact(s.behind)} waiting` : retries ? `${compact(s.parked)} retrying` : `${compact(s.dead_letters)} dead`;
+  return `${compact(s.outbox?.unsent ?? 0)} unsent · ${second}`;
 }
 
 const severityOf = (s) => (!s ? "" : s.status === "ready" ? (s.dead_letters ? "warn" : "ok") : s.status === "away" ? "bad" : "warn");
@@ -68,6 +77,6 @@ function ServiceNode({ name, at: [x, y], plan: { size: [w, h], few }, service: s
     <rect class="stripe" x=${-w / 2 + 12} y=${-h / 2 - 2} width=${w - 24} height="4" rx="2" />
     <text class="name" y=${-h / 2 + 24}>${name}</text>
     <text class=${`state ${kind}`} y=${-h / 2 + 43}>${mark}${statusText(s)}</text>
-    ${!few && html`<text class="small" y=${-h / 2 + 60}>${s && s.status !== "away" ? `${compact(s.outbox?.unsent ?? 0)} unsent · ${compact(s.dead_letters)} dead` : ""}</text>`}
+    ${!few && html`<text class="small" y=${-h / 2 + 60}>${detailText(s)}</text>`}
   </g>`;
 }
