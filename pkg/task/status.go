@@ -57,22 +57,44 @@ const overdueAfter = 2 * time.Minute
 // Trouble returns an error for the first task that has not succeeded in its last runs, that no
 // instance starts although it is due, or that does not end. It makes no query.
 func (r *Runner) Trouble() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := r.latest.now
+	troubles := r.Troubles()
 	for _, t := range r.tasks {
-		row, found := r.latest.rows[t.Name]
-		switch {
-		case !found:
-		case row.Failures >= TroubleAfter:
-			return fmt.Errorf("task %s did not succeed in its last %d runs: %s", t.Name, row.Failures, row.Error)
-		case row.Owner == "" && now.Sub(row.NextAt) > overdueAfter:
-			return fmt.Errorf("task %s is due since %s, and no instance starts it", t.Name, row.NextAt.UTC().Format(time.RFC3339))
-		case row.Owner != "" && row.StartedAt != nil && now.Sub(*row.StartedAt) > t.Limit+overdueAfter:
-			return fmt.Errorf("task %s runs since %s in %s, longer than its limit of %s", t.Name, row.StartedAt.UTC().Format(time.RFC3339), row.Owner, t.Limit)
+		if err := troubles[t.Name]; err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// Troubles returns the errors of all tasks for which Trouble would return one, by name.
+func (r *Runner) Troubles() map[string]error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	troubles := map[string]error{}
+	for _, t := range r.tasks {
+		row, found := r.latest.rows[t.Name]
+		if !found {
+			continue
+		}
+		if err := t.trouble(row, r.latest.now); err != nil {
+			troubles[t.Name] = err
+		}
+	}
+	return troubles
+}
+
+// trouble returns an error if the task's row needs a person's attention at a time.
+func (t Task) trouble(row Row, now time.Time) error {
+	switch {
+	case row.Failures >= TroubleAfter:
+		return fmt.Errorf("task %s did not succeed in its last %d runs: %s", t.Name, row.Failures, row.Error)
+	case row.Owner == "" && now.Sub(row.NextAt) > overdueAfter:
+		return fmt.Errorf("task %s is due since %s, and no instance starts it", t.Name, row.NextAt.UTC().Format(time.RFC3339))
+	case row.Owner != "" && row.StartedAt != nil && now.Sub(*row.StartedAt) > t.Limit+overdueAfter:
+		return fmt.Errorf("task %s runs since %s in %s, longer than its limit of %s", t.Name, row.StartedAt.UTC().Format(time.RFC3339), row.Owner, t.Limit)
+	default:
+		return nil
+	}
 }
 
 func (r *Runner) keep(s snapshot) {

@@ -54,6 +54,7 @@ func TestEveryPage(t *testing.T) {
 		{"traces", "/operations/traces?subject=" + order, "sales"},
 		{"dead-letters", "/operations/dead-letters", "The owner did not answer"},
 		{"discarded", "/operations/dead-letters?state=discarded", "which nobody needs"},
+		{"tasks", "/operations/tasks", "all of them run as planned"},
 		{"docs", "/api/v1/docs", "OpenAPI document"},
 		{"nowhere", "/nowhere", "Page not found"},
 	} {

@@ -59,23 +59,31 @@ func (o *orderly) handled() string {
 	return strings.Join(o.done, " ")
 }
 
-// startOrderly starts the service under the name stats, on its own files.
+// startOrderly starts the service in place of stats.
 func startOrderly(t *testing.T) *orderly {
+	t.Helper()
+	o := &orderly{}
+	o.url = replaceStats(t, func(d app.Deps) (app.Components, error) {
+		o.bus = d.Bus
+		cfg := d.Consumer("stats", "sales", nil)
+		cfg.FromStart, cfg.MaxAttempts, cfg.RetryPause, cfg.IdleCheck = true, 2, 100*time.Millisecond, 50*time.Millisecond
+		c, err := consumer.NewInOrder(cfg, o)
+		return app.Components{Consumers: []*consumer.Consumer{c}}, err
+	})
+	return o
+}
+
+// replaceStats starts a service in the test's process, on its own files, and returns its URL. A
+// shop that has the URL as STATS_URL shows the service under the name stats.
+func replaceStats(t *testing.T, build func(app.Deps) (app.Components, error)) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &orderly{url: "http://" + l.Addr().String()}
 	service := app.Service{
-		Name: "stats", Reads: []string{"sales"}, Migrations: dbtest.NoTables(), Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
-		Build: func(d app.Deps) (app.Components, error) {
-			o.bus = d.Bus
-			cfg := d.Consumer("stats", "sales", nil)
-			cfg.FromStart, cfg.MaxAttempts, cfg.RetryPause, cfg.IdleCheck = true, 2, 100*time.Millisecond, 50*time.Millisecond
-			c, err := consumer.NewInOrder(cfg, o)
-			return app.Components{Consumers: []*consumer.Consumer{c}}, err
-		},
+		Name: "stats", Reads: []string{"sales"}, Migrations: dbtest.NoTables(), Build: build,
+		Spec: []byte("{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"),
 	}
 	cfg := app.Config{Services: []string{"sales", "stats"}, Data: t.TempDir(), Listeners: map[string]net.Listener{"stats": l}}
 	running, err := app.Start(t.Context(), cfg, slog.New(slog.DiscardHandler), []app.Service{service})
@@ -87,7 +95,7 @@ func startOrderly(t *testing.T) *orderly {
 			t.Error(err)
 		}
 	})
-	return o
+	return "http://" + l.Addr().String()
 }
 
 // publish publishes an event of sales for each subject and version.

@@ -80,6 +80,7 @@ func TestTasksAreShownAndRun(t *testing.T) {
 				t.Errorf("after its run: %+v", after)
 			}
 		}
+		g.task(t, "count", "says why it needs a person", func(r ops.Task) bool { return strings.Contains(r.Trouble, "two and two are five") })
 		g.until(t, "warns of the task", func(status int, checks map[string]ready.Result) bool {
 			c := checks["tasks"]
 			return status == http.StatusOK && c.State == ready.Warning && strings.Contains(c.Detail, "two and two are five") && strings.Contains(c.Remedy, "tasks list sales")

@@ -26,6 +26,7 @@ type Task struct {
 	Runs      int64      `json:"runs"`      // number of runs that ended
 	Failures  int64      `json:"failures"`  // number of runs that ended since one succeeded
 	Token     int64      `json:"token"`     // number of runs started
+	Trouble   string     `json:"trouble"`   // why the task needs a person, as the check tasks has it; empty if it does not
 }
 
 // Tasks has all tasks of a service.

@@ -23,7 +23,13 @@ func (s *Server) listTasks(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, Tasks{Items: rest.Map(rows, taskModel)})
+	tasks, troubles := rest.Map(rows, taskModel), s.Tasks.Troubles()
+	for i := range tasks {
+		if err := troubles[tasks[i].Name]; err != nil {
+			tasks[i].Trouble = err.Error()
+		}
+	}
+	return c.JSON(http.StatusOK, Tasks{Items: tasks})
 }
 
 // runTask asks for a run and responds with the task.

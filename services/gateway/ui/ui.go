@@ -145,7 +145,7 @@ func shown(p string) bool {
 	case "orders":
 		return !strings.Contains(rest, "/")
 	case "operations", "floor": // floor: the name in bookmarks of earlier versions
-		return rest == "" || rest == "traces" || rest == "dead-letters"
+		return rest == "" || rest == "traces" || rest == "dead-letters" || rest == "tasks"
 	default:
 		return false
 	}

@@ -49,7 +49,7 @@ func TestPageAddresses(t *testing.T) {
 	h := handler(t)
 	for path, status := range map[string]int{
 		"/": 200, "/basket": 200, "/products/85123A": 200, "/orders": 200, "/orders/1": 200, "/wishlist": 200, "/warehouse": 200,
-		"/operations": 200, "/operations/traces": 200, "/operations/dead-letters": 200, "/operations/x": 404,
+		"/operations": 200, "/operations/traces": 200, "/operations/dead-letters": 200, "/operations/tasks": 200, "/operations/x": 404,
 		"/floor": 200, "/floor/traces": 200, "/floor/dead-letters": 200,
 		"/products": 404, "/orders/1/2": 404, "/floor/x": 404, "/basket/x": 404, "/nothing": 404,
 	} {

@@ -54,6 +54,9 @@ export const clock = (t) => intl(Intl.DateTimeFormat, { hour: "2-digit", minute:
 export const minute = (t) => intl(Intl.DateTimeFormat, { hour: "2-digit", minute: "2-digit" }).format(new Date(t));
 export const when = (t) => intl(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short" }).format(new Date(t));
 
+/** Formats a time with seconds; without them and with the date if that is not today's. */
+export const moment = (t, now = Date.now()) => (new Date(t).toDateString() === new Date(now).toDateString() ? clock(t) : when(t));
+
 /** Formats a duration in ms: 3.8 ms, 1.2 s, 4 min. */
 export function span(ms) {
   if (ms < 0) return `−${span(-ms)}`;
@@ -96,6 +99,8 @@ const sentences = {
   dead_letter_closed: "This dead letter was retried, discarded or overtaken in the meantime.",
   dead_letter_behind: "This event waits for an earlier one of its subject. Retry or discard that one first.",
   dead_letter_busy: "An attempt at this event is in progress. Try again in a moment.",
+  task_unknown: "The service no longer has this task.",
+  task_running: "This task is already running.",
   csv_malformed: "This is not a valid CSV file: its first line cannot be read.",
   delta_zero: "The change must not be 0.",
   external_id_reused: "This ID was already used with different content.",

@@ -34,6 +34,7 @@ const routes = [
   { pattern: "/operations", load: withStyle("staff.css", () => import("./pages/operations.js")), role: "staff", nav: "Operations" },
   { pattern: "/operations/traces", load: withStyle("staff.css", () => import("./pages/traces.js")), role: "staff", within: "/operations" },
   { pattern: "/operations/dead-letters", load: withStyle("staff.css", () => import("./pages/deadletters.js")), role: "staff", within: "/operations" },
+  { pattern: "/operations/tasks", load: withStyle("staff.css", () => import("./pages/tasks.js")), role: "staff", within: "/operations" },
 ];
 
 const audiences = { customer: "signed-in customers", warehouse: "warehouse employees", staff: "the shop’s staff" };

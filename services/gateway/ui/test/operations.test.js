@@ -6,6 +6,8 @@ import { parseDifference } from "../js/parts/audit.js";
 import { explainError } from "../js/parts/cause.js";
 import { changesOverdue } from "../js/parts/overdue.js";
 import { closedStates, followGroupText, followText, letterName, letterState, lettersText, orderText, waitingLongText, waitingText } from "../js/parts/letters.js";
+import { summaryText } from "../js/pages/tasks.js";
+import { byTrouble, hasEnded, lastText, needsAttention, nextText, resultText, scheduleText, taskBadge } from "../js/parts/tasks.js";
 import { byNeed } from "../js/pages/deadletters.js";
 import { detailText, statusText } from "../js/parts/topology.js";
 
@@ -75,4 +77,46 @@ test("the list of overdue orders follows orders that become overdue, and those t
   assert.ok(changesOverdue({ service: "sales", type: "sales.order_shipped", subject: "o1" }, ["o1"]));
   assert.ok(!changesOverdue({ service: "sales", type: "sales.order_shipped", subject: "o2" }, ["o1"]));
   assert.ok(!changesOverdue({ service: "inventory", type: "inventory.order_allocated", subject: "o1" }, ["o1"]));
+});
+
+const task = (t) => ({ name: "t", schedule: "every 1h", next: "2026-03-04T10:00:30Z", requested: null, running: false, owner: "", outcome: "succeeded", duration: 0.012, error: "", failures: 0, token: 4, trouble: "", ...t });
+
+test("schedules are said in words", () => {
+  for (const [schedule, want] of Object.entries({
+    "every 1h": "Every hour", "every 1m": "Every minute", "every 2s": "Every 2 seconds", "every 1h30m": "Every 1 hour 30 minutes",
+    "every 1h0m5s": "Every 1 hour 5 seconds", "every 1.5s": "Every 1.5 seconds", "every 500ms": "Every 500ms",
+    "daily at 03:30 Europe/Berlin": "Daily at 03:30 (Europe/Berlin)", "when the moon is full": "When the moon is full",
+  })) assert.equal(scheduleText(schedule), want);
+});
+
+test("tasks that fail or do not run come first and say why", () => {
+  const well = task({}), once = task({ failures: 1, outcome: "timed_out" }), late = task({ trouble: "task t is due" });
+  const often = task({ failures: 3, outcome: "failed", trouble: "task t did not succeed" });
+  assert.deepEqual([well, once, late, often].map(needsAttention), [false, true, true, true]);
+  assert.deepEqual([well, once, late, often].sort(byTrouble), [often, late, once, well]);
+  assert.equal(taskBadge(well), null);
+  assert.deepEqual(taskBadge(once), { kind: "bad", text: "Timed out" });
+  assert.deepEqual(taskBadge(often), { kind: "bad", text: "Failed, 3 runs in a row without success" });
+  assert.deepEqual(taskBadge(late), { kind: "warn", text: "Overdue" });
+  assert.equal(taskBadge({ ...late, running: true }).text, "Does not end");
+  assert.equal(taskBadge(task({ running: true })).text, "Running");
+  assert.equal(summaryText([well, well]), "2 tasks: all of them run as planned.");
+  assert.equal(summaryText([well, once, late]), "2 of 3 tasks need attention.");
+});
+
+test("a run that was asked for is followed to its end", () => {
+  assert.ok(!hasEnded(task({ token: 4 }), 4), "not started");
+  assert.ok(!hasEnded(task({ token: 5, running: true }), 4), "runs");
+  assert.ok(hasEnded(task({ token: 5 }), 4), "ended");
+  assert.ok(hasEnded(task({ token: 6, running: true }), 4), "ended, and the next one runs");
+  assert.equal(resultText(task({})), "The run succeeded after 12 ms.");
+  assert.equal(resultText(task({ outcome: "failed" })), "The run failed after 12 ms.");
+  assert.match(resultText(task({ outcome: "timed_out", duration: 600 })), /stopped after 10 min/);
+  const now = Date.parse("2026-03-04T10:00:00Z");
+  assert.equal(lastText(task({ last: null })), "Never");
+  assert.match(lastText(task({ last: "2026-03-04T09:59:30Z" }), now), /30.*, succeeded in 12 ms$/);
+  assert.match(lastText(task({ last: "2026-03-04T09:59:30Z", outcome: "timed_out" }), now), /, timed out after 12 ms$/);
+  assert.match(nextText(task({}), now), /30/);
+  assert.equal(nextText(task({}), now + 60_000), "Due now");
+  assert.equal(nextText(task({ requested: "2026-03-04T10:00:00Z" }), now), "As soon as possible");
 });

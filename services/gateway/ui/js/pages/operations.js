@@ -50,8 +50,9 @@ function Summary({ services }) {
   const ill = services.filter((s) => s.status !== "ready").map((s) => `${s.name} is ${s.status === "away" ? "unavailable" : "not ready"}`);
   const dead = services.filter((s) => s.dead_letters > 0).map((s) => s.name);
   const retrying = services.filter((s) => s.parked > 0 || s.behind > 0).map((s) => `${s.name} (${lettersText({ ...s, dead_letters: 0 })})`);
+  const failing = services.filter((s) => s.checks?.some((c) => c.name === "tasks" && c.state === "warning")).map((s) => s.name);
   return html`<p role="status">${ill.length ? `${ill.join(", ")}. The other services keep working. A service that returns catches up on the events it missed.` : "All services are ready."}
-    ${dead.length > 0 && html` <a href="/operations/dead-letters">Show the dead letters of ${list(dead)}</a>`}</p>
+    ${dead.length > 0 && html` <a href="/operations/dead-letters">Show the dead letters of ${list(dead)}</a>`}${failing.length > 0 && html` <a href="/operations/tasks">Show the failing tasks of ${list(failing)}</a>`}</p>
     ${retrying.length > 0 && html`<p class="hint">Failed events: ${list(retrying)}. <a href="/operations/dead-letters">Show these events</a></p>`}
     <${FailingChecks} services=${services} />`;
 }

@@ -2,11 +2,11 @@
 
 import { ask, get, withQuery } from "../api.js";
 import { Skeleton, ErrorBox, html, useEffect, useLoad, useRef, useState } from "../view.js";
-import { plural, sentence, when } from "../format.js";
+import { moment, plural, sentence, when } from "../format.js";
 import { Cause } from "./cause.js";
 import { subjectLabel, correlationURL } from "./events.js";
 import { DiscardDialog } from "./discard.js";
-import { followText, letterTitle, moment, waitingLongText } from "./letters.js";
+import { followText, letterTitle, waitingLongText } from "./letters.js";
 
 const isRepeatedFailure = (problem) => problem?.status === 422;
 

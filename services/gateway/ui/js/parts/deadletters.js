@@ -2,10 +2,10 @@
 
 import { get, withQuery } from "../api.js";
 import { Skeleton, ErrorBox, html, refocus, useLoad, useState } from "../view.js";
-import { number, plural } from "../format.js";
+import { moment, number, plural } from "../format.js";
 import { DeadLetter } from "./deadletter.js";
 import { Group } from "./deadlettergroup.js";
-import { moment, orderText } from "./letters.js";
+import { orderText } from "./letters.js";
 import { usePoll } from "./poll.js";
 
 const pageSize = 100;

@@ -1,6 +1,6 @@
 // Describes dead letters: what they are called, what becomes of them, and what waits for them.
 
-import { clock, number, plural, when } from "../format.js";
+import { moment, number, plural, when } from "../format.js";
 import { eventLabel, subjectLabel } from "./events.js";
 
 /** Maps the states of closed dead letters to their explanations. */
@@ -15,9 +15,6 @@ export const letterTitle = (type) => (type ? eventLabel(type) : "Not an event");
 
 /** Names one dead letter in a list. */
 export const letterName = (l) => (l.subject ? subjectLabel({ subject: l.subject, service: l.stream }) : `Dead letter ${number(l.id)}`);
-
-/** Formats a time: without its date if that is today's. */
-export const moment = (t, now = Date.now()) => (new Date(t).toDateString() === new Date(now).toDateString() ? clock(t) : when(t));
 
 const endings = { retried: "Processed", discarded: "Discarded", overtaken: "Closed" };
 
