@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -55,7 +56,9 @@ type Consumer struct {
 	stuck  stuck
 	narrow int // number of deliveries to try first, because a search among more was interrupted; 0 for all
 
-	due chan struct{} // wakes the retries
+	due     chan struct{} // wakes the retries
+	changes atomic.Int64  // number of retries that changed a letter
+	adopted time.Time     // the last search for letters that nobody would retry; only for RetryDue
 
 	mu     sync.Mutex
 	status Status

@@ -262,6 +262,10 @@ func TestProcessEndsDuringAnEffect(t *testing.T) {
 				if err := conn.Exec("UPDATE dead_letters SET next_at = first_at WHERE state = 'acting'").Error; err != nil {
 					t.Fatal(err)
 				}
+				c, err = consumer.NewEffects(cfg, g, j.act) // looks for ended claims when it begins
+				if err != nil {
+					t.Fatal(err)
+				}
 				exhaust(t, c)
 				same(t, "after the claim", states(t, conn), "A/1 open", "A/2 behind")
 				if err := deadletter.Discard(t.Context(), conn, letters(t, conn, deadletter.Open)[0].ID, "it was sent"); err != nil {

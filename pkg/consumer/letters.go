@@ -17,7 +17,7 @@ type letter struct {
 
 	index  int                 // of the delivery
 	behind bool                // waits for an earlier letter of its subject
-	after  deadletter.Sequence // the sequence that it joins; without a Head: a letter of the same batch
+	after  deadletter.Sequence // the sequence that it joins; empty: a letter of the same batch
 	cause  error
 }
 
@@ -86,9 +86,7 @@ func (c *Consumer) writeLetters(tx Tx, letters []letter, found *fetched) error {
 	if len(letters) == 0 {
 		return nil
 	}
-	if err := c.joinSequences(tx, letters); err != nil {
-		return err
-	}
+	c.boundSequences(letters)
 	rows := make([]deadletter.Letter, len(letters))
 	for i, l := range letters {
 		rows[i] = l.Letter
@@ -96,45 +94,20 @@ func (c *Consumer) writeLetters(tx Tx, letters []letter, found *fetched) error {
 	return deadletter.Put(tx, rows...)
 }
 
-// joinSequences decides the states of the letters that wait behind others. If the head of a
-// sequence was closed meanwhile, the first of them is due at once. Letters beyond
-// MaxSequence are discarded.
-func (c *Consumer) joinSequences(tx Tx, letters []letter) error {
-	var heads []int64
-	for _, l := range letters {
-		if l.behind && l.after.Head != 0 {
-			heads = append(heads, l.after.Head)
-		}
-	}
-	unclosed, err := deadletter.Lock(tx, heads)
-	if err != nil {
-		return err
-	}
-	locked := map[int64]bool{}
-	for _, id := range unclosed {
-		locked[id] = true
-	}
+// boundSequences discards the letters that are beyond MaxSequence.
+func (c *Consumer) boundSequences(letters []letter) {
 	length := map[string]int{}
 	for i := range letters {
 		l := &letters[i]
 		subject := deadletter.Key(l.Subject)
-		if _, known := length[subject]; !known && l.behind {
-			length[subject] = l.after.Length
-			if l.after.Head != 0 && !locked[l.after.Head] {
-				length[subject] = 0
-			}
-		}
-		switch {
-		case !l.behind:
-		case length[subject] >= c.cfg.MaxSequence:
+		length[subject] = max(length[subject], l.after.Length)
+		if l.behind && length[subject] >= c.cfg.MaxSequence {
 			l.State, l.ClosedAt = deadletter.Discarded, new(time.Now().UTC())
 			l.Reason = fmt.Sprintf("the sequence of the subject was full: %d events wait already", c.cfg.MaxSequence)
-		case length[subject] == 0 && l.after.Head != 0:
-			l.State, l.NextAt = deadletter.Parked, new(time.Now())
+			continue
 		}
 		length[subject]++
 	}
-	return nil
 }
 
 // setAside remembers the subjects of letters that were written, wakes the retries and logs.
@@ -201,8 +174,15 @@ const maxStuck = 10_000
 // need no query. Only the consumer that moves the position adds letters, so no subject is
 // missing; it may contain subjects whose letters were closed.
 type stuck struct {
-	subjects map[string]bool
+	subjects map[string]known
 	many     bool // more subjects than maxStuck: each batch is looked up
+}
+
+// known is the sequence of a subject as of a query.
+type known struct {
+	at       time.Time // zero: it was not looked up
+	changes  int64     // Consumer.changes before the query
+	sequence deadletter.Sequence
 }
 
 // load reads the subjects from the database.
@@ -211,9 +191,9 @@ func (s *stuck) load(ctx context.Context, c *Consumer) error {
 	if err != nil {
 		return err
 	}
-	*s = stuck{subjects: make(map[string]bool, len(found)), many: len(found) > maxStuck}
+	*s = stuck{subjects: make(map[string]known, len(found)), many: len(found) > maxStuck}
 	for _, subject := range found {
-		s.subjects[subject] = true
+		s.subjects[subject] = known{}
 	}
 	if len(found) > 0 {
 		c.wakeRetries()
@@ -221,20 +201,30 @@ func (s *stuck) load(ctx context.Context, c *Consumer) error {
 	return nil
 }
 
+// add records a letter of a subject.
 func (s *stuck) add(subject string) {
 	if subject == "" {
 		return
 	}
-	if len(s.subjects) >= maxStuck {
+	key := deadletter.Key(subject)
+	k, has := s.subjects[key]
+	if !has && len(s.subjects) >= maxStuck {
 		s.many = true
 		return
 	}
-	s.subjects[deadletter.Key(subject)] = true
+	if !k.at.IsZero() {
+		k.sequence.Length++
+		k.sequence.Waiting = true
+	}
+	s.subjects[key] = k
 }
 
 func (s *stuck) remove(subject string) { delete(s.subjects, deadletter.Key(subject)) }
 
-func (s *stuck) may(subject string) bool { return s.many || s.subjects[deadletter.Key(subject)] }
+func (s *stuck) may(subject string) bool {
+	_, has := s.subjects[deadletter.Key(subject)]
+	return s.many || has
+}
 
 // among returns the versions of the handled subjects that may have letters.
 func (s *stuck) among(found *fetched) map[string]int64 {
@@ -254,31 +244,50 @@ func (s *stuck) among(found *fetched) map[string]int64 {
 }
 
 // waits returns the sequences that events have to join: for a consumer in order those of all
-// unclosed letters, for a converging one those that are being retried.
+// unclosed letters, for a converging one those that are being retried. They are looked up
+// again after a retry, and every IdleCheck at most. A letter that joins a sequence while the
+// head is closed is adopted by the retries.
 func (s *stuck) waits(ctx context.Context, c *Consumer, all []received) (map[string]deadletter.Sequence, error) {
 	if len(s.subjects) == 0 && !s.many {
 		return nil, nil
 	}
+	if err := s.refresh(ctx, c, all); err != nil {
+		return nil, err
+	}
+	waits := map[string]deadletter.Sequence{}
+	for _, r := range all {
+		key := deadletter.Key(r.event.Subject)
+		if k, has := s.subjects[key]; has && (c.ordered() || k.sequence.Waiting) {
+			waits[key] = k.sequence
+		}
+	}
+	return waits, nil
+}
+
+// refresh looks up the sequences of events whose subject may have one, and forgets subjects
+// without one.
+func (s *stuck) refresh(ctx context.Context, c *Consumer, all []received) error {
+	now, changes := time.Now(), c.changes.Load()
 	asked := map[string]bool{}
 	var subjects []string
 	for _, r := range all {
-		if key := deadletter.Key(r.event.Subject); !asked[key] && s.may(key) {
+		key := deadletter.Key(r.event.Subject)
+		k, has := s.subjects[key]
+		if !asked[key] && (has || s.many) && (k.changes != changes || now.Sub(k.at) >= c.cfg.IdleCheck) {
 			asked[key] = true
 			subjects = append(subjects, key)
 		}
 	}
 	found, err := c.letters().Sequences(ctx, c.cfg.DB, subjects)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, subject := range subjects {
-		sequence, has := found[subject]
-		switch {
-		case !has:
+		if sequence, has := found[subject]; has {
+			s.subjects[subject] = known{at: now, changes: changes, sequence: sequence}
+		} else {
 			delete(s.subjects, subject)
-		case !c.ordered() && !sequence.Waiting:
-			delete(found, subject)
 		}
 	}
-	return found, nil
+	return nil
 }

@@ -81,7 +81,28 @@ func (c *Consumer) probe(ctx context.Context, batch []events.Event) (*fetched, e
 	for i, e := range batch {
 		all[i] = indexed{i, e}
 	}
-	return found, c.probeInto(ctx, all, found)
+	err := c.probeInto(ctx, all, found)
+	if err == nil && len(found.parts) > mergeAbove {
+		c.merge(ctx, all, found)
+	}
+	return found, err
+}
+
+// mergeAbove is the number of parts above which one more call-back for all of them costs less
+// than to apply each by itself.
+const mergeAbove = 3
+
+// merge replaces the parts by one, if one call-back succeeds for all of them.
+func (c *Consumer) merge(ctx context.Context, all []indexed, found *fetched) {
+	fit := make([]indexed, 0, len(all))
+	for _, e := range all {
+		if found.done[e.index] {
+			fit = append(fit, e)
+		}
+	}
+	if write, err := c.tryFetch(ctx, eventsOf(fit)); err == nil {
+		found.parts = []part{{eventsOf(fit), write}}
+	}
 }
 
 func (c *Consumer) probeInto(ctx context.Context, batch []indexed, found *fetched) error {

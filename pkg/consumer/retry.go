@@ -64,9 +64,10 @@ func (c *Consumer) runRetries(ctx context.Context) {
 
 // RetryDue retries letters that are due, at most 100, and returns their number. waiting
 // reports whether there are others that become due by themselves. Run calls it; tests may. It
-// is safe for concurrent use with RunOnce. It returns an error only if that is transient.
+// may run beside RunOnce and Retry, but not beside itself. It returns an error only if that is
+// transient.
 func (c *Consumer) RetryDue(ctx context.Context) (tried int, waiting bool, err error) {
-	if err := c.endClaims(ctx); err != nil {
+	if err := c.adopt(ctx); err != nil {
 		return 0, true, err
 	}
 	letters, err := c.letters().Due(ctx, c.cfg.DB, deadletter.Parked, retryBatch)
@@ -83,6 +84,24 @@ func (c *Consumer) RetryDue(ctx context.Context) (tried int, waiting bool, err e
 		err = c.retryTogether(ctx, letters)
 	}
 	return len(letters), true, err
+}
+
+// adoptEvery is the interval between two searches for letters that nobody would retry.
+const adoptEvery = 5 * time.Second
+
+// adopt makes letters due that nobody would retry otherwise.
+func (c *Consumer) adopt(ctx context.Context) error {
+	if !c.ordered() || time.Since(c.adopted) < adoptEvery {
+		return nil
+	}
+	if err := c.endClaims(ctx); err != nil {
+		return err
+	}
+	if err := c.letters().Adopt(ctx, c.cfg.DB); err != nil {
+		return err
+	}
+	c.adopted = time.Now()
+	return nil
 }
 
 // drainAll retries the sequences of letters that are due.
@@ -114,7 +133,7 @@ func (c *Consumer) retryOne(ctx context.Context, l deadletter.Letter) error {
 	err := c.retry(ctx, l)
 	switch {
 	case err == nil:
-		c.cfg.OnCommit()
+		c.retried()
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -124,6 +143,12 @@ func (c *Consumer) retryOne(ctx context.Context, l deadletter.Letter) error {
 		return errors.Join(err, deadletter.Postpone(c.cfg.DB.WithContext(ctx), time.Now().Add(c.cfg.RetryPause), l.ID))
 	}
 	return c.retryFailed(ctx, l, err)
+}
+
+// retried records that letters were closed by a retry.
+func (c *Consumer) retried() {
+	c.changes.Add(1)
+	c.cfg.OnCommit()
 }
 
 func isClosed(err error) bool {
@@ -141,6 +166,7 @@ func (c *Consumer) retryFailed(ctx context.Context, l deadletter.Letter, cause e
 		return err
 	}
 	if next == nil {
+		c.changes.Add(1)
 		attrs := []any{"letter", l.ID, "event", l.EventID, "type", l.Type, "subject", l.Subject, "attempts", l.Attempts + 1, "error", deadletter.Text(cause)}
 		c.cfg.Log.Error("event failed for the last time; its dead letter waits for a person", append(attrs, stackOf(cause)...)...)
 	}
@@ -171,7 +197,9 @@ func (c *Consumer) retryTogether(ctx context.Context, letters []deadletter.Lette
 	if err != nil {
 		return c.postponeAll(ctx, letters, err)
 	}
-	c.cfg.OnCommit()
+	if len(found.parts) > 0 {
+		c.retried()
+	}
 	for i, l := range letters {
 		if found.done[i] {
 			continue
@@ -237,7 +265,7 @@ func (c *Consumer) Retry(ctx context.Context, l deadletter.Letter) error {
 	}
 	err := c.retry(ctx, l)
 	if err == nil {
-		c.cfg.OnCommit()
+		c.retried()
 		c.wakeRetries()
 		return nil
 	}

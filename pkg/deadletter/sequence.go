@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 )
 
 // Of names a consumer: letters of others are not touched.
@@ -62,20 +61,6 @@ func (o Of) Sequences(ctx context.Context, db *gorm.DB, subjects []string) (map[
 	return found, nil
 }
 
-// Lock locks letters until tx ends and returns the IDs of those that are unclosed. A letter
-// that is closed concurrently is either not among them, or is closed after tx has ended.
-func Lock(tx *gorm.DB, ids []int64) (unclosed []int64, err error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	err = tx.Model(&Letter{}).Clauses(clause.Locking{Strength: clause.LockingStrengthShare}).
-		Where("id IN ? AND closed_at IS NULL", ids).Order("id").Pluck("id", &unclosed).Error
-	if err != nil {
-		return nil, fmt.Errorf("lock dead letters: %w", err)
-	}
-	return unclosed, nil
-}
-
 // Promote makes the next letter of a sequence due within tx, after letter l of it was closed.
 // It does nothing if l was not the head or had no successor behind it.
 func Promote(tx *gorm.DB, l Letter) error {
@@ -87,6 +72,19 @@ func Promote(tx *gorm.DB, l Letter) error {
 		Parked, now(), Behind, l.Subscriber, l.Stream, l.Subject).Error
 	if err != nil {
 		return fmt.Errorf("continue the sequence of dead letters: %w", err)
+	}
+	return nil
+}
+
+// Adopt makes letters due that wait behind a letter which was closed while they were written.
+func (o Of) Adopt(ctx context.Context, db *gorm.DB) error {
+	err := db.WithContext(ctx).Exec(`UPDATE dead_letters SET state = ?, next_at = ?
+		WHERE subscriber = ? AND stream = ? AND closed_at IS NULL AND state = ? AND NOT EXISTS (
+			SELECT 1 FROM dead_letters AS earlier WHERE earlier.subscriber = dead_letters.subscriber AND earlier.stream = dead_letters.stream
+			AND earlier.subject = dead_letters.subject AND earlier.closed_at IS NULL AND earlier.id < dead_letters.id)`,
+		Parked, now(), o.Subscriber, o.Stream, Behind).Error
+	if err != nil {
+		return fmt.Errorf("continue sequences of dead letters: %w", err)
 	}
 	return nil
 }

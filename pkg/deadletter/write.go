@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"quadrille/pkg/dbtx"
 )
@@ -19,81 +20,60 @@ const insertBatch = 200
 // already has an unclosed letter, because history is being read again, Put adds the attempts
 // to that letter and replaces its error; its state stays.
 func Put(tx *gorm.DB, letters ...Letter) error {
-	if len(letters) == 0 {
-		return nil
-	}
-	known, err := unclosed(tx, letters)
-	if err != nil {
-		return err
-	}
 	fresh := make([]Letter, 0, len(letters))
 	index := map[string]int{} // of fresh, by event: one batch may contain an event twice
 	for _, l := range letters {
 		l = l.clean()
-		key := eventKey(l)
-		if id := known[key]; id != 0 {
-			if err := again(tx, id, l); err != nil {
+		l.ID = 0
+		if l.EventID == "" {
+			if err := putAnonymous(tx, l); err != nil {
 				return err
 			}
 			continue
 		}
-		if i, twice := index[key]; twice {
+		if i, twice := index[l.EventID]; twice {
 			fresh[i].Attempts += l.Attempts
 			continue
 		}
-		index[key], l.ID = len(fresh), 0
+		index[l.EventID] = len(fresh)
 		fresh = append(fresh, l)
 	}
 	if len(fresh) == 0 {
 		return nil
 	}
-	if err := tx.CreateInBatches(&fresh, insertBatch).Error; err != nil {
+	if err := tx.Clauses(addAttempts()).CreateInBatches(&fresh, insertBatch).Error; err != nil {
 		return fmt.Errorf("write dead letters: %w", err)
 	}
 	return nil
 }
 
-// eventKey identifies the event of a letter: by its ID, or by its position if it has none.
-func eventKey(l Letter) string {
-	if l.EventID != "" {
-		return "id " + l.EventID
+// addAttempts adds a failure to the unclosed letter of the same event. An event that was not
+// tried changes nothing.
+func addAttempts() clause.OnConflict {
+	tried := func(column string) clause.Expr {
+		return gorm.Expr("CASE WHEN excluded.attempts > 0 THEN excluded." + column + " ELSE dead_letters." + column + " END")
 	}
-	return fmt.Sprint("at ", l.Position)
+	return clause.OnConflict{
+		Columns:     []clause.Column{{Name: "subscriber"}, {Name: "stream"}, {Name: "event_id"}},
+		TargetWhere: clause.Where{Exprs: []clause.Expression{gorm.Expr("closed_at IS NULL AND event_id <> ''")}},
+		DoUpdates: clause.Assignments(map[string]any{
+			"attempts": gorm.Expr("dead_letters.attempts + excluded.attempts"), "error": tried("error"), "cause": tried("cause"),
+			"last_at": tried("last_at"), "position": tried("position"),
+		}),
+	}
 }
 
-// unclosed returns the IDs of the unclosed letters that have an event of letters.
-func unclosed(tx *gorm.DB, letters []Letter) (map[string]int64, error) {
-	known := map[string]int64{}
-	for start := 0; start < len(letters); start += insertBatch {
-		part := letters[start:min(start+insertBatch, len(letters))]
-		ids, positions := make([]string, len(part)), make([]int64, len(part))
-		for i, l := range part {
-			ids[i], positions[i] = Key(l.EventID), l.Position
-		}
-		var found []Letter
-		err := tx.Select("id, event_id, position").Where("subscriber = ? AND stream = ? AND closed_at IS NULL", part[0].Subscriber, part[0].Stream).
-			Where("(event_id <> '' AND event_id IN ?) OR (event_id = '' AND position IN ?)", ids, positions).Find(&found).Error
-		if err != nil {
-			return nil, fmt.Errorf("find unclosed dead letters: %w", err)
-		}
-		for _, l := range found {
-			known[eventKey(l)] = l.ID
-		}
+// putAnonymous stores the letter of an event without an ID, which its position identifies.
+func putAnonymous(tx *gorm.DB, l Letter) error {
+	res := tx.Model(&Letter{}).Where("subscriber = ? AND stream = ? AND closed_at IS NULL AND event_id = '' AND position = ?",
+		l.Subscriber, l.Stream, l.Position).Updates(map[string]any{
+		"attempts": gorm.Expr("attempts + ?", l.Attempts), "error": l.Error, "cause": l.Cause, "last_at": l.LastAt,
+	})
+	if res.Error == nil && res.RowsAffected == 0 {
+		res = tx.Create(&l)
 	}
-	return known, nil
-}
-
-// again adds a failure to the unclosed letter of the same event. An event that was not tried
-// changes nothing.
-func again(tx *gorm.DB, id int64, l Letter) error {
-	if l.Attempts == 0 {
-		return nil
-	}
-	err := tx.Model(&Letter{}).Where("id = ?", id).Updates(map[string]any{
-		"attempts": gorm.Expr("attempts + ?", l.Attempts), "error": l.Error, "cause": l.Cause, "last_at": l.LastAt, "position": l.Position,
-	}).Error
-	if err != nil {
-		return fmt.Errorf("update dead letter: %w", err)
+	if res.Error != nil {
+		return fmt.Errorf("write dead letter: %w", res.Error)
 	}
 	return nil
 }
