@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp/kb"
+
 	"quadrille/internal/platform/app"
 	"quadrille/internal/platform/db"
 )
@@ -92,6 +94,41 @@ func (s *shop) addLetter(sku, why, state string, next time.Time, reason string) 
 	if err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// TestDeadLettersByKeyboard reaches a dead letter and an event that waits behind it without a
+// pointer. The focus returns to the control that opened a dialog.
+func TestDeadLettersByKeyboard(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	s.addLetter("VASE", "the owner did not answer", "open", time.Time{}, "")
+	s.addLetter("VASE", "", "behind", time.Time{}, "")
+	b := open(t, s.base(), "/")
+	b.signIn("stella")
+	b.visit("/operations/dead-letters")
+	b.sees("The owner did not answer")
+	b.tabTo("Show events")
+	b.keys(kb.Enter)
+	b.sees("1 event waits behind this one")
+	b.tabTo("VASE")
+	b.keys(kb.Enter)
+	b.sees("It follows when this one has been retried or discarded.")
+	b.tabTo("Discard event…")
+	b.keys(kb.Enter)
+	b.tabbed("Reason")
+	b.keys(kb.Escape)
+	b.tabbed("Discard event…")
+	b.keys(kb.Escape)
+	b.until(`!document.querySelector("dialog")`)
+	b.tabbed("VASE")
+	b.tabTo("1 event waits behind this one")
+	b.keys(kb.Enter)
+	b.tabTo("Stock changed, VASE")
+	b.keys(kb.Enter)
+	b.sees("It waits for an earlier event of its subject.")
+	b.keys(kb.Escape)
+	b.until(`!document.querySelector("dialog")`)
+	b.tabbed("Stock changed, VASE")
 }
 
 // TestAParkedLetterIsRetriedEarly checks that an event that the service retries by itself is

@@ -1,7 +1,7 @@
 // Lists the closed dead letters of all services: records of what was retried, discarded or overtaken.
 
 import { get, withQuery } from "../api.js";
-import { Empty, ErrorBox, Skeleton, html, refocus, useLoad, useState } from "../view.js";
+import { Empty, ErrorBox, Skeleton, html, refocus, useEffect, useLoad, useState } from "../view.js";
 import { list, number, plural } from "../format.js";
 import { DeadLetter } from "./deadletter.js";
 import { closedStates, letterName, letterState, letterTitle } from "./letters.js";
@@ -35,6 +35,7 @@ async function loadAll(services, state, signal) {
 
 function ServiceRecords({ name, state, first }) {
   const [page, setPage] = useState(first), [more, setMore] = useState({}), [shown, show] = useState(0);
+  useEffect(() => setPage(first), [first]); // after a reload
   const id = `closed-of-${name}`;
   const load = async () => {
     if (more.busy) return;

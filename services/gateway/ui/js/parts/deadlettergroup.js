@@ -10,6 +10,13 @@ import { followGroupText, letterName, letterState, letterTitle, outcomeText, wai
 const pageSize = 50;
 const counts = { open: (n) => plural(n, "dead letter"), parked: (n) => plural(n, "event"), acting: (n) => `${number(n)} in progress` };
 
+/** Explains letters without an error. */
+const untried = {
+  open: "The service left no error text.",
+  parked: "Not tried yet: an earlier event of the same subject is being retried.",
+  acting: "The first attempt is in progress.",
+};
+
 /** Renders a group of letters in a state. People retry and discard groups of open letters only. */
 export function Group({ at, state: kind, group: g, onResolved, onShow }) {
   const [open, setOpen] = useState(false), [discarding, discard] = useState(false), [state, setState] = useState({});
@@ -28,7 +35,7 @@ export function Group({ at, state: kind, group: g, onResolved, onShow }) {
   const busy = Boolean(state.busy);
   return html`<li class="dead-letter-group" ref=${row}><div class="grow">
       <h3>${letterTitle(g.type)} <span class="badge">${counts[kind](g.count)}</span>${g.behind > 0 && html` <span class="badge warn">${plural(g.behind, "event waits", "events wait")} behind ${g.count === 1 ? "it" : "them"}</span>`}</h3>
-      <${Cause} text=${g.cause} /></div>
+      ${g.cause ? html`<${Cause} text=${g.cause} />` : html`<p class="tight">${untried[kind]}</p>`}</div>
     <div class="row">
       <button type="button" class="small" aria-expanded=${open} onClick=${() => setOpen(!open)}>${open ? "Hide events" : "Show events"}</button>
       ${kind === "open" && html`<button type="button" class="small primary" aria-disabled=${busy} onClick=${() => all("retry")}>${state.busy === "retry" ? "Retrying…" : "Retry all"}</button>
@@ -54,10 +61,10 @@ async function applyToAll(path, body) {
 
 function Members({ at, state, group: g, onShow }) {
   const load = useLoad((signal) => get(withQuery(at, { state, type: g.type, error: g.cause, limit: pageSize }), signal), [at, state, g]);
-  const items = load.data?.items;
+  const items = load.data?.items.filter((l) => g.cause || !l.error); // the API cannot select letters without an error
   return html`<div class="full-width"><${ErrorBox} problem=${load.problem} what="The events cannot be loaded." retry=${load.reload} />
     ${!items ? !load.problem && html`<${Skeleton} lines=${2} />` : html`<ul class="members">${items.map((l) => html`<${Member} key=${l.id} at=${at} letter=${l} onShow=${onShow} />`)}</ul>`}
-    ${items && load.data.total > items.length && html`<p class="hint">Showing the first ${number(items.length)} of ${number(load.data.total)}.</p>`}
+    ${items && g.count > items.length && html`<p class="hint">Showing the first ${number(items.length)} of ${number(g.count)}.</p>`}
   </div>`;
 }
 
