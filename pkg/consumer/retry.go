@@ -89,9 +89,10 @@ func (c *Consumer) RetryDue(ctx context.Context) (tried int, waiting bool, err e
 // adoptEvery is the interval between two searches for letters that nobody would retry.
 const adoptEvery = 5 * time.Second
 
-// adopt makes letters due that nobody would retry otherwise.
+// adopt makes letters due that nobody would retry otherwise: a converging consumer may have
+// been in order in an earlier version of its service.
 func (c *Consumer) adopt(ctx context.Context) error {
-	if !c.ordered() || time.Since(c.adopted) < adoptEvery {
+	if time.Since(c.adopted) < adoptEvery {
 		return nil
 	}
 	if err := c.endClaims(ctx); err != nil {
