@@ -154,7 +154,7 @@ func TestServesOwnOperationsEndpoints(t *testing.T) {
 			fmt.Fprint(w, "{}")
 		})
 		d := opened(t, overHTTP, Config{InternalToken: inner}, map[string]http.Handler{app.Gateway: own})
-		for _, ask := range [][2]string{{"GET", "/subscriptions"}, {"GET", "/dead-letters?limit=2"}, {"POST", "/dead-letters/7/retry"}, {"POST", "/subscriptions/sales/replay"}} {
+		for _, ask := range [][2]string{{"GET", "/subscriptions"}, {"GET", "/dead-letters?limit=2"}, {"POST", "/dead-letters/7/retry"}, {"POST", "/subscriptions/sales/replay"}, {"GET", "/tasks"}, {"POST", "/tasks/prune_audits/run"}} {
 			a := d.ask(ask[0], prefix+"/ops/services/gateway"+ask[1], "", append(as("staff"), "Origin", "https://shop.example", "Sec-Fetch-Site", "same-origin")...)
 			asked := seen.take()
 			if a.status != http.StatusOK || len(asked) != 1 || asked[0].method != ask[0] || asked[0].uri != ask[1] {
