@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"time"
 
@@ -30,6 +31,7 @@ var (
 		"crash sales between commit and publish", "crash inventory between publish and mark", "crash inventory between apply and commit",
 		"kill -9 RabbitMQ", "kill -9 PostgreSQL", "disk alarm of RabbitMQ", "cut RabbitMQ off",
 		"reset in the middle of a confirm", "half-open to PostgreSQL", "SIGSTOP inventory, another takes over, SIGCONT",
+		"kill -9 sales during its tasks", "SIGSTOP sales during its tasks, SIGCONT", "poison in every stream, kill -9 inventory",
 	}
 )
 
@@ -60,7 +62,7 @@ func faults(l durations) []kind {
 	add("disk alarm of RabbitMQ", func(s *shop) { s.check(s.rabbit.DiskAlarm(true), s.rabbit.DiskAlarm(false)) })
 	add("restart PostgreSQL", func(s *shop) { s.check(s.postgres.Stop(), s.postgres.Start()) })
 	add("kill -9 PostgreSQL", func(s *shop) { s.check(s.postgres.Kill(), s.postgres.Start()) })
-	return append(all, networkFaults(l)...)
+	return slices.Concat(all, networkFaults(l), workFaults(l))
 }
 
 func networkFaults(l durations) []kind {
