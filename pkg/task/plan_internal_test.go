@@ -154,6 +154,46 @@ func TestDailyFiresDespiteRestarts(t *testing.T) {
 	}
 }
 
+// A task whose time does not exist, or exists twice, at a change of the clocks runs once on each
+// day, also with restarts every hour.
+func TestDailyRunsOncePerDayAcrossChangesOfClocks(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		zone, at string
+		day      time.Time // of the change
+	}{
+		{"Europe/Berlin", "02:30", time.Date(2026, 3, 29, 0, 0, 0, 0, time.UTC)},
+		{"Europe/Berlin", "02:30", time.Date(2026, 10, 25, 0, 0, 0, 0, time.UTC)},
+		{"America/New_York", "02:30", time.Date(2026, 3, 8, 0, 0, 0, 0, time.UTC)},
+		{"America/New_York", "01:30", time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		zone, err := time.LoadLocation(c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Daily(c.at, zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, missed := range []Missed{Skip, Once} {
+			w := newWorld(s, missed, c.day.AddDate(0, 0, -1))
+			for w.at.Before(c.day.AddDate(0, 0, 3)) {
+				w.pass(time.Hour)
+				w.restart(5 * time.Second)
+			}
+			days := map[string]int{}
+			for _, at := range w.runs {
+				days[at.In(zone).Format(time.DateOnly)]++
+			}
+			for day := range 4 {
+				if date := c.day.AddDate(0, 0, day-1).Format(time.DateOnly); days[date] != 1 {
+					t.Errorf("%s in %s ran %d times on %s", c.at, c.zone, days[date], date)
+				}
+			}
+		}
+	}
+}
+
 // What was missed while no instance ran is made up once, or not at all.
 func TestMissedRuns(t *testing.T) {
 	t.Parallel()

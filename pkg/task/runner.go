@@ -48,6 +48,7 @@ type Runner struct {
 	active map[string]bool             // tasks whose function has not returned
 	counts map[string]map[string]int64 // ended runs by task and outcome
 	latest snapshot
+	failed error // of the last poll; nil if it succeeded
 }
 
 // New returns a Runner; Run starts it.
@@ -86,12 +87,13 @@ func (r *Runner) Run(ctx context.Context) error {
 	failing := false
 	for ctx.Err() == nil {
 		err := r.poll(ctx)
+		r.note(err)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil && !failing:
-			r.cfg.Log.Warn("cannot read the tasks; trying again", "error", err)
+			r.cfg.Log.Warn("cannot read or change the tasks; trying again", "error", err)
 		case err == nil && failing:
-			r.cfg.Log.Info("tasks can be read again")
+			r.cfg.Log.Info("tasks can be read and changed again")
 		}
 		failing = err != nil
 		pause(ctx, r.cfg.Poll, r.wake)
@@ -163,21 +165,20 @@ func (r *Runner) poll(ctx context.Context) error {
 	}
 	tick := time.Now()
 	r.keep(snapshot{rows: rows, now: now, at: tick})
+	var errs []error
 	for _, t := range r.tasks {
 		row, found := rows[t.Name]
 		if !found {
 			r.ready = false // somebody deleted the row
 			continue
 		}
-		known := r.note(row, tick)
+		known := r.see(row, tick)
 		if r.isActive(t.Name) {
 			continue
 		}
-		if err := r.act(ctx, t, row, known, now, tick); err != nil {
-			return err
-		}
+		errs = append(errs, r.act(ctx, t, row, known, now, tick))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // prepare inserts missing rows. Only one process opens an SQLite file, so there it also ends
@@ -205,8 +206,8 @@ func (r *Runner) prepare(ctx context.Context) error {
 	return nil
 }
 
-// note records that this poll has found a row, and returns what was known before.
-func (r *Runner) note(row Row, tick time.Time) seen {
+// see records that this poll has found a row, and returns what was known before.
+func (r *Runner) see(row Row, tick time.Time) seen {
 	known, found := r.known[row.Name]
 	if !found || known.beat != row.Beat {
 		known = seen{beat: row.Beat, since: tick}

@@ -54,9 +54,16 @@ const TroubleAfter = 3
 // reports it.
 const overdueAfter = 2 * time.Minute
 
-// Trouble returns an error for the first task that has not succeeded in its last runs, that no
-// instance starts although it is due, or that does not end. It makes no query.
+// Trouble returns an error if the last poll of Run failed. Otherwise it returns one for the first
+// task that has not succeeded in its last runs, that no instance starts although it is due, or
+// that does not end. It makes no query.
 func (r *Runner) Trouble() error {
+	r.mu.Lock()
+	failed := r.failed
+	r.mu.Unlock()
+	if failed != nil {
+		return fmt.Errorf("tasks are not started: %w", failed)
+	}
 	troubles := r.Troubles()
 	for _, t := range r.tasks {
 		if err := troubles[t.Name]; err != nil {
@@ -66,7 +73,7 @@ func (r *Runner) Trouble() error {
 	return nil
 }
 
-// Troubles returns the errors of all tasks for which Trouble would return one, by name.
+// Troubles returns the error of each task that needs a person's attention, by name.
 func (r *Runner) Troubles() map[string]error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,6 +102,13 @@ func (t Task) trouble(row Row, now time.Time) error {
 	default:
 		return nil
 	}
+}
+
+// note records whether a poll of Run succeeded.
+func (r *Runner) note(failed error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = failed
 }
 
 func (r *Runner) keep(s snapshot) {

@@ -338,6 +338,22 @@ func TestTrouble(t *testing.T) {
 	})
 }
 
+// A task whose row cannot be written does not hold up the others, and Trouble reports it.
+func TestTroubleWithOneRow(t *testing.T) {
+	t.Parallel()
+	conn := dbtest.Postgres(t, "task", dbtest.NoTables())
+	var runs atomic.Int64
+	first, second := often(func(context.Context, *task.Run) error { return nil }), often(func(context.Context, *task.Run) error { runs.Add(1); return nil })
+	first.Name, second.Name = "first", "second"
+	execute(t, conn, "ALTER TABLE tasks ADD CONSTRAINT broken CHECK (name <> 'first' OR token = 0)")
+	r := newRunner(t, config(conn, "one", first, second))
+	begin(t, r)
+	waitFor(t, "the second task runs", func() bool { return runs.Load() > 2 })
+	waitFor(t, "trouble with the first is reported", func() bool { err := r.Trouble(); return err != nil && strings.Contains(err.Error(), "broken") })
+	execute(t, conn, "ALTER TABLE tasks DROP CONSTRAINT broken")
+	waitFor(t, "all is well", func() bool { return r.Trouble() == nil && rowOf(t, conn, "first").Runs > 0 })
+}
+
 func TestNewRefusesIncompleteTasks(t *testing.T) {
 	t.Parallel()
 	conn := dbtest.SQLite(t, "task", dbtest.NoTables())

@@ -27,7 +27,8 @@ func (c Config) checkTimes() error {
 
 // checkZone returns an error if TASKS_TZ does not name a time zone.
 func (c Config) checkZone() error {
-	if _, err := time.LoadLocation(c.TasksZone); err != nil {
+	// Local is another zone on each machine.
+	if _, err := time.LoadLocation(c.TasksZone); err != nil || c.TasksZone == "Local" {
 		return fmt.Errorf("TASKS_TZ %q is not a time zone; give a name such as Europe/Berlin, or UTC", c.TasksZone)
 	}
 	return nil
