@@ -61,12 +61,27 @@ func (c *Consumer) actOne(ctx context.Context, one []bus.Delivery, r received) e
 	switch {
 	case err == nil:
 		c.cfg.Hook(PointActed)
-		return c.commit(ctx, c.after(one), func(Tx) error { return nil })
+		return c.commitEffect(ctx, c.after(one))
 	case ctx.Err() != nil || Transient(err):
 		return err
 	default:
 		return c.commitLetters(ctx, one, []letter{c.failed(r, err)})
 	}
+}
+
+// commitEffect moves the position past an event whose effect was made. If the position was
+// reset meanwhile, it records the effect, so that the replay does not repeat it.
+func (c *Consumer) commitEffect(ctx context.Context, to checkpoint) error {
+	from := c.at
+	err := c.commit(ctx, to, func(Tx) error { return nil })
+	if !errors.Is(err, errFenced) {
+		return err
+	}
+	// Another instance, or a resynchronisation, would have changed more than a reset does.
+	recorded := c.cfg.DB.WithContext(ctx).Exec(`UPDATE positions SET seen_offset = ?, recent = ?
+		WHERE subscriber = ? AND stream = ? AND seen_offset = ? AND recent = ? AND resume = ?`,
+		to.seen, to.recent, c.cfg.Subscriber, c.cfg.Stream, from.seen, from.recent, from.resume).Error
+	return errors.Join(err, recorded)
 }
 
 // actAtMostOnce commits the position with a claimed letter before the effect, and deletes the

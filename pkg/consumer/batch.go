@@ -15,60 +15,62 @@ import (
 	"quadrille/pkg/events"
 )
 
-// process handles deliveries: first those that took effect before and are read again, then
-// the new ones, so that no batch contains both.
+// process handles deliveries. Events that took effect before share no batch with new ones.
 func (c *Consumer) process(ctx context.Context, deliveries []bus.Delivery) error {
-	before, resumed := c.tookEffect(deliveries)
-	if before > 0 {
-		past := deliveries[:before]
-		to := c.after(past)
-		if resumed {
-			to.resume = resume{}
-			to.seen = to.at.Offset
+	if c.ordered() {
+		return c.processNew(ctx, deliveries)
+	}
+	fresh := slices.IndexFunc(deliveries, func(d bus.Delivery) bool { return d.Offset > c.at.seen })
+	if fresh < 0 {
+		fresh = len(deliveries)
+	}
+	if err := c.bisect(withReplay(ctx), deliveries[:fresh]); err != nil {
+		return err
+	}
+	return c.bisect(ctx, deliveries[fresh:])
+}
+
+// processNew handles the new events among deliveries in order, and moves the position past
+// those that took effect before.
+func (c *Consumer) processNew(ctx context.Context, deliveries []bus.Delivery) error {
+	for len(deliveries) > 0 {
+		n, before, rest := c.leading(deliveries)
+		var err error
+		switch some := deliveries[:n]; {
+		case before:
+			to := c.after(some)
+			to.recent, to.resume = c.at.recent, rest.encode()
+			err = c.commit(ctx, to, func(Tx) error { return nil })
+		case c.kind == Effects:
+			c.at.resume = rest.encode() // written by the next commit
+			err = c.actAll(ctx, some)
+		default:
+			c.at.resume = rest.encode()
+			err = c.bisect(ctx, some)
 		}
-		if err := c.processPast(ctx, past, to); err != nil {
+		if err != nil {
 			return err
 		}
+		deliveries = deliveries[n:]
 	}
-	if c.kind == Effects {
-		return c.actAll(ctx, deliveries[before:])
-	}
-	return c.bisect(ctx, deliveries[before:])
+	return nil
 }
 
-// processPast handles events that took effect before: a converging consumer again, others
-// only move their position.
-func (c *Consumer) processPast(ctx context.Context, past []bus.Delivery, to checkpoint) error {
-	if c.ordered() {
-		return c.commit(ctx, to, func(Tx) error { return nil })
-	}
-	return c.bisect(withReplay(ctx), past)
-}
-
-// tookEffect returns the number of leading deliveries that took effect before. resumed
-// reports that the mark of an earlier history lies after the last of them.
-func (c *Consumer) tookEffect(deliveries []bus.Delivery) (n int, resumed bool) {
-	mark := c.at.resume
+// leading returns the number of first deliveries that all took effect before, or are all new,
+// and the mark after them.
+func (c *Consumer) leading(deliveries []bus.Delivery) (n int, before bool, rest *mark) {
+	rest = decodeMark(c.at.resume)
 	for i, d := range deliveries {
-		switch {
-		case mark.id == "" && d.Offset > c.at.seen:
-			return i, false
-		case mark.id != "" && d.ID == mark.id:
-			return i + 1, true
-		case mark.id != "" && younger(d, mark.after):
-			if i == 0 {
-				c.at.resume = resume{} // the next commit removes the mark
-			}
-			return i, i > 0
+		took, next := d.Offset <= c.at.seen, rest
+		if !took && rest != nil {
+			took, next = rest.tookEffect(d)
 		}
+		if i > 0 && took != before {
+			return i, before, rest
+		}
+		before, rest = took, next
 	}
-	return len(deliveries), false
-}
-
-// younger reports whether an event happened after a time in microseconds since 1970.
-func younger(d bus.Delivery, micros int64) bool {
-	e, err := events.Decode(d.Body)
-	return err == nil && e.Time.UnixMicro() > micros
+	return len(deliveries), before, rest
 }
 
 // bisect handles deliveries as one batch. If Apply fails for a reason of an event, it
@@ -158,9 +160,10 @@ func (c *Consumer) after(deliveries []bus.Delivery) checkpoint {
 	to := c.at
 	if last := deliveries[len(deliveries)-1]; last.Offset != bus.BeforeFirst {
 		to.at = bus.Position{Offset: last.Offset, ID: last.ID}
-		if to.resume.id == "" {
-			to.seen = max(to.seen, last.Offset)
-		}
+		to.seen = max(to.seen, last.Offset)
+	}
+	if c.ordered() {
+		to.recent = recentAfter(to.recent, deliveries)
 	}
 	return to
 }

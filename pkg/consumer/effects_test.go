@@ -87,8 +87,8 @@ func TestEffectsOfThePastOnDemand(t *testing.T) {
 	})
 }
 
-// rebuild replaces the history by one that holds the same events.
-func rebuild(t *testing.T, log bus.Bus, keepFrom int, more ...string) {
+// history returns the messages of the log.
+func history(t *testing.T, log bus.Bus) (all []bus.Message) {
 	t.Helper()
 	end, err := log.End(t.Context(), "inventory")
 	if err != nil {
@@ -98,7 +98,6 @@ func rebuild(t *testing.T, log bus.Bus, keepFrom int, more ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []bus.Message
 	for last := int64(-1); last < end.Offset; {
 		some, err := s.Next(t.Context(), 100)
 		if err != nil {
@@ -112,12 +111,24 @@ func rebuild(t *testing.T, log bus.Bus, keepFrom int, more ...string) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return all
+}
+
+// replace begins the history anew.
+func replace(t *testing.T, log bus.Bus, all []bus.Message) {
+	t.Helper()
 	if err := log.Drop(t.Context(), "inventory"); err != nil {
 		t.Fatal(err)
 	}
-	if err := log.Publish(t.Context(), "inventory", all[keepFrom:]); err != nil {
+	if err := log.Publish(t.Context(), "inventory", all); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// rebuild replaces the history by one that has the same events from keepFrom on, and more.
+func rebuild(t *testing.T, log bus.Bus, keepFrom int, more ...string) {
+	t.Helper()
+	replace(t, log, history(t, log)[keepFrom:])
 	publish(t, log, more...)
 }
 
@@ -151,6 +162,34 @@ func TestRebuiltHistoryRepeatsNoEffect(t *testing.T) {
 		rebuild(t, log, 1, "A/4") // once more, shorter
 		run(t, c)
 		same(t, "rebuilt again", madeBy(t, conn, j), "A/1", "B/1", "A/2", "B/2", "A/3", "A/4")
+	})
+}
+
+// The outbox publishes a lost history in the order of its rows. That differs from the first
+// order where transactions overlapped.
+func TestRebuiltHistoryInAnotherOrder(t *testing.T) {
+	onEachOrdered(t, false, func(t *testing.T, conn *gorm.DB, log bus.Bus, j *journal, start func() (*consumer.Consumer, error)) {
+		publish(t, log, "Z/1", "Z/2") // before the first start
+		c, err := start()
+		step(t, c, err)
+		publish(t, log, "A/1", "B/1", "C/1", "A/2")
+		step(t, c, nil)
+		all := history(t, log) // Z/1 Z/2 A/1 B/1 C/1 A/2
+		late, body := events.SkuProcessed("D", 1), []byte(nil)
+		late.Time = late.Time.Add(-time.Second)
+		if body, err = late.Encode(); err != nil {
+			t.Fatal(err)
+		}
+		unread := bus.Message{ID: late.ID, Type: late.Type, Body: body}
+		replace(t, log, []bus.Message{all[0], all[1], all[5], unread, all[3], all[2], all[4]})
+		run(t, c)
+		same(t, "effects", madeBy(t, conn, j), "A/1", "B/1", "C/1", "A/2", "D/1")
+		if err := consumer.Reset(t.Context(), conn, "tally", "inventory", 0); err != nil {
+			t.Fatal(err)
+		}
+		publish(t, log, "A/3")
+		run(t, c)
+		same(t, "a replay after it", madeBy(t, conn, j), "A/1", "B/1", "C/1", "A/2", "D/1", "A/3")
 	})
 }
 

@@ -22,31 +22,25 @@ var (
 
 // positionRow is a row of the table positions in the consumer's database.
 type positionRow struct {
-	Subscriber  string `gorm:"primaryKey"`
-	Stream      string `gorm:"primaryKey"`
-	LastOffset  int64
-	LastID      string
-	SeenOffset  int64  // the highest offset in this history that took effect
-	ResumeID    string // see resume
-	ResumeAfter int64
-	UpdatedAt   time.Time
+	Subscriber string `gorm:"primaryKey"`
+	Stream     string `gorm:"primaryKey"`
+	LastOffset int64
+	LastID     string
+	SeenOffset int64  // the highest offset in this history that was handled
+	Recent     string // see recent.go, like Resume
+	Resume     string
+	UpdatedAt  time.Time
 }
 
 // TableName implements gorm's Tabler.
 func (positionRow) TableName() string { return "positions" }
 
-// checkpoint is a position, and what took effect before in this history.
+// checkpoint is a position, and what took effect before.
 type checkpoint struct {
 	at     bus.Position
-	seen   int64 // the highest offset that took effect
-	resume resume
-}
-
-// resume marks the end of the events in a replaced history that took effect before, when the
-// consumer read the earlier history. A consumer of effects handles no event up to the mark.
-type resume struct {
-	id    string // the last event handled in the earlier history; empty if there is no mark
-	after int64  // microseconds since 1970; every event that is younger did not take effect before
+	seen   int64  // the highest offset in this history that was handled
+	recent string // only of a consumer in order, like resume
+	resume string
 }
 
 // load reads the position. If there is none, load creates it before the first event. For a
@@ -60,7 +54,7 @@ func (c *Consumer) load(ctx context.Context) (checkpoint, error) {
 	if err != nil {
 		return checkpoint{}, err
 	}
-	p := checkpoint{seen: row.SeenOffset, resume: resume{id: row.ResumeID, after: row.ResumeAfter}}
+	p := checkpoint{seen: row.SeenOffset, recent: row.Recent, resume: row.Resume}
 	if row.LastID != "" {
 		p.at = bus.Position{Offset: row.LastOffset, ID: row.LastID}
 	}
@@ -78,7 +72,7 @@ func (c *Consumer) readPosition(ctx context.Context) (row positionRow, err error
 func (c *Consumer) createPosition(ctx context.Context) (positionRow, error) {
 	row := positionRow{
 		Subscriber: c.cfg.Subscriber, Stream: c.cfg.Stream,
-		LastOffset: bus.BeforeFirst, SeenOffset: bus.BeforeFirst, UpdatedAt: time.Now().UTC(),
+		LastOffset: bus.BeforeFirst, SeenOffset: bus.BeforeFirst, Recent: "[]", UpdatedAt: time.Now().UTC(),
 	}
 	if c.ordered() && !c.cfg.FromStart {
 		end, err := c.cfg.Bus.End(ctx, c.cfg.Stream)
@@ -96,28 +90,28 @@ func (c *Consumer) createPosition(ctx context.Context) (positionRow, error) {
 // movePosition moves the position within tx. The old position is the fencing token:
 // movePosition returns errFenced if the row holds another one.
 func (c *Consumer) movePosition(tx *gorm.DB, from, to checkpoint) error {
-	res := tx.Exec(`UPDATE positions SET last_offset = ?, last_id = ?, updated_at = ?, resume_id = ?, resume_after = ?,
+	res := tx.Exec(`UPDATE positions SET last_offset = ?, last_id = ?, updated_at = ?, recent = ?, resume = ?,
 		seen_offset = CASE WHEN seen_offset < ? THEN ? ELSE seen_offset END
 		WHERE subscriber = ? AND stream = ? AND last_offset = ? AND last_id = ?`,
-		to.at.LastOffset(), to.at.ID, time.Now().UTC(), to.resume.id, to.resume.after, to.seen, to.seen,
+		to.at.LastOffset(), to.at.ID, time.Now().UTC(), to.recent, to.resume, to.seen, to.seen,
 		c.cfg.Subscriber, c.cfg.Stream, from.at.LastOffset(), from.at.ID)
 	return fenced(res)
 }
 
 // forgetPosition moves the position before the first event of a new history, in which
-// nothing has been seen yet.
+// nothing has been seen yet. It marks what took effect in the earlier one.
 func (c *Consumer) forgetPosition(tx *gorm.DB, from checkpoint) error {
-	mark := from.resume
-	if c.ordered() && mark.id == "" {
+	resume := from.resume
+	if c.ordered() && resume == "" {
 		var row positionRow
 		if err := tx.First(&row, "subscriber = ? AND stream = ?", c.cfg.Subscriber, c.cfg.Stream).Error; err != nil {
 			return fmt.Errorf("read position: %w", err)
 		}
-		mark = resume{id: from.at.ID, after: row.UpdatedAt.Add(maxClockSkew).UnixMicro()}
+		resume = newMark(from.recent, row.UpdatedAt).encode()
 	}
-	res := tx.Exec(`UPDATE positions SET last_offset = ?, last_id = '', seen_offset = ?, updated_at = ?, resume_id = ?, resume_after = ?
+	res := tx.Exec(`UPDATE positions SET last_offset = ?, last_id = '', seen_offset = ?, updated_at = ?, resume = ?
 		WHERE subscriber = ? AND stream = ? AND last_offset = ? AND last_id = ?`,
-		bus.BeforeFirst, bus.BeforeFirst, time.Now().UTC(), mark.id, mark.after,
+		bus.BeforeFirst, bus.BeforeFirst, time.Now().UTC(), resume,
 		c.cfg.Subscriber, c.cfg.Stream, from.at.LastOffset(), from.at.ID)
 	return fenced(res)
 }

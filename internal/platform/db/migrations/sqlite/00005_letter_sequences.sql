@@ -38,7 +38,7 @@ CREATE INDEX dead_letters_by_subject ON dead_letters (subscriber, stream, subjec
 CREATE INDEX dead_letters_due ON dead_letters (next_at) WHERE closed_at IS NULL AND next_at IS NOT NULL;
 CREATE INDEX dead_letters_closed ON dead_letters (closed_at) WHERE closed_at IS NOT NULL;
 
--- Until a consumer of effects meets resume_id, the last event that it handled in an earlier
--- history, or an event that is younger than resume_after, it handles no event of a new one.
-ALTER TABLE positions ADD COLUMN resume_id text NOT NULL DEFAULT '';
-ALTER TABLE positions ADD COLUMN resume_after integer NOT NULL DEFAULT 0; -- microseconds since 1970
+-- recent has the IDs of the last events that took effect, a JSON array. resume is the mark up
+-- to which a consumer of effects skips events of a new history, a JSON object; empty for none.
+ALTER TABLE positions ADD COLUMN recent text NOT NULL DEFAULT '[]';
+ALTER TABLE positions ADD COLUMN resume text NOT NULL DEFAULT '';
