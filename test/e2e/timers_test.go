@@ -4,8 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,6 +153,84 @@ func TestKilledSalesTimesOutOrdersOnce(t *testing.T) {
 	}
 }
 
+// Two instances of sales run while thousands of orders time out, and the one that fires is
+// killed in the middle. The other one goes on, and each order times out once. TIMEOUT_ORDERS sets
+// the number of orders, for measurements.
+func TestManyOrdersTimeOutOnceThoughAnInstanceIsKilled(t *testing.T) {
+	t.Parallel()
+	orders, _ := strconv.ParseInt(os.Getenv("TIMEOUT_ORDERS"), 10, 64)
+	orders = max(orders, 3000)
+	s := serveSeparately(t, "ORDER_TIMEOUT=1h")
+	offer(t, s.Shop, "A", "2.55")
+	receive(t, s.Shop, "r1", "A", 10)
+	shows(t, s.Shop, "A", 10)
+	s.processes["inventory"].Kill()
+	s.placeMany(t, orders)
+	twin := binary.New(t, s.Env[3:]...) // without path, data folder and port
+	twin.Env = append(twin.Env, "CATALOG_URL="+s.machine.URL("catalog"), "INVENTORY_URL="+s.machine.URL("inventory"))
+	second := twin.Start(nil, "serve", "sales")
+	harness.Eventually(t, func(ctx context.Context) error { return twin.Ready(ctx, "sales") })
+
+	began := time.Now()
+	sqlRun(t, s.cfg, "sales", "UPDATE timers SET due_at = clock_timestamp()")
+	const left = "SELECT COUNT(*) FROM timers"
+	await(t, "the first order times out", func() bool { return sqlValue[int64](t, s.cfg, "sales", left) < orders })
+	var victim *binary.Process
+	owner := sqlValue[string](t, s.cfg, "sales", "SELECT owner FROM tasks WHERE name = 'timers'")
+	for _, p := range []*binary.Process{s.processes["sales"], second} {
+		if strings.Contains(owner, fmt.Sprintf("/%d/", p.Process.Pid)) {
+			victim = p
+		}
+	}
+	if victim == nil {
+		t.Fatalf("no instance fires: the owner is %q", owner)
+	}
+	victim.Kill()
+	at := sqlValue[int64](t, s.cfg, "sales", left)
+	t.Logf("killed the instance that fired, %s after the timers were due, with %d of %d left", time.Since(began).Round(time.Millisecond), at, orders)
+	await(t, "all orders time out", func() bool { return sqlValue[int64](t, s.cfg, "sales", left) == 0 })
+	t.Logf("all orders timed out after %s", time.Since(began).Round(time.Millisecond))
+	const events = " FROM outbox WHERE type = 'sales.order_cancelled'"
+	all, distinct := sqlValue[int64](t, s.cfg, "sales", "SELECT COUNT(*)"+events), sqlValue[int64](t, s.cfg, "sales", "SELECT COUNT(DISTINCT subject)"+events)
+	if all != orders || distinct != orders {
+		t.Errorf("%d events about %d orders, want %d", all, distinct, orders)
+	}
+	if victim != second {
+		s.Start(nil, "serve", "sales")
+	}
+	s.Start(nil, "serve", "inventory")
+	s.ready()
+	s.cancelled(t, int(orders))
+}
+
+// placeMany places orders by eight clients.
+func (s *separate) placeMany(t *testing.T, orders int64) {
+	t.Helper()
+	var placed atomic.Int64
+	var placing sync.WaitGroup
+	for range 8 {
+		placing.Go(func() {
+			for placed.Add(1) <= orders {
+				if _, _, err := s.Sales.Place(t.Context(), "", orderOf("ann", "A×2")); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	placing.Wait()
+}
+
+// await waits until a condition holds.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for began := time.Now(); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatalf("not so after a minute: %s", what)
+		}
+	}
+}
+
 // A confirmed order is overdue once, is listed until it is shipped, and the copies follow.
 func TestConfirmedOrderIsOverdueUntilShipped(t *testing.T) {
 	for name, configure := range map[string]func(testing.TB) app.Config{"embedded": harness.Embedded, "real": harness.Real} {
@@ -215,7 +298,7 @@ func sqlRun(t *testing.T, cfg app.Config, service, statement string) {
 // sqlValue returns the value of a query in the schema of a service.
 func sqlValue[T any](t *testing.T, cfg app.Config, service, query string) (value T) {
 	t.Helper()
-	conn, err := db.Open(t.Context(), db.Config{URL: cfg.DatabaseURL, Schema: cfg.SchemaPrefix + service})
+	conn, err := db.Open(t.Context(), db.Config{URL: cfg.DatabaseURL, Schema: cfg.SchemaPrefix + service, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

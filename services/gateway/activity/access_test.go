@@ -21,6 +21,7 @@ func activitiesOfAllKinds() map[string]Activity {
 	for name, e := range map[string]events.Event{
 		"placed":    events.OrderChanged(events.SalesOrderPlaced, "o1", 1),
 		"shipped":   events.OrderChanged(events.SalesOrderShipped, "o1", 4),
+		"overdue":   events.OrderChanged(events.SalesOrderOverdue, "o1", 3),
 		"allocated": events.OrderAllocated("o1", 1),
 		"short":     events.OrderShort("o1", 1),
 	} {
@@ -34,8 +35,8 @@ func activitiesOfAllKinds() map[string]Activity {
 func TestLimitsActivitiesToRoles(t *testing.T) {
 	t.Parallel()
 	public := []string{"product", "withdrawn"}
-	anns := append([]string{"placed", "shipped", "allocated", "short", "wish", "available"}, public...)
-	house := append([]string{"placed", "shipped", "allocated", "short", "orphan", "sku"}, public...)
+	anns := append([]string{"placed", "shipped", "overdue", "allocated", "short", "wish", "available"}, public...)
+	house := append([]string{"placed", "shipped", "overdue", "allocated", "short", "orphan", "sku"}, public...)
 	all := append([]string{"wish", "available", "new"}, house...)
 	for name, tc := range map[string]struct {
 		caller Caller
