@@ -123,7 +123,7 @@ func (c *Consumer) attempt(ctx context.Context, deliveries []bus.Delivery) (err 
 		}
 		deliveries = deliveries[:n] // so that the next attempt has less to find out
 	}
-	letters := append(b.letters, c.unfitLetters(b.fit, found)...)
+	letters := slices.Concat(b.letters, c.unfitLetters(b.fit, found))
 	err = c.commit(ctx, c.after(deliveries), func(tx Tx) error {
 		if err := found.apply(ctx, tx); err != nil {
 			return err

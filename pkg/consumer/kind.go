@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -82,7 +83,7 @@ type Act func(ctx context.Context, e events.Event) error
 // transaction open. It treats subjects, replays and the past like NewInOrder.
 func NewEffects(cfg Config, g Guarantee, act Act) (*Consumer, error) {
 	if act == nil || g != AtLeastOnce && g != AtMostOnce {
-		return nil, fmt.Errorf("consumer: effects need a function and a guarantee, AtLeastOnce or AtMostOnce")
+		return nil, errors.New("consumer: effects need a function and a guarantee, AtLeastOnce or AtMostOnce")
 	}
 	c, err := newConsumer(cfg, Effects)
 	if err != nil {

@@ -275,7 +275,7 @@ func TestSequenceHasABound(t *testing.T) {
 func TestInOrderUnderRandomFailures(t *testing.T) {
 	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
 		const subjects, versions = 6, 12
-		random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+		random := rand.New(rand.NewPCG(1, 2))
 		j := &journal{bad: map[string]error{}}
 		breakSome := func() { // some events fail from now on, others no longer
 			bad := map[string]error{}

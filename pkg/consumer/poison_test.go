@@ -28,7 +28,7 @@ func TestPoisonLosesAndDoublesNothing(t *testing.T) {
 		bad := map[string]error{}
 		var messages []bus.Message
 		garbage := 0
-		random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a test
+		random := rand.New(rand.NewPCG(3, 4))
 		add := func(subject string, version int64) {
 			e := events.SkuProcessed(subject, version)
 			body, err := e.Encode()
@@ -120,5 +120,5 @@ func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // fits
+	return int64(m.HeapAlloc)
 }

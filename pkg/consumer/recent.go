@@ -21,7 +21,7 @@ func recentAfter(recent string, further []bus.Delivery) string {
 	for _, d := range further[max(0, len(further)-maxRecent):] {
 		ids = append(ids, d.ID)
 	}
-	encoded, _ := json.Marshal(ids[max(0, len(ids)-maxRecent):]) // strings always have an encoding
+	encoded, _ := json.Marshal(ids[max(0, len(ids)-maxRecent):]) //nolint:errchkjson // strings always have an encoding
 	return string(encoded)
 }
 
@@ -55,7 +55,7 @@ func (m *mark) encode() string {
 	if m == nil {
 		return ""
 	}
-	text, _ := json.Marshal(m) // strings and numbers always have an encoding
+	text, _ := json.Marshal(m) //nolint:errchkjson // strings and numbers always have an encoding
 	return string(text)
 }
 

@@ -167,7 +167,7 @@ func TestProcessesThatAreStoppedAndKilled(t *testing.T) {
 		}
 	}
 	var stale []struct{ Token, Present int64 }
-	if err := conn.Raw("SELECT * FROM stale").Scan(&stale).Error; err != nil || len(stale) > 0 {
+	if err := conn.Raw("SELECT token, present FROM stale").Scan(&stale).Error; err != nil || len(stale) > 0 {
 		t.Errorf("writes of runs that had lost their lease: %+v, %v", stale, err)
 	}
 	var owners, tokens int

@@ -101,7 +101,7 @@ func (r *Runner) execute(ctx context.Context, t Task, row Row, began time.Time) 
 	r.finish(ctx, t, row, outcome, err, took)
 	if !returned {
 		r.cfg.Log.Error("the function of a task goes on although its context has ended; this instance does not run the task again until it returns", "task", t.Name)
-		<-done
+		<-done //nolint:errcheck // its outcome is recorded
 		r.cfg.Log.Warn("the function of a task has returned at last", "task", t.Name, "after", time.Since(began).String())
 	}
 }

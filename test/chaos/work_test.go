@@ -131,7 +131,7 @@ func publishGarbage(url string, streams []string, n int) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // every message is confirmed
+	defer conn.Close()
 	ch, err := conn.Channel()
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func TestTaskPrunes(t *testing.T) {
 			if n < 5 {
 				at = time.Now().UTC()
 			}
-			if err := g.db().Exec("INSERT INTO idempotency_keys (scope, key, fingerprint, answer, created_at) VALUES ('s', ?, 'f', '{}', ?)", fmt.Sprint(n), at).Error; err != nil {
+			if err := g.db().Exec("INSERT INTO idempotency_keys (scope, key, fingerprint, answer, created_at) VALUES ('s', ?, 'f', '{}', ?)", strconv.Itoa(n), at).Error; err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -61,7 +61,7 @@ func TestMistakesInTheOverlayAreNamed(t *testing.T) {
 		"paths: { /api/v1/orders: { x-form: sales } }":                                    `/api/v1/orders has the unknown key "x-form"`,
 		published("gett: { x-roles: [] }"):                                                `/api/v1/customers/{customer}/stickers has the unknown key "gett"`,
 		published("get: { x-role: [] }"):                                                  `GET /api/v1/customers/{customer}/stickers has the unknown key "x-role"`,
-		published("get: { x-roles: [], sumary: x }"):                                      `GET /api/v1/customers/{customer}/stickers has the unknown key "sumary"`,
+		published("get: { x-roles: [], sumery: x }"):                                      `GET /api/v1/customers/{customer}/stickers has the unknown key "sumery"`,
 		published("get: { x-roles: [boss] }"):                                             `GET /api/v1/customers/{customer}/stickers is for the role "boss": the roles are customer, warehouse, staff, and [] is for everybody`,
 		published("get: { x-roles: [everybody] }"):                                        `is for the role "everybody": the roles are`,
 		published("get: { x-roles: [staff, staff] }"):                                     "is for the role staff twice: remove one",
