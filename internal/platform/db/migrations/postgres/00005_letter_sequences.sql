@@ -7,6 +7,11 @@ ALTER TABLE dead_letters ADD COLUMN version bigint NOT NULL DEFAULT 0;
 ALTER TABLE dead_letters ADD COLUMN next_at timestamptz;
 UPDATE dead_letters SET version = COALESCE(substring(encode(body, 'escape') from '"version": *([0-9]{1,18})')::bigint, 0)
 WHERE closed_at IS NULL AND type <> '';
+-- Subjects that are too long for an index are cut as deadletter.Key cuts them. Earlier versions
+-- stored them whole.
+UPDATE dead_letters SET subject = left(subject, CASE WHEN octet_length(subject) = length(subject) THEN 483 ELSE 120 END)
+    || '#' || encode(substring(sha256(convert_to(subject, 'UTF8')) from 1 for 8), 'hex')
+WHERE closed_at IS NULL AND octet_length(subject) > 500;
 
 ALTER TABLE dead_letters DROP CONSTRAINT dead_letters_state;
 ALTER TABLE dead_letters ADD CONSTRAINT dead_letters_state
