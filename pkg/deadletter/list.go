@@ -64,11 +64,11 @@ type Group struct {
 	Behind int64 // letters that wait for a letter of the group
 }
 
-// countBehind is an SQL expression. It counts the letters that wait for a letter.
-const countBehind = `CASE WHEN closed_at IS NULL AND subject <> '' AND state <> 'behind' THEN
-	(SELECT COUNT(*) FROM dead_letters AS later WHERE later.subscriber = dead_letters.subscriber AND later.stream = dead_letters.stream
-		AND later.subject = dead_letters.subject AND later.closed_at IS NULL AND later.state = 'behind' AND later.id > dead_letters.id)
-	ELSE 0 END`
+// joinWaiting is an SQL join. It adds to each letter the number of letters that wait for it,
+// or NULL. It counts each sequence once, since a subject may have thousands of letters.
+const joinWaiting = `LEFT JOIN (SELECT subscriber AS in_subscriber, stream AS in_stream, subject AS in_subject, MIN(id) AS first_waiting, COUNT(*) AS waiting
+		FROM dead_letters WHERE state = 'behind' AND closed_at IS NULL GROUP BY subscriber, stream, subject) AS sequences
+	ON in_subscriber = subscriber AND in_stream = stream AND in_subject = subject AND first_waiting > id AND state <> 'behind' AND closed_at IS NULL`
 
 // maxGroups bounds the result of Groups.
 const maxGroups = 100
@@ -76,8 +76,8 @@ const maxGroups = 100
 // Groups returns the 100 largest groups of the letters that f selects, largest first.
 func Groups(ctx context.Context, db *gorm.DB, f Filter) ([]Group, error) {
 	var groups []Group
-	err := f.of(db.WithContext(ctx)).Select("type, cause, COUNT(*) AS count, CAST(SUM(" + countBehind + ") AS bigint) AS behind").Group("type, cause").
-		Order("count DESC, type, cause").Limit(maxGroups).Scan(&groups).Error
+	err := f.of(db.WithContext(ctx)).Joins(joinWaiting).Select("type, cause, COUNT(*) AS count, CAST(COALESCE(SUM(waiting), 0) AS bigint) AS behind").
+		Group("type, cause").Order("count DESC, type, cause").Limit(maxGroups).Scan(&groups).Error
 	if err != nil {
 		return nil, fmt.Errorf("group dead letters: %w", err)
 	}

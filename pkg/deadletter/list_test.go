@@ -1,6 +1,7 @@
 package deadletter_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -64,6 +65,26 @@ func TestListNewest(t *testing.T) {
 			if err != nil || fmt.Sprint(ids) != want {
 				t.Errorf("before %d: %v, %v; want %s", before, ids, err, want)
 			}
+		}
+	})
+}
+
+// A subject that fails for weeks has many letters. Groups must not compare each with each: for
+// these letters that took half a minute.
+func TestGroupsOfManyLettersOfOneSubject(t *testing.T) {
+	dbtest.Each(t, "catalog", dbtest.NoTables(), func(t *testing.T, conn *gorm.DB) {
+		const letters = 20_000
+		err := conn.Exec(`INSERT INTO dead_letters (subscriber, stream, position, event_id, type, subject, body, error, cause, attempts, first_at, last_at, state, reason)
+			WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
+			SELECT 'catalog', 'inventory', n, '', 'a.x', 'A', '', 'no', 'no', 5, ?, ?, 'open', '' FROM numbers`, letters, time.Now().UTC(), time.Now().UTC()).Error
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		groups, err := deadletter.Groups(ctx, conn, deadletter.Filter{State: deadletter.Open})
+		if err != nil || len(groups) != 1 || groups[0].Count != letters || groups[0].Behind != 0 {
+			t.Errorf("groups are %+v, %v", groups, err)
 		}
 	})
 }
