@@ -249,7 +249,7 @@ func closeDead(cmd *cobra.Command, args []string, f *deadFlags, did string,
 	for _, id := range ids {
 		if err := one(cmd.Context(), r.Client, id); err != nil {
 			failed++
-			fmt.Fprintf(cmd.ErrOrStderr(), "%d: %v\n", id, err)
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d: %s\n", id, explained(err))
 			continue
 		}
 		done++

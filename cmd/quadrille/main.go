@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // the time zones of tasks, also on machines without a zone database
 
 	"github.com/spf13/cobra"
+
+	"quadrille/pkg/fault"
 )
 
 func main() {
@@ -17,10 +20,22 @@ func main() {
 	defer stop()
 	if err := newRoot().ExecuteContext(ctx); err != nil {
 		if !errors.Is(err, errReported) {
-			fmt.Fprintln(os.Stderr, "quadrille:", err)
+			fmt.Fprintln(os.Stderr, "quadrille:", explained(err))
 		}
 		os.Exit(1) //nolint:gocritic // nothing is left to stop
 	}
+}
+
+// explained returns an error's text with what a service found wrong in the request, a line each.
+func explained(err error) string {
+	text := err.Error()
+	var refused *fault.Fault
+	if errors.As(err, &refused) {
+		for _, f := range refused.Fields {
+			text += fmt.Sprintf("\n  %s: %s", strings.TrimPrefix(f.Pointer, "#/query/"), f.Detail)
+		}
+	}
+	return text
 }
 
 // errReported ends the program with exit code 1 after a command has printed its error.

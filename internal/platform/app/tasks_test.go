@@ -101,3 +101,20 @@ func TestTasksAreShownAndRun(t *testing.T) {
 		}
 	})
 }
+
+// The validator accepts a number that does not fit into 64 bits; the response is not 500.
+func TestDeadLettersRefuseHugeNumbers(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, cfg Config) {
+		g := beginWith(t, cfg, Components{})
+		g.becomesReady(t)
+		for _, action := range []string{"retry", "discard"} {
+			answer, err := http.Post(g.address+"/dead-letters/"+action, "application/json", strings.NewReader(`{"reason":"x","after":9223372036854775808}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if answer.Body.Close() != nil || answer.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s: status %d, want 400", action, answer.StatusCode)
+			}
+		}
+	})
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -229,7 +228,7 @@ func (s *Server) discardGroup(c echo.Context) error {
 func (s *Server) eachDead(c echo.Context, do func(context.Context, deadletter.Letter, GroupRequest) error) error {
 	var r GroupRequest
 	if err := json.NewDecoder(c.Request().Body).Decode(&r); err != nil {
-		return fmt.Errorf("read selection: %w", err) // the validator passed it
+		return fault.New(fault.Malformed, "request_malformed", "the body selects no dead letters: %v", err) // such as a number beyond 64 bits
 	}
 	ctx := c.Request().Context()
 	f := deadletter.Filter{State: deadletter.Open, Stream: r.Stream, Type: r.Type, Error: r.Error}
