@@ -104,14 +104,14 @@ func listDead(ctx context.Context, c deadReader, f ops.DeadFilter, limit int, ou
 		if kind == "" {
 			kind = "(no event)"
 		}
-		fmt.Fprintf(out, "%8d  %-10s %-28s %s: %s\n", l.ID, l.State, kind, l.Subject, inSequence(l))
+		fmt.Fprintf(out, "%8d  %-10s %-28s %s: %s\n", l.ID, l.State, oneLine(kind), oneLine(l.Subject), oneLine(inSequence(l)))
 	}
 	if rest := page.Total - int64(len(page.Items)); rest > 0 {
 		fmt.Fprintf(out, "and %d more\n", rest)
 	}
 	fmt.Fprintf(out, "\n%8s  %-28s %s\n", "COUNT", "TYPE", "CAUSE")
 	for _, g := range page.Groups {
-		fmt.Fprintf(out, "%8d  %-28s %s\n", g.Count, g.Type, g.Cause)
+		fmt.Fprintf(out, "%8d  %-28s %s\n", g.Count, oneLine(g.Type), oneLine(g.Cause))
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func newDeadShow() *cobra.Command {
 func showDead(l ops.DeadLetter, out io.Writer) {
 	fmt.Fprintf(out, "dead letter  %d, %s\n", l.ID, l.State)
 	if l.Reason != "" {
-		fmt.Fprintf(out, "reason       %s\n", l.Reason)
+		fmt.Fprintf(out, "reason       %s\n", oneLine(l.Reason))
 	}
 	if l.NextAt != nil {
 		fmt.Fprintf(out, "next attempt %s\n", l.NextAt.Format(time.RFC3339))
@@ -168,13 +168,13 @@ func showDead(l ops.DeadLetter, out io.Writer) {
 		fmt.Fprintf(out, "waits for    %d\n", l.Head)
 	}
 	if l.Behind > 0 {
-		fmt.Fprintf(out, "behind it    %d events of %s\n", l.Behind, l.Subject)
+		fmt.Fprintf(out, "behind it    %d events of %s\n", l.Behind, oneLine(l.Subject))
 	}
 	if l.ClosedAt != nil {
 		fmt.Fprintf(out, "closed       %s\n", l.ClosedAt.Format(time.RFC3339))
 	}
-	fmt.Fprintf(out, "from         %s at offset %d\nevent        %s %s %s\n", l.Stream, l.Position, l.EventID, l.Type, l.Subject)
-	fmt.Fprintf(out, "attempts     %d, from %s to %s\nerror        %s\n\n", l.Attempts, l.FirstAt.Format(time.RFC3339), l.LastAt.Format(time.RFC3339), l.Error)
+	fmt.Fprintf(out, "from         %s at offset %d\nevent        %s %s %s\n", l.Stream, l.Position, oneLine(l.EventID), oneLine(l.Type), oneLine(l.Subject))
+	fmt.Fprintf(out, "attempts     %d, from %s to %s\nerror        %s\n\n", l.Attempts, l.FirstAt.Format(time.RFC3339), l.LastAt.Format(time.RFC3339), oneLine(l.Error))
 	if event, ok := indented(l.Event); ok {
 		fmt.Fprintln(out, event)
 		return

@@ -82,7 +82,7 @@ func listRefused(page ops.RefusedPage, out io.Writer) {
 	}
 	fmt.Fprintf(out, "%8s  %-10s %-28s %8s  %s\n", "ID", "STATE", "TYPE", "BYTES", "SUBJECT AND ERROR")
 	for _, r := range page.Items {
-		fmt.Fprintf(out, "%8d  %-10s %-28.200s %8d  %.200s: %s\n", r.ID, r.State, r.Type, r.Size, r.Subject, r.Error)
+		fmt.Fprintf(out, "%8d  %-10s %-28.200s %8d  %.200s: %s\n", r.ID, r.State, oneLine(r.Type), r.Size, oneLine(r.Subject), oneLine(r.Error))
 	}
 	if rest := page.Total - int64(len(page.Items)); rest > 0 {
 		fmt.Fprintf(out, "and %d more\n", rest)
@@ -114,10 +114,10 @@ func newRefusedShow() *cobra.Command {
 func showRefused(r ops.RefusedEvent, out io.Writer) {
 	fmt.Fprintf(out, "refused event  %d, %s\n", r.ID, r.State)
 	if r.Reason != "" {
-		fmt.Fprintf(out, "reason         %s\n", r.Reason)
+		fmt.Fprintf(out, "reason         %s\n", oneLine(r.Reason))
 	}
 	fmt.Fprintf(out, "event          %s %s %s\nrouting key    %s\nbytes          %d\nrefused        %s\nerror          %s\n",
-		r.EventID, r.Type, r.Subject, r.RoutingKey, r.Size, r.RefusedAt.Format(time.RFC3339), r.Error)
+		oneLine(r.EventID), oneLine(r.Type), oneLine(r.Subject), oneLine(r.RoutingKey), r.Size, r.RefusedAt.Format(time.RFC3339), oneLine(r.Error))
 	if event, ok := indented(r.Event); ok {
 		fmt.Fprintf(out, "\n%s\n", event)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"gorm.io/gorm"
@@ -108,7 +109,11 @@ func indented(event json.RawMessage) (string, bool) {
 	if len(event) == 0 || json.Indent(&pretty, event, "", "  ") != nil {
 		return "", false
 	}
-	return pretty.String(), true
+	lines := strings.Split(pretty.String(), "\n")
+	for i, line := range lines {
+		lines[i] = oneLine(line)
+	}
+	return strings.Join(lines, "\n"), true
 }
 
 // newConnections returns a command's connections to the services, which log warnings to stderr.

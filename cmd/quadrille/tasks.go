@@ -78,7 +78,7 @@ func listTasks(ctx context.Context, name string, port int, stopped bool, out io.
 		return err
 	}
 	for _, t := range tasks.Items {
-		fmt.Fprintf(out, "%-10s %-24s %-28s %-20s %-20s %-10s %9.3f  %s\n", name, t.Name, t.Schedule, when(t.Last), when(&t.Next), orDash(t.Outcome), t.Duration, remark(t))
+		fmt.Fprintf(out, "%-10s %-24s %-28s %-20s %-20s %-10s %9.3f  %s\n", name, t.Name, t.Schedule, when(t.Last), when(&t.Next), orDash(t.Outcome), t.Duration, oneLine(remark(t)))
 	}
 	return nil
 }
