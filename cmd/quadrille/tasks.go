@@ -90,15 +90,18 @@ func when(t *time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
-// remark says who runs a task, that it was requested, or why its last run did not succeed.
+// remark says who runs a task, that it was requested, why its last run did not succeed, or what
+// that found.
 func remark(t ops.Task) string {
 	switch {
 	case t.Running:
 		return "running in " + t.Owner + " since " + when(t.Started)
 	case t.Requested != nil:
 		return "requested at " + when(t.Requested)
-	default:
+	case t.Error != "":
 		return t.Error
+	default:
+		return t.Found
 	}
 }
 
@@ -134,6 +137,9 @@ func newTasksRun() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s %s in %.3f s.\n", after.Name, after.Outcome, after.Duration)
+			if after.Found != "" {
+				fmt.Fprintln(cmd.OutOrStdout(), after.Found)
+			}
 			if after.Outcome != "succeeded" {
 				return fmt.Errorf("%s: %s", after.Name, after.Error)
 			}

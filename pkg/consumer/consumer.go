@@ -31,10 +31,13 @@ type Config struct {
 	FromStart   bool          // for effects: act on events from before the first start, too
 	IdleCheck   time.Duration // how often an idle consumer checks whether its position was reset, and for due letters; default 1 s
 	Timeout     time.Duration // of one attempt at a batch, call-backs and commit included; default 30 s
-	Log         *slog.Logger
-	Hook        func(point string) // called at each Point, for tests that crash there; nil for none
-	OnNoStream  func()             // called each time the stream does not exist, so that its publisher can check; nil for none
-	OnCommit    func()             // called after each commit, to wake the relay; nil for none
+	// CompareGrace is the time after which a difference found by Compare is not an event under
+	// way; default 3 s.
+	CompareGrace time.Duration
+	Log          *slog.Logger
+	Hook         func(point string) // called at each Point, for tests that crash there; nil for none
+	OnNoStream   func()             // called each time the stream does not exist, so that its publisher can check; nil for none
+	OnCommit     func()             // called after each commit, to wake the relay; nil for none
 }
 
 // Consumer reads a stream from its position, a batch at a time, and commits each batch's
@@ -45,9 +48,10 @@ type Config struct {
 type Consumer struct {
 	cfg       Config
 	kind      string
-	fetch     fetch // nil for Effects
-	list      list  // nil unless the handler is a Lister
-	act       Act   // only for Effects, like guarantee
+	fetch     fetch                                                                  // nil for Effects
+	list      list                                                                   // nil unless the handler is a Lister
+	versions  func(ctx context.Context, subjects []string) (map[string]int64, error) // nil unless the handler is a Versioner
+	act       Act                                                                    // only for Effects, like guarantee
 	guarantee Guarantee
 
 	// Only the goroutine in RunOnce uses these.
@@ -83,6 +87,7 @@ func (c *Config) fill() {
 	c.MaxSequence = cmp.Or(c.MaxSequence, 1000)
 	c.IdleCheck = cmp.Or(c.IdleCheck, time.Second)
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
+	c.CompareGrace = cmp.Or(c.CompareGrace, compareGrace)
 	if c.Hook == nil {
 		c.Hook = func(string) {}
 	}

@@ -33,6 +33,9 @@ func NewConverging[F any](cfg Config, h Handler[F]) (*Consumer, error) {
 	if l, ok := h.(Lister); ok {
 		c.list = l.List
 	}
+	if v, ok := h.(Versioner); ok {
+		c.versions = v.Versions
+	}
 	return c, nil
 }
 

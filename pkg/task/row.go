@@ -30,6 +30,7 @@ type Row struct {
 	DurationMS  int64      `gorm:"column:duration_ms"` // of the latest run that ended
 	Outcome     string     // of the latest run that ended
 	Error       string     // of the latest run that ended
+	Found       string     // by the latest run that ended; see Run.Report
 	Runs        int64      // number of runs that ended
 	Failures    int64      // number of runs that ended since one succeeded
 }
@@ -141,7 +142,7 @@ func (b table) bury(ctx context.Context, t Task, row Row, now time.Time) (bool, 
 	return b.change(ctx, row, map[string]any{
 		"owner": "", "expires_at": nil, "last_at": row.StartedAt, "duration_ms": took, "outcome": Lost,
 		"error": row.Owner + " no longer renewed its lease: it was killed, stopped, or cut off from the database",
-		"runs":  row.Runs + 1, "failures": row.Failures + 1, "next_at": t.after(row, Lost, now).UTC(),
+		"found": "", "runs": row.Runs + 1, "failures": row.Failures + 1, "next_at": t.after(row, Lost, now).UTC(),
 	})
 }
 
@@ -177,9 +178,9 @@ func (b table) end(ctx context.Context, t Task, row Row, outcome, text string, t
 			return err
 		}
 		set := "owner = '', expires_at = NULL, last_at = started_at, runs = runs + 1, beat = beat + 1, " +
-			"outcome = ?, error = ?, duration_ms = ?, next_at = ?, failures = failures + 1"
+			"outcome = ?, error = ?, found = ?, duration_ms = ?, next_at = ?, failures = failures + 1"
 		took = took.Truncate(time.Millisecond) + time.Millisecond // 0 would mean that nothing ran
-		args := []any{outcome, text, took.Milliseconds(), t.after(row, outcome, now).UTC()}
+		args := []any{outcome, text, row.Found, took.Milliseconds(), t.after(row, outcome, now).UTC()}
 		if outcome == Succeeded {
 			set = set[:len(set)-len("failures + 1")] + "0, succeeded_at = ?"
 			args = append(args, now)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -17,6 +18,23 @@ import (
 type Run struct {
 	table table
 	row   Row
+
+	mu    sync.Mutex
+	found string
+}
+
+// Report sets what the run has found, in words for operators. It is recorded when the run ends,
+// with every outcome but Lost. A later call replaces the text.
+func (r *Run) Report(found string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.found = found
+}
+
+func (r *Run) reported() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return plain(r.found)
 }
 
 // Token returns the run's fencing token. A later run of the same task has a higher one. Pass it
@@ -91,13 +109,15 @@ func (r *Runner) execute(ctx context.Context, t Task, row Row, began time.Time) 
 		}
 	}()
 	done := make(chan error, 1)
-	go func() { done <- call(limited, t, &Run{table: r.table, row: row}) }()
+	run := &Run{table: r.table, row: row}
+	go func() { done <- call(limited, t, run) }()
 
 	err, returned := r.wait(limited, done)
 	took := time.Since(began)
 	enough()
 	<-renewed
 	outcome := outcomeOf(limited, err)
+	row.Found = run.reported()
 	r.finish(ctx, t, row, outcome, err, took)
 	if !returned {
 		r.cfg.Log.Error("the function of a task goes on although its context has ended; this instance does not run the task again until it returns", "task", t.Name)

@@ -38,6 +38,7 @@ type Config struct {
 	IdempotencyKeep Period        `env:"IDEMPOTENCY_KEEP" envDefault:"7D"`     // how long responses under idempotency keys stay; 0: for ever
 	ImportsKeep     Period        `env:"IMPORTS_KEEP" envDefault:"90D"`        // how long ended imports stay; 0: for ever
 	AuditsKeep      Period        `env:"AUDITS_KEEP" envDefault:"90D"`         // how long the gateway keeps audits; 0: for ever
+	CompareAt       string        `env:"COMPARE_AT" envDefault:"03:00"`        // when services compare their copies with the owners' lists; off: never
 	TasksZone       string        `env:"TASKS_TZ" envDefault:"UTC"`            // time zone of daily tasks, such as Europe/Berlin
 	EventsKeepFor   string        `env:"GATEWAY_EVENTS_KEEP" envDefault:"7D"`  // how long the gateway keeps activity; 0: for ever
 	OrderTimeout    Period        `env:"ORDER_TIMEOUT" envDefault:"24h"`       // how long an order may stay placed; 0: for ever
@@ -90,7 +91,7 @@ func FromEnvironment(services []string) (cfg Config, err error) {
 	if err := env.Parse(&cfg); err != nil {
 		return cfg, unparsed(err)
 	}
-	if err := errors.Join(cfg.readRetention(), cfg.checkTimes(), cfg.checkZone(), cfg.checkDatabase()); err != nil {
+	if err := errors.Join(cfg.readRetention(), cfg.checkTimes(), cfg.checkZone(), cfg.checkCompareAt(), cfg.checkDatabase()); err != nil {
 		return cfg, err
 	}
 	if cfg.Host, err = listenHost(cfg.Host); err != nil {

@@ -37,6 +37,13 @@ func (i *instance) prepareTasks(components Components) error {
 		}
 		all = append(all, timers)
 	}
+	compare, has, err := i.compareTask()
+	if err != nil {
+		return err
+	}
+	if has {
+		all = append(all, compare)
+	}
 	i.tasks, err = task.New(task.Config{DB: i.db, Owner: i.shop.holder, Tasks: append(all, components.Tasks...), Log: i.log})
 	return err
 }

@@ -106,6 +106,11 @@ func (c *Copies[Theirs, T]) Apply(ctx context.Context, tx consumer.Tx, _ []event
 	return c.Store.Keep(ctx, tx, news)
 }
 
+// Versions implements consumer.Versioner.
+func (c *Copies[Theirs, T]) Versions(ctx context.Context, ids []string) (map[string]int64, error) {
+	return c.Store.Versions(ctx, ids)
+}
+
 // List returns an event for each thing of the owner and, with Gone, for each copy of a thing
 // that the owner no longer has.
 func (c *Copies[Theirs, T]) List(ctx context.Context) iter.Seq2[events.Event, error] {

@@ -23,6 +23,7 @@ type Task struct {
 	Outcome   string     `json:"outcome"`   // of the latest run that ended: succeeded, failed, timed_out or lost
 	Duration  float64    `json:"duration"`  // of the latest run that ended, in seconds
 	Error     string     `json:"error"`     // of the latest run that ended
+	Found     string     `json:"found"`     // by the latest run that ended, in words; empty for most tasks
 	Runs      int64      `json:"runs"`      // number of runs that ended
 	Failures  int64      `json:"failures"`  // number of runs that ended since one succeeded
 	Token     int64      `json:"token"`     // number of runs started
@@ -38,7 +39,7 @@ func taskModel(r task.Row) Task {
 	return Task{
 		Name: r.Name, Schedule: r.Schedule, Next: r.NextAt.UTC(), Requested: utc(r.RequestedAt), Running: r.Owner != "", Owner: r.Owner,
 		Started: utc(r.StartedAt), Last: utc(r.LastAt), Succeeded: utc(r.SucceededAt), Outcome: r.Outcome,
-		Duration: float64(r.DurationMS) / 1000, Error: r.Error, Runs: r.Runs, Failures: r.Failures, Token: r.Token,
+		Duration: float64(r.DurationMS) / 1000, Error: r.Error, Found: r.Found, Runs: r.Runs, Failures: r.Failures, Token: r.Token,
 	}
 }
 

@@ -77,6 +77,7 @@ export function TaskRow({ service, named, task: t, run = {}, onRun }) {
       <div><dt>Last run</dt><dd>${lastText(t)}</dd></div>
       <div><dt>Next run</dt><dd>${nextText(t)}</dd></div></dl>
     <button type="button" class="small" aria-label=${`${label}: ${t.name} of ${service}`} aria-disabled=${Boolean(t.running || waiting || t.requested)} onClick=${onRun}>${label}</button>
+    ${t.found && html`<p class="full-width hint tight">${sentence(t.found)}</p>`}
     ${t.failures > 0 && html`<div class="full-width"><p class="error-text">${t.error ? sentence(t.error) : "The run left no error text."}</p>
       <p class="hint tight">${t.succeeded ? `Last success ${moment(t.succeeded)}.` : "It has never succeeded."}</p></div>`}
     ${t.trouble && t.failures === 0 && html`<p class="full-width error-text">${sentence(t.trouble)}</p>`}

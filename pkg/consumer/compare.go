@@ -1,0 +1,163 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"quadrille/pkg/deadletter"
+	"quadrille/pkg/events"
+)
+
+// Versioner is a Lister that knows which versions it keeps.
+type Versioner interface {
+	Lister
+	// Versions returns the versions of what is kept about the subjects, keyed by subject. It
+	// omits subjects about which nothing is kept.
+	Versions(ctx context.Context, subjects []string) (map[string]int64, error)
+}
+
+// Comparison is the result of Compare.
+type Comparison struct {
+	Stream   string
+	Listed   int   // things of the owner, and copies of things that it no longer has
+	Missing  int   // things without a copy
+	Outdated int   // copies that are older than the thing, or whose thing is gone
+	Repaired int   // of those, the ones that were handled
+	Refused  Unfit // of those, the ones that failed for their own sake
+}
+
+// String returns the numbers in words.
+func (c Comparison) String() string {
+	text := fmt.Sprintf("%s: %d compared, %d missing, %d outdated, %d repaired", c.Stream, c.Listed, c.Missing, c.Outdated, c.Repaired)
+	if len(c.Refused) > 0 {
+		text += fmt.Sprintf(", %d refused", len(c.Refused))
+	}
+	return text
+}
+
+// Comparable reports whether Compare works: the consumer is converging, and its handler is a
+// Versioner.
+func (c *Consumer) Comparable() bool { return c.versions != nil }
+
+const (
+	// compareBatch bounds the differences that are looked at again together.
+	compareBatch = 5000
+	// compareGrace is the time in which an event that is under way arrives. What differs for
+	// longer is a difference.
+	compareGrace = 3 * time.Second
+)
+
+// Compare compares what the handler keeps with the lists of the owner, and repairs what
+// differs through Fetch and Apply. transact runs work in a transaction and commits it. It is
+// safe beside a running consumer: the position does not move, and an older version never
+// replaces a newer one. A thing that changes during the comparison is no difference: its event
+// may be under way.
+func (c *Consumer) Compare(ctx context.Context, transact func(ctx context.Context, work func(Tx) error) error) (Comparison, error) {
+	found := Comparison{Stream: c.cfg.Stream, Refused: Unfit{}}
+	if !c.Comparable() {
+		return found, errors.New("compare: the handler does not list what it keeps, with versions")
+	}
+	var suspects, batch []events.Event
+	sift := func() error {
+		behind, _, err := c.behind(ctx, batch)
+		suspects, batch = append(suspects, behind...), batch[:0]
+		return err
+	}
+	for e, err := range c.list(ctx) {
+		if err != nil {
+			return found, fmt.Errorf("compare: list %s: %w", c.cfg.Stream, err)
+		}
+		found.Listed++
+		if batch = append(batch, e); len(batch) < c.cfg.Batch {
+			continue
+		}
+		if err := sift(); err != nil {
+			return found, err
+		}
+		if len(suspects) >= compareBatch {
+			if err := c.repair(ctx, suspects, transact, &found); err != nil {
+				return found, err
+			}
+			suspects = suspects[:0]
+		}
+	}
+	if err := sift(); err != nil {
+		return found, err
+	}
+	return found, c.repair(ctx, suspects, transact, &found)
+}
+
+// behind returns the events about things that are kept in an older version, or not at all,
+// and the number of the latter.
+func (c *Consumer) behind(ctx context.Context, batch []events.Event) (behind []events.Event, missing int, err error) {
+	if len(batch) == 0 {
+		return nil, 0, nil
+	}
+	newest := Newest(batch)
+	known, err := c.versions(ctx, Subjects(newest))
+	if err != nil {
+		return nil, 0, fmt.Errorf("compare: %w", err)
+	}
+	for _, subject := range Behind(newest, known) {
+		if _, kept := known[subject]; !kept {
+			missing++
+		}
+		behind = append(behind, newest[subject])
+	}
+	return behind, missing, nil
+}
+
+// repair handles the suspects that are still behind after compareGrace.
+func (c *Consumer) repair(ctx context.Context, suspects []events.Event, transact func(context.Context, func(Tx) error) error, found *Comparison) error {
+	if len(suspects) == 0 {
+		return nil
+	}
+	sleep(ctx, c.cfg.CompareGrace)
+	for start := 0; start < len(suspects) && ctx.Err() == nil; start += c.cfg.Batch {
+		batch, missing, err := c.behind(ctx, suspects[start:min(start+c.cfg.Batch, len(suspects))])
+		if err != nil {
+			return err
+		}
+		found.Missing += missing
+		found.Outdated += len(batch) - missing
+		if err := c.repairBatch(ctx, batch, transact, found); err != nil {
+			return fmt.Errorf("compare: repair %s: %w", c.cfg.Stream, err)
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func (c *Consumer) repairBatch(ctx context.Context, batch []events.Event, transact func(context.Context, func(Tx) error) error, found *Comparison) (err error) {
+	if len(batch) == 0 {
+		return nil
+	}
+	defer recovered(&err)
+	fetched, err := c.probe(ctx, batch)
+	if err != nil {
+		return err
+	}
+	maps.Copy(found.Refused, fetched.unfit)
+	versions := map[string]int64{}
+	for _, p := range fetched.parts {
+		for _, e := range p.batch {
+			versions[deadletter.Key(e.Subject)] = e.Version
+		}
+	}
+	if len(versions) == 0 {
+		return nil
+	}
+	err = transact(ctx, func(tx Tx) error {
+		if err := fetched.apply(ctx, tx); err != nil {
+			return err
+		}
+		return c.letters().Overtake(tx, versions)
+	})
+	if err == nil {
+		found.Repaired += len(versions)
+		c.retried()
+	}
+	return err
+}
