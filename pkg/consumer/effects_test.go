@@ -193,6 +193,26 @@ func TestRebuiltHistoryInAnotherOrder(t *testing.T) {
 	})
 }
 
+// The history is lost again before every event was met that took effect in the first one: what
+// took effect in either history does not again.
+func TestHistoryRebuiltTwice(t *testing.T) {
+	onEachOrdered(t, true, func(t *testing.T, conn *gorm.DB, log bus.Bus, j *journal, start func() (*consumer.Consumer, error)) {
+		publish(t, log, "A/1", "B/1", "C/1")
+		c, err := start()
+		step(t, c, err)
+		all := history(t, log)
+		replace(t, log, all[:2])
+		publish(t, log, "D/1") // C/1 follows later
+		run(t, c)
+		same(t, "rebuilt", madeBy(t, conn, j), "A/1", "B/1", "C/1", "D/1")
+		d := history(t, log)[2]
+		replace(t, log, []bus.Message{all[0], all[1], d, all[2]})
+		publish(t, log, "E/1")
+		run(t, c)
+		same(t, "rebuilt again", madeBy(t, conn, j), "A/1", "B/1", "C/1", "D/1", "E/1")
+	})
+}
+
 // The event that was handled last is not in the new history: only what is certainly younger
 // takes effect.
 func TestRebuiltHistoryWithoutTheLastEvent(t *testing.T) {
@@ -259,6 +279,23 @@ func TestEffectsKeepOrder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A person retries a letter that the consumer would retry by itself, and the effect fails with an
+// error that may hide an effect: at most once does not try again.
+func TestRetryOfAParkedEffectAtMostOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
+		j := &journal{bad: map[string]error{"A/1": fault.New(fault.Unavailable, "unavailable", "503")}}
+		publish(t, log, "A/1")
+		c, err := consumer.NewEffects(config(conn, log), consumer.AtMostOnce, j.act)
+		step(t, c, err)
+		same(t, "unavailable", states(t, conn), "A/1 parked")
+		j.set(map[string]error{"A/1": errPoison})
+		if err := c.Retry(t.Context(), letters(t, conn, deadletter.Parked)[0]); !errors.Is(err, errPoison) {
+			t.Errorf("got %v", err)
+		}
+		same(t, "after the failure", states(t, conn), "A/1 open")
+	})
 }
 
 var errKilled = errors.New("killed")

@@ -101,13 +101,17 @@ func (c *Consumer) movePosition(tx *gorm.DB, from, to checkpoint) error {
 // forgetPosition moves the position before the first event of a new history, in which
 // nothing has been seen yet. It marks what took effect in the earlier one.
 func (c *Consumer) forgetPosition(tx *gorm.DB, from checkpoint) error {
-	resume := from.resume
-	if c.ordered() && resume == "" {
-		var row positionRow
-		if err := tx.First(&row, "subscriber = ? AND stream = ?", c.cfg.Subscriber, c.cfg.Stream).Error; err != nil {
-			return fmt.Errorf("read position: %w", err)
+	resume := ""
+	if c.ordered() {
+		m := decodeMark(from.resume).again(from.recent)
+		if m == nil {
+			var row positionRow
+			if err := tx.First(&row, "subscriber = ? AND stream = ?", c.cfg.Subscriber, c.cfg.Stream).Error; err != nil {
+				return fmt.Errorf("read position: %w", err)
+			}
+			m = newMark(from.recent, row.UpdatedAt)
 		}
-		resume = newMark(from.recent, row.UpdatedAt).encode()
+		resume = m.encode()
 	}
 	res := tx.Exec(`UPDATE positions SET last_offset = ?, last_id = '', seen_offset = ?, updated_at = ?, resume = ?
 		WHERE subscriber = ? AND stream = ? AND last_offset = ? AND last_id = ?`,

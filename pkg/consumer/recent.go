@@ -41,6 +41,23 @@ func newMark(recent string, committed time.Time) *mark {
 	return m
 }
 
+// again returns the mark for one more new history, which replaced the present one before all
+// events of m were met. Events of the present one may have taken effect since.
+func (m *mark) again(recent string) *mark {
+	if m == nil {
+		return nil
+	}
+	next := &mark{IDs: slices.Clone(m.IDs), After: m.After}
+	var ids []string
+	_ = json.Unmarshal([]byte(recent), &ids) // recentAfter wrote it
+	for _, id := range ids {
+		if !slices.Contains(next.IDs, id) {
+			next.IDs = append(next.IDs, id)
+		}
+	}
+	return next
+}
+
 // decodeMark returns nil for the empty text.
 func decodeMark(text string) *mark {
 	if text == "" {
