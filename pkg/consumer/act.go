@@ -18,6 +18,15 @@ import (
 var errOutcomeUnknown = errors.New("the process ended, or lost its database, during the effect, which may or may not have been made; " +
 	"retry the letter to make the effect, perhaps a second time, or discard it")
 
+// errCutOff is the error of an effect whose context ended during the attempt.
+var errCutOff = errors.New("the attempt was cut off, and the effect may or may not have been made")
+
+// settledError is the failure of an effect that is recorded in its letter already.
+type settledError struct{ error }
+
+// Unwrap returns the failure.
+func (e settledError) Unwrap() error { return e.error }
+
 // actAll makes the effects of events one after the other. It moves the position past events
 // of other types with the next effect, or at the end.
 func (c *Consumer) actAll(ctx context.Context, deliveries []bus.Delivery) error {
@@ -119,14 +128,21 @@ func (c *Consumer) actAtMostOnce(ctx context.Context, one []bus.Delivery, r rece
 // claimEnd returns the time after which a claimed effect counts as given up.
 func (c *Consumer) claimEnd() time.Time { return time.Now().Add(c.cfg.Timeout + maxClockSkew) }
 
+// tryAct makes one attempt at an effect. If its context ends during the attempt, an effect that
+// is made at most once gets an error that is not Transient: nobody knows whether it was made.
 func (c *Consumer) tryAct(ctx context.Context, e events.Event) (err error) {
 	defer recovered(&err)
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	if err := c.act(ctx, e); err != nil {
+	err = c.act(ctx, e)
+	switch {
+	case err == nil:
+		return nil
+	case c.guarantee == AtMostOnce && ctx.Err() != nil:
+		return fmt.Errorf("act: %w: %s", errCutOff, err.Error())
+	default:
 		return fmt.Errorf("act: %w", err)
 	}
-	return nil
 }
 
 // retryEffect makes the effect of a letter under a claim.
@@ -140,20 +156,22 @@ func (c *Consumer) retryEffect(ctx context.Context, l deadletter.Letter, e event
 	c.cfg.Hook(PointActed)
 	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), positionTimeout)
 	defer cancel()
-	if err != nil {
-		return errors.Join(err, c.unclaim(finishing, l, was))
+	switch {
+	case err != nil && c.guarantee == AtMostOnce && !Transient(err):
+		return settledError{errors.Join(err, c.retryFailed(finishing, l, err))}
+	case err != nil:
+		return errors.Join(err, deadletter.Unclaim(c.cfg.DB.WithContext(finishing), l.ID, was, l.NextAt))
 	}
-	return dbtx.Run(c.cfg.DB.WithContext(finishing), func(tx *gorm.DB) error {
+	err = dbtx.Run(c.cfg.DB.WithContext(finishing), func(tx *gorm.DB) error {
 		if err := deadletter.Take(tx, l); err != nil {
 			return err
 		}
 		return deadletter.Promote(tx, l)
 	})
-}
-
-// unclaim returns a letter to its state before the claim. The caller records the failure.
-func (c *Consumer) unclaim(ctx context.Context, l deadletter.Letter, state string) error {
-	return deadletter.Unclaim(c.cfg.DB.WithContext(ctx), l.ID, state, l.NextAt)
+	if err != nil && c.guarantee == AtMostOnce {
+		return settledError{err} // the claim stays until endClaims asks a person
+	}
+	return err
 }
 
 // endClaims ends claims whose time has passed, because their process ended. An effect that

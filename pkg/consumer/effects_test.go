@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -296,6 +298,73 @@ func TestRetryOfAParkedEffectAtMostOnce(t *testing.T) {
 		}
 		same(t, "after the failure", states(t, conn), "A/1 open")
 	})
+}
+
+// What cuts an attempt off, or keeps its result from the database, leaves it open whether the
+// effect was made: at most once asks a person.
+func TestUnknownOutcomeAtMostOnce(t *testing.T) {
+	unavailable := fault.New(fault.Unavailable, "unavailable", "503")
+	onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
+		j := &journal{bad: map[string]error{"A/1": unavailable, "B/1": unavailable}}
+		cfg := config(conn, log)
+		cfg.Timeout = 5 * time.Second
+		lose := false // the database, after the effect
+		cfg.Hook = func(point string) {
+			if lose && point == consumer.PointActed {
+				lose = false
+				failNextWrite(t, conn)
+			}
+		}
+		publish(t, log, "A/1", "B/1")
+		c, err := consumer.NewEffects(cfg, consumer.AtMostOnce, j.act)
+		step(t, c, err)
+		same(t, "unavailable", states(t, conn), "A/1 parked", "B/1 parked")
+
+		j.set(nil)
+		lose = true
+		for range 5 {
+			_, _, _ = c.RetryDue(t.Context())
+		}
+		same(t, "effects", j.made, "A/1", "B/1")
+		same(t, "the result is lost", states(t, conn), "A/1 acting", "B/1 retried")
+	})
+	for name, first := range map[string]error{"at the first attempt": nil, "at a retry": unavailable} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, conn *gorm.DB, log bus.Bus) {
+				cfg := config(conn, log)
+				cfg.Timeout = 200 * time.Millisecond
+				attempts, failure := 0, first
+				c, err := consumer.NewEffects(cfg, consumer.AtMostOnce, func(ctx context.Context, _ events.Event) error {
+					if err := failure; err != nil {
+						failure = nil
+						return err
+					}
+					attempts++
+					<-ctx.Done() // the receiver acted, and its answer does not arrive
+					return ctx.Err()
+				})
+				publish(t, log, "A/1")
+				step(t, c, err)
+				exhaust(t, c)
+				same(t, "cut off", states(t, conn), "A/1 open")
+				if attempts != 1 {
+					t.Errorf("%d attempts", attempts)
+				}
+			})
+		})
+	}
+}
+
+// failNextWrite makes the next statement fail as if the connection were lost.
+func failNextWrite(t *testing.T, conn *gorm.DB) {
+	t.Helper()
+	var once sync.Once
+	err := conn.Callback().Raw().Before("gorm:raw").Register("lost", func(tx *gorm.DB) {
+		once.Do(func() { _ = tx.AddError(io.ErrUnexpectedEOF) })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 var errKilled = errors.New("killed")

@@ -20,8 +20,9 @@ const (
 // NewConverging returns a consumer for state: copies of what others own, and decisions that
 // depend on the newest version of a subject alone.
 //
-// An event that fails is set aside; later events of its subject are handled. When a version
-// of a subject was handled, its letters of the same or an older version are closed as
+// An event that fails is set aside. While the consumer retries it, later events of its subject
+// are retried with it; when it waits for a person, they are handled as they come. When a
+// version of a subject was handled, its letters of the same or an older version are closed as
 // overtaken, in the same transaction. Events that are read again, in a replay or after the
 // history was replaced, are handled again: Apply must be idempotent by subject and version.
 func NewConverging[F any](cfg Config, h Handler[F]) (*Consumer, error) {
@@ -73,8 +74,8 @@ const (
 	// AtMostOnce commits before the effect. If the process ends between the two, the effect
 	// may or may not have been made: the letter of the event becomes open, and a person
 	// decides. An error of the effect that is not Transient has the same result, since the
-	// effect may have been made in spite of it. A Transient error must mean that nothing was
-	// done.
+	// effect may have been made in spite of it; so has any error after the attempt's context
+	// has ended. Another Transient error must mean that nothing was done.
 	AtMostOnce
 )
 

@@ -89,8 +89,9 @@ func (c *Consumer) RetryDue(ctx context.Context) (tried int, waiting bool, err e
 // adoptEvery is the interval between two searches for letters that nobody would retry.
 const adoptEvery = 5 * time.Second
 
-// adopt makes letters due that nobody would retry otherwise: a converging consumer may have
-// been in order in an earlier version of its service.
+// adopt makes letters due that nobody would retry otherwise: those that joined a sequence while
+// its head was closed, and those of a converging consumer that was in order in an earlier
+// version of its service. It also ends the claims of processes that ended.
 func (c *Consumer) adopt(ctx context.Context) error {
 	if time.Since(c.adopted) < adoptEvery {
 		return nil
@@ -132,9 +133,12 @@ func (c *Consumer) drain(ctx context.Context, subject string) error {
 // transient.
 func (c *Consumer) retryOne(ctx context.Context, l deadletter.Letter) error {
 	err := c.retry(ctx, l)
+	var settled settledError
 	switch {
 	case err == nil:
 		c.retried()
+		return nil
+	case errors.As(err, &settled):
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -270,7 +274,8 @@ func (c *Consumer) Retry(ctx context.Context, l deadletter.Letter) error {
 		c.wakeRetries()
 		return nil
 	}
-	if ctx.Err() != nil || isClosed(err) || Transient(err) {
+	var settled settledError
+	if ctx.Err() != nil || isClosed(err) || Transient(err) || errors.As(err, &settled) {
 		return err
 	}
 	next := l.NextAt // a parked letter stays parked: the attempt was an additional one
