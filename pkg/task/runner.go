@@ -249,9 +249,9 @@ func (r *Runner) act(ctx context.Context, t Task, row Row, known seen, now, tick
 	return nil
 }
 
-// decide calls Task.decide, except for runs whose owner is known to be dead or alive. A run of this instance that does not run here was
-// claimed by a statement whose result got lost. On SQLite, a run of another owner belongs to
-// another Runner of this process, which is alive.
+// decide calls Task.decide, except for runs whose owner is known to be dead or alive. A run of
+// this instance that does not run here was claimed by a statement whose result got lost. On
+// SQLite, a run of another owner belongs to another Runner of this process, which is alive.
 func (r *Runner) decide(t Task, row Row, known seen, now, tick time.Time) action {
 	switch {
 	case row.Owner == r.cfg.Owner:
