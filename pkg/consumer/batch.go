@@ -31,10 +31,11 @@ func (c *Consumer) process(ctx context.Context, deliveries []bus.Delivery) error
 }
 
 // processNew handles the new events among deliveries in order, and moves the position past
-// those that took effect before.
+// those that took effect before, and past doubles.
 func (c *Consumer) processNew(ctx context.Context, deliveries []bus.Delivery) error {
+	double := c.doubles.among(deliveries)
 	for len(deliveries) > 0 {
-		n, before, rest := c.leading(deliveries)
+		n, before, rest := c.leading(deliveries, double)
 		var err error
 		switch some := deliveries[:n]; {
 		case before:
@@ -51,17 +52,18 @@ func (c *Consumer) processNew(ctx context.Context, deliveries []bus.Delivery) er
 		if err != nil {
 			return err
 		}
+		c.doubles.add(deliveries[:n])
 		deliveries = deliveries[n:]
 	}
 	return nil
 }
 
 // leading returns the number of first deliveries that all took effect before, or are all new,
-// and the mark after them.
-func (c *Consumer) leading(deliveries []bus.Delivery) (n int, before bool, rest *mark) {
+// and the mark after them. double has the offsets of doubles, which took effect before.
+func (c *Consumer) leading(deliveries []bus.Delivery, double map[int64]bool) (n int, before bool, rest *mark) {
 	rest = decodeMark(c.at.resume)
 	for i, d := range deliveries {
-		took, next := d.Offset <= c.at.seen, rest
+		took, next := d.Offset <= c.at.seen || double[d.Offset], rest
 		if !took && rest != nil {
 			took, next = rest.tookEffect(d)
 		}

@@ -55,10 +55,11 @@ type Consumer struct {
 	guarantee Guarantee
 
 	// Only the goroutine in RunOnce uses these.
-	sub    bus.Subscription // nil if not subscribed
-	at     checkpoint       // the last commit
-	stuck  stuck
-	narrow int // number of deliveries to try first, because a search among more was interrupted; 0 for all
+	sub     bus.Subscription // nil if not subscribed
+	at      checkpoint       // the last commit
+	stuck   stuck
+	doubles doubles // only of a consumer in order
+	narrow  int     // number of deliveries to try first, because a search among more was interrupted; 0 for all
 
 	due     chan struct{} // wakes the retries
 	changes atomic.Int64  // number of retries that changed a letter
@@ -238,6 +239,12 @@ func (c *Consumer) subscribe(ctx context.Context) (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
+	}
+	if c.ordered() {
+		if err = c.doubles.warm(loading, c.cfg.Bus, c.cfg.Stream, c.at.at); err != nil {
+			c.unsubscribe()
+			return err
+		}
 	}
 	c.record(ctx, nil)
 	return nil

@@ -50,7 +50,8 @@ func NewConverging[F any](cfg Config, h Handler[F]) (*Consumer, error) {
 // the subject are stored as discarded letters.
 //
 // Events that took effect before are not handled again in a replay, a rebuild or after the
-// history was replaced. Events from before the consumer's first start are not handled unless
+// history was replaced. A message that the log has twice, because its relay ended before it
+// recorded a batch as sent, is handled once unless 2,000 other messages lie in between. Events from before the consumer's first start are not handled unless
 // Config.FromStart is set. A Lister's list is not used: a list says what exists, not what
 // happened.
 func NewInOrder[F any](cfg Config, h Handler[F]) (*Consumer, error) {

@@ -183,12 +183,18 @@ func Postpone(db *gorm.DB, until time.Time, ids ...int64) error {
 	return nil
 }
 
-// Create stores one letter within tx and returns it with its ID.
+// Create stores one letter within tx and returns it with its ID. If another event with the same
+// ID has an unclosed letter, Create adds the position to the letter's EventID.
 func Create(tx *gorm.DB, l Letter) (Letter, error) {
 	l = l.clean()
 	l.ID = 0
-	if err := tx.Create(&l).Error; err != nil {
-		return l, fmt.Errorf("write dead letter: %w", err)
+	res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&l)
+	if res.Error == nil && res.RowsAffected == 0 {
+		l.ID, l.EventID = 0, Key(fmt.Sprintf("%s@%d", l.EventID, l.Position))
+		res = tx.Create(&l)
+	}
+	if res.Error != nil {
+		return l, fmt.Errorf("write dead letter: %w", res.Error)
 	}
 	return l, nil
 }
