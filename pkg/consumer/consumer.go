@@ -28,7 +28,7 @@ type Config struct {
 	MaxAttempts int           // at one event before its letter waits for a person; default 5
 	RetryPause  time.Duration // before the second attempt at an event, doubled for each further one; default 1 s
 	MaxSequence int           // maximum of unclosed letters of one subject, if it is handled in order; default 1,000
-	FromStart   bool          // for effects: act on events from before the first start, too
+	FromStart   bool          // handle events from before the first start, too; a converging consumer always does
 	IdleCheck   time.Duration // how often an idle consumer checks whether its position was reset, and for due letters; default 1 s
 	Timeout     time.Duration // of one attempt at a batch, call-backs and commit included; default 30 s
 	// CompareGrace is the time after which a difference found by Compare is not an event under

@@ -214,7 +214,7 @@ func (s *stuck) add(subject string) {
 	}
 	if !k.at.IsZero() {
 		k.sequence.Length++
-		k.sequence.Waiting = true
+		k.sequence.Retrying = true
 	}
 	s.subjects[key] = k
 }
@@ -245,7 +245,7 @@ func (s *stuck) among(found *fetched) map[string]int64 {
 
 // waits returns the sequences that events have to join: for a consumer in order those of all
 // unclosed letters, for a converging one those that are being retried. They are looked up
-// again after a retry, and every IdleCheck at most. A letter that joins a sequence while the
+// again after a retry, and when they are older than IdleCheck. A letter that joins a sequence while the
 // head is closed is adopted by the retries.
 func (s *stuck) waits(ctx context.Context, c *Consumer, all []received) (map[string]deadletter.Sequence, error) {
 	if len(s.subjects) == 0 && !s.many {
@@ -257,7 +257,7 @@ func (s *stuck) waits(ctx context.Context, c *Consumer, all []received) (map[str
 	waits := map[string]deadletter.Sequence{}
 	for _, r := range all {
 		key := deadletter.Key(r.event.Subject)
-		if k, has := s.subjects[key]; has && (c.ordered() || k.sequence.Waiting) {
+		if k, has := s.subjects[key]; has && (c.ordered() || k.sequence.Retrying) {
 			waits[key] = k.sequence
 		}
 	}

@@ -20,11 +20,11 @@ func (o Of) letters(db *gorm.DB) *gorm.DB {
 
 // Sequence describes the unclosed letters of one subject.
 type Sequence struct {
-	Subject string
-	Head    int64 // ID of the first letter
-	Length  int
-	Behind  int  // letters that wait for the head
-	Waiting bool // the consumer retries at least one letter of the subject by itself
+	Subject  string
+	Head     int64 // ID of the first letter
+	Length   int
+	Behind   int  // letters that wait for the head
+	Retrying bool // the consumer retries at least one letter of the subject by itself
 }
 
 // Subjects returns up to limit subjects that have unclosed letters.
@@ -39,23 +39,23 @@ func (o Of) Subjects(ctx context.Context, db *gorm.DB, limit int) (subjects []st
 // Sequences returns the sequences of those subjects that have unclosed letters.
 func (o Of) Sequences(ctx context.Context, db *gorm.DB, subjects []string) (map[string]Sequence, error) {
 	var rows []struct {
-		Subject string
-		Head    int64
-		Length  int
-		Behind  int
-		Waiting int
+		Subject  string
+		Head     int64
+		Length   int
+		Behind   int
+		Retrying int
 	}
 	found := map[string]Sequence{}
 	const atOnce = 500
 	for start := 0; start < len(subjects); start += atOnce {
 		err := o.letters(db.WithContext(ctx)).Where("subject IN ?", subjects[start:min(start+atOnce, len(subjects))]).
-			Select("subject, MIN(id) AS head, COUNT(*) AS length, SUM(CASE WHEN state = 'behind' THEN 1 ELSE 0 END) AS behind, SUM(CASE WHEN state IN ('parked', 'acting') THEN 1 ELSE 0 END) AS waiting").
+			Select("subject, MIN(id) AS head, COUNT(*) AS length, SUM(CASE WHEN state = 'behind' THEN 1 ELSE 0 END) AS behind, SUM(CASE WHEN state IN ('parked', 'acting') THEN 1 ELSE 0 END) AS retrying").
 			Group("subject").Scan(&rows).Error
 		if err != nil {
 			return nil, fmt.Errorf("find sequences of dead letters: %w", err)
 		}
 		for _, r := range rows {
-			found[r.Subject] = Sequence{Subject: r.Subject, Head: r.Head, Length: r.Length, Behind: r.Behind, Waiting: r.Waiting > 0}
+			found[r.Subject] = Sequence{Subject: r.Subject, Head: r.Head, Length: r.Length, Behind: r.Behind, Retrying: r.Retrying > 0}
 		}
 	}
 	return found, nil
