@@ -28,7 +28,12 @@ func TestTheShopRestarts(t *testing.T) {
 	b.signIn("stella")
 	b.press("button.product-action", "Add to basket: Blue vase")
 	for _, module := range []string{"basket.js", "wishlist.js", "signin.js"} { // preloaded while the browser is idle
-		b.until(`performance.getEntriesByType("resource").some((e) => e.name.endsWith(` + quoted("/"+module) + `))`)
+		// A module is loaded when what it imports is, too.
+		b.until(`(() => {
+			const entry = performance.getEntriesByType("resource").find((e) => e.name.endsWith(` + quoted("/"+module) + `));
+			if (entry) import(entry.name).then(() => { document.documentElement.dataset.loaded = entry.name; });
+			return document.documentElement.dataset.loaded === entry?.name && Boolean(entry);
+		})()`)
 	}
 	running.Kill()
 	b.press("header a", "Basket")
