@@ -2,9 +2,9 @@ package consumer
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"quadrille/pkg/bus"
 )
@@ -18,23 +18,28 @@ const doubleWindow = 2000
 // position, and reads them from the log after a start, so that it needs no table.
 type doubles struct {
 	at    bus.Position // of the last message; zero before the first
-	known map[[sha256.Size]byte]bool
-	order [][sha256.Size]byte // ring of the keys in known
-	next  int                 // index in order of the oldest key, once the ring is full
+	known map[uint64]bool
+	order []uint64 // ring of the keys in known
+	hash  maphash.Hash
+	next  int // index in order of the oldest key, once the ring is full
 }
 
 // keyOf identifies a message by its ID and its body. The ID alone does not suffice: whoever
 // publishes a message chooses it.
-func keyOf(d bus.Delivery) [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "%q %s", d.ID, d.Body))
+func (w *doubles) keyOf(d bus.Delivery) uint64 {
+	w.hash.Reset()
+	_, _ = w.hash.WriteString(d.ID)
+	_ = w.hash.WriteByte(0)
+	_, _ = w.hash.Write(d.Body)
+	return w.hash.Sum64()
 }
 
 // among returns the offsets of those deliveries that are doubles of earlier messages.
 func (w *doubles) among(deliveries []bus.Delivery) map[int64]bool {
 	double := map[int64]bool{}
-	first := make(map[[sha256.Size]byte]bool, len(deliveries))
+	first := make(map[uint64]bool, len(deliveries))
 	for _, d := range deliveries {
-		key := keyOf(d)
+		key := w.keyOf(d)
 		if w.known[key] || first[key] {
 			double[d.Offset] = true
 		}
@@ -46,11 +51,11 @@ func (w *doubles) among(deliveries []bus.Delivery) map[int64]bool {
 // add remembers deliveries that were handled.
 func (w *doubles) add(deliveries []bus.Delivery) {
 	if w.known == nil {
-		w.known = map[[sha256.Size]byte]bool{}
+		w.known = map[uint64]bool{}
 	}
 	for _, d := range deliveries {
 		w.at = bus.Position{Offset: d.Offset, ID: d.ID}
-		key := keyOf(d)
+		key := w.keyOf(d)
 		switch {
 		case w.known[key]:
 			continue
@@ -70,7 +75,7 @@ func (w *doubles) warm(ctx context.Context, log bus.Bus, stream string, at bus.P
 	if w.at == at {
 		return nil
 	}
-	*w = doubles{}
+	w.at, w.known, w.order, w.next = bus.Position{}, nil, nil, 0
 	if at.IsStart() {
 		return nil
 	}
