@@ -175,11 +175,9 @@ func (c *Consumer) retryEffect(ctx context.Context, l deadletter.Letter, e event
 }
 
 // endClaims ends claims whose time has passed, because their process ended. An effect that
-// is made at least once is due again; any other waits for a person.
+// is made at least once is due again; any other waits for a person. A consumer of another kind
+// retries the claims of an earlier version of its service.
 func (c *Consumer) endClaims(ctx context.Context) error {
-	if c.kind != Effects {
-		return nil
-	}
 	expired, err := c.letters().Due(ctx, c.cfg.DB, deadletter.Acting, retryBatch)
 	if err != nil {
 		return err

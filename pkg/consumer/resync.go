@@ -37,7 +37,7 @@ func (c *Consumer) resync(ctx context.Context) error {
 		return fmt.Errorf("resynchronise: %w", err)
 	}
 	c.recordResync()
-	c.cfg.Log.Info("resynchronised from the owner's lists; continuing at the new history's first event", "things", things)
+	c.cfg.Log.Info("resynchronised; continuing at the new history's first event", "things_listed", things)
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (c *Consumer) record(ctx context.Context, err error) {
 	c.status.State, c.status.Since, c.status.Resynced = state, time.Now(), 0
 	switch {
 	case state == StateResyncing:
-		c.cfg.Log.Warn("history was cut or replaced; resynchronising from the owner's lists", "error", text)
+		c.cfg.Log.Warn("history was cut or replaced; resynchronising", "error", text)
 	case text != "":
 		c.cfg.Log.Warn("consumer cannot continue and retries", "state", state, "error", text)
 	case before == StateFailing || before == StateResyncing:
