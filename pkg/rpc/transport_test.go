@@ -3,7 +3,6 @@ package rpc_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"quadrille/pkg/rpc"
+	"quadrille/test/harness/parallel"
 	"quadrille/test/harness/parts"
 )
 
@@ -25,10 +25,7 @@ func TestMain(m *testing.M) {
 		work(url, os.Getenv(workerQueue))
 		return
 	}
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil { // they wait, most of the time
-		panic(err)
-	}
+	parallel.Raise(8) // they wait, most of the time
 	goleak.VerifyTestMain(m)
 }
 

@@ -19,6 +19,7 @@ import (
 	"quadrille/internal/platform/db"
 	"quadrille/internal/platform/db/dbtest"
 	"quadrille/pkg/task"
+	"quadrille/test/harness/parallel"
 )
 
 // With these variables the test binary is an instance of a service with one task.
@@ -37,6 +38,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serve(url))
 		os.Exit(1)
 	}
+	parallel.Raise(8) // they wait, most of the time
 	os.Exit(m.Run())
 }
 
