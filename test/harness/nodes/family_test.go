@@ -8,6 +8,7 @@ import (
 
 // A backend that is busy does not notice that the postmaster is dead.
 func TestKillTakesBusyBackends(t *testing.T) {
+	t.Parallel()
 	n := Postgres(t)
 	for range 3 {
 		conn, err := pgx.Connect(t.Context(), n.URL())

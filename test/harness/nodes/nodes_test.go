@@ -11,6 +11,7 @@ import (
 )
 
 func TestPostgresSurvivesKill(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	n := Postgres(t)
 	t.Logf("started in %s", time.Since(began))
@@ -42,6 +43,7 @@ func TestPostgresSurvivesKill(t *testing.T) {
 }
 
 func TestRedisSurvivesKill(t *testing.T) {
+	t.Parallel()
 	n := Redis(t)
 	c := redis.NewClient(&redis.Options{Addr: n.Address()})
 	defer c.Close()
@@ -135,6 +137,7 @@ func settle(t *testing.T, nodes ...*RabbitNode) {
 }
 
 func TestRabbitMQSurvivesKill(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	n := RabbitMQ(t)
 	t.Logf("started in %s", time.Since(began))
@@ -160,6 +163,7 @@ func TestRabbitMQSurvivesKill(t *testing.T) {
 
 // Whichever node of three is killed, the stream is taken and told by the others.
 func TestClusterSurvivesAnyNode(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	nodes := RabbitCluster(t, 3)
 	t.Logf("started in %s", time.Since(began))
