@@ -22,7 +22,7 @@ func Forms() []Form {
 	return []Form{
 		{"pkg/rpc", "three of five faults of each broker"},
 		{"test/browser", "half of the window sizes and colour schemes of each page"},
-		{"test/chaos", "eight of twelve faults"},
+		{"test/chaos", "eight of twelve faults, the loss of a node of a RabbitMQ cluster"},
 		{"test/harness", "shops whose services call each other through Redis or RabbitMQ (test/e2e, internal/shop)"},
 		{"test/harness/parts", "the start of a container, over a stub of Docker"},
 		{"test/heroku", "scaling, packing, the kill of four of six process types, the limit of connections (it needs the machine for itself)"},
