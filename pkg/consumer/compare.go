@@ -130,34 +130,56 @@ func (c *Consumer) repair(ctx context.Context, suspects []events.Event, transact
 	return context.Cause(ctx)
 }
 
-func (c *Consumer) repairBatch(ctx context.Context, batch []events.Event, transact func(context.Context, func(Tx) error) error, found *Comparison) (err error) {
+// repairBatch handles a batch of differences. If Apply fails for a reason of a thing, it halves
+// the batch until the thing is alone, and continues with the rest.
+func (c *Consumer) repairBatch(ctx context.Context, batch []events.Event, transact func(context.Context, func(Tx) error) error, found *Comparison) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	defer recovered(&err)
 	fetched, err := c.probe(ctx, batch)
 	if err != nil {
 		return err
 	}
 	maps.Copy(found.Refused, fetched.unfit)
 	versions := map[string]int64{}
+	var fit []events.Event
 	for _, p := range fetched.parts {
 		for _, e := range p.batch {
 			versions[deadletter.Key(e.Subject)] = e.Version
+			fit = append(fit, e)
 		}
 	}
-	if len(versions) == 0 {
+	if len(fit) == 0 {
 		return nil
 	}
+	var own error // of the things, and not of the transaction
 	err = transact(ctx, func(tx Tx) error {
-		if err := fetched.apply(ctx, tx); err != nil {
-			return err
-		}
-		return c.letters().Overtake(tx, versions)
+		own = c.applyRepair(ctx, tx, fetched, versions)
+		return own
 	})
-	if err == nil {
-		found.Repaired += len(versions)
+	switch {
+	case err == nil:
+		found.Repaired += len(fit)
 		c.retried()
+		return nil
+	case own == nil || ctx.Err() != nil || Transient(own):
+		return err
+	case len(fit) == 1:
+		found.Refused[fit[0].Subject] = own
+		return nil
 	}
-	return err
+	half := len(fit) / 2
+	if err := c.repairBatch(ctx, fit[:half], transact, found); err != nil {
+		return err
+	}
+	return c.repairBatch(ctx, fit[half:], transact, found)
+}
+
+// applyRepair writes what was fetched within tx, and closes the letters that it overtakes.
+func (c *Consumer) applyRepair(ctx context.Context, tx Tx, fetched *fetched, versions map[string]int64) (err error) {
+	defer recovered(&err)
+	if err := fetched.apply(ctx, tx); err != nil {
+		return err
+	}
+	return c.letters().Overtake(tx, versions)
 }

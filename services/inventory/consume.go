@@ -28,8 +28,19 @@ func orderCopies(s *store, sales orderSource) *copies.Copies[salesclient.Order, 
 		Get: sales.Orders, All: sales.AllOrders, Store: s,
 		Copy: func(o salesclient.Order) (Order, error) { return orderOf(o), nil },
 		Named: func(o salesclient.Order) events.Event {
-			return events.OrderChanged(events.SalesOrderPlaced, o.Id, o.Version)
+			return events.OrderChanged(events.SalesOrderPlaced, o.Id, followed(o))
 		},
+	}
+}
+
+// followed returns the lowest version of an order that its allocation must hold. Only a
+// cancellation and a shipment change an allocation: of other orders, any version will do.
+func followed(o salesclient.Order) int64 {
+	switch o.Status {
+	case "cancelled", "shipped":
+		return o.Version
+	default:
+		return 1
 	}
 }
 

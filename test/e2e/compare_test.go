@@ -26,6 +26,9 @@ func TestComparisonRepairsCopies(t *testing.T) {
 				becomes(t, s, place(t, s, orderOf(customer, "A1×2")).Id, "confirmed")
 			}
 			agree(t, s)
+			if got := ranTask(t, ops.New(s.URL("inventory"), s.HTTP), app.CompareCopies); got.Found != "sales: 3 compared, 0 missing, 0 outdated, 0 repaired" {
+				t.Errorf("inventory: %+v, want no difference", got)
+			}
 			for service, damage := range map[string][]string{
 				"stats":    {"DELETE FROM order_lines", "DELETE FROM orders"},
 				"sales":    {"UPDATE prices SET version = 0, title = 'spoiled'"},

@@ -97,6 +97,37 @@ func TestCompareNamesWhatIsRefused(t *testing.T) {
 	})
 }
 
+// A thing that breaks a rule in Apply is named and does not keep the others from being repaired.
+func TestCompareNamesWhatApplyRefuses(t *testing.T) {
+	each(t, func(t *testing.T, conn *gorm.DB, o *owner, c *copies.Copies[thing, Thing]) {
+		for _, id := range []string{"a", "b", "c"} {
+			o.set(id, "one")
+		}
+		c.Store = refusing{c.Store, "b"}
+		r, transact := comparing(t, conn, c)
+		found, err := r.Compare(t.Context(), transact)
+		if err != nil || found.Missing != 3 || found.Repaired != 2 || found.Refused["b"] == nil || len(found.Refused) != 1 {
+			t.Errorf("found %+v, %v", found, err)
+		}
+		checkCopies(t, conn, "[{a one 1} {c one 1}]")
+	})
+}
+
+// refusing keeps no news with the ID.
+type refusing struct {
+	copies.Store[Thing]
+	id string
+}
+
+func (r refusing) Keep(ctx context.Context, tx consumer.Tx, news copies.News[Thing]) error {
+	for _, th := range news.Found {
+		if th.ID == r.id {
+			return fault.New(fault.Invalid, "refused", "%s breaks a rule", th.ID)
+		}
+	}
+	return r.Store.Keep(ctx, tx, news)
+}
+
 // The owner becomes unavailable in the middle of its list, or a transaction is refused because
 // the run lost its lease: nothing is half done, and the error says so.
 func TestCompareEndsAtAnError(t *testing.T) {
