@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"quadrille/pkg/deadletter"
@@ -48,6 +49,8 @@ const (
 	// compareGrace is the time in which an event that is under way arrives. What differs for
 	// longer is a difference.
 	compareGrace = 3 * time.Second
+	// compareWaits bounds, in times of compareGrace, the wait for a consumer that is behind.
+	compareWaits = 20
 )
 
 // Compare compares what the handler keeps with the lists of the owner, and repairs what
@@ -60,10 +63,12 @@ func (c *Consumer) Compare(ctx context.Context, transact func(ctx context.Contex
 	if !c.Comparable() {
 		return found, errors.New("compare: the handler does not list what it keeps, with versions")
 	}
-	var suspects, batch []events.Event
+	var batch []events.Event
+	suspects := suspects{kept: map[string]bool{}}
 	sift := func() error {
-		behind, _, err := c.behind(ctx, batch)
-		suspects, batch = append(suspects, behind...), batch[:0]
+		behind, known, err := c.behind(ctx, batch)
+		suspects.add(behind, known)
+		batch = batch[:0]
 		return err
 	}
 	for e, err := range c.list(ctx) {
@@ -77,11 +82,11 @@ func (c *Consumer) Compare(ctx context.Context, transact func(ctx context.Contex
 		if err := sift(); err != nil {
 			return found, err
 		}
-		if len(suspects) >= compareBatch {
+		if len(suspects.events) >= compareBatch {
 			if err := c.repair(ctx, suspects, transact, &found); err != nil {
 				return found, err
 			}
-			suspects = suspects[:0]
+			suspects.clear()
 		}
 	}
 	if err := sift(); err != nil {
@@ -90,39 +95,93 @@ func (c *Consumer) Compare(ctx context.Context, transact func(ctx context.Contex
 	return found, c.repair(ctx, suspects, transact, &found)
 }
 
-// behind returns the events about things that are kept in an older version, or not at all,
-// and the number of the latter.
-func (c *Consumer) behind(ctx context.Context, batch []events.Event) (behind []events.Event, missing int, err error) {
-	if len(batch) == 0 {
-		return nil, 0, nil
-	}
-	newest := Newest(batch)
-	known, err := c.versions(ctx, Subjects(newest))
-	if err != nil {
-		return nil, 0, fmt.Errorf("compare: %w", err)
-	}
-	for _, subject := range Behind(newest, known) {
-		if _, kept := known[subject]; !kept {
-			missing++
-		}
-		behind = append(behind, newest[subject])
-	}
-	return behind, missing, nil
+// suspects are events about things that were behind at the first look.
+type suspects struct {
+	events []events.Event
+	kept   map[string]bool // the subjects that were kept then, in an older version
 }
 
-// repair handles the suspects that are still behind after compareGrace.
-func (c *Consumer) repair(ctx context.Context, suspects []events.Event, transact func(context.Context, func(Tx) error) error, found *Comparison) error {
-	if len(suspects) == 0 {
+func (s *suspects) add(behind []events.Event, known map[string]int64) {
+	s.events = append(s.events, behind...)
+	for _, e := range behind {
+		if _, kept := known[e.Subject]; kept {
+			s.kept[e.Subject] = true
+		}
+	}
+}
+
+func (s *suspects) clear() {
+	s.events = s.events[:0]
+	clear(s.kept)
+}
+
+// behind returns the events about things that are kept in an older version, or not at all,
+// and the versions of what is kept.
+func (c *Consumer) behind(ctx context.Context, batch []events.Event) (behind []events.Event, known map[string]int64, err error) {
+	if len(batch) == 0 {
+		return nil, nil, nil
+	}
+	newest := Newest(batch)
+	if known, err = c.versions(ctx, Subjects(newest)); err != nil {
+		return nil, nil, fmt.Errorf("compare: %w", err)
+	}
+	for _, subject := range Behind(newest, known) {
+		behind = append(behind, newest[subject])
+	}
+	return behind, known, nil
+}
+
+// caughtUp waits until the consumer has handled the events that the stream holds now. It
+// returns an error if that takes too long: the events cannot be told from lost ones before.
+func (c *Consumer) caughtUp(ctx context.Context) error {
+	end, err := c.cfg.Bus.End(ctx, c.cfg.Stream)
+	if err != nil {
+		return fmt.Errorf("compare: find the end of %s: %w", c.cfg.Stream, err)
+	}
+	for range compareWaits {
+		p, err := c.load(ctx)
+		if err != nil {
+			return fmt.Errorf("compare: %w", err)
+		}
+		if p.at.LastOffset() >= end.LastOffset() {
+			return nil
+		}
+		if sleep(ctx, c.cfg.CompareGrace); ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return fmt.Errorf("compare: the consumer of %s is behind; run the task again when it has caught up", c.cfg.Stream)
+}
+
+// repair handles the suspects that are still behind after compareGrace, when the consumer has
+// caught up. A copy that has gone since the first look was removed by the consumer.
+func (c *Consumer) repair(ctx context.Context, s suspects, transact func(context.Context, func(Tx) error) error, found *Comparison) error {
+	if len(s.events) == 0 {
 		return nil
 	}
 	sleep(ctx, c.cfg.CompareGrace)
-	for start := 0; start < len(suspects) && ctx.Err() == nil; start += c.cfg.Batch {
-		batch, missing, err := c.behind(ctx, suspects[start:min(start+c.cfg.Batch, len(suspects))])
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := c.caughtUp(ctx); err != nil {
+		return err
+	}
+	for start := 0; start < len(s.events) && ctx.Err() == nil; start += c.cfg.Batch {
+		batch, known, err := c.behind(ctx, s.events[start:min(start+c.cfg.Batch, len(s.events))])
 		if err != nil {
 			return err
 		}
-		found.Missing += missing
-		found.Outdated += len(batch) - missing
+		batch = slices.DeleteFunc(batch, func(e events.Event) bool {
+			_, kept := known[e.Subject]
+			return !kept && s.kept[e.Subject]
+		})
+		for _, e := range batch {
+			if _, kept := known[e.Subject]; kept {
+				found.Outdated++
+			} else {
+				found.Missing++
+			}
+		}
 		if err := c.repairBatch(ctx, batch, transact, found); err != nil {
 			return fmt.Errorf("compare: repair %s: %w", c.cfg.Stream, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"quadrille/internal/platform/copies"
+	"quadrille/pkg/bus"
 	"quadrille/pkg/bus/sqlitelog"
 	"quadrille/pkg/consumer"
 	"quadrille/pkg/events"
@@ -21,6 +22,13 @@ import (
 
 // comparing returns a consumer of c's events that does not run, and a transact for Compare.
 func comparing(t *testing.T, conn *gorm.DB, c *copies.Copies[thing, Thing]) (*consumer.Consumer, func(context.Context, func(consumer.Tx) error) error) {
+	t.Helper()
+	r, _, transact := comparingOn(t, conn, c)
+	return r, transact
+}
+
+// comparingOn is like comparing and also returns the log of the owner's events.
+func comparingOn(t *testing.T, conn *gorm.DB, c *copies.Copies[thing, Thing]) (*consumer.Consumer, *sqlitelog.Log, func(context.Context, func(consumer.Tx) error) error) {
 	t.Helper()
 	log, err := sqlitelog.Open(sqlitelog.Config{Path: filepath.Join(t.TempDir(), "log.db")})
 	if err != nil {
@@ -33,7 +41,7 @@ func comparing(t *testing.T, conn *gorm.DB, c *copies.Copies[thing, Thing]) (*co
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, func(ctx context.Context, work func(consumer.Tx) error) error {
+	return r, log, func(ctx context.Context, work func(consumer.Tx) error) error {
 		return conn.WithContext(ctx).Transaction(work)
 	}
 }
@@ -189,6 +197,54 @@ func TestCompareLeavesWhatIsUnderWay(t *testing.T) {
 		found, err := r.Compare(t.Context(), transact)
 		if err != nil || found.Listed != 1 || found.Missing+found.Outdated != 0 {
 			t.Errorf("found %+v, %v", found, err)
+		}
+	})
+}
+
+// The copy of a thing that is gone is removed by the consumer during the comparison.
+func TestCompareLeavesWhatTheConsumerRemoves(t *testing.T) {
+	each(t, func(t *testing.T, conn *gorm.DB, o *owner, c *copies.Copies[thing, Thing]) {
+		deliver(t, conn, c, o.set("a", "one"))
+		delete(o.things, "a")
+		versions := c.Store
+		looked := 0
+		c.Store = hooked{versions, func() {
+			if looked++; looked == 2 {
+				c.Store = versions
+				deliver(t, conn, c, events.SkuProcessed("a", 2))
+			}
+		}}
+		r, transact := comparing(t, conn, c)
+		found, err := r.Compare(t.Context(), transact)
+		if err != nil || looked != 2 || found.Missing+found.Outdated+found.Repaired != 0 {
+			t.Errorf("found %+v after %d looks, %v", found, looked, err)
+		}
+	})
+}
+
+// What a consumer that is behind has not read yet is no difference.
+func TestCompareWaitsForTheConsumer(t *testing.T) {
+	each(t, func(t *testing.T, conn *gorm.DB, o *owner, c *copies.Copies[thing, Thing]) {
+		news := o.set("a", "one")
+		body, err := news.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, log, transact := comparingOn(t, conn, c)
+		if err := log.Publish(t.Context(), "inventory", []bus.Message{{ID: news.ID, Body: body}}); err != nil {
+			t.Fatal(err)
+		}
+		found, err := r.Compare(t.Context(), transact)
+		if err == nil || !strings.Contains(err.Error(), "is behind") || found.Missing+found.Repaired != 0 {
+			t.Errorf("before the event: found %+v, %v", found, err)
+		}
+		checkCopies(t, conn, "[]")
+		if err := r.RunOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		write(t, conn, "DELETE FROM things")
+		if found, err = r.Compare(t.Context(), transact); err != nil || found.Missing != 1 || found.Repaired != 1 {
+			t.Errorf("after the event: found %+v, %v", found, err)
 		}
 	})
 }
