@@ -105,7 +105,7 @@ func TestDoublesAfterARestartOnRabbitMQ(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { deleteStream(t, broker, prefix+"inventory") })
-		defer log.Close() //nolint:errcheck // the test is over
+		defer log.Close()
 		if err := log.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
