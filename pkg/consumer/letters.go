@@ -125,11 +125,13 @@ func (c *Consumer) setAside(letters []letter) {
 				first = &letters[i]
 			}
 		}
-		if l.State == deadletter.Discarded {
+		switch l.State {
+		case deadletter.Discarded:
 			full++
+		case deadletter.Parked:
+			c.wakeRetries()
 		}
 	}
-	c.wakeRetries()
 	if full > 0 {
 		c.cfg.Log.Error("sequences of dead letters are full; later events of their subjects are discarded", "events", full, "max_sequence", c.cfg.MaxSequence)
 	}
