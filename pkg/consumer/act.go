@@ -96,7 +96,7 @@ func (c *Consumer) commitEffect(ctx context.Context, to checkpoint) error {
 // actAtMostOnce commits the position with a claimed letter before the effect, and deletes the
 // letter after it.
 func (c *Consumer) actAtMostOnce(ctx context.Context, one []bus.Delivery, r received) error {
-	claimed := c.newLetter(0, r.delivery, nil).Letter
+	claimed := c.newLetter(r, nil).Letter
 	claimed.State, claimed.NextAt = deadletter.Acting, new(c.claimEnd())
 	err := c.commit(ctx, c.after(one), func(tx Tx) (err error) {
 		claimed, err = deadletter.Create(tx, claimed)

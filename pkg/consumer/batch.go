@@ -239,7 +239,7 @@ func (c *Consumer) sort(ctx context.Context, deliveries []bus.Delivery) (b sorte
 	}
 	for _, r := range all {
 		if sequence, must := waits[deadletter.Key(r.event.Subject)]; must {
-			b.letters = append(b.letters, c.untried(r, sequence))
+			b.letters = append(b.letters, c.untried(r, sequence.Length))
 		} else {
 			b.fit = append(b.fit, r)
 		}
@@ -283,7 +283,7 @@ func (c *Consumer) unfitLetters(fit []received, found *fetched) (letters []lette
 		switch {
 		case found.done[i]:
 		case c.ordered() && heads[subject]:
-			letters = append(letters, c.untried(r, deadletter.Sequence{Subject: deadletter.Key(subject)}))
+			letters = append(letters, c.untried(r, 0))
 		default:
 			heads[subject] = true
 			letters = append(letters, c.failed(r, found.unfit[subject]))

@@ -15,19 +15,19 @@ import (
 type letter struct {
 	deadletter.Letter
 
-	index  int                 // of the delivery
-	behind bool                // waits for an earlier letter of its subject
-	after  deadletter.Sequence // the sequence that it joins; empty: a letter of the same batch
-	cause  error
+	index int // of the delivery
+	ahead int // letters of its subject that were unclosed before the batch
+	cause error
 }
 
-func (c *Consumer) newLetter(index int, d bus.Delivery, cause error) letter {
-	now := time.Now().UTC()
-	l := letter{index: index, cause: cause, Letter: deadletter.Letter{
+// newLetter returns an open letter. The event of r is empty if it cannot be decoded.
+func (c *Consumer) newLetter(r received, cause error) letter {
+	now, d, e := time.Now().UTC(), r.delivery, r.event
+	l := letter{index: r.index, cause: cause, Letter: deadletter.Letter{
 		Subscriber: c.cfg.Subscriber, Stream: c.cfg.Stream, Position: d.Offset, EventID: d.ID, Body: d.Body,
 		State: deadletter.Open, FirstAt: now, LastAt: now,
 	}}
-	if e, err := events.Decode(d.Body); err == nil {
+	if e.ID != "" {
 		l.EventID, l.Type, l.Subject, l.Version = e.ID, e.Type, e.Subject, e.Version
 	}
 	if cause != nil {
@@ -39,24 +39,25 @@ func (c *Consumer) newLetter(index int, d bus.Delivery, cause error) letter {
 // undecodable returns the letter of a message that is no event. No retry can succeed, so the
 // letter waits for a person at once.
 func (c *Consumer) undecodable(index int, d bus.Delivery, cause error) letter {
-	return c.newLetter(index, d, fmt.Errorf("event at offset %d: %w", d.Offset, cause))
+	return c.newLetter(received{index: index, delivery: d}, fmt.Errorf("event at offset %d: %w", d.Offset, cause))
 }
 
 // failed returns the letter of an event after the first attempt.
 func (c *Consumer) failed(r received, cause error) letter {
-	l := c.newLetter(r.index, r.delivery, cause)
+	l := c.newLetter(r, cause)
 	if next := c.nextAttempt(1); next != nil {
 		l.State, l.NextAt = deadletter.Parked, next
 	}
 	return l
 }
 
-// untried returns the letter of an event that joins a sequence. A converging consumer tries
-// it together with the letters that are parked; it may be the one that overtakes them.
-func (c *Consumer) untried(r received, after deadletter.Sequence) letter {
-	l := c.newLetter(r.index, r.delivery, nil)
-	l.after, l.behind = after, c.ordered()
-	if l.behind {
+// untried returns the letter of an event that joins a sequence of so many letters. A
+// converging consumer tries it together with the letters that are parked; it may be the one
+// that overtakes them.
+func (c *Consumer) untried(r received, ahead int) letter {
+	l := c.newLetter(r, nil)
+	l.ahead = ahead
+	if c.ordered() {
 		l.State = deadletter.Behind
 	} else {
 		l.State, l.NextAt = deadletter.Parked, new(time.Now().Add(c.cfg.RetryPause))
@@ -100,8 +101,8 @@ func (c *Consumer) boundSequences(letters []letter) {
 	for i := range letters {
 		l := &letters[i]
 		subject := deadletter.Key(l.Subject)
-		length[subject] = max(length[subject], l.after.Length)
-		if l.behind && length[subject] >= c.cfg.MaxSequence {
+		length[subject] = max(length[subject], l.ahead)
+		if l.State == deadletter.Behind && length[subject] >= c.cfg.MaxSequence {
 			l.State, l.ClosedAt = deadletter.Discarded, new(time.Now().UTC())
 			l.Reason = fmt.Sprintf("the sequence of the subject was full: %d events wait already", c.cfg.MaxSequence)
 			continue
@@ -157,7 +158,9 @@ func stackOf(cause error) []any {
 // park moves the position past one event that failed in Apply, and keeps the event as a
 // letter in the same transaction.
 func (c *Consumer) park(ctx context.Context, one []bus.Delivery, cause error) error {
-	return c.commitLetters(ctx, one, []letter{c.failed(received{delivery: one[0]}, cause)})
+	r := received{delivery: one[0]}
+	r.event, _ = events.Decode(one[0].Body) // it was decoded before: this failed in Apply
+	return c.commitLetters(ctx, one, []letter{c.failed(r, cause)})
 }
 
 // commitLetters moves the position past one event that becomes a letter.
@@ -247,8 +250,8 @@ func (s *stuck) among(found *fetched) map[string]int64 {
 
 // waits returns the sequences that events have to join: for a consumer in order those of all
 // unclosed letters, for a converging one those that are being retried. They are looked up
-// again after a retry, and when they are older than IdleCheck. A letter that joins a sequence while the
-// head is closed is adopted by the retries.
+// again after a retry, and when they are older than IdleCheck. A letter that joins a sequence
+// while the head is closed is adopted by the retries.
 func (s *stuck) waits(ctx context.Context, c *Consumer, all []received) (map[string]deadletter.Sequence, error) {
 	if len(s.subjects) == 0 && !s.many {
 		return nil, nil

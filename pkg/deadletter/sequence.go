@@ -20,7 +20,6 @@ func (o Of) letters(db *gorm.DB) *gorm.DB {
 
 // Sequence describes the unclosed letters of one subject.
 type Sequence struct {
-	Subject  string
 	Head     int64 // ID of the first letter
 	Length   int
 	Behind   int  // letters that wait for the head
@@ -55,7 +54,7 @@ func (o Of) Sequences(ctx context.Context, db *gorm.DB, subjects []string) (map[
 			return nil, fmt.Errorf("find sequences of dead letters: %w", err)
 		}
 		for _, r := range rows {
-			found[r.Subject] = Sequence{Subject: r.Subject, Head: r.Head, Length: r.Length, Behind: r.Behind, Retrying: r.Retrying > 0}
+			found[r.Subject] = Sequence{Head: r.Head, Length: r.Length, Behind: r.Behind, Retrying: r.Retrying > 0}
 		}
 	}
 	return found, nil

@@ -2,7 +2,7 @@ package task
 
 import "time"
 
-// action is what an instance does with a task after it has read the task's row.
+// action names the step that an instance takes for a task after reading its row.
 type action int
 
 const (
@@ -12,7 +12,7 @@ const (
 	bury           // end the run of a dead instance
 )
 
-// seen is what an instance knows of a row from earlier polls, by its monotonic clock.
+// seen records when earlier polls of this instance found a row, by its monotonic clock.
 type seen struct {
 	beat  int64
 	since time.Time // first poll that found the row with this beat
