@@ -12,8 +12,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"math"
 	"strings"
 	"time"
+
+	"quadrille/pkg/dberr"
 )
 
 // States of a letter. Letters in the last three states are closed: they are kept as a record
@@ -107,17 +110,13 @@ func Key(text string) string {
 // Text returns an error's text for a letter: without bytes that a text column refuses, and
 // cut to 4,000 bytes.
 func Text(err error) string {
-	text := printable(err.Error())
 	const maxBytes = 4000
-	if len(text) > maxBytes {
-		text = strings.ToValidUTF8(text[:maxBytes], "") + "…"
-	}
-	return text
+	return dberr.Text(err.Error(), maxBytes)
 }
 
 // printable removes the bytes that PostgreSQL refuses in a text.
 func printable(text string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "?")
+	return dberr.Text(text, math.MaxInt)
 }
 
 func now() time.Time { return micros(time.Now()) }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
 	"gorm.io/gorm"
 
+	"quadrille/pkg/dberr"
 	"quadrille/pkg/dbtx"
 )
 
@@ -34,7 +34,7 @@ func (r *Run) Report(found string) {
 func (r *Run) reported() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return plain(r.found)
+	return shortened(r.found)
 }
 
 // Token returns the run's fencing token. A later run of the same task has a higher one. Pass it
@@ -226,7 +226,7 @@ func (r *Runner) finish(ctx context.Context, t Task, row Row, outcome string, fa
 	r.count(t.Name, outcome)
 	text := ""
 	if failure != nil && outcome != Succeeded {
-		text = plain(failure.Error())
+		text = shortened(failure.Error())
 		r.tell(t, outcome, failure)
 	}
 	for {
@@ -257,12 +257,8 @@ func (r *Runner) tell(t Task, outcome string, failure error) {
 	r.cfg.Log.Warn("task did not succeed", args...)
 }
 
-// plain returns a text that every text column accepts, cut to 2,000 bytes.
-func plain(text string) string {
-	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "?")
+// shortened returns a text that the table can hold.
+func shortened(text string) string {
 	const maxBytes = 2000
-	if len(text) > maxBytes {
-		text = strings.ToValidUTF8(text[:maxBytes], "") + "…"
-	}
-	return text
+	return dberr.Text(text, maxBytes)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -22,6 +21,9 @@ func transient(err error) bool {
 	}
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || dberr.Transient(err)
 }
+
+// maxErrorBytes bounds the error that is kept with a timer.
+const maxErrorBytes = 4000
 
 // maxPause bounds the pause before a timer is tried again.
 const maxPause = 5 * time.Minute
@@ -44,7 +46,7 @@ func (f *Firer) failed(ctx context.Context, t Timer, cause error, transact Trans
 	var recorded bool
 	err := transact(ctx, func(tx *gorm.DB) error {
 		res := tx.Exec("UPDATE timers SET attempts = attempts + 1, error = ?, retry_at = "+retry+" WHERE kind = ? AND subject = ? AND "+sql,
-			append([]any{text(cause), arg, t.Kind, t.Subject}, args...)...)
+			append([]any{dberr.Text(cause.Error(), maxErrorBytes), arg, t.Kind, t.Subject}, args...)...)
 		recorded = res.RowsAffected > 0
 		return res.Error
 	})
@@ -55,16 +57,6 @@ func (f *Firer) failed(ctx context.Context, t Timer, cause error, transact Trans
 		f.cfg.Log.Error("timer failed; trying again later", "kind", t.Kind, "subject", t.Subject, "attempts", t.Attempts+1, "pause", pause.String(), "error", cause)
 	}
 	return nil
-}
-
-// text returns an error's text without bytes that a text column refuses, cut to 4,000 bytes.
-func text(err error) string {
-	s := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "?")
-	const maxBytes = 4000
-	if len(s) > maxBytes {
-		s = strings.ToValidUTF8(s[:maxBytes], "") + "…"
-	}
-	return s
 }
 
 // Failure describes a timer whose handler fails.
