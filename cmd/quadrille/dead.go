@@ -238,12 +238,8 @@ func closeDead(cmd *cobra.Command, args []string, f *deadFlags, did string,
 		return err
 	}
 	defer r.close()
-	online, err := r.running(cmd.Context())
-	if err != nil {
+	if err := r.mustRun(cmd.Context()); err != nil {
 		return err
-	}
-	if !online {
-		return fmt.Errorf("%s is not running; start it first", r.service.Name)
 	}
 	var done, failed int64
 	for _, id := range ids {

@@ -64,6 +64,15 @@ func (r *remote) running(ctx context.Context) (bool, error) {
 	return found.runs, found.err
 }
 
+// mustRun returns an error if the service is not running.
+func (r *remote) mustRun(ctx context.Context) error {
+	online, err := r.running(ctx)
+	if err == nil && !online {
+		err = fmt.Errorf("%s is not running; start it first", r.service.Name)
+	}
+	return err
+}
+
 // operations gives access to dead letters and refused events of a service that is running
 // or stopped.
 type operations interface {

@@ -117,12 +117,8 @@ func newTasksRun() *cobra.Command {
 				return err
 			}
 			defer r.close()
-			online, err := r.running(cmd.Context())
-			if err != nil {
+			if err := r.mustRun(cmd.Context()); err != nil {
 				return err
-			}
-			if !online {
-				return fmt.Errorf("%s is not running; start it first", r.service.Name)
 			}
 			before, err := r.RunTask(cmd.Context(), args[1])
 			if err != nil {
